@@ -1,0 +1,244 @@
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+/*
+ * conf - the configuration file as one typed, immutable snapshot, and everything to say about a bad
+ * one. A file is read, checked against the schema table (schema.c) and the rules between settings;
+ * either all of it is right and a snapshot comes out, or the report holds every problem found.
+ *
+ * Threads:   loading is for one thread at a time per report; a loaded snapshot may be read by all.
+ * Ownership: every string and array in a snapshot belongs to it. conf_load hands out one reference;
+ *            conf_ref takes another, conf_unref gives one back, the last frees it.
+ * Errors:    a bad file is a normal result (ERR_SYNTAX and a filled report), never an abort.
+ * Units:     sizes are bytes (K M G T are powers of 1024), durations milliseconds.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/span.h"
+
+struct conf_places; /* where each value was set, for conf_print_effective */
+
+/* Where to listen. `:PORT` has any set: every IPv4 and IPv6 address; address is then [::]:PORT and
+ * IPV6_V6ONLY must be 0 (on a machine without IPv6, bind 0.0.0.0 instead). */
+struct conf_listen {
+    const char *text; /* as written */
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    uint16_t port;
+    bool any;
+};
+
+struct conf_network {
+    uint8_t address[16]; /* network order; IPv4 in the first 4, host bits zero */
+    uint8_t bits;        /* prefix length */
+    bool v6;
+};
+
+struct conf_networks {
+    const struct conf_network *list;
+    size_t count; /* 0: nobody */
+};
+
+struct conf_names {
+    const char *const *list; /* lower case */
+    size_t count;
+};
+
+enum conf_metrics {
+    CONF_METRICS_OFF,
+    CONF_METRICS_ON,   /* needs a token with scope read */
+    CONF_METRICS_OPEN, /* no token */
+};
+
+struct conf_admin {
+    bool enabled;              /* false: no TCP listener (`listen off`) */
+    struct conf_listen listen; /* loopback unless plain_http_from is set */
+    const char *socket_path;   /* NULL: no Unix socket */
+    uint32_t socket_mode;      /* permission bits, for example 0660 */
+    const char *tokens_path;
+    uint64_t session_ms;
+    enum conf_metrics metrics;
+    const char *www_dir;                  /* NULL: the dashboard built into the program */
+    struct conf_networks plain_http_from; /* peers that may speak plain HTTP beside loopback */
+    struct conf_names server_names;       /* Host names accepted beside loopback and listen */
+};
+
+struct conf_store {
+    const char *path; /* NULL: RAM only */
+    uint64_t size_bytes;
+    uint64_t memory_bytes;
+    uint64_t max_object_bytes;
+    uint64_t flush_ms;
+    uint32_t read_threads;
+};
+
+enum conf_log_kind {
+    CONF_LOG_OFF,
+    CONF_LOG_STDERR,
+    CONF_LOG_FILE,
+};
+
+enum conf_log_format {
+    CONF_LOG_COMBINED,
+    CONF_LOG_JSON,
+};
+
+struct conf_access_log {
+    enum conf_log_kind kind;
+    enum conf_log_format format;
+    const char *path; /* only with CONF_LOG_FILE, else NULL */
+};
+
+struct conf_error_log {
+    enum conf_log_kind kind; /* never CONF_LOG_OFF */
+    enum log_level level;
+    const char *path; /* only with CONF_LOG_FILE, else NULL */
+};
+
+struct conf_log {
+    struct conf_access_log access;
+    struct conf_error_log error;
+};
+
+struct conf_limits {
+    uint32_t connections;
+    uint64_t head_bytes;
+    uint64_t target_bytes;
+    uint32_t fields;
+    uint64_t request_body_bytes; /* 0: a request with a body is refused */
+    uint64_t head_timeout_ms;    /* whole request head */
+    uint64_t body_timeout_ms;    /* between two bytes of a request body */
+    uint64_t client_idle_ms;     /* between requests */
+    uint64_t send_timeout_ms;    /* without progress */
+    uint32_t waiters;            /* followers of one object in flight */
+    uint64_t drain_ms;
+};
+
+struct conf_server {
+    const char *name;
+    const char *url;  /* http://host[:port], lower case, no slash at the end */
+    const char *host; /* name or address; IPv6 without brackets */
+    uint16_t port;
+};
+
+struct conf_origin_timeout {
+    uint64_t connect_ms;
+    uint64_t first_byte_ms;
+    uint64_t idle_ms; /* between two reads of a response body */
+};
+
+struct conf_origins {
+    struct conf_server server;
+    struct conf_origin_timeout timeout;
+    uint32_t keepalive; /* idle connections kept per worker */
+    const char *host;   /* Host to send; NULL: as the client sent it */
+};
+
+enum conf_set_cookie {
+    CONF_SET_COOKIE_PASS,  /* a response with Set-Cookie is not stored */
+    CONF_SET_COOKIE_STORE, /* stored and served with it */
+    CONF_SET_COOKIE_STRIP, /* stored without it */
+};
+
+struct conf_cache {
+    bool off;
+    uint64_t default_ttl_ms;
+    uint64_t min_ttl_ms;
+    uint64_t max_ttl_ms;
+    uint64_t stale_while_revalidate_ms;
+    uint64_t stale_if_error_ms;
+    uint64_t hit_for_miss_ms;
+    enum conf_set_cookie set_cookie;
+    struct conf_networks purge_from; /* who may send PURGE */
+    bool client_revalidate;          /* obey no-cache and max-age of requests */
+};
+
+struct conf_site {
+    struct conf_names names; /* exact host names without port, or "*" */
+    struct conf_origins origins;
+    struct conf_cache cache;
+    bool cache_status;
+    const char *via;
+    bool forwarded;
+};
+
+struct conf {
+    uint32_t workers; /* 0: auto, one per processor this process may use */
+    const char *user; /* NULL: stay who we are */
+    const char *state_dir;
+    const struct conf_listen *listens;
+    size_t listen_count; /* at least 1 */
+    struct conf_admin admin;
+    struct conf_store store;
+    struct conf_log log;
+    struct conf_limits limits;
+    const struct conf_site *sites;
+    size_t site_count;          /* at least 1 */
+    const char *file;           /* the main file's name */
+    struct conf_places *places; /* private */
+};
+
+/* One problem. Everything in it belongs to the report. */
+struct conf_problem {
+    const char *file;
+    uint32_t line;   /* from 1; 0: the file as a whole */
+    uint32_t column; /* from 1, counted in characters */
+    const char *message;
+    const char *hint;           /* the likely word meant, or NULL */
+    const char *const *allowed; /* what may stand here */
+    size_t allowed_count;       /* 0: not said */
+    const char *source;         /* the line of the file without control bytes, or NULL */
+    uint32_t caret;             /* characters of source before the caret */
+};
+
+struct conf_report;
+
+struct conf_report *conf_report_new(void);
+void conf_report_free(struct conf_report *report);
+/* Problems found, also those beyond the limit of 50 that are only counted. */
+size_t conf_report_count(const struct conf_report *report);
+/* In the order of the files and lines; NULL past the last one kept. */
+const struct conf_problem *conf_report_get(const struct conf_report *report, size_t index);
+/* For people: one paragraph a problem, then the count. */
+void conf_report_print(const struct conf_report *report, struct buf *out);
+/* {"problems":[{"file","line","column","message","hint","allowed","source","caret"}],"count":N} */
+void conf_report_print_json(const struct conf_report *report, struct buf *out);
+
+enum conf_flags {
+    CONF_SEALED = 1,   /* no include, no environment: arbitrary bytes touch nothing */
+    CONF_PORTABLE = 2, /* do not ask this machine whether folders and users exist */
+};
+
+/*
+ * Reads, checks, and on success sets *out (else NULL). report may hold problems of nothing else.
+ * Errors: ERR_SYNTAX (see report), ERR_ABSENT or ERR_IO: the file cannot be read (the report says
+ * why).
+ */
+MUST_USE enum err conf_load(const char *path, struct conf **out, struct conf_report *report);
+/* The same for text in memory; name stands in messages and is where includes are relative to. */
+MUST_USE enum err conf_load_text(const char *name, struct span text, unsigned flags,
+                                 struct conf **out, struct conf_report *report);
+
+/* One more reference; returns conf. Any thread. */
+struct conf *conf_ref(struct conf *conf);
+/* One reference less; NULL is fine. Any thread. */
+void conf_unref(struct conf *conf);
+
+/* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */
+bool conf_networks_match(const struct conf_networks *networks, const struct sockaddr *peer);
+
+/* The configuration in force as a file that loads to the same; each value says where it was set.
+ * with_defaults adds those nobody set, marked "default". */
+void conf_print_effective(const struct conf *conf, bool with_defaults, struct buf *out);
+/* The reference entry of a directive ("size", "store.size"), or of all (NULL). False: unknown; out
+ * then says so and what was likely meant. */
+bool conf_print_reference(const char *directive, struct buf *out);
+/* Which settings differ that only a restart can change, one line each. Returns how many. */
+size_t conf_diff_restart(const struct conf *old, const struct conf *new, struct buf *out);
+#endif
