@@ -1,0 +1,115 @@
+#ifndef FETCH_FETCH_H
+#define FETCH_FETCH_H
+/*
+ * fetch - requests to origins on libcurl: one multi handle per worker inside the worker's own loop,
+ * pooled easy handles, keep-alive connections. libcurl is lenient about what an origin sends; here
+ * every raw head is validated by our own strict rules (http/response.h) before anything is believed.
+ *
+ * Threads:   the loop's own. Ownership: a fetch lives from fetch_start until its done() has returned or
+ *            fetch_cancel. Request spans are borrowed for the call of fetch_start only.
+ * Handlers may call any fetch_* function of their own fetch, also cancel, at any moment.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "http/response.h"
+#include "net/loop.h"
+
+struct fetch;
+struct fetch_pool;
+
+/* One origin server, immutable, outlives its fetches (it belongs to the configuration snapshot). */
+struct fetch_origin {
+    const char *name;
+    const char *host;        /* name or literal address, no brackets */
+    unsigned port;
+    uint64_t connect_timeout_us;
+    uint64_t first_byte_timeout_us; /* request sent to first byte of the final head */
+    uint64_t idle_timeout_us;       /* between bytes */
+};
+
+struct fetch_request {
+    const struct fetch_origin *origin;
+    struct span method;       /* validated token */
+    struct span host;         /* Host field value */
+    struct span target;       /* origin form, validated: no SP, CTL */
+    const struct span *lines; /* "Name: value", validated: no CR, LF, NUL; without Host, Content-Length, TE, Connection */
+    unsigned line_count;
+    bool has_body;
+    uint64_t body_length;     /* UINT64_MAX: chunked */
+    bool may_retry;           /* idempotent and no body: a dead pooled connection is tried once more */
+};
+
+enum fetch_flow {
+    FETCH_GO,
+    FETCH_PAUSE,  /* this data was taken; give no more until fetch_resume */
+    FETCH_CANCEL, /* the caller will not want more; done() is not called */
+};
+
+enum fetch_fault {
+    FETCH_OK,
+    FETCH_DNS,
+    FETCH_CONNECT_REFUSED,
+    FETCH_CONNECT_TIMEOUT,
+    FETCH_FIRST_BYTE_TIMEOUT,
+    FETCH_IDLE_TIMEOUT,
+    FETCH_CLOSED,        /* before a complete head */
+    FETCH_BAD_RESPONSE,  /* head or framing not in the grammar */
+    FETCH_INCOMPLETE,    /* body shorter than announced, or a cut chunk stream */
+    FETCH_BODY_BAD,      /* the request body could not be delivered (client's fault) */
+    FETCH_INTERNAL,
+};
+
+struct fetch_result {
+    enum fetch_fault fault;
+    bool head_seen;         /* handler.head was called */
+    bool reused_connection;
+    bool length_certain;    /* body delimited by length or chunks, not by close */
+    uint64_t connect_us;    /* 0 when reused */
+    uint64_t first_byte_us; /* from start */
+    uint64_t total_us;
+    uint64_t received_bytes;/* of body */
+    char detail[96];        /* what libcurl said, terminated, printable */
+};
+
+struct fetch_handler {
+    /* A 1xx other than 100, complete head with its empty line, validated. May be NULL. */
+    void (*informational)(void *ctx, struct span head);
+    /* The final head; response and its spans are valid for the call. */
+    enum fetch_flow (*head)(void *ctx, const struct http_response *response);
+    enum fetch_flow (*data)(void *ctx, struct span data);
+    /* After each batch of head/data calls: wake readers now. */
+    void (*batch)(void *ctx);
+    /* Exactly once, unless cancelled; never from inside fetch_start. */
+    void (*done)(void *ctx, const struct fetch_result *result);
+    /* Request body: fill up to size bytes. *count 0 with FETCH_PAUSE: nothing yet, fetch_resume_body later;
+     * 0 with FETCH_GO: the end. FETCH_CANCEL: broken by the client, the origin must not see a complete body. */
+    enum fetch_flow (*body)(void *ctx, char *out, size_t size, size_t *count);
+};
+
+struct fetch_pool_options {
+    struct loop *loop;
+    unsigned idle_connections; /* kept open per worker, all origins */
+    size_t head_bytes_max;     /* of a response head */
+};
+
+/* fetch_global_init once per process before any pool. */
+void fetch_global_init(void);
+struct fetch_pool *fetch_pool_new(const struct fetch_pool_options *options);
+/* All fetches must be done or cancelled. */
+void fetch_pool_free(struct fetch_pool **pool);
+struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *request,
+                          const struct fetch_handler *handler, void *ctx);
+void fetch_resume(struct fetch *fetch);
+void fetch_resume_body(struct fetch *fetch);
+/* done() will not be called. Nulls *fetch. Accepts NULL inside. */
+void fetch_cancel(struct fetch **fetch);
+
+/* Origin connections of this pool, for the figures. */
+struct fetch_pool_figures {
+    uint64_t active, requests, connects, reused;
+};
+void fetch_pool_figures(const struct fetch_pool *pool, struct fetch_pool_figures *out);
+#endif
