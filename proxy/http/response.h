@@ -1,0 +1,40 @@
+#ifndef HTTP_RESPONSE_H
+#define HTTP_RESPONSE_H
+/*
+ * response - strict validation of one response head as an origin sent it (RFC 9112 4, 5, 6).
+ *
+ * libcurl's own reading is lenient, so its raw header lines pass here before anything is believed.
+ * Bare LF line ends are tolerated (nothing is copied from line ends); obs-fold, space before a
+ * colon, controls, differing or ill-formed Content-Length, unknown transfer codings are refused:
+ * 502.
+ *
+ * Threads:   one owner; pure.
+ * Ownership: spans point into `head`; fields.items is the caller's.
+ * Errors:    HTTP_PARSE_BAD with a static error_reason. Never HTTP_PARSE_MORE.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/span.h"
+#include "http/fields.h"
+#include "http/request.h"
+
+struct http_response {
+    unsigned status;           /* 100..599 */
+    uint8_t minor_version;     /* 0 or 1 */
+    struct span reason;        /* may be empty */
+    struct http_fields fields; /* in: items and capacity */
+    bool has_content_length;
+    bool chunked;
+    bool unstorable;         /* framing was ambiguous (length and coding): relay, never store */
+    uint64_t content_length; /* bytes, when has_content_length */
+    const char *error_reason;
+};
+
+/* head: status line and field lines, with or without the blank line at the end.
+ * limits: head_bytes and fields_count count; target_bytes does not. */
+MUST_USE enum http_parse http_response_parse(struct http_response *response, struct span head,
+                                             const struct http_limits *limits);
+#endif
