@@ -35,7 +35,7 @@ enum byte_source {
 #define COUNTERS_FAULTS 16
 #define HISTOGRAM_BUCKETS 64
 
-/* Log-linear: 4 buckets per power of two from 64 us; the last one is "longer". */
+/* Log-linear: 3 buckets per power of two from 64 us to 112 s; the last one is "longer". */
 struct histogram {
     _Atomic uint64_t bucket[HISTOGRAM_BUCKETS];
     _Atomic uint64_t sum_us;
