@@ -17,11 +17,11 @@ struct www_asset {
     const char *mime; /* value of Content-Type, with charset where it is text */
     const char *etag; /* strong, with its quotes, of the raw form */
     const unsigned char *raw;
-    size_t raw_len; /* bytes */
+    size_t raw_len;            /* bytes */
     const unsigned char *gzip; /* NULL: only the raw form exists */
-    size_t gzip_len; /* bytes */
-    bool immutable; /* the name holds a hash of the content: may be kept for ever */
-    const char *gzip_etag; /* strong, of the gzip form; RFC 9110 8.8.3.3 wants another one */
+    size_t gzip_len;           /* bytes */
+    bool immutable;            /* the name holds a hash of the content: may be kept for ever */
+    const char *gzip_etag;     /* strong, of the gzip form; RFC 9110 8.8.3.3 wants another one */
 };
 
 /* The file for a request path without query; "/" is "/index.html". NULL when there is none. */

@@ -1,0 +1,265 @@
+// Every call to the admin server, and the shapes of its answers. Errors are problem+json (RFC 9457).
+
+export type Range = '5m' | '1h' | '24h' | '7d';
+export type TopBy = 'requests' | 'misses' | 'bytes';
+export type Mode = 'soft' | 'hard';
+
+export interface Session {
+  name: string;
+  scopes: string[];
+  csrf: string;
+}
+
+export interface Problem {
+  level: 'warn' | 'error';
+  event: string;
+  text: string;
+  last: string;
+  count: number;
+}
+
+export interface StoreStatus {
+  disk_bytes: number;
+  disk_capacity_bytes: number;
+  disk_objects: number;
+  memory_bytes: number;
+  memory_capacity_bytes: number;
+  memory_objects: number;
+  index_bytes: number;
+  recovering: boolean;
+  recovered_share: number;
+  disk: 'ok' | 'off' | 'failed';
+}
+
+export interface Status {
+  version: string;
+  host: string;
+  pid: number;
+  uptime_s: number;
+  state: 'serving' | 'draining' | 'recovering';
+  workers: number;
+  connections: number;
+  site_names: string[];
+  store: StoreStatus;
+  problems: Problem[];
+  config: { file: string; loaded_at: string; last_reload_ok: boolean; last_reload_error: string };
+}
+
+export const COLUMNS = [
+  'requests', 'hit', 'stale', 'revalidated', 'miss', 'pass', 'synthetic', 'error',
+  'bytes_cache', 'bytes_origin', 'bytes_self',
+  'origin_first_byte_p50_ms', 'origin_first_byte_p95_ms', 'hit_p50_ms', 'hit_p95_ms',
+  'connections', 'evicted',
+] as const;
+export type Column = (typeof COLUMNS)[number];
+export type Cell = number | null;
+export type Point = { t: number } & Partial<Record<Column, Cell>>;
+
+export interface Totals {
+  requests?: Cell;
+  bytes_cache?: Cell;
+  bytes_origin?: Cell;
+  hit_ratio?: Cell;
+  byte_hit_ratio?: Cell;
+  cacheable_share?: Cell;
+  errors_5xx?: Cell;
+  errors_origin?: Cell;
+  errors_self?: Cell;
+  origin_first_byte_p50_ms?: Cell;
+  origin_first_byte_p95_ms?: Cell;
+  cache_p95_ms?: Cell;
+  requests_per_s?: Cell;
+  saved_bytes_per_s?: Cell;
+  evictions?: Cell;
+}
+
+export interface AllTotals {
+  last_minute: Totals;
+  day: Totals;
+  peak_requests_per_s: Cell;
+}
+
+export type Stats = { range: Range; step_s: number; t: number[] } & Record<Column, Cell[]> & {
+    totals: AllTotals;
+    definitions: Record<string, string>;
+  };
+
+export interface TopItem {
+  url: string;
+  requests: number;
+  hits: number;
+  misses: number;
+  bytes: number;
+}
+
+export interface Top {
+  window_s: number;
+  by: TopBy;
+  error_bound: number;
+  items: TopItem[];
+}
+
+export interface PurgeResult {
+  url: string;
+  matched: number;
+  error?: string;
+}
+
+export interface Purge {
+  id: string;
+  state: string;
+  mode: Mode;
+  dry_run: boolean;
+  matched: number;
+  bytes: number;
+  variants: number;
+  in_flight: number;
+  effective_at: string;
+  took_s: number;
+  sample: string[];
+  by: string;
+  reason: string;
+  select?: { urls?: string[] };
+  results?: PurgeResult[];
+  hints?: string[];
+}
+
+export interface Snapshot {
+  status: Status;
+  stats: Stats;
+  top: Top;
+}
+
+export interface Tick {
+  t: number;
+  status: Status;
+  point: Point;
+  totals: AllTotals;
+}
+
+export interface FieldError {
+  pointer?: string;
+  message?: string;
+  detail?: string;
+}
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number, // 0: no answer
+    readonly title: string,
+    readonly detail: string,
+    readonly errors: FieldError[] = [],
+    readonly retryAfter: number | null = null, // seconds
+  ) {
+    super(detail === '' ? title : detail);
+  }
+}
+
+const BASE = '/api/v1';
+const TIMEOUT_MS = 15_000;
+
+async function problemOf(answer: Response): Promise<ApiError> {
+  let body: Record<string, unknown> = {};
+  try {
+    body = (await answer.json()) as Record<string, unknown>;
+  } catch {
+    // not JSON: the status has to do
+  }
+  const after = Number(answer.headers.get('Retry-After'));
+  return new ApiError(
+    answer.status,
+    typeof body.title === 'string' ? body.title : `The server answered ${answer.status}`,
+    typeof body.detail === 'string' ? body.detail : '',
+    Array.isArray(body.errors) ? (body.errors as FieldError[]) : [],
+    Number.isFinite(after) && after > 0 ? after : null,
+  );
+}
+
+export class Api {
+  private csrf = '';
+  onUnauthorized: () => void = () => undefined;
+
+  private async call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const headers: Record<string, string> = { Accept: 'application/json' };
+    if (method !== 'GET') {
+      headers['Content-Type'] = 'application/json';
+      headers['X-CSRF'] = this.csrf;
+    }
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
+    const init: RequestInit = { method, headers, cache: 'no-store', signal: abort.signal };
+    if (body !== undefined) {
+      init.body = JSON.stringify(body);
+    }
+    try {
+      const answer = await fetch(BASE + path, init);
+      if (!answer.ok) {
+        throw await problemOf(answer);
+      }
+      return answer.status === 204 ? (undefined as T) : ((await answer.json()) as T);
+    } catch (error) {
+      throw error instanceof ApiError
+        ? error
+        : new ApiError(0, 'No answer from the admin server', 'Is Larder running, and can this browser reach it?');
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  // Any call but those of the session itself: 401 means that the session has ended. A login in another
+  // tab changes the cross-site token, so a refused change is tried once more with the present one.
+  private async guarded<T>(method: string, path: string, body?: unknown): Promise<T> {
+    try {
+      const before = this.csrf;
+      try {
+        return await this.call<T>(method, path, body);
+      } catch (error) {
+        const refused = error instanceof ApiError && error.status === 403 && method !== 'GET';
+        if (!refused || (await this.whoami()).csrf === before) {
+          throw error;
+        }
+        return await this.call<T>(method, path, body);
+      }
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) {
+        this.onUnauthorized();
+      }
+      throw error;
+    }
+  }
+
+  private async session(method: string, body?: unknown): Promise<Session> {
+    const session = await this.call<Session>(method, '/session', body);
+    this.csrf = session.csrf;
+    return session;
+  }
+
+  login(secret: { token: string } | { code: string }): Promise<Session> {
+    return this.session('POST', secret);
+  }
+
+  whoami(): Promise<Session> {
+    return this.session('GET');
+  }
+
+  async logout(): Promise<void> {
+    await this.call<void>('DELETE', '/session');
+    this.csrf = '';
+  }
+
+  status = (): Promise<Status> => this.guarded('GET', '/status');
+  stats = (range: Range): Promise<Stats> => this.guarded('GET', `/stats?range=${range}`);
+  top = (by: TopBy, limit = 20): Promise<Top> => this.guarded('GET', `/top?by=${by}&limit=${limit}`);
+
+  async purges(): Promise<Purge[]> {
+    return (await this.guarded<{ items: Purge[] }>('GET', '/purges')).items;
+  }
+
+  purge(urls: string[], mode: Mode, dryRun: boolean, reason: string): Promise<Purge> {
+    return this.guarded('POST', '/purges', { select: { urls }, mode, dry_run: dryRun, reason });
+  }
+
+  events(): EventSource {
+    return new EventSource(`${BASE}/events`);
+  }
+}
