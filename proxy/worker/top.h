@@ -1,8 +1,8 @@
 #ifndef WORKER_TOP_H
 #define WORKER_TOP_H
 /*
- * top - which URLs matter most, in bounded memory whatever the traffic: a space-saving sketch per ordering over
- * two rotating windows. Each figure says how far it may be off.
+ * top - which URLs matter most, in bounded memory whatever the traffic: a space-saving sketch per
+ * ordering over two rotating windows. Each figure says how far it may be off.
  *
  * Threads: top_add by the log thread, top_list by any (rank LOCK_STATS).
  */
@@ -27,8 +27,8 @@ struct top;
 struct top *top_new(unsigned window_s);
 void top_free(struct top **top);
 void top_add(struct top *top, const struct record *record);
-/* Returns how many were filled. *error_bound: no figure of the ordering is too high by more than this.
- * *covered_s: seconds the figures cover. */
+/* Returns how many were filled. *error_bound: no figure of the ordering is too low by more than
+ * this, none is too high. *covered_s: seconds the figures cover. */
 size_t top_list(struct top *top, enum top_order order, struct top_item *out, size_t max,
                 uint64_t *error_bound, double *covered_s);
 #endif
