@@ -1,0 +1,48 @@
+#ifndef EXCHANGE_EXCHANGE_H
+#define EXCHANGE_EXCHANGE_H
+/*
+ * exchange - one request's way through the house. A newcomer reads exchange.c first: the table of
+ * steps and the loop that drives it.
+ *
+ * An exchange sees a request and a response sink (net/stream.h), never a socket. Its origin side is
+ * a `fill` (fill.h): the fetch and the leader's duty towards the store, which may outlive the client.
+ *
+ * Threads: the owning worker's loop. One exchange_env per worker.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "exchange/counters.h"
+#include "exchange/record.h"
+#include "exchange/site.h"
+#include "fetch/fetch.h"
+#include "net/stream.h"
+#include "store/store.h"
+
+struct exchange;
+struct fill;
+
+/* What every exchange of a worker shares. Filled by the worker; lists start empty. */
+struct exchange_env {
+    struct loop *loop;
+    struct store *store;
+    struct fetch_pool *fetches;
+    struct counters *counters;
+    struct record_ring *ring;
+    struct site_table *sites; /* in force for new requests */
+    bool access_log;          /* every request gets a record */
+    uint32_t sample_mask;     /* else one in mask + 1, for the top list */
+    uint64_t request_count;
+    uint64_t request_id_base; /* random high bits */
+    struct exchange *free_exchanges;
+    unsigned free_count;
+    unsigned live_exchanges, live_fills;
+    struct list fills; /* every fill alive, for the end */
+};
+
+void exchange_env_init(struct exchange_env *env);
+/* Ends every fill (their followers on other workers look up again) and frees the pools. */
+void exchange_env_fini(struct exchange_env *env);
+/* What the net layer is given. listener_ctx of each stream is the struct exchange_env. */
+const struct stream_handler *exchange_stream_handler(void);
+#endif

@@ -1,0 +1,98 @@
+/*
+ * exchange_account - what is remembered of a finished request: counters always, a record for the log thread when
+ * somebody wants it.
+ */
+#include "exchange/exchange_private.h"
+
+static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
+{
+    const struct http_request *request = x->stream->request;
+    const struct http_fields *fields = &request->fields;
+    struct record record = {
+        .wall_ms = loop_wall_ms(x->env->loop),
+        .bytes = x->stream->sent_bytes,
+        .total_us = (uint32_t)total_us,
+        .first_byte_us = (uint32_t)x->first_byte_us,
+        .connect_us = x->connect_us,
+        .age_s = x->age_s,
+        .ttl_s = (int32_t)x->ttl_s,
+        .status = x->status,
+        .origin_status = x->origin_status,
+        .result = x->result,
+        .reason = x->reason,
+        .minor_version = request->minor_version,
+        .collapsed = x->collapsed,
+        .stored = x->stored,
+        .aborted = x->aborted,
+        .want_log = x->env->access_log,
+        .weight = weight,
+        .request_id = x->env->request_id_base + x->env->request_count,
+        .client = x->stream->peer_text,
+        .method = request->method_text,
+        .scheme = SPAN("http"),
+        .host = request->authority,
+        .path = request->path,
+        .user_agent = http_fields_find(fields, HTTP_FIELD_USER_AGENT),
+        .referer = http_fields_find(fields, HTTP_FIELD_REFERER),
+        .site = x->site != NULL ? x->site->name : SPAN("-"),
+        .origin = x->origin_status != 0 && x->site != NULL ? span_str(x->site->origin.name)
+                                                           : span_of(NULL, 0),
+    };
+    if (!record_ring_put(x->env->ring, &record)) {
+        counter_add(&x->env->counters->log_dropped, 1);
+    }
+}
+
+void exchange_account(struct exchange *x)
+{
+    struct counters *counters = x->env->counters;
+    struct site_counters *site = &counters->site[x->site != NULL ? x->site->slot : 0];
+    uint64_t total_us = loop_now_us(x->env->loop) - x->stream->begin_us;
+    counter_add(&site->requests[x->result], 1);
+    counter_add(&site->bytes[x->source], x->stream->sent_bytes);
+    counter_add(&site->responses[x->status / 100 <= 5 ? x->status / 100 : 0], 1);
+    counter_add(&counters->reasons[x->reason], 1);
+    if (x->collapsed) {
+        counter_add(&counters->collapsed, 1);
+    }
+    if (x->status >= 500) {
+        counter_add(x->result == RESULT_ERROR ? &counters->errors_self : &counters->errors_origin, 1);
+    }
+    histogram_add(x->source == BYTES_CACHE ? &counters->hit_time : &counters->miss_time, total_us);
+    x->env->request_count++;
+    bool sampled = (x->env->request_count & x->env->sample_mask) == 0;
+    if (x->env->access_log || sampled) {
+        put_record(x, total_us, sampled ? x->env->sample_mask + 1 : 0);
+    }
+}
+
+void exchange_account_refused(struct exchange_env *env, struct stream *stream, unsigned status,
+                              size_t bytes_sent)
+{
+    struct site_counters *site = &env->counters->site[0];
+    counter_add(&site->requests[RESULT_ERROR], 1);
+    counter_add(&site->responses[status / 100 <= 5 ? status / 100 : 0], 1);
+    counter_add(&site->bytes[BYTES_SELF], bytes_sent);
+    env->request_count++;
+    if (!env->access_log) {
+        return;
+    }
+    struct record record = {
+        .wall_ms = loop_wall_ms(env->loop),
+        .bytes = bytes_sent,
+        .status = (uint16_t)status,
+        .result = RESULT_ERROR,
+        .minor_version = 1,
+        .want_log = true,
+        .request_id = env->request_id_base + env->request_count,
+        .client = stream->peer_text,
+        .method = SPAN("-"),
+        .scheme = SPAN("http"),
+        .host = SPAN("-"),
+        .path = SPAN("-"),
+        .site = SPAN("-"),
+    };
+    if (!record_ring_put(env->ring, &record)) {
+        counter_add(&env->counters->log_dropped, 1);
+    }
+}

@@ -1,0 +1,132 @@
+/*
+ * exchange_admit - may this request enter, whose is it, may the cache be asked (RFC 9110 7.4, 7.6, 9;
+ * RFC 9111 section 4, first list).
+ */
+#include "base/mem.h"
+#include "exchange/exchange_private.h"
+#include "http/key.h"
+
+/* Has it passed here before? Via members look like "1.1 larder" or "HTTP/1.1 larder (comment)". */
+static bool is_loop(const struct exchange *x)
+{
+    const struct http_fields *fields = &x->stream->request->fields;
+    if (!http_fields_has(fields, HTTP_FIELD_VIA)) {
+        return false;
+    }
+    unsigned at = 0;
+    const struct http_field *field;
+    while ((field = http_fields_next(fields, HTTP_FIELD_VIA, &at)) != NULL) {
+        struct span rest = field->value;
+        struct span member;
+        while (http_list_next(&rest, &member)) {
+            const char *space = memchr(member.ptr, ' ', member.len);
+            if (space == NULL) {
+                continue;
+            }
+            struct span by = span_trim(
+                span_of(space, member.len - (size_t)(space - member.ptr)));
+            const char *end = memchr(by.ptr, ' ', by.len);
+            if (end != NULL) {
+                by.len = (size_t)(end - by.ptr);
+            }
+            if (span_eq_nocase(by, x->site->via)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Writes the primary key. False: longer than the arena. */
+static bool make_key(struct exchange *x)
+{
+    const struct http_request *request = x->stream->request;
+    struct span scheme = SPAN("http");
+    size_t bytes = http_key_bytes(scheme, request->authority, request->path);
+    char *room = bytes <= sizeof(x->key_inline) ? x->key_inline : arena_alloc(&x->arena, bytes);
+    if (room == NULL) {
+        return false;
+    }
+    x->key = store_key_of(x->env->store,
+                          http_key_write(room, scheme, request->authority, request->path));
+    return true;
+}
+
+enum exchange_next exchange_purge(struct exchange *x)
+{
+    const struct conf_networks *from = &x->site->conf->cache.purge_from;
+    if (from->count == 0) {
+        return exchange_fail(x, 405, "PURGE is not enabled for this site (cache { purge from ...; })");
+    }
+    if (!conf_networks_match(from, (const struct sockaddr *)x->stream->peer)) {
+        x->result = RESULT_DENIED;
+        return exchange_fail(x, 403, "this address may not purge");
+    }
+    const struct http_fields *fields = &x->stream->request->fields;
+    struct span soft = http_fields_find_name(fields, SPAN("Soft-Purge"));
+    if (soft.ptr == NULL) {
+        soft = http_fields_find_name(fields, SPAN("Fastly-Soft-Purge"));
+    }
+    struct store_purge_result result;
+    store_purge_key(x->env->store, x->key.bytes,
+                    span_eq(soft, SPAN("1")) ? STORE_PURGE_SOFT : STORE_PURGE_HARD, false, false,
+                    &result);
+    struct span text = arena_printf(&x->arena, "{\"matched\":%llu,\"bytes\":%llu,\"in_flight\":%llu}",
+                                    (unsigned long long)result.objects,
+                                    (unsigned long long)result.bytes,
+                                    (unsigned long long)result.in_flight);
+    x->result = RESULT_SYNTHETIC;
+    x->status = 200;
+    x->error_text = text.ptr == NULL ? "{}" : text.ptr;
+    return exchange_go(x, EXCHANGE_STEP_ERROR);
+}
+
+/* What the client's Cache-Control may ask for; a site may refuse forced validation. */
+static void read_directives(struct exchange *x)
+{
+    http_directives_of_request(&x->directives, &x->stream->request->fields);
+    if (!x->site->client_revalidate) {
+        x->directives.flags &= HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED | HTTP_CC_MAX_STALE;
+    }
+}
+
+static enum exchange_next pass_because(struct exchange *x, enum http_reason reason,
+                                       enum http_forward forward)
+{
+    x->reason = (uint8_t)reason;
+    x->forward = (uint8_t)forward;
+    x->result = RESULT_PASS;
+    return exchange_go(x, EXCHANGE_STEP_PASS);
+}
+
+enum exchange_next exchange_admit(struct exchange *x)
+{
+    struct exchange_env *env = x->env;
+    const struct http_request *request = x->stream->request;
+    x->table = site_table_ref(env->sites);
+    x->site = site_table_find(x->table, request->authority);
+    if (x->site == NULL) {
+        return exchange_fail(x, 421, "no site of this name here");
+    }
+    if (request->method == HTTP_CONNECT || request->method == HTTP_TRACE) {
+        return exchange_fail(x, 405, "this method is not allowed here");
+    }
+    if (is_loop(x)) {
+        x->proxy_error = HTTP_PROXY_LOOP_DETECTED;
+        return exchange_fail(x, 508, "the request came back to this proxy");
+    }
+    if (!make_key(x)) {
+        return exchange_fail(x, 414, "the target is too long");
+    }
+    if (request->method == HTTP_PURGE) {
+        return exchange_purge(x);
+    }
+    if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
+        return pass_because(x, HTTP_REASON_METHOD, HTTP_FORWARD_METHOD);
+    }
+    if (x->site->cache_off || request->body != HTTP_BODY_NONE) {
+        return pass_because(x, HTTP_REASON_RULE, HTTP_FORWARD_BYPASS);
+    }
+    read_directives(x);
+    return exchange_go(x, EXCHANGE_STEP_LOOKUP);
+}

@@ -1,0 +1,225 @@
+/*
+ * exchange_lookup - what the store says, and what that means for this request (RFC 9111 section 4).
+ */
+#include "exchange/exchange_private.h"
+#include "exchange/fill.h"
+#include "http/vary.h"
+
+/* A range that begins beyond this is fetched as it is instead of waiting for what lies before it. */
+#define RANGE_LEAD_MAX (1024u * 1024u)
+
+struct judge_ctx {
+    const struct http_fields *fields;
+    const struct http_directives *directives;
+    int64_t now_ms;
+};
+
+static bool matches(struct span selector, void *ctx)
+{
+    const struct judge_ctx *judge = ctx;
+    return selector.len == 0 || http_selector_matches(selector, judge->fields);
+}
+
+static enum store_judgement judge(const uint8_t *facts, bool soft_purged, void *ctx)
+{
+    const struct judge_ctx *judge = ctx;
+    const struct http_stored *stored = (const struct http_stored *)(const void *)facts;
+    struct http_stored copy;
+    if (soft_purged) {
+        copy = *stored;
+        http_stored_make_stale(&copy, judge->now_ms);
+        stored = &copy;
+    }
+    switch (http_judge(stored, judge->directives, judge->now_ms)) {
+    case HTTP_FRESH:
+        return STORE_JUDGE_FRESH;
+    case HTTP_STALE_SERVE:
+        return STORE_JUDGE_STALE;
+    case HTTP_VALIDATE:
+        break;
+    }
+    return STORE_JUDGE_VALIDATE;
+}
+
+/* Does this request want a part so far in that leading a fill from byte 0 would make it wait? */
+static bool is_far_range(const struct http_request *request)
+{
+    if (!http_fields_has(&request->fields, HTTP_FIELD_RANGE)) {
+        return false;
+    }
+    struct http_range_part part;
+    struct span value = http_fields_find(&request->fields, HTTP_FIELD_RANGE);
+    return http_range_parse(value, UINT64_MAX / 2, &part) != HTTP_RANGE_PART ||
+           part.first > RANGE_LEAD_MAX;
+}
+
+static void note_absence(struct exchange *x, enum store_absence absence)
+{
+    static const struct {
+        uint8_t reason, forward;
+    } map[] = {
+        [STORE_WAS_ABSENT] = {HTTP_REASON_ABSENT, HTTP_FORWARD_URI_MISS},
+        [STORE_WAS_EXPIRED] = {HTTP_REASON_EXPIRED, HTTP_FORWARD_STALE},
+        [STORE_WAS_VARIANT] = {HTTP_REASON_VARY, HTTP_FORWARD_VARY_MISS},
+        [STORE_WAS_PURGED_SOFT] = {HTTP_REASON_PURGED_SOFT, HTTP_FORWARD_STALE},
+        [STORE_WAS_PURGED_HARD] = {HTTP_REASON_PURGED_HARD, HTTP_FORWARD_URI_MISS},
+        [STORE_WAS_EVICTED] = {HTTP_REASON_EVICTED, HTTP_FORWARD_URI_MISS},
+        [STORE_WAS_CORRUPT] = {HTTP_REASON_CORRUPT, HTTP_FORWARD_URI_MISS},
+    };
+    x->reason = map[absence].reason;
+    x->forward = map[absence].forward;
+    if (http_directives_has(&x->directives, HTTP_CC_NO_CACHE | HTTP_CC_MAX_AGE) &&
+        absence == STORE_WAS_EXPIRED) {
+        x->reason = HTTP_REASON_REQUEST_NO_CACHE;
+        x->forward = HTTP_FORWARD_REQUEST;
+    }
+}
+
+static enum exchange_next wait_head(struct exchange *x, struct store_object *object, bool own)
+{
+    x->reader = store_reader_open(x->env->store, object, 0, own, loop_mailbox(x->env->loop),
+                                  exchange_wake, x);
+    if (x->reader == NULL) {
+        store_object_unref(&x->object);
+        return exchange_fail(x, 503, "too many requests wait for this object");
+    }
+    return exchange_go(x, EXCHANGE_STEP_HEAD);
+}
+
+static enum exchange_next lead(struct exchange *x, struct store_lookup *lookup)
+{
+    x->result = RESULT_MISS;
+    x->stale = lookup->object;
+    x->fill = fill_start(&(struct fill_options){
+        .owner = x, .lead = lookup->lead, .stale = lookup->object});
+    x->object = store_object_ref(fill_object(x->fill));
+    return wait_head(x, x->object, true);
+}
+
+static enum exchange_next hit(struct exchange *x, struct store_lookup *lookup, bool stale)
+{
+    x->object = lookup->object;
+    x->source = BYTES_CACHE;
+    x->result = stale ? RESULT_STALE : RESULT_HIT;
+    x->reason = stale ? HTTP_REASON_STALE_WHILE_REVALIDATE : HTTP_REASON_FRESH;
+    if (lookup->lead != NULL) {
+        struct fill *fill = fill_start(&(struct fill_options){
+            .owner = x, .lead = lookup->lead, .stale = x->object, .background = true});
+        fill_detach(&fill);
+    }
+    x->whole = store_object_is_whole(x->object);
+    if (!x->whole) {
+        x->reader = store_reader_open(x->env->store, x->object, 0, false,
+                                      loop_mailbox(x->env->loop), exchange_wake, x);
+        if (x->reader == NULL) {
+            return exchange_fail(x, 503, "too many requests wait for this object");
+        }
+    }
+    return exchange_go(x, EXCHANGE_STEP_REPLY);
+}
+
+static void on_loaded(void *ctx, struct store_object *object)
+{
+    struct exchange *x = ctx;
+    x->load = NULL;
+    x->loaded = object;
+    x->step = EXCHANGE_STEP_LOOKUP;
+    exchange_drive(x);
+}
+
+enum exchange_next exchange_disk(struct exchange *x)
+{
+    (void)x;
+    return EXCHANGE_PARK; /* on_loaded moves on */
+}
+
+static enum exchange_next pass_for(struct exchange *x, enum http_reason reason)
+{
+    x->reason = (uint8_t)reason;
+    x->forward = HTTP_FORWARD_BYPASS;
+    x->result = RESULT_PASS;
+    return exchange_go(x, EXCHANGE_STEP_PASS);
+}
+
+static enum exchange_next absent(struct exchange *x, const struct store_lookup *lookup)
+{
+    if (http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)) {
+        return exchange_fail(x, 504, "only-if-cached, and it is not in the cache");
+    }
+    note_absence(x, lookup->absence);
+    if (http_directives_has(&x->directives, HTTP_CC_NO_STORE)) {
+        return pass_for(x, HTTP_REASON_REQUEST_NO_STORE);
+    }
+    x->result = RESULT_MISS;
+    return exchange_go(x, EXCHANGE_STEP_PASS);
+}
+
+static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup)
+{
+    enum store_verdict verdict = store_lookup(x->env->store, lookup);
+    if (x->loaded != NULL) {
+        store_object_unref(&x->loaded);
+    }
+    switch (verdict) {
+    case STORE_FRESH:
+        return hit(x, lookup, false);
+    case STORE_STALE:
+        return hit(x, lookup, true);
+    case STORE_LEAD:
+        note_absence(x, lookup->absence);
+        return lead(x, lookup);
+    case STORE_FOLLOW:
+        note_absence(x, lookup->absence);
+        x->result = RESULT_HIT;
+        x->collapsed = true;
+        x->source = BYTES_CACHE;
+        x->object = lookup->object;
+        x->stale = lookup->stale;
+        return wait_head(x, x->object, false);
+    case STORE_DISK:
+        x->step = EXCHANGE_STEP_DISK;
+        x->load =
+            store_load_start(x->env->store, lookup, loop_mailbox(x->env->loop), on_loaded, x);
+        return EXCHANGE_GO;
+    case STORE_PASS:
+        return pass_for(x, HTTP_REASON_HIT_FOR_PASS);
+    case STORE_ABSENT:
+        return absent(x, lookup);
+    }
+    CHECK(false);
+    return EXCHANGE_END;
+}
+
+enum exchange_next exchange_lookup(struct exchange *x)
+{
+    const struct http_request *request = x->stream->request;
+    if (++x->lookups > EXCHANGE_LOOKUPS_MAX) {
+        if (x->loaded != NULL) {
+            store_object_unref(&x->loaded);
+        }
+        return pass_for(x, HTTP_REASON_HIT_FOR_PASS);
+    }
+    x->looked_up = true;
+    x->collapsed = false;
+    if (x->stale != NULL) {
+        store_object_unref(&x->stale);
+    }
+    struct judge_ctx ctx = {
+        .fields = &request->fields,
+        .directives = x->directives.flags == 0 ? NULL : &x->directives,
+        .now_ms = loop_wall_ms(x->env->loop),
+    };
+    bool sole = http_directives_has(&x->directives,
+                                    HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED) ||
+                request->method == HTTP_HEAD || is_far_range(request);
+    struct store_lookup lookup = {
+        .key = x->key,
+        .may_lead = !sole,
+        .may_follow = !sole && !http_directives_has(&x->directives, HTTP_CC_NO_CACHE),
+        .loaded = x->loaded,
+        .matches = matches,
+        .judge = judge,
+        .ctx = &ctx,
+    };
+    return decide(x, &lookup);
+}

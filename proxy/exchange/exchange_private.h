@@ -1,0 +1,122 @@
+#ifndef EXCHANGE_EXCHANGE_PRIVATE_H
+#define EXCHANGE_EXCHANGE_PRIVATE_H
+/* exchange_private - the state of one request, shared by the exchange_*.c files and fill.c only. */
+#include "base/arena.h"
+#include "exchange/exchange.h"
+#include "http/cache_status.h"
+#include "http/directives.h"
+#include "http/freshness.h"
+#include "http/range.h"
+
+#define EXCHANGE_MAGIC 0x45584348u
+#define EXCHANGE_KEY_INLINE 384
+#define EXCHANGE_ARENA_LIMIT (256u * 1024u)
+/* A request that is sent back to the lookup more often goes to the origin by itself. */
+#define EXCHANGE_LOOKUPS_MAX 6
+
+enum exchange_step {
+    EXCHANGE_STEP_ADMIT,
+    EXCHANGE_STEP_LOOKUP,
+    EXCHANGE_STEP_DISK,
+    EXCHANGE_STEP_PASS,
+    EXCHANGE_STEP_HEAD,
+    EXCHANGE_STEP_REPLY,
+    EXCHANGE_STEP_SEND,
+    EXCHANGE_STEP_ERROR,
+    EXCHANGE_STEP_DONE,
+    EXCHANGE_STEP_COUNT,
+};
+
+enum exchange_next {
+    EXCHANGE_GO,   /* x->step was set */
+    EXCHANGE_PARK, /* somebody holds our wake-up */
+    EXCHANGE_END,  /* freed */
+};
+
+struct exchange {
+    uint32_t magic;
+    uint8_t step;
+    bool driving;      /* a step is running: wake-ups only note themselves */
+    bool woken;        /* and are noted here */
+    bool client_gone;  /* the stream is dead */
+    bool looked_up;    /* cacheable request */
+    bool head_sent;
+    bool whole;        /* object is whole: send from its pieces */
+    bool end_known;    /* `end` is the last byte to send + 1 */
+    bool body_none;    /* head only */
+    bool aborted;
+    bool collapsed, stored;
+    bool log_record;
+    uint8_t lookups;
+    uint8_t result;    /* enum request_result */
+    uint8_t reason;    /* enum http_reason */
+    uint8_t forward;   /* enum http_forward */
+    uint16_t status, origin_status;
+    struct exchange_env *env;
+    struct stream *stream;
+    struct site_table *table;
+    const struct site *site;
+    struct store_object *object; /* what is being sent or waited for; a reference */
+    struct store_object *stale;  /* fall-back or what is revalidated; a reference */
+    struct store_object *loaded; /* fresh from disk, for the next lookup; a reference */
+    struct store_reader *reader;
+    struct store_load *load;
+    struct fill *fill;           /* our own fetch, or NULL */
+    uint64_t offset, end;        /* body bytes [offset, end) are still to be sent */
+    uint64_t first_byte_us;      /* of the response, after the request; 0: not yet */
+    uint32_t connect_us, origin_first_byte_us;
+    uint32_t age_s;
+    int64_t ttl_s;
+    enum byte_source source;
+    const char *error_text;      /* of an error page */
+    enum http_proxy_error proxy_error; /* HTTP_PROXY_ERROR_COUNT: none */
+    struct http_directives directives; /* of the request */
+    struct store_key key;
+    struct arena arena;
+    struct exchange *next_free;
+    char key_inline[EXCHANGE_KEY_INLINE];
+};
+
+/* exchange.c: runs steps until the exchange parks or ends. Safe to call from any wake-up. */
+void exchange_drive(struct exchange *x);
+static inline enum exchange_next exchange_go(struct exchange *x, enum exchange_step step)
+{
+    x->step = (uint8_t)step;
+    return EXCHANGE_GO;
+}
+/* Lets go of reader, object, stale, load. */
+void exchange_release(struct exchange *x);
+
+/* One function per step. */
+enum exchange_next exchange_admit(struct exchange *x);
+enum exchange_next exchange_lookup(struct exchange *x);
+enum exchange_next exchange_disk(struct exchange *x);
+enum exchange_next exchange_pass(struct exchange *x);
+enum exchange_next exchange_head(struct exchange *x);
+enum exchange_next exchange_reply(struct exchange *x);
+enum exchange_next exchange_send(struct exchange *x);
+enum exchange_next exchange_error(struct exchange *x);
+enum exchange_next exchange_done(struct exchange *x);
+
+/* exchange_reply.c: an own small response instead of one from origin or cache. */
+enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char *text);
+/* The same for a fill's failure code (enum fetch_fault + 1, FILL_CODE_*). */
+enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code);
+/* exchange_admit.c: PURGE on the proxy port. */
+enum exchange_next exchange_purge(struct exchange *x);
+
+/* exchange_account.c: the access record and the counters of one finished request. */
+void exchange_account(struct exchange *x);
+/* The same for a request the connection refused by itself. */
+void exchange_account_refused(struct exchange_env *env, struct stream *stream, unsigned status,
+                              size_t bytes_sent);
+
+/* A reader or the sink woke us. */
+void exchange_wake(void *ctx);
+
+static inline const struct http_stored *exchange_facts(const struct store_object *object)
+{
+    return (const struct http_stored *)(const void *)store_object_facts(object);
+}
+
+#endif

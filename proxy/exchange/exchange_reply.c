@@ -1,0 +1,336 @@
+/*
+ * exchange_reply - status and fields of the response: a hit, a part of one, 304, what the origin said, or a small
+ * page of our own (RFC 9110 13.2, 14, 15; RFC 9111 4, 5.1; RFC 9209, 9211).
+ */
+#include "base/buf.h"
+#include "exchange/exchange_private.h"
+#include "exchange/fill.h"
+#include "http/condition.h"
+#include "http/head.h"
+#include "http/status.h"
+
+/* Age, Cache-Status, Content-Range: a few short lines. */
+#define EXTRA_BYTES 512u
+
+struct extra {
+    char *at;
+    char *end;
+};
+
+static void extra_put(struct extra *extra, struct span text)
+{
+    if ((size_t)(extra->end - extra->at) >= text.len) {
+        memcpy(extra->at, text.ptr, text.len);
+        extra->at += text.len;
+    }
+}
+
+static void extra_number(struct extra *extra, uint64_t value)
+{
+    char digits[20];
+    size_t n = sizeof(digits);
+    do {
+        digits[--n] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    extra_put(extra, span_of(digits + n, sizeof(digits) - n));
+}
+
+static void put_age(struct extra *extra, uint32_t age_s)
+{
+    extra_put(extra, SPAN("Age: "));
+    extra_number(extra, age_s);
+    extra_put(extra, SPAN("\r\n"));
+}
+
+/* The hot form is written by hand: "Cache-Status: larder; hit; ttl=243". */
+static void put_cache_status(struct exchange *x, struct extra *extra)
+{
+    if (x->site == NULL || !x->site->cache_status) {
+        return;
+    }
+    extra_put(extra, SPAN("Cache-Status: "));
+    if (x->result == RESULT_HIT && !x->collapsed && x->ttl_s >= 0) {
+        extra_put(extra, x->site->via);
+        extra_put(extra, SPAN("; hit; ttl="));
+        extra_number(extra, (uint64_t)x->ttl_s);
+        extra_put(extra, SPAN("\r\n"));
+        return;
+    }
+    struct http_cache_status status = {
+        .cache = x->site->via,
+        .forward = (enum http_forward)x->forward,
+        .has_ttl = x->object != NULL && (x->stored || x->source == BYTES_CACHE),
+        .ttl_s = x->ttl_s,
+        .stored = x->stored,
+        .collapsed = x->collapsed,
+        .detail = (enum http_reason)x->reason,
+    };
+    if (x->source == BYTES_CACHE && !x->collapsed && x->result != RESULT_REVALIDATED) {
+        status.forward = HTTP_FORWARD_NONE;
+    }
+    if (x->result == RESULT_REVALIDATED) {
+        status.forward = HTTP_FORWARD_STALE;
+        status.forward_status = 304;
+    }
+    size_t room = (size_t)(extra->end - extra->at);
+    extra->at += http_cache_status_write(extra->at, room, &status);
+    extra_put(extra, SPAN("\r\n"));
+}
+
+static struct http_validators validators_of(const struct store_object *object)
+{
+    struct span head = store_object_head(object);
+    return (struct http_validators){
+        .etag = http_head_find(head, HTTP_FIELD_ETAG),
+        .last_modified = http_head_find(head, HTTP_FIELD_LAST_MODIFIED),
+    };
+}
+
+static enum exchange_next start(struct exchange *x, struct span head, struct extra *extra, char *base)
+{
+    put_cache_status(x, extra);
+    enum stream_body_kind kind = STREAM_BODY_UNKNOWN;
+    if (x->body_none) {
+        kind = STREAM_BODY_NONE;
+    } else if (x->end_known) {
+        kind = STREAM_BODY_LENGTH;
+    }
+    stream_head(x->stream, head, span_of(base, (size_t)(extra->at - base)), kind);
+    x->head_sent = true;
+    if (x->body_none) {
+        x->offset = 0;
+        x->end = 0;
+        x->end_known = true;
+    }
+    return exchange_go(x, EXCHANGE_STEP_SEND);
+}
+
+/* RFC 9110 15.4.5: only what the client needs to renew its copy. */
+static enum exchange_next reply_not_modified(struct exchange *x, struct extra *extra, char *base)
+{
+    struct buf head;
+    struct http_field items[256];
+    struct http_fields fields;
+    unsigned status;
+    http_fields_init(&fields, items, ARRAY_LEN(items));
+    if (!http_head_read(store_object_head(x->object), &status, &fields)) {
+        return exchange_fail(x, 500, "a stored head is damaged");
+    }
+    buf_init(&head, 65536);
+    buf_puts(&head, "HTTP/1.1 304 Not Modified\r\n");
+    for (unsigned i = 0; i < fields.count; i++) {
+        if (http_condition_keeps(&items[i])) {
+            buf_append(&head, items[i].name);
+            buf_puts(&head, ": ");
+            buf_append(&head, items[i].value);
+            buf_puts(&head, "\r\n");
+        }
+    }
+    x->status = 304;
+    x->body_none = true;
+    enum exchange_next next = start(x, buf_span(&head), extra, base);
+    buf_free(&head);
+    return next;
+}
+
+/* 206 or 416: the stored fields, with the length of the part and Content-Range. */
+static enum exchange_next reply_part(struct exchange *x, const struct http_range_part *part,
+                                     struct extra *extra, char *base)
+{
+    struct buf head;
+    struct http_field items[256];
+    struct http_fields fields;
+    unsigned status;
+    char range[HTTP_CONTENT_RANGE_BYTES];
+    uint64_t length = store_object_length(x->object);
+    http_fields_init(&fields, items, ARRAY_LEN(items));
+    if (!http_head_read(store_object_head(x->object), &status, &fields)) {
+        return exchange_fail(x, 500, "a stored head is damaged");
+    }
+    buf_init(&head, 65536);
+    buf_puts(&head, part != NULL ? "HTTP/1.1 206 Partial Content\r\n"
+                                 : "HTTP/1.1 416 Range Not Satisfiable\r\n");
+    for (unsigned i = 0; i < fields.count; i++) {
+        if (items[i].id != HTTP_FIELD_CONTENT_LENGTH && items[i].id != HTTP_FIELD_CONTENT_RANGE) {
+            buf_append(&head, items[i].name);
+            buf_puts(&head, ": ");
+            buf_append(&head, items[i].value);
+            buf_puts(&head, "\r\n");
+        }
+    }
+    x->offset = part != NULL ? part->first : 0;
+    x->end = part != NULL ? part->last + 1 : 0;
+    x->end_known = true;
+    size_t n = http_content_range_write(range, part, length);
+    buf_printf(&head, "Content-Length: %llu\r\nContent-Range: %.*s\r\n",
+               (unsigned long long)(x->end - x->offset), (int)n, range);
+    x->status = part != NULL ? 206 : 416;
+    enum exchange_next next = start(x, buf_span(&head), extra, base);
+    buf_free(&head);
+    return next;
+}
+
+/* Conditions and ranges apply to a stored 200, and to one that is being stored (RFC 9110 13.2.1, 14.2). */
+static bool is_selective(const struct exchange *x, const struct http_stored *facts)
+{
+    const uint64_t bits = http_field_bit(HTTP_FIELD_IF_NONE_MATCH) |
+                          http_field_bit(HTTP_FIELD_IF_MODIFIED_SINCE) |
+                          http_field_bit(HTTP_FIELD_RANGE);
+    return (x->stream->request->fields.present & bits) != 0 && facts->status == 200 &&
+           (x->source == BYTES_CACHE || x->stored || x->result == RESULT_MISS) && x->looked_up;
+}
+
+static enum exchange_next reply_selective(struct exchange *x, const struct http_stored *facts,
+                                          struct extra *extra, char *base)
+{
+    const struct http_request *request = x->stream->request;
+    struct http_validators validators = validators_of(x->object);
+    int64_t now_s = loop_wall_ms(x->env->loop) / 1000;
+    if (http_is_conditional(&request->fields) &&
+        http_not_modified(&request->fields, facts, &validators, now_s)) {
+        return reply_not_modified(x, extra, base);
+    }
+    struct http_range_part part;
+    if (x->end_known && request->method == HTTP_GET) {
+        switch (http_range_of_request(&request->fields, &validators, x->end, &part)) {
+        case HTTP_RANGE_PART:
+            return reply_part(x, &part, extra, base);
+        case HTTP_RANGE_UNSATISFIABLE:
+            return reply_part(x, NULL, extra, base);
+        case HTTP_RANGE_NONE:
+            break;
+        }
+    }
+    return start(x, store_object_head(x->object), extra, base);
+}
+
+enum exchange_next exchange_reply(struct exchange *x)
+{
+    char room[EXTRA_BYTES];
+    struct extra extra = {.at = room, .end = room + sizeof(room)};
+    const struct http_stored *facts = exchange_facts(x->object);
+    int64_t now_ms = loop_wall_ms(x->env->loop);
+    uint64_t length = store_object_length(x->object);
+    x->status = facts->status;
+    x->end_known = length != STORE_LENGTH_UNKNOWN;
+    x->end = length;
+    x->body_none =
+        x->stream->request->method == HTTP_HEAD || !http_status_has_body(facts->status);
+    x->age_s = http_current_age_s(facts, now_ms);
+    x->ttl_s = (int64_t)facts->lifetime_s - (int64_t)x->age_s;
+    if (x->fill != NULL) {
+        struct fill_figures figures;
+        fill_figures(x->fill, &figures);
+        x->stored = figures.stored;
+        x->origin_status = figures.origin_status;
+        if (figures.reason != HTTP_REASON_NONE) {
+            x->reason = figures.reason;
+        }
+        if (figures.had_age) {
+            put_age(&extra, x->age_s);
+        }
+    } else if (x->source == BYTES_CACHE) {
+        put_age(&extra, x->age_s);
+    }
+    if (UNLIKELY(is_selective(x, facts))) {
+        return reply_selective(x, facts, &extra, room);
+    }
+    return start(x, store_object_head(x->object), &extra, room);
+}
+
+/* ---- a page of our own ---- */
+
+enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char *text)
+{
+    exchange_release(x);
+    if (x->result != RESULT_DENIED) {
+        x->result = RESULT_ERROR;
+    }
+    x->status = (uint16_t)status;
+    x->error_text = text;
+    return exchange_go(x, EXCHANGE_STEP_ERROR);
+}
+
+enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
+{
+    static const struct {
+        uint16_t status;
+        enum http_proxy_error error;
+        const char *text;
+    } map[] = {
+        [FETCH_OK] = {502, HTTP_PROXY_INTERNAL_ERROR, "the origin could not be asked"},
+        [FETCH_DNS] = {502, HTTP_PROXY_DNS_ERROR, "the origin's name could not be resolved"},
+        [FETCH_CONNECT_REFUSED] = {502, HTTP_PROXY_CONNECTION_REFUSED,
+                                   "the origin refuses connections"},
+        [FETCH_CONNECT_TIMEOUT] = {504, HTTP_PROXY_CONNECTION_TIMEOUT,
+                                   "the origin could not be reached in time"},
+        [FETCH_FIRST_BYTE_TIMEOUT] = {504, HTTP_PROXY_HTTP_RESPONSE_TIMEOUT,
+                                      "the origin did not answer in time"},
+        [FETCH_IDLE_TIMEOUT] = {504, HTTP_PROXY_CONNECTION_READ_TIMEOUT,
+                                "the origin stopped sending"},
+        [FETCH_CLOSED] = {502, HTTP_PROXY_CONNECTION_TERMINATED,
+                          "the origin closed the connection"},
+        [FETCH_BAD_RESPONSE] = {502, HTTP_PROXY_HTTP_PROTOCOL_ERROR,
+                                "the origin's response was malformed"},
+        [FETCH_INCOMPLETE] = {502, HTTP_PROXY_HTTP_RESPONSE_INCOMPLETE,
+                              "the origin's response was incomplete"},
+        [FETCH_BODY_BAD] = {400, HTTP_PROXY_HTTP_REQUEST_ERROR, "the request body was malformed"},
+        [FETCH_INTERNAL] = {502, HTTP_PROXY_INTERNAL_ERROR, "the origin could not be asked"},
+    };
+    size_t i = code == 0 || code > ARRAY_LEN(map) ? FETCH_INTERNAL : code - 1;
+    x->proxy_error = map[i].error;
+    x->reason = HTTP_REASON_ORIGIN_ERROR;
+    return exchange_fail(x, map[i].status, map[i].text);
+}
+
+enum exchange_next exchange_error(struct exchange *x)
+{
+    bool head_only = x->stream->request->method == HTTP_HEAD;
+    if (!x->head_sent) {
+        char room[EXTRA_BYTES];
+        struct extra extra = {.at = room, .end = room + sizeof(room)};
+        struct span text =
+            x->result == RESULT_SYNTHETIC
+                ? arena_printf(&x->arena, "%s\n", x->error_text)
+                : arena_printf(&x->arena, "%u %s\n\n%s\n", x->status,
+                               http_status_reason(x->status), x->error_text);
+        struct span head = arena_printf(
+            &x->arena,
+            "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
+            "Cache-Control: no-store\r\n",
+            x->status, http_status_reason(x->status),
+            x->result == RESULT_SYNTHETIC ? "application/json" : "text/plain; charset=utf-8", text.len);
+        if (head.ptr == NULL || text.ptr == NULL) {
+            x->aborted = true;
+            return exchange_go(x, EXCHANGE_STEP_DONE);
+        }
+        x->source = BYTES_SELF;
+        x->error_text = text.ptr;
+        x->offset = 0;
+        x->end = head_only ? 0 : text.len;
+        if (x->status == 405) {
+            extra_put(&extra, SPAN("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n"));
+        }
+        if (x->proxy_error != HTTP_PROXY_ERROR_COUNT && x->site != NULL) {
+            extra_put(&extra, SPAN("Proxy-Status: "));
+            extra.at += http_proxy_status_write(extra.at, (size_t)(extra.end - extra.at),
+                                                x->site->via, x->proxy_error);
+            extra_put(&extra, SPAN("\r\n"));
+        }
+        put_cache_status(x, &extra);
+        stream_head(x->stream, head, span_of(room, (size_t)(extra.at - room)),
+                    head_only ? STREAM_BODY_NONE : STREAM_BODY_LENGTH);
+        x->head_sent = true;
+    }
+    struct iovec part = {.iov_base = (void *)(uintptr_t)(x->error_text + x->offset),
+                         .iov_len = (size_t)(x->end - x->offset)};
+    ptrdiff_t sent = stream_send(x->stream, &part, part.iov_len > 0 ? 1 : 0, true);
+    if (sent < 0) {
+        x->client_gone = true;
+        x->aborted = true;
+        return exchange_go(x, EXCHANGE_STEP_DONE);
+    }
+    x->offset += (uint64_t)sent;
+    return x->offset == x->end ? exchange_go(x, EXCHANGE_STEP_DONE) : EXCHANGE_PARK;
+}

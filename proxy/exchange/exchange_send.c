@@ -1,0 +1,248 @@
+/*
+ * exchange_send - waits for a head that somebody fetches, and moves body bytes to the client at the
+ * pace of the slower side.
+ */
+#include "exchange/exchange_private.h"
+#include "exchange/fill.h"
+#include "http/vary.h"
+
+/* Pieces offered in one call; the connection caps its turn by itself. */
+#define PIECES_PER_SEND 4u
+
+enum exchange_next exchange_pass(struct exchange *x)
+{
+    x->collapsed = false;
+    x->source = BYTES_ORIGIN;
+    if (x->stale != NULL) {
+        store_object_unref(&x->stale);
+    }
+    x->fill = fill_start(&(struct fill_options){.owner = x});
+    x->object = store_object_ref(fill_object(x->fill));
+    x->reader = store_reader_open(x->env->store, x->object, 0, true, loop_mailbox(x->env->loop),
+                                  exchange_wake, x);
+    CHECK(x->reader != NULL);
+    return exchange_go(x, EXCHANGE_STEP_HEAD);
+}
+
+/* The origin said 304 to our own validation: send the renewed object. */
+static enum exchange_next use_refreshed(struct exchange *x, struct store_object *refreshed)
+{
+    exchange_release(x);
+    x->object = refreshed;
+    x->source = BYTES_CACHE;
+    x->result = RESULT_REVALIDATED;
+    x->reason = HTTP_REASON_REVALIDATED;
+    x->origin_status = 304;
+    fill_detach(&x->fill);
+    x->whole = store_object_is_whole(x->object);
+    if (!x->whole) {
+        x->reader = store_reader_open(x->env->store, x->object, 0, false,
+                                      loop_mailbox(x->env->loop), exchange_wake, x);
+        if (x->reader == NULL) {
+            return exchange_fail(x, 503, "too many requests wait for this object");
+        }
+    }
+    return exchange_go(x, EXCHANGE_STEP_REPLY);
+}
+
+/* The origin failed: a stale copy, where that is allowed (RFC 9111 4.2.4, RFC 5861 4), or an error page. */
+static enum exchange_next origin_failed(struct exchange *x, uint32_t code)
+{
+    int64_t now_ms = loop_wall_ms(x->env->loop);
+    exchange_release(x);
+    if (x->stale != NULL &&
+        (code == FILL_CODE_STALE ||
+         http_may_serve_stale_on_error(exchange_facts(x->stale), &x->directives, now_ms))) {
+        x->object = x->stale;
+        x->stale = NULL;
+        x->source = BYTES_CACHE;
+        x->result = RESULT_STALE;
+        x->reason = HTTP_REASON_STALE_IF_ERROR;
+        x->collapsed = false;
+        x->whole = store_object_is_whole(x->object);
+        if (!x->whole) {
+            x->reader = store_reader_open(x->env->store, x->object, 0, false,
+                                          loop_mailbox(x->env->loop), exchange_wake, x);
+            if (x->reader == NULL) {
+                return exchange_fail(x, 503, "too many requests wait for this object");
+            }
+        }
+        return exchange_go(x, EXCHANGE_STEP_REPLY);
+    }
+    return exchange_fail_fetch(x, code);
+}
+
+static enum exchange_next look_again(struct exchange *x)
+{
+    exchange_release(x);
+    return exchange_go(x, EXCHANGE_STEP_LOOKUP);
+}
+
+enum exchange_next exchange_head(struct exchange *x)
+{
+    if (x->fill != NULL) {
+        struct store_object *refreshed = fill_take_refreshed(x->fill);
+        if (refreshed != NULL) {
+            return use_refreshed(x, refreshed);
+        }
+    }
+    uint32_t code = 0;
+    switch (store_reader_head(x->reader, &code)) {
+    case STORE_HEAD_WAIT:
+        return EXCHANGE_PARK;
+    case STORE_HEAD_READY:
+        break;
+    case STORE_HEAD_ALONE:
+        exchange_release(x);
+        x->result = RESULT_MISS;
+        x->forward = HTTP_FORWARD_MISS;
+        return exchange_go(x, EXCHANGE_STEP_PASS);
+    case STORE_HEAD_AGAIN:
+        if (x->fill != NULL) {
+            fill_detach(&x->fill);
+        }
+        return look_again(x);
+    case STORE_HEAD_FAILED:
+        return origin_failed(x, code);
+    }
+    if (x->fill == NULL && x->collapsed) {
+        struct span selector = store_object_selector(x->object);
+        if (selector.len > 0 &&
+            !http_selector_matches(selector, &x->stream->request->fields)) {
+            return look_again(x);
+        }
+        x->reason = HTTP_REASON_COLLAPSED;
+    }
+    if (x->fill != NULL) {
+        x->source = BYTES_ORIGIN;
+    }
+    return exchange_go(x, EXCHANGE_STEP_REPLY);
+}
+
+static enum exchange_next cut(struct exchange *x)
+{
+    x->aborted = true;
+    return exchange_go(x, EXCHANGE_STEP_DONE);
+}
+
+static enum exchange_next gone(struct exchange *x)
+{
+    x->client_gone = true;
+    return cut(x);
+}
+
+static void note_first_byte(struct exchange *x)
+{
+    if (x->first_byte_us == 0) {
+        x->first_byte_us = loop_now_us(x->env->loop) - x->stream->begin_us + 1;
+    }
+}
+
+/* Everything is in memory and stays: offer it straight from the pieces. */
+static enum exchange_next send_whole(struct exchange *x)
+{
+    struct iovec parts[PIECES_PER_SEND];
+    for (;;) {
+        unsigned count = 0;
+        uint64_t at = x->offset;
+        while (count < PIECES_PER_SEND && at < x->end) {
+            struct span piece =
+                store_object_piece(x->object, (size_t)(at / STORE_PIECE_BYTES));
+            size_t skip = (size_t)(at % STORE_PIECE_BYTES);
+            size_t len = piece.len - skip;
+            if (len > x->end - at) {
+                len = (size_t)(x->end - at);
+            }
+            parts[count++] = (struct iovec){.iov_base = (void *)(uintptr_t)(piece.ptr + skip),
+                                            .iov_len = len};
+            at += len;
+        }
+        ptrdiff_t sent = stream_send(x->stream, parts, count, at == x->end);
+        if (sent < 0) {
+            return gone(x);
+        }
+        x->offset += (uint64_t)sent;
+        if (x->offset == x->end) {
+            return exchange_go(x, EXCHANGE_STEP_DONE);
+        }
+        if (x->offset < at) {
+            return EXCHANGE_PARK;
+        }
+    }
+}
+
+/* Ends a body whose length only its end tells. */
+static enum exchange_next send_end(struct exchange *x)
+{
+    ptrdiff_t sent = stream_send(x->stream, NULL, 0, true);
+    return sent < 0 ? gone(x) : exchange_go(x, EXCHANGE_STEP_DONE);
+}
+
+static enum exchange_next send_read(struct exchange *x)
+{
+    for (;;) {
+        struct span bytes;
+        switch (store_reader_next(x->reader, &bytes)) {
+        case STORE_READ_WAIT:
+            return EXCHANGE_PARK;
+        case STORE_READ_FAILED:
+            return cut(x);
+        case STORE_READ_END:
+            /* A body that ended before its announced length is cut, never passed off as complete. */
+            return x->end_known && x->offset < x->end ? cut(x) : send_end(x);
+        case STORE_READ_BYTES:
+            break;
+        }
+        bool last = false;
+        if (x->end_known && bytes.len >= x->end - x->offset) {
+            bytes.len = (size_t)(x->end - x->offset);
+            last = true;
+        }
+        struct iovec part = {.iov_base = (void *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
+        ptrdiff_t sent = stream_send(x->stream, &part, 1, last);
+        if (sent < 0) {
+            return gone(x);
+        }
+        x->offset += (uint64_t)sent;
+        store_reader_advance(x->reader, (size_t)sent);
+        if ((size_t)sent < bytes.len) {
+            return EXCHANGE_PARK;
+        }
+        if (last) {
+            return exchange_go(x, EXCHANGE_STEP_DONE);
+        }
+    }
+}
+
+/* The reader was opened at 0 before it was known which part is wanted. */
+static bool seek(struct exchange *x)
+{
+    if (x->reader == NULL || x->offset == 0) {
+        return true;
+    }
+    store_reader_close(&x->reader);
+    x->reader = store_reader_open(x->env->store, x->object, x->offset, x->fill != NULL,
+                                  loop_mailbox(x->env->loop), exchange_wake, x);
+    return x->reader != NULL;
+}
+
+enum exchange_next exchange_send(struct exchange *x)
+{
+    if (x->first_byte_us == 0) {
+        note_first_byte(x);
+        if (!seek(x)) {
+            return cut(x);
+        }
+    }
+    if (x->end_known && x->offset == x->end) {
+        return send_end(x);
+    }
+    if (x->whole) {
+        return send_whole(x);
+    }
+    /* A head whose body has not come yet must not wait for it. */
+    if (x->stream->sent_bytes == 0 && stream_send(x->stream, NULL, 0, false) < 0) {
+        return gone(x);
+    }
+    return send_read(x);
+}

@@ -1,0 +1,49 @@
+#ifndef EXCHANGE_FILL_H
+#define EXCHANGE_FILL_H
+/*
+ * fill - the origin side of an exchange: one fetch, and the leader's duty towards the store.
+ *
+ * A fill begins with a request and, unless it is private, a lead in the store's table. Its own
+ * client is merely the first reader of the object it fills. When that client leaves, a private fill is
+ * cancelled; a shared one goes on for the followers and the cache, with a copy of the request.
+ *
+ * Threads: the worker's loop. Ownership: a fill frees itself when its fetch is over.
+ */
+#include "exchange/exchange_private.h"
+
+#define FILL_CODE_FAULT(fault) ((uint32_t)(fault) + 1u)
+/* The origin answered 5xx and a stale copy may be sent instead. */
+#define FILL_CODE_STALE 100u
+/* A request that would not fit the arena. */
+#define FILL_CODE_INTERNAL 101u
+
+struct fill_options {
+    struct exchange *owner;    /* whose request it is */
+    struct store_lead *lead;   /* taken; NULL: private */
+    struct store_object *stale;/* revalidate this; borrowed, referenced */
+    bool background;           /* the owner does not wait for it (stale-while-revalidate) */
+};
+
+/* Starts it; the result reaches the owner by its reader on fill_object(). Never NULL. */
+struct fill *fill_start(const struct fill_options *options);
+/* The object being filled; borrowed while the fill has an owner. */
+struct store_object *fill_object(struct fill *fill);
+/* The owner goes away or has all it needs. Nulls *fill. */
+void fill_detach(struct fill **fill);
+/* More of the request body is there. */
+void fill_body_ready(struct fill *fill);
+/* A 304 renewed the stale object: takes the reference to the renewed one, or NULL. */
+struct store_object *fill_take_refreshed(struct fill *fill);
+/* Ends it at once, whoever waits. For the worker's end. */
+void fill_kill(struct fill *fill);
+
+struct fill_figures {
+    uint16_t origin_status;
+    uint32_t connect_us, first_byte_us;
+    bool stored, had_age;
+    uint8_t reason; /* why not stored: enum http_reason */
+};
+void fill_figures(const struct fill *fill, struct fill_figures *out);
+struct list *fill_node(struct fill *fill);
+struct fill *fill_of_node(struct list *node);
+#endif

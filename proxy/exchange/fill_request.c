@@ -1,0 +1,129 @@
+/*
+ * fill_request - the origin's request is built from a list of what may pass, never by copying a head.
+ */
+#include "exchange/fill_request.h"
+
+#include "base/buf.h"
+#include "http/condition.h"
+#include "http/head.h"
+
+/* Lines of our own beside the client's: Via, three X-Forwarded-*, two validators. */
+#define OWN_LINES 6u
+
+static bool passes(const struct fill_request_options *options, const struct http_field *field)
+{
+    switch ((enum http_field_id)field->id) {
+    case HTTP_FIELD_HOST:
+    case HTTP_FIELD_CONTENT_LENGTH:
+    case HTTP_FIELD_TRANSFER_ENCODING:
+    case HTTP_FIELD_EXPECT:
+    case HTTP_FIELD_CONNECTION:
+        return false;
+    default:
+        break;
+    }
+    if (http_field_is_forwarding(field) ||
+        http_fields_is_hop_by_hop(&options->request->fields, field)) {
+        return false;
+    }
+    return !(options->shared && http_condition_is_client_field((enum http_field_id)field->id));
+}
+
+/* Name, colon and value stand in one piece in the client's head, white space between them apart. */
+static struct span line_of(const struct http_field *field)
+{
+    const char *end = field->value.ptr + field->value.len;
+    return span_of(field->name.ptr, (size_t)(end - field->name.ptr));
+}
+
+static unsigned add_forwarded(struct arena *arena, const struct fill_request_options *options,
+                              struct span *out)
+{
+    unsigned count = 0;
+    struct span via = options->site->via;
+    if (via.len > 0) {
+        out[count++] = arena_printf(arena, "Via: 1.%u %.*s", options->request->minor_version,
+                                    (int)via.len, via.ptr);
+    }
+    if (options->site->forwarded) {
+        struct span host = options->request->authority;
+        out[count++] = arena_printf(arena, "X-Forwarded-For: %.*s", (int)options->peer_text.len,
+                                    options->peer_text.ptr);
+        out[count++] = SPAN("X-Forwarded-Proto: http");
+        if (host.len > 0) {
+            out[count++] = arena_printf(arena, "X-Forwarded-Host: %.*s", (int)host.len, host.ptr);
+        }
+    }
+    return count;
+}
+
+static unsigned add_validators(struct arena *arena, const struct store_object *stale, struct span *out)
+{
+    unsigned count = 0;
+    struct span head = store_object_head(stale);
+    struct span etag = http_head_find(head, HTTP_FIELD_ETAG);
+    struct span modified = http_head_find(head, HTTP_FIELD_LAST_MODIFIED);
+    if (etag.len > 0) {
+        out[count++] = arena_printf(arena, "If-None-Match: %.*s", (int)etag.len, etag.ptr);
+    }
+    if (modified.len > 0) {
+        out[count++] = arena_printf(arena, "If-Modified-Since: %.*s", (int)modified.len, modified.ptr);
+    }
+    return count;
+}
+
+unsigned fill_request_lines(struct arena *arena, const struct fill_request_options *options,
+                            const struct span **lines)
+{
+    const struct http_fields *fields = &options->request->fields;
+    struct span *out = arena_alloc(arena, (fields->count + OWN_LINES) * sizeof(*out));
+    *lines = out;
+    if (out == NULL) {
+        return 0;
+    }
+    unsigned count = 0;
+    for (unsigned i = 0; i < fields->count; i++) {
+        if (passes(options, &fields->items[i])) {
+            out[count++] = line_of(&fields->items[i]);
+        }
+    }
+    count += add_forwarded(arena, options, out + count);
+    if (options->stale != NULL) {
+        count += add_validators(arena, options->stale, out + count);
+    }
+    if (arena->overflow) {
+        *lines = NULL;
+        return 0;
+    }
+    return count;
+}
+
+const struct http_request *fill_request_clone(struct arena *arena, const struct http_request *from)
+{
+    struct http_request *copy = arena_alloc(arena, sizeof(*copy));
+    struct http_field *items = arena_alloc(arena, (from->fields.count + 1) * sizeof(*items));
+    if (copy == NULL || items == NULL) {
+        return NULL;
+    }
+    *copy = *from;
+    copy->method_text = arena_copy(arena, from->method_text);
+    copy->target = arena_copy(arena, from->target);
+    copy->scheme = arena_copy(arena, from->scheme);
+    copy->authority = arena_copy(arena, from->authority);
+    copy->path = arena_copy(arena, from->path);
+    copy->fields.items = items;
+    for (unsigned i = 0; i < from->fields.count; i++) {
+        const struct http_field *field = &from->fields.items[i];
+        struct span line = arena_copy(arena, line_of(field));
+        size_t value_at = (size_t)(field->value.ptr - field->name.ptr);
+        items[i] = (struct http_field){
+            .name = span_of(line.ptr, field->name.len),
+            .value = span_of(line.ptr + value_at, field->value.len),
+            .id = field->id,
+        };
+        if (arena->overflow) {
+            return NULL;
+        }
+    }
+    return arena->overflow ? NULL : copy;
+}

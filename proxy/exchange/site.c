@@ -1,0 +1,179 @@
+/*
+ * site - the compiled site table. Names are looked up by hash in an open-addressing table sized to
+ * stay half empty; a table with nothing but the "*" site skips even that.
+ */
+#include "exchange/site.h"
+
+#include <string.h>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "exchange/counters.h"
+
+struct site_slot {
+    struct span name; /* NULL ptr: free */
+    const struct site *site;
+};
+
+struct site_table {
+    int references;
+    struct conf *conf;
+    struct hash_seed seed;
+    struct site *sites;
+    const struct site *fallback; /* the "*" site, or NULL */
+    struct site_slot *slots;
+    size_t slot_mask;
+    size_t names;
+};
+
+static uint32_t seconds_of(uint64_t ms)
+{
+    uint64_t s = (ms + 999) / 1000;
+    return s > HTTP_AGE_MAX_S ? HTTP_AGE_MAX_S : (uint32_t)s;
+}
+
+static enum http_set_cookie set_cookie_of(enum conf_set_cookie policy)
+{
+    switch (policy) {
+    case CONF_SET_COOKIE_STORE:
+        return HTTP_SET_COOKIE_STORE;
+    case CONF_SET_COOKIE_STRIP:
+        return HTTP_SET_COOKIE_STRIP;
+    case CONF_SET_COOKIE_PASS:
+        break;
+    }
+    return HTTP_SET_COOKIE_PASS;
+}
+
+static void site_compile(struct site *site, const struct conf_site *conf, uint64_t max_object_bytes)
+{
+    const struct conf_cache *cache = &conf->cache;
+    site->conf = conf;
+    site->name = span_str(conf->names.list[0]);
+    site->origin = (struct fetch_origin){
+        .name = conf->origins.server.name,
+        .host = conf->origins.server.host,
+        .port = conf->origins.server.port,
+        .connect_timeout_us = conf->origins.timeout.connect_ms * 1000,
+        .first_byte_timeout_us = conf->origins.timeout.first_byte_ms * 1000,
+        .idle_timeout_us = conf->origins.timeout.idle_ms * 1000,
+    };
+    site->freshness = (struct http_freshness_options){
+        .default_ttl_s = seconds_of(cache->default_ttl_ms),
+        .min_ttl_s = seconds_of(cache->min_ttl_ms),
+        .max_ttl_s = seconds_of(cache->max_ttl_ms),
+        .heuristic_max_s = 24 * 3600,
+        .stale_while_revalidate_s = seconds_of(cache->stale_while_revalidate_ms),
+        .stale_if_error_s = seconds_of(cache->stale_if_error_ms),
+        .max_object_bytes = max_object_bytes,
+        .set_cookie = set_cookie_of(cache->set_cookie),
+    };
+    site->via = span_str(conf->via);
+    site->origin_host = span_str(conf->origins.host);
+    site->hit_for_miss_ms = (unsigned)cache->hit_for_miss_ms;
+    site->cache_off = cache->off;
+    site->cache_status = conf->cache_status;
+    site->forwarded = conf->forwarded;
+    site->client_revalidate = cache->client_revalidate;
+}
+
+static struct site_slot *slot_for(const struct site_table *table, struct span name)
+{
+    size_t at = (size_t)hash64(table->seed, name) & table->slot_mask;
+    while (table->slots[at].name.ptr != NULL && !span_eq(table->slots[at].name, name)) {
+        at = (at + 1) & table->slot_mask;
+    }
+    return &table->slots[at];
+}
+
+static void site_table_index(struct site_table *table)
+{
+    size_t names = 0;
+    for (size_t i = 0; i < table->conf->site_count; i++) {
+        names += table->conf->sites[i].names.count;
+    }
+    size_t slots = 4;
+    while (slots < names * 2) {
+        slots *= 2;
+    }
+    table->slots = mem_new(slots * sizeof(*table->slots));
+    table->slot_mask = slots - 1;
+    for (size_t i = 0; i < table->conf->site_count; i++) {
+        const struct conf_names *list = &table->conf->sites[i].names;
+        for (size_t j = 0; j < list->count; j++) {
+            struct span name = span_str(list->list[j]);
+            if (span_eq(name, SPAN("*"))) {
+                table->fallback = &table->sites[i];
+                continue;
+            }
+            *slot_for(table, name) = (struct site_slot){.name = name, .site = &table->sites[i]};
+            table->names++;
+        }
+    }
+}
+
+struct site_table *site_table_new(struct conf *conf, unsigned (*slot_of)(void *ctx, const char *name),
+                                  void *ctx)
+{
+    struct site_table *table = mem_new(sizeof(*table));
+    table->references = 1;
+    table->conf = conf_ref(conf);
+    random_bytes(&table->seed, sizeof(table->seed));
+    table->sites = mem_new(conf->site_count * sizeof(*table->sites));
+    for (size_t i = 0; i < conf->site_count; i++) {
+        site_compile(&table->sites[i], &conf->sites[i], conf->store.max_object_bytes);
+        table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
+        CHECK(table->sites[i].slot < COUNTERS_SITES);
+    }
+    site_table_index(table);
+    return table;
+}
+
+struct site_table *site_table_ref(struct site_table *table)
+{
+    CHECK(table->references > 0);
+    table->references++;
+    return table;
+}
+
+void site_table_unref(struct site_table **table_at)
+{
+    struct site_table *table = *table_at;
+    *table_at = NULL;
+    if (table == NULL) {
+        return;
+    }
+    CHECK(table->references > 0);
+    if (--table->references > 0) {
+        return;
+    }
+    mem_free(table->slots);
+    mem_free(table->sites);
+    conf_unref(table->conf);
+    mem_free(table);
+}
+
+/* Without ":port"; an IPv6 literal keeps its brackets. */
+static struct span host_of(struct span authority)
+{
+    for (size_t i = authority.len; i > 0; i--) {
+        char c = authority.ptr[i - 1];
+        if (c == ':') {
+            return span_of(authority.ptr, i - 1);
+        }
+        if (c == ']') {
+            break;
+        }
+    }
+    return authority;
+}
+
+const struct site *site_table_find(const struct site_table *table, struct span authority)
+{
+    if (table->names == 0) {
+        return table->fallback;
+    }
+    const struct site_slot *slot = slot_for(table, host_of(authority));
+    return slot->site != NULL ? slot->site : table->fallback;
+}

@@ -1,0 +1,43 @@
+#ifndef EXCHANGE_SITE_H
+#define EXCHANGE_SITE_H
+/*
+ * site - what the configuration says of each published host, compiled to the form the request path
+ * wants. Every worker compiles its own table, so its reference count needs no atomics.
+ *
+ * Threads:   the owning worker.
+ * Ownership: counted; requests under way keep the table they began with across a reload.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/span.h"
+#include "conf/conf.h"
+#include "fetch/fetch.h"
+#include "http/freshness.h"
+
+struct site {
+    const struct conf_site *conf;
+    struct span name; /* the first configured name, for logs */
+    unsigned slot;    /* of its counters, 0..COUNTERS_SITES-1 */
+    struct fetch_origin origin;
+    struct http_freshness_options freshness;
+    struct span via;         /* our pseudonym */
+    struct span origin_host; /* Host to send; empty: as the client sent it */
+    unsigned hit_for_miss_ms;
+    bool cache_off;
+    bool cache_status;
+    bool forwarded;
+    bool client_revalidate;
+};
+
+struct site_table;
+
+/* Takes a reference to conf. slot_of: the counters slot of a site name (service.h). */
+struct site_table *site_table_new(struct conf *conf, unsigned (*slot_of)(void *ctx, const char *name),
+                                  void *ctx);
+struct site_table *site_table_ref(struct site_table *table);
+void site_table_unref(struct site_table **table); /* nulls *table */
+/* The site of an authority (lower case, with or without port); the "*" site when none has the name; NULL when
+ * there is no such site either. */
+const struct site *site_table_find(const struct site_table *table, struct span authority);
+#endif
