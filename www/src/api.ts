@@ -155,6 +155,30 @@ export class ApiError extends Error {
   }
 }
 
+// The cookie cannot be seen from here. A note that there was a session spares a newcomer the question, which
+// the browser would report as an error. Where nothing can be kept, it is always asked.
+const HINT = 'larder-session';
+
+function hintKeep(present: boolean): void {
+  try {
+    if (present) {
+      localStorage.setItem(HINT, 'yes');
+    } else {
+      localStorage.removeItem(HINT);
+    }
+  } catch {
+    // storage may be forbidden
+  }
+}
+
+export function sessionLikely(): boolean {
+  try {
+    return localStorage.getItem(HINT) !== null;
+  } catch {
+    return true;
+  }
+}
+
 const BASE = '/api/v1';
 const TIMEOUT_MS = 15_000;
 
@@ -229,9 +253,17 @@ export class Api {
   }
 
   private async session(method: string, body?: unknown): Promise<Session> {
-    const session = await this.call<Session>(method, '/session', body);
-    this.csrf = session.csrf;
-    return session;
+    try {
+      const session = await this.call<Session>(method, '/session', body);
+      this.csrf = session.csrf;
+      hintKeep(true);
+      return session;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) {
+        hintKeep(false);
+      }
+      throw error;
+    }
   }
 
   login(secret: { token: string } | { code: string }): Promise<Session> {
@@ -243,6 +275,7 @@ export class Api {
   }
 
   async logout(): Promise<void> {
+    hintKeep(false);
     await this.call<void>('DELETE', '/session');
     this.csrf = '';
   }

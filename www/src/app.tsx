@@ -1,7 +1,7 @@
 // The page: session, live data, shell, and which part of it is shown.
 import { render } from 'preact';
 import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
-import { Api } from './api';
+import { Api, sessionLikely } from './api';
 import type { Problem, Purge, Range, Session, Snapshot, Tick, Top } from './api';
 import { StackChart } from './charts';
 import * as f from './format';
@@ -309,7 +309,12 @@ function App() {
       return undefined;
     }
     begun.current = true;
-    enter(codeTake());
+    const code = codeTake();
+    if (code !== null || sessionLikely()) {
+      enter(code);
+    } else {
+      setSession(null);
+    }
     // A link opened in a tab that shows the page already changes only the fragment.
     const follow = (): void => {
       const code = codeTake();

@@ -70,7 +70,7 @@ function Row({ item, most, by, canPurge, onPurge }: { item: TopItem; most: numbe
     <tr role="row">
       <th scope="row" role="rowheader" class="cell-url">
         <UrlText url={item.url} />
-        <svg class="bar" viewBox="0 0 100 2" preserveAspectRatio="none" aria-hidden="true"><rect width={share * 100} height="2" /></svg>
+        <svg class="meter" viewBox="0 0 100 2" preserveAspectRatio="none" aria-hidden="true"><rect width={share * 100} height="2" /></svg>
       </th>
       <td role="cell" class="num" data-label="requests" title={f.exact(item.requests)}>{f.text(f.count(item.requests))}</td>
       <td role="cell" class="num" data-label="hit ratio">{f.text(f.percent(looked > 0 ? item.hits / looked : null))}</td>
