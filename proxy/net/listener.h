@@ -1,8 +1,8 @@
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
 /*
- * listener - one SO_REUSEPORT socket per worker and listen address, its accept loop, and the set of client
- * connections of this worker: limits, deadlines, drain.
+ * listener - one SO_REUSEPORT socket per worker and listen address, its accept loop, and the set of
+ * client connections of this worker: limits, deadlines, drain.
  *
  * Threads: the loop's own, but conn_limits_total.
  */
@@ -17,13 +17,13 @@
 
 /* Bounds and deadlines of client connections; a new set applies to new heads and new deadlines. */
 struct conn_limits {
-    struct http_limits head;    /* bytes, target bytes, field count */
+    struct http_limits head; /* bytes, target bytes, field count */
     uint64_t request_body_bytes;
-    uint64_t head_timeout_us;   /* absolute: first byte of a head to its end */
-    uint64_t body_timeout_us;   /* between bytes of a request body */
-    uint64_t idle_timeout_us;   /* keep-alive, nothing received */
-    uint64_t send_timeout_us;   /* response waiting, not one byte taken */
-    unsigned connections_max;   /* of all workers together */
+    uint64_t head_timeout_us; /* absolute: first byte of a head to its end */
+    uint64_t body_timeout_us; /* between bytes of a request body */
+    uint64_t idle_timeout_us; /* keep-alive, nothing received */
+    uint64_t send_timeout_us; /* response waiting, not one byte taken */
+    unsigned connections_max; /* of all workers together */
 };
 
 /* Shared by all workers. */
@@ -33,7 +33,8 @@ struct conn_shared {
 
 /* Per worker; the net layer counts, statistics read. Single writer, relaxed. */
 struct net_counters {
-    _Atomic uint64_t accepted, refused_limit, refused_descriptors, closed_idle, timed_out, bad_requests;
+    _Atomic uint64_t accepted, refused_limit, refused_descriptors, closed_idle, timed_out,
+        bad_requests;
     _Atomic uint64_t connections, idle_connections;
 };
 
@@ -48,7 +49,8 @@ struct listener_set_options {
 };
 
 struct listener_set *listener_set_new(const struct listener_set_options *options);
-/* Takes over a bound, listening, non-blocking socket (see listener_bind). ctx is copied to each stream. */
+/* Takes over a bound, listening, non-blocking socket (see listener_bind). ctx is copied to each
+ * stream. */
 MUST_USE enum err listener_set_add(struct listener_set *set, int fd, void *ctx);
 void listener_set_limits(struct listener_set *set, const struct conn_limits *limits);
 /* Stops accepting; idle connections close now, busy ones after their response (Connection: close).
@@ -57,7 +59,8 @@ void listener_set_drain(struct listener_set *set, void (*done)(void *ctx), void 
 /* Closes all at once; handlers get closed(). Nulls *set. */
 void listener_set_free(struct listener_set **set);
 
-/* Binds one address with SO_REUSEPORT for one worker. text: "0.0.0.0:80", "[::]:80", ":80" (both families).
- * Returns the descriptor, or -1 with errno set. Main thread, before privileges are dropped. */
+/* Binds one address with SO_REUSEPORT for one worker. text: "0.0.0.0:80", "[::]:80", ":80" (both
+ * families). Returns the descriptor, or -1 with errno set. Main thread, before privileges are
+ * dropped. */
 int listener_bind(const char *text, int backlog);
 #endif

@@ -5,15 +5,15 @@
  * HTTP/2 come in as other implementations of struct stream_ops. The layer above (exchange) sees
  * nothing else of a client.
  *
- * The response is pushed: stream_head once, stream_send until `end`, with back-pressure: a short count means the
- * client is slow; wait for handler.writable and offer the same bytes again (with a chunked body the
- * bytes already promised must be offered again, so never offer what may vanish).
+ * The response is pushed: stream_head once, stream_send until `end`, with back-pressure: a short
+ * count means the client is slow; wait for handler.writable and offer the same bytes again (with a
+ * chunked body the bytes already promised must be offered again, so never offer what may vanish).
  * The request body is pulled: stream_body_next / stream_body_consume.
  *
- * Threads:   the loop's own. Ownership: the stream belongs to its connection; the exchange may use it from
- *            handler.request until it calls stream_end / stream_abort or handler.closed returns.
- * Calls into handler never nest inside a stream_* call of the same stream, with one exception: stream_end may start
- * the next pipelined request from a deferred task, never from inside.
+ * Threads:   the loop's own. Ownership: the stream belongs to its connection; the exchange may use
+ * it from handler.request until it calls stream_end / stream_abort or handler.closed returns. Calls
+ * into handler never nest inside a stream_* call of the same stream, with one exception: stream_end
+ * may start the next pipelined request from a deferred task, never from inside.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +29,8 @@ struct stream;
 
 /* Told by the connection. */
 struct stream_handler {
-    /* A complete, valid head. request and all its spans stay valid and unmoved until stream_end/abort. */
+    /* A complete, valid head. request and all its spans stay valid and unmoved until
+     * stream_end/abort. */
     void (*request)(struct stream *stream);
     /* The sink takes bytes again after a short count. */
     void (*writable)(struct stream *stream);
@@ -37,8 +38,9 @@ struct stream_handler {
     void (*body)(struct stream *stream);
     /* The client is gone (reset, error, a deadline): the stream is dead after this call. */
     void (*closed)(struct stream *stream, enum err why);
-    /* A request that was refused by the parser was answered by the connection itself (400, 431, ...), or a client timed
-     * out in its head (408): for log and counters. */
+    /* A request that was refused by the parser was answered by the connection itself (400, 431,
+     * ...), or a client timed out in its head (408): for log and counters. stream->request is NULL
+     * but for 413. */
     void (*refused)(struct stream *stream, unsigned status, size_t bytes_sent);
 };
 
@@ -76,39 +78,43 @@ struct stream {
     const struct listener *listener;     /* where it came in */
     void *listener_ctx;                  /* what listener_open was given */
     uint64_t begin_us;                   /* first byte of the request head, monotonic */
-    uint64_t sent_bytes;                 /* head and body handed to the kernel so far */
-    void *exchange;                      /* the layer above's own, NULL at first */
-    void *site;                          /* the layer above's memory per connection (cached site), NULL at first */
+    uint64_t sent_bytes; /* head and body taken so far: by the kernel or the small buffer */
+    bool body_too_large; /* STREAM_BODY_BAD because of the configured limit: 413 */
+    void *exchange;      /* the layer above's own, NULL at first */
+    void *site;          /* the layer above's memory per connection (cached site), NULL at first */
 };
 
-/* fields: status line and fields as "HTTP/1.1 200 OK\r\nName: value\r\n...", extra: more field lines (may be
- * empty), both copied, neither with the final empty line; the connection adds Connection, Transfer-Encoding and Date
- * when missing (the caller says so by leaving them out). Nothing is sent before the first stream_send, so that
- * head and body leave in one system call. */
+/* fields: status line and fields as "HTTP/1.1 200 OK\r\nName: value\r\n...", extra: more field
+ * lines (may be empty), both copied, neither with the final empty line; the connection adds
+ * Connection, Transfer-Encoding and Date when missing (the caller says so by leaving them out).
+ * Nothing is sent before the first stream_send, so that head and body leave in one system call. */
 static inline void stream_head(struct stream *s, struct span fields, struct span extra,
                                enum stream_body_kind kind)
 {
     s->ops->head(s, fields, extra, kind);
 }
 
-/* Offers body bytes (none: only the head, or only the end). end: these are the last. Returns how many body bytes
- * were taken; fewer than offered: handler.writable follows and the rest, with the same `end`, must be
- * offered again. With all taken and `end` given, the response is complete for the kernel or in the
- * connection's own small buffer. Negative: the client is gone; handler.closed will NOT be called. */
+/* Offers body bytes (none: only the head, or only the end). end: these are the last. Returns how
+ * many body bytes were taken; fewer than offered: handler.writable follows and the rest, with the
+ * same `end`, must be offered again. With all taken and `end` given, the response is complete for
+ * the kernel or in the connection's own small buffer. Negative: the client is gone; handler.closed
+ * will NOT be called, and the stream stays yours (dead) until you call stream_abort or stream_end.
+ */
 static inline ptrdiff_t stream_send(struct stream *s, const struct iovec *parts, unsigned count,
                                     bool end)
 {
     return s->ops->send(s, parts, count, end);
 }
 
-/* A 1xx response ahead of the final one, complete with its empty line. Ignored for HTTP/1.0 clients. */
+/* A 1xx response ahead of the final one, complete with its empty line. Ignored for HTTP/1.0
+ * clients. */
 static inline void stream_informational(struct stream *s, struct span head)
 {
     s->ops->informational(s, head);
 }
 
-/* The next decoded bytes of the request body; borrowed until stream_body_consume. The first call answers
- * Expect: 100-continue. */
+/* The next decoded bytes of the request body; borrowed until stream_body_consume. The first call
+ * answers Expect: 100-continue. */
 static inline enum stream_body stream_body_next(struct stream *s, struct span *out)
 {
     return s->ops->body_next(s, out);
@@ -119,14 +125,16 @@ static inline void stream_body_consume(struct stream *s, size_t count)
     s->ops->body_consume(s, count);
 }
 
-/* The response was sent whole: the connection goes on to its next request, or closes (an unread request body is drained
- * up to a bound, else the connection closes). The stream is not yours any more. */
+/* The response was sent whole: the connection goes on to its next request, or closes (an unread
+ * request body is drained up to a bound, else the connection closes). The stream is not yours any
+ * more. */
 static inline void stream_end(struct stream *s)
 {
     s->ops->end(s);
 }
 
-/* The response cannot be completed: cuts the connection so that the client sees it is incomplete. */
+/* The response cannot be completed: cuts the connection so that the client sees it is incomplete.
+ */
 static inline void stream_abort(struct stream *s)
 {
     s->ops->abort(s);
