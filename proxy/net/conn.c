@@ -185,7 +185,11 @@ static void conn_task_run(struct loop_task *task)
     struct conn *conn = CONTAINER_OF(task, struct conn, task);
 
     CHECK_OBJ(conn, CONN_MAGIC);
-    (void)h1_advance(conn);
+    if (conn->state == CONN_BROKEN) {
+        conn_gone(conn, ERR_CLOSED, false);
+    } else {
+        (void)h1_advance(conn);
+    }
 }
 
 /* ---- life ---- */
@@ -295,12 +299,23 @@ void conn_destroy(struct conn *conn, bool reset)
 
 void conn_gone(struct conn *conn, enum err why, bool reset)
 {
-    if (conn->state == CONN_BUSY) {
+    if (conn->state == CONN_BUSY || (conn->state == CONN_BROKEN && !conn->handler_told)) {
         conn->in_handler = true;
         conn->set->handler->closed(&conn->stream, why);
         conn->in_handler = false;
     }
     conn_destroy(conn, reset);
+}
+
+void conn_break(struct conn *conn)
+{
+    loop_watch_remove(conn->set->loop, &conn->watch);
+    conn->read_deadline_us = CONN_NEVER;
+    conn->send_deadline_us = CONN_NEVER;
+    conn->out_begin = conn->out_end = 0;
+    conn->handler_told = false;
+    conn->state = CONN_BROKEN;
+    loop_task_defer(conn->set->loop, &conn->task);
 }
 
 bool conn_linger(struct conn *conn)

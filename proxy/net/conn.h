@@ -48,8 +48,8 @@ struct conn_block {
 enum conn_state {
     CONN_HEAD,   /* waits for a request head; idle as long as no byte of it came */
     CONN_BUSY,   /* the handler has the request */
-    CONN_BROKEN, /* the client is gone; the handler learnt it from stream_send and must still let go
-                  */
+    CONN_BROKEN, /* the client is gone, found out inside a call of the handler's: ends with this
+                    round */
     CONN_ENDED,  /* the handler let go; what follows is decided when no handler call is under way */
     CONN_ABORTED, /* the same, and the client must see that its response is cut */
     CONN_FLUSH,   /* the last bytes of the response wait for the client */
@@ -159,6 +159,9 @@ void conn_open(struct listener *listener, int fd, const struct sockaddr_storage 
 void conn_destroy(struct conn *conn, bool reset);
 /* The client is gone or timed out: tells the handler if it has the request. */
 void conn_gone(struct conn *conn, enum err why, bool reset);
+/* The client is gone, but the caller is the handler: it is told by what the call returns, or else
+ * by handler.closed at the end of the round. */
+void conn_break(struct conn *conn);
 /* Acts on CONN_ENDED and CONN_ABORTED after a handler call. */
 bool conn_settle(struct conn *conn);
 /* Sets what epoll reports; no system call when nothing changes. */

@@ -29,16 +29,6 @@ struct h1_piece {
     size_t offer; /* body bytes of this call */
 };
 
-/* The stream is dead, but the handler still holds it. */
-static void h1_break(struct conn *conn)
-{
-    loop_watch_remove(conn->set->loop, &conn->watch);
-    conn->read_deadline_us = CONN_NEVER;
-    conn->send_deadline_us = CONN_NEVER;
-    conn->out_begin = conn->out_end = 0;
-    conn->state = CONN_BROKEN;
-}
-
 /* ---- bytes kept for a slow client ---- */
 
 static bool h1_out_append(struct conn *conn, const char *data, size_t len)
@@ -105,7 +95,7 @@ bool h1_push(struct conn *conn, struct span bytes)
     }
     if (sent < 0 || !h1_out_append(conn, bytes.ptr + sent, bytes.len - (size_t)sent)) {
         if (conn->state == CONN_BUSY) {
-            h1_break(conn);
+            conn_break(conn);
         }
         return false;
     }
@@ -207,7 +197,7 @@ void h1_scratch_release(struct conn *conn)
 
     set->scratch_owner = NULL;
     if (!h1_out_append(conn, set->scratch, conn->head_bytes)) {
-        h1_break(conn);
+        conn_break(conn);
     }
     conn->head_bytes = 0;
 }
@@ -237,7 +227,7 @@ static void h1_head(struct stream *stream, struct span fields, struct span extra
     if (most > CONN_SCRATCH_HEAD_BYTES || conn_has_output(conn)) {
         own = mem_try(most);
         if (own == NULL) {
-            h1_break(conn);
+            conn_break(conn);
             return;
         }
         begin = own;
@@ -251,7 +241,7 @@ static void h1_head(struct stream *stream, struct span fields, struct span extra
         return;
     }
     if (!h1_out_append(conn, own, (size_t)(at - own))) {
-        h1_break(conn);
+        conn_break(conn);
     }
     stream->sent_bytes += (size_t)(at - own);
     mem_free(own);
@@ -402,7 +392,7 @@ static ptrdiff_t h1_transmit(struct conn *conn, const struct iovec *parts, unsig
         conn->set->scratch_owner = NULL;
     }
     if (taken < 0) {
-        h1_break(conn);
+        conn_break(conn);
         return -1;
     }
     if (conn->chunked) {
@@ -417,6 +407,7 @@ static ptrdiff_t h1_send(struct stream *stream, const struct iovec *parts, unsig
     size_t total = 0;
 
     if (conn->state != CONN_BUSY) {
+        conn->handler_told = true;
         return -1;
     }
     CHECK(conn->head_made && !conn->response_done);
@@ -427,7 +418,8 @@ static ptrdiff_t h1_send(struct stream *stream, const struct iovec *parts, unsig
     CHECK(total == 0 || conn->kind != STREAM_BODY_NONE);
     /* A head that had to leave the scratch waits without an event. */
     if (conn_has_output(conn) && (conn->watch.events & EPOLLOUT) == 0 && !h1_flush(conn)) {
-        h1_break(conn);
+        conn_break(conn);
+        conn->handler_told = true;
         return -1;
     }
     size_t offer = conn_has_output(conn) ? 0 : h1_turn_left(conn);
@@ -440,6 +432,7 @@ static ptrdiff_t h1_send(struct stream *stream, const struct iovec *parts, unsig
     uint64_t before = stream->sent_bytes;
     ptrdiff_t taken = h1_transmit(conn, parts, used, offer, last);
     if (taken < 0) {
+        conn->handler_told = true;
         return -1;
     }
     if (stream->sent_bytes != before) {
@@ -464,26 +457,28 @@ static void h1_let_go(struct conn *conn)
     }
 }
 
-static void h1_end(struct stream *stream)
+static void h1_let_go_as(struct conn *conn, enum conn_state state)
 {
-    struct conn *conn = conn_of(stream);
-
     CHECK(conn->state == CONN_BUSY || conn->state == CONN_BROKEN);
     if (conn->state == CONN_BROKEN) {
-        conn->cut_by_reset = false;
+        conn->handler_told = true;
+        return;
     }
-    conn->state = conn->state == CONN_BUSY && conn->response_done ? CONN_ENDED : CONN_ABORTED;
+    conn->state = (uint8_t)state;
     conn->piece = (struct span){0};
     h1_let_go(conn);
 }
 
-static void h1_abort(struct stream *stream)
+static void h1_end(struct stream *stream)
 {
     struct conn *conn = conn_of(stream);
 
-    CHECK(conn->state == CONN_BUSY || conn->state == CONN_BROKEN);
-    conn->state = CONN_ABORTED;
-    h1_let_go(conn);
+    h1_let_go_as(conn, conn->response_done ? CONN_ENDED : CONN_ABORTED);
+}
+
+static void h1_abort(struct stream *stream)
+{
+    h1_let_go_as(conn_of(stream), CONN_ABORTED);
 }
 
 const struct stream_ops h1_stream_ops = {
