@@ -75,6 +75,7 @@ struct conn {
     bool response_done; /* all bytes of the response were taken, `end` included */
     bool chunked;       /* the response */
     uint8_t kind;       /* enum stream_body_kind */
+    bool handler_told;  /* CONN_BROKEN: stream_send said so, or the handler let go */
     bool cut_by_reset;  /* a plain close would look like the end of the response */
     struct stream stream;
     struct listener_set *set;
