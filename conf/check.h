@@ -1,0 +1,43 @@
+#ifndef CONF_CHECK_H
+#define CONF_CHECK_H
+/*
+ * check - the tree against the schema table, into the typed snapshot; then the rules between
+ * settings (rules.c). Finds all it can: one bad directive does not hide another.
+ */
+#include "conf/type.h"
+
+/* A value somebody set. owner: 0 for the whole server, else 1 + the index of the site. */
+struct conf_setting {
+    uint32_t owner;
+    uint32_t row;
+    uint32_t ordinal; /* of a repeated row, else 0 */
+    uint32_t line;
+    const char *file;             /* the snapshot's */
+    const struct conf_node *node; /* only while checking */
+    bool good;
+};
+
+struct conf_settings {
+    struct conf_setting *list; /* sorted by owner, row, ordinal once checking is over */
+    size_t count;
+    size_t cap;
+};
+
+struct conf_checker {
+    struct conf_check base;
+    struct conf_settings settings;
+    struct conf *conf;
+    const struct conf_tree *tree;
+};
+
+/* Fills conf (zeroed) from the tree; problems go to the report. */
+void conf_check_tree(struct conf_checker *checker);
+/* What no single directive shows: clashes of addresses and names, values that contradict. */
+void conf_check_rules(struct conf_checker *checker);
+
+/* Where a value was set, or NULL: it is a default. The list must be sorted. */
+const struct conf_setting *conf_setting_find(const struct conf_settings *settings, uint32_t owner,
+                                             const struct schema_row *row, uint32_t ordinal);
+/* "larder.conf:7:5" of a place, cut to fit. */
+const char *conf_show_place(struct conf_shown *out, struct conf_place place);
+#endif

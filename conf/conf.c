@@ -1,0 +1,104 @@
+/* conf - load: text, tree, snapshot; and the snapshot's life. */
+#include "conf/conf.h"
+
+#include "base/mem.h"
+#include "conf/print.h"
+
+static void conf_free(struct conf *conf)
+{
+    struct conf_places *places = conf->places;
+
+    places->magic = 0;
+    arena_reset(&places->arena);
+    mem_free(places->settings.list);
+    mem_free(places);
+    mem_free(conf);
+}
+
+static struct conf *conf_new(void)
+{
+    struct conf *conf = mem_new(sizeof(*conf));
+
+    conf->places = mem_new(sizeof(*conf->places));
+    conf->places->magic = CONF_PLACES_MAGIC;
+    atomic_init(&conf->places->refs, 1);
+    arena_init(&conf->places->arena, CONF_SNAPSHOT_MAX_BYTES);
+    return conf;
+}
+
+struct conf *conf_ref(struct conf *conf)
+{
+    CHECK_OBJ(conf->places, CONF_PLACES_MAGIC);
+    int before = atomic_fetch_add_explicit(&conf->places->refs, 1, memory_order_relaxed);
+    CHECK(before > 0);
+    return conf;
+}
+
+void conf_unref(struct conf *conf)
+{
+    if (conf == NULL) {
+        return;
+    }
+    CHECK_OBJ(conf->places, CONF_PLACES_MAGIC);
+    /* Release our reads, and acquire those of the others before the memory goes. */
+    int before = atomic_fetch_sub_explicit(&conf->places->refs, 1, memory_order_acq_rel);
+    CHECK(before > 0);
+    if (before == 1) {
+        conf_free(conf);
+    }
+}
+
+/* The parsed tree into a snapshot, or nothing and a report. */
+static enum err conf_build(const struct conf_tree *tree, struct conf **out)
+{
+    struct conf *conf = conf_new();
+    struct conf_places *places = conf->places;
+    struct conf_checker checker = {
+        .base = {.report = tree->report, .arena = &places->arena, .flags = tree->flags},
+        .conf = conf,
+        .tree = tree};
+
+    conf_check_tree(&checker);
+    places->settings = checker.settings;
+    for (size_t i = 0; i < places->settings.count; i++) {
+        places->settings.list[i].node = NULL; /* the tree goes */
+    }
+    if (places->arena.overflow && conf_report_count(tree->report) == 0) {
+        conf_report_add(tree->report, (struct conf_place){.source = tree->main}, NULL,
+                        "the configuration is too large");
+    }
+    if (conf_report_count(tree->report) > 0) {
+        conf_report_sort(tree->report);
+        conf_unref(conf);
+        return ERR_SYNTAX;
+    }
+    *out = conf;
+    return ERR_OK;
+}
+
+enum err conf_load(const char *path, struct conf **out, struct conf_report *report)
+{
+    struct conf_tree tree;
+
+    *out = NULL;
+    conf_tree_init(&tree, report, 0);
+    enum err err = conf_tree_parse_file(&tree, path);
+    if (err == ERR_OK) {
+        err = conf_build(&tree, out);
+    }
+    conf_tree_fini(&tree);
+    return err;
+}
+
+enum err conf_load_text(const char *name, struct span text, unsigned flags, struct conf **out,
+                        struct conf_report *report)
+{
+    struct conf_tree tree;
+
+    *out = NULL;
+    conf_tree_init(&tree, report, flags);
+    conf_tree_parse_text(&tree, name, text);
+    enum err err = conf_build(&tree, out);
+    conf_tree_fini(&tree);
+    return err;
+}

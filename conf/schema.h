@@ -1,0 +1,100 @@
+#ifndef CONF_SCHEMA_H
+#define CONF_SCHEMA_H
+/*
+ * schema - the one table of directives. The checker, the reference, the effective dump and the
+ * typed snapshot all come from it: a directive exists by having a row here, and its type says how
+ * words become a value and back (type.h).
+ */
+#include "base/span.h"
+#include "conf/conf.h"
+
+/* Where a directive stands; each block opens the context of its name. */
+enum schema_context {
+    SCHEMA_NONE, /* no block, or an unknown one */
+    SCHEMA_MAIN,
+    SCHEMA_ADMIN,
+    SCHEMA_STORE,
+    SCHEMA_LOG,
+    SCHEMA_LIMITS,
+    SCHEMA_SITE,
+    SCHEMA_ORIGINS,
+    SCHEMA_CACHE,
+    SCHEMA_ANY, /* include */
+};
+
+enum schema_type {
+    SCHEMA_BLOCK,
+    SCHEMA_INCLUDE,      /* done by the parser */
+    SCHEMA_FLAG,         /* bool; no word */
+    SCHEMA_SWITCH,       /* bool; on or off */
+    SCHEMA_COUNT,        /* uint32_t */
+    SCHEMA_MODE,         /* uint32_t; octal permission bits */
+    SCHEMA_SIZE,         /* uint64_t bytes */
+    SCHEMA_DURATION,     /* uint64_t milliseconds */
+    SCHEMA_PERCENT,      /* uint32_t */
+    SCHEMA_CHOICE,       /* an enum, as int; the index of the word in allowed */
+    SCHEMA_PATH,         /* const char *, absolute */
+    SCHEMA_FOLDER,       /* const char *, absolute, exists */
+    SCHEMA_USER,         /* const char *, exists */
+    SCHEMA_TOKEN,        /* const char *, RFC 9110 token */
+    SCHEMA_HOST,         /* const char *, host name with optional port */
+    SCHEMA_OPTIONS,      /* only name=value words */
+    SCHEMA_NAMES,        /* struct conf_names */
+    SCHEMA_NETWORKS,     /* struct conf_networks */
+    SCHEMA_PURGE,        /* struct conf_networks; "from" NETWORK... or off */
+    SCHEMA_LISTEN,       /* struct conf_listen */
+    SCHEMA_ADMIN_LISTEN, /* struct conf_admin */
+    SCHEMA_SERVER,       /* struct conf_server */
+    SCHEMA_ACCESS_LOG,   /* struct conf_access_log */
+    SCHEMA_ERROR_LOG,    /* struct conf_error_log */
+    SCHEMA_TYPE_COUNT,
+};
+
+/* A name=value word behind a directive. */
+struct schema_option {
+    const char *name;
+    enum schema_type type; /* COUNT, MODE, SIZE or DURATION */
+    const char *fallback;
+    const char *doc;
+    uint64_t min;
+    uint64_t max;
+    size_t offset; /* in the context's struct, as the row's */
+};
+
+struct schema_row {
+    const char *name;
+    enum schema_context context;
+    enum schema_context block; /* the context it opens, or SCHEMA_NONE */
+    enum schema_type type;
+    bool reloadable;
+    bool required;
+    const char *syntax;         /* what follows the name */
+    const char *fallback;       /* default, in the language itself; NULL: unset */
+    const char *const *allowed; /* CHOICE: the words; PATH, COUNT: one word that means NULL or 0 */
+    size_t allowed_count;
+    uint64_t min; /* in the type's unit; both 0: not checked */
+    uint64_t max;
+    size_t offset;        /* of the value in the context's struct */
+    size_t count_offset;  /* of the element count, when element_bytes > 0 */
+    size_t element_bytes; /* >0: may be repeated; offset holds a pointer to the array */
+    const struct schema_option *options;
+    size_t option_count;
+    const char *doc;
+    const char *example;
+};
+
+extern const struct schema_row schema_rows[];
+extern const size_t schema_row_count;
+#define SCHEMA_ROWS_MAX ((size_t)96)
+
+/* "site", "origins"; "the top level" for SCHEMA_MAIN. */
+const char *schema_context_name(enum schema_context context);
+/* The row of name in context, or NULL. */
+const struct schema_row *schema_find(enum schema_context context, struct span name);
+/* The first row of that name in another context than this, or NULL. */
+const struct schema_row *schema_find_elsewhere(enum schema_context context, struct span name);
+/* The directives of a context. Returns how many; out holds SCHEMA_ROWS_MAX. */
+size_t schema_names(enum schema_context context, const char **out);
+/* The index of a row, from 0. */
+uint32_t schema_index(const struct schema_row *row);
+#endif

@@ -1,0 +1,69 @@
+#ifndef CONF_TYPE_H
+#define CONF_TYPE_H
+/*
+ * type - how the words of a directive become a typed value, and the value words again. One pair of
+ * functions per schema_type; both directions stand side by side so that a dump loads back to the
+ * same.
+ */
+#include "conf/parse.h"
+
+/* What checking needs everywhere. */
+struct conf_check {
+    struct conf_report *report;
+    struct arena *arena; /* the snapshot's; everything that outlives the load */
+    unsigned flags;      /* enum conf_flags */
+};
+
+/* One directive being turned into its value. */
+struct conf_item {
+    struct conf_check *check;
+    const struct schema_row *row;
+    const struct conf_word *name;  /* for places in messages */
+    const struct conf_word *words; /* behind the name */
+    size_t count;
+    void *owner;  /* the context's struct */
+    void *target; /* the value in it */
+};
+
+struct conf_type {
+    bool (*set)(const struct conf_item *item);
+    /* Appends the words; false: there is no value. */
+    bool (*print)(const struct schema_row *row, const void *owner, const void *value,
+                  struct buf *out);
+};
+
+/* Sets the value; false: the report says why. */
+bool conf_item_set(const struct conf_item *item);
+/* Prints the words of the value of row in owner (element: of a repeated row, else NULL). */
+bool conf_item_print(const struct schema_row *row, const void *owner, const void *element,
+                     struct buf *out);
+
+/* For the type files: */
+
+/* At least and at most so many words, or a message. */
+bool conf_item_expect(const struct conf_item *item, size_t min, size_t max);
+/* name=value words from index first on, and the defaults of those not given. */
+bool conf_item_options(const struct conf_item *item, size_t first);
+/* A terminated copy in the snapshot, "" when memory is out (the load then fails). */
+const char *conf_check_copy(struct conf_check *check, struct span text);
+const char *conf_check_copy_lower(struct conf_check *check, struct span text);
+/* An absolute path, or a message. */
+bool conf_item_path(const struct conf_item *item, const struct conf_word *word, size_t max_bytes);
+/* The folder of a file to be made exists, or a message; never asked when portable. */
+bool conf_item_folder_of(const struct conf_item *item, const struct conf_word *word);
+/* Which of count words is it? count: none, and a message went out. */
+size_t conf_item_choose(const struct conf_item *item, const struct conf_word *word,
+                        const char *const *allowed, size_t count);
+
+extern const struct conf_type conf_type_names;
+extern const struct conf_type conf_type_networks;
+extern const struct conf_type conf_type_purge;
+extern const struct conf_type conf_type_listen;
+extern const struct conf_type conf_type_admin_listen;
+extern const struct conf_type conf_type_server;
+extern const struct conf_type conf_type_host;
+extern const struct conf_type conf_type_access_log;
+extern const struct conf_type conf_type_error_log;
+/* The names behind `site`; "*" is one. */
+bool conf_item_site_names(const struct conf_item *item, struct conf_names *out);
+#endif
