@@ -278,6 +278,9 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
         [FETCH_BODY_BAD] = {400, HTTP_PROXY_HTTP_REQUEST_ERROR, "the request body was malformed"},
         [FETCH_INTERNAL] = {502, HTTP_PROXY_INTERNAL_ERROR, "the origin could not be asked"},
     };
+    if (code == FILL_CODE_TOO_LARGE) {
+        return exchange_fail(x, 413, "the request body is larger than this proxy accepts");
+    }
     size_t i = code == 0 || code > ARRAY_LEN(map) ? FETCH_INTERNAL : code - 1;
     x->proxy_error = map[i].error;
     x->reason = HTTP_REASON_ORIGIN_ERROR;
@@ -327,7 +330,6 @@ enum exchange_next exchange_error(struct exchange *x)
                          .iov_len = (size_t)(x->end - x->offset)};
     ptrdiff_t sent = stream_send(x->stream, &part, part.iov_len > 0 ? 1 : 0, true);
     if (sent < 0) {
-        x->client_gone = true;
         x->aborted = true;
         return exchange_go(x, EXCHANGE_STEP_DONE);
     }

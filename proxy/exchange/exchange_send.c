@@ -119,16 +119,11 @@ enum exchange_next exchange_head(struct exchange *x)
     return exchange_go(x, EXCHANGE_STEP_REPLY);
 }
 
+/* The client left, or must see that the body is not whole. */
 static enum exchange_next cut(struct exchange *x)
 {
     x->aborted = true;
     return exchange_go(x, EXCHANGE_STEP_DONE);
-}
-
-static enum exchange_next gone(struct exchange *x)
-{
-    x->client_gone = true;
-    return cut(x);
 }
 
 static void note_first_byte(struct exchange *x)
@@ -159,7 +154,7 @@ static enum exchange_next send_whole(struct exchange *x)
         }
         ptrdiff_t sent = stream_send(x->stream, parts, count, at == x->end);
         if (sent < 0) {
-            return gone(x);
+            return cut(x);
         }
         x->offset += (uint64_t)sent;
         if (x->offset == x->end) {
@@ -175,7 +170,7 @@ static enum exchange_next send_whole(struct exchange *x)
 static enum exchange_next send_end(struct exchange *x)
 {
     ptrdiff_t sent = stream_send(x->stream, NULL, 0, true);
-    return sent < 0 ? gone(x) : exchange_go(x, EXCHANGE_STEP_DONE);
+    return sent < 0 ? cut(x) : exchange_go(x, EXCHANGE_STEP_DONE);
 }
 
 static enum exchange_next send_read(struct exchange *x)
@@ -201,7 +196,7 @@ static enum exchange_next send_read(struct exchange *x)
         struct iovec part = {.iov_base = (void *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
         ptrdiff_t sent = stream_send(x->stream, &part, 1, last);
         if (sent < 0) {
-            return gone(x);
+            return cut(x);
         }
         x->offset += (uint64_t)sent;
         store_reader_advance(x->reader, (size_t)sent);
@@ -242,7 +237,7 @@ enum exchange_next exchange_send(struct exchange *x)
     }
     /* A head whose body has not come yet must not wait for it. */
     if (x->stream->sent_bytes == 0 && stream_send(x->stream, NULL, 0, false) < 0) {
-        return gone(x);
+        return cut(x);
     }
     return send_read(x);
 }

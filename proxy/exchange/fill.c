@@ -387,8 +387,9 @@ static enum fetch_flow on_upload(void *ctx, char *out, size_t size, size_t *coun
     case STREAM_BODY_BAD:
         break;
     }
-    fill_fail_later(fill, FILL_CODE_FAULT(FETCH_BODY_BAD));
-    return FETCH_CANCEL;
+    return fill_fail_later(fill, fill->owner->stream->body_too_large
+                                     ? FILL_CODE_TOO_LARGE
+                                     : FILL_CODE_FAULT(FETCH_BODY_BAD));
 }
 
 static void fill_fetch(struct fill *fill);

@@ -16,6 +16,8 @@
 #define FILL_CODE_STALE 100u
 /* A request that would not fit the arena. */
 #define FILL_CODE_INTERNAL 101u
+/* The request body grew past limits.request_body. */
+#define FILL_CODE_TOO_LARGE 102u
 
 struct fill_options {
     struct exchange *owner;    /* whose request it is */

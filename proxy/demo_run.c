@@ -1,0 +1,208 @@
+/* demo_run - a whole Larder in one command, for a first look. */
+#include "demo_run.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "daemon.h"
+#include "demo/demo_origin.h"
+#include "demo/demo_traffic.h"
+
+#define ORIGIN_DELAY_MS 150
+#define PORT_TRIES 50u
+
+struct demo {
+    const struct demo_options *options;
+    char folder[512];
+    bool temporary;
+    unsigned port, admin_port, origin_port;
+    char origin_url[512];
+    struct demo_origin *origin;
+    struct demo_traffic *traffic;
+};
+
+static bool is_free(unsigned port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int one = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return false;
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    bool yes = bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 1) == 0;
+    close(fd);
+    return yes;
+}
+
+/* wanted, or the next one free; says when it had to move. 0: none. */
+static unsigned free_port(const char *what, unsigned wanted, unsigned not_this)
+{
+    for (unsigned port = wanted; port < wanted + PORT_TRIES && port < 65536; port++) {
+        if (port == not_this || !is_free(port)) {
+            continue;
+        }
+        if (port != wanted) {
+            printf("port %u is taken; the %s uses %u\n", wanted, what, port);
+        }
+        return port;
+    }
+    fprintf(stderr, "larder: no free port for the %s from %u on; choose another with --port\n", what,
+            wanted);
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+static bool make_folder(struct demo *demo)
+{
+    if (demo->options->store != NULL) {
+        if (mkdir(demo->options->store, 0750) != 0 && errno != EEXIST) {
+            fprintf(stderr, "larder: cannot make the folder %s\n", demo->options->store);
+            return false;
+        }
+        char *full = realpath(demo->options->store, NULL);
+        bool fits = full != NULL && (size_t)snprintf(demo->folder, sizeof(demo->folder), "%s", full) <
+                                        sizeof(demo->folder);
+        free(full); /* realpath's own */
+        return fits;
+    }
+    const char *base = getenv("TMPDIR");
+    snprintf(demo->folder, sizeof(demo->folder), "%s/larder-demo-XXXXXX",
+             base != NULL && base[0] == '/' ? base : "/tmp");
+    if (mkdtemp(demo->folder) == NULL) {
+        fprintf(stderr, "larder: cannot make a temporary folder like %s\n", demo->folder);
+        return false;
+    }
+    demo->temporary = true;
+    return true;
+}
+
+static bool start_origin(struct demo *demo)
+{
+    if (demo->options->origin != NULL) {
+        snprintf(demo->origin_url, sizeof(demo->origin_url), "%s", demo->options->origin);
+        return true;
+    }
+    if (demo_origin_start("127.0.0.1", 0, ORIGIN_DELAY_MS, &demo->origin) != ERR_OK) {
+        fprintf(stderr, "larder: the demo origin cannot start: no free port on 127.0.0.1\n");
+        return false;
+    }
+    demo->origin_port = demo_origin_port(demo->origin);
+    snprintf(demo->origin_url, sizeof(demo->origin_url), "http://127.0.0.1:%u", demo->origin_port);
+    return true;
+}
+
+static struct conf *make_conf(struct demo *demo)
+{
+    struct buf text;
+    struct conf *conf = NULL;
+    struct conf_report *report = conf_report_new();
+    buf_init(&text, 1 << 16);
+    buf_printf(&text, "listen %s:%u;\nstate_dir \"%s/state\";\n",
+               demo->options->origin == NULL ? "127.0.0.1" : "", demo->port, demo->folder);
+    buf_printf(&text, "admin { listen 127.0.0.1:%u; socket \"%s/admin.sock\"; }\n", demo->admin_port,
+               demo->folder);
+    buf_printf(&text, "store { path \"%s/store\"; size %s; memory 128M; }\n", demo->folder,
+               demo->temporary ? "1G" : "10G");
+    buf_puts(&text, "log { error stderr warn; }\nlimits { drain 5s; }\n");
+    buf_printf(&text, "site * { origins { server app \"%s\"; } }\n", demo->origin_url);
+    if (conf_load_text("demo", buf_span(&text), 0, &conf, report) != ERR_OK) {
+        struct buf out;
+        buf_init(&out, 1 << 16);
+        conf_report_print(report, &out);
+        fprintf(stderr, "%s", out.data == NULL ? "" : out.data);
+        buf_free(&out);
+    }
+    conf_report_free(report);
+    buf_free(&text);
+    return conf;
+}
+
+static void on_started(void *ctx, struct service *service, struct admin *admin)
+{
+    struct demo *demo = ctx;
+    char code[128] = "";
+    (void)service;
+    admin_login_code(admin, code, sizeof(code));
+    if (demo->origin != NULL) {
+        printf("demo origin   %s      (built in, slow on purpose: %d ms)\n", demo->origin_url,
+               ORIGIN_DELAY_MS);
+    } else {
+        printf("origin        %s\n", demo->origin_url);
+    }
+    printf("proxy         http://127.0.0.1:%u\n", demo->port);
+    printf("dashboard     http://127.0.0.1:%u/#login=%s      (one use, 5 min)\n", demo->admin_port, code);
+    printf("more links    larder dashboard --socket %s/admin.sock\n", demo->folder);
+    printf("a miss        curl -i http://127.0.0.1:%u/hello\n", demo->port);
+    printf("then a hit    curl -i http://127.0.0.1:%u/hello        (watch Cache-Status)\n", demo->port);
+    printf(demo->temporary ? "Ctrl-C stops everything and removes %s\n"
+                           : "Ctrl-C stops; what is cached stays in %s\n",
+           demo->folder);
+    fflush(stdout);
+    if (demo->origin != NULL &&
+        demo_traffic_start("127.0.0.1", demo->port, demo->options->traffic, &demo->traffic) != ERR_OK) {
+        fprintf(stderr, "larder: no built-in visitors; the charts will move with yours\n");
+    }
+}
+
+static void on_stopping(void *ctx)
+{
+    struct demo *demo = ctx;
+    if (demo->traffic != NULL) {
+        demo_traffic_stop(&demo->traffic);
+    }
+}
+
+static int run(struct demo *demo)
+{
+    const struct demo_options *options = demo->options;
+    demo->port = free_port("proxy", options->port != 0 ? options->port : 8080, 0);
+    demo->admin_port =
+        free_port("dashboard", options->admin_port != 0 ? options->admin_port : 8090, demo->port);
+    if (demo->port == 0 || demo->admin_port == 0 || !start_origin(demo)) {
+        return 1;
+    }
+    struct conf *conf = make_conf(demo);
+    if (conf == NULL) {
+        return 1;
+    }
+    const struct daemon_hooks hooks = {
+        .started = on_started, .stopping = on_stopping, .ctx = demo};
+    int status = daemon_run(conf, NULL, &hooks);
+    conf_unref(conf);
+    return status;
+}
+
+int demo_run(const struct demo_options *options)
+{
+    struct demo demo = {.options = options};
+    if (!make_folder(&demo)) {
+        return 1;
+    }
+    int status = run(&demo);
+    if (demo.origin != NULL) {
+        demo_origin_stop(&demo.origin);
+    }
+    if (demo.temporary) {
+        (void)nftw(demo.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+        printf("removed %s\n", demo.folder);
+    }
+    return status;
+}

@@ -1,0 +1,86 @@
+/* privileges - see the header. */
+#include "worker/privileges.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct owner {
+    bool wanted;
+    uid_t uid;
+    gid_t gid;
+};
+
+static bool fail(char *error, size_t size, const char *what, const char *name)
+{
+    char why[96];
+    snprintf(error, size, "%s %s: %s", what, name, strerror_r(errno, why, sizeof(why)));
+    return false;
+}
+
+/* Like mkdir -p, mode 0750; new folders belong to the owner. */
+static bool make_folder(const char *path, const struct owner *owner, char *error, size_t size)
+{
+    char part[4096];
+    size_t len = strlen(path);
+    if (len == 0 || len >= sizeof(part)) {
+        errno = ENAMETOOLONG;
+        return fail(error, size, "cannot make folder", path);
+    }
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != '\0') {
+            continue;
+        }
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0750) == 0) {
+            if (owner->wanted && chown(part, owner->uid, owner->gid) != 0) {
+                return fail(error, size, "cannot give away folder", part);
+            }
+        } else if (errno != EEXIST) {
+            return fail(error, size, "cannot make folder", part);
+        }
+    }
+    return true;
+}
+
+static bool find_owner(const char *name, struct owner *owner, char *error, size_t size)
+{
+    char room[4096];
+    struct passwd entry;
+    struct passwd *found = NULL;
+    if (name == NULL || geteuid() != 0) {
+        return true;
+    }
+    if (getpwnam_r(name, &entry, room, sizeof(room), &found) != 0 || found == NULL) {
+        snprintf(error, size, "there is no user %s", name);
+        return false;
+    }
+    *owner = (struct owner){.wanted = true, .uid = found->pw_uid, .gid = found->pw_gid};
+    return true;
+}
+
+bool privileges_settle(const struct conf *conf, char *error, size_t error_size)
+{
+    struct owner owner = {0};
+    if (!find_owner(conf->user, &owner, error, error_size) ||
+        !make_folder(conf->state_dir, &owner, error, error_size) ||
+        (conf->store.path != NULL &&
+         !make_folder(conf->store.path, &owner, error, error_size))) {
+        return false;
+    }
+    if (!owner.wanted) {
+        return true;
+    }
+    if (initgroups(conf->user, owner.gid) != 0 || setgid(owner.gid) != 0 || setuid(owner.uid) != 0) {
+        return fail(error, error_size, "cannot become user", conf->user);
+    }
+    /* A core dump of a process that changed its user is off by default; crashes must stay findable. */
+    (void)prctl(PR_SET_DUMPABLE, 1);
+    return true;
+}

@@ -1,0 +1,501 @@
+/*
+ * service - workers, store, log thread and the configuration in force, as one thing.
+ */
+#include "worker/service.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "http/key.h"
+#include "net/listener.h"
+#include "worker/access_log.h"
+#include "worker/privileges.h"
+#include "worker/service_run.h"
+#include "worker/worker.h"
+
+#define BACKLOG 4096
+#define TOP_WINDOW_S 300
+#define WORKERS_MAX 256u
+#define LISTENS_MAX 64u
+
+struct service {
+    struct store *store;
+    struct worker **workers;
+    unsigned worker_count;
+    struct conn_shared shared;
+    struct access_log *log;
+    struct top *top;
+    char *conf_path;
+    uint64_t started_us;
+    _Atomic int state; /* enum service_state */
+    _Atomic bool wants_stop;
+    _Atomic bool reloading;
+    unsigned ports[LISTENS_MAX];
+    unsigned listen_count;
+    struct lock conf_lock;
+    struct conf *conf;              /* [conf_lock] */
+    struct service_reload reload;   /* [conf_lock] */
+    struct lock slot_lock;          /* rank LOCK_STATS */
+    char *slots[COUNTERS_SITES];    /* [slot_lock] set once each */
+};
+
+/* ---- asked by the admin side ---- */
+
+enum service_state service_state(const struct service *service)
+{
+    return (enum service_state)atomic_load(&service->state);
+}
+
+double service_uptime_s(const struct service *service)
+{
+    return (double)(clock_mono_us() - service->started_us) / 1e6;
+}
+
+unsigned service_workers(const struct service *service)
+{
+    return service->worker_count;
+}
+
+struct store *service_store(struct service *service)
+{
+    return service->store;
+}
+
+struct conf *service_conf(struct service *service)
+{
+    lock_acquire(&service->conf_lock);
+    struct conf *conf = conf_ref(service->conf);
+    lock_release(&service->conf_lock);
+    return conf;
+}
+
+const char *service_conf_path(const struct service *service)
+{
+    return service->conf_path;
+}
+
+void service_counters(struct service *service, struct counters_sum *out)
+{
+    memset(out, 0, sizeof(*out));
+    for (unsigned i = 0; i < service->worker_count; i++) {
+        counters_sum_add(out, worker_counters(service->workers[i]));
+    }
+}
+
+static uint64_t get(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void service_connections(struct service *service, struct service_connections *out)
+{
+    *out = (struct service_connections){0};
+    for (unsigned i = 0; i < service->worker_count; i++) {
+        const struct net_counters *net = worker_net_counters(service->workers[i]);
+        struct fetch_pool_figures fetches;
+        worker_fetch_figures(service->workers[i], &fetches);
+        out->open += get(&net->connections);
+        out->idle += get(&net->idle_connections);
+        out->accepted += get(&net->accepted);
+        out->refused += get(&net->refused_limit) + get(&net->refused_descriptors);
+        out->timed_out += get(&net->timed_out);
+        out->bad_requests += get(&net->bad_requests);
+        out->origin_active += fetches.active;
+        out->origin_requests += fetches.requests;
+        out->origin_connects += fetches.connects;
+        out->origin_reused += fetches.reused;
+    }
+}
+
+static unsigned slot_of(void *ctx, const char *name)
+{
+    struct service *service = ctx;
+    unsigned slot = 0;
+    lock_acquire(&service->slot_lock);
+    for (unsigned i = 1; i < COUNTERS_SITES; i++) {
+        if (service->slots[i] == NULL) {
+            service->slots[i] = mem_copy(name, strlen(name));
+        }
+        if (strcmp(service->slots[i], name) == 0) {
+            slot = i;
+            break;
+        }
+    }
+    lock_release(&service->slot_lock);
+    return slot;
+}
+
+const char *service_site_name(struct service *service, unsigned slot)
+{
+    if (slot == 0) {
+        return "-";
+    }
+    lock_acquire(&service->slot_lock);
+    const char *name = slot < COUNTERS_SITES ? service->slots[slot] : NULL;
+    lock_release(&service->slot_lock);
+    return name;
+}
+
+struct top *service_top(struct service *service)
+{
+    return service->top;
+}
+
+uint64_t service_log_dropped(const struct service *service)
+{
+    return access_log_dropped(service->log);
+}
+
+void service_last_reload(struct service *service, struct service_reload *out)
+{
+    lock_acquire(&service->conf_lock);
+    *out = service->reload;
+    lock_release(&service->conf_lock);
+}
+
+void service_stop(struct service *service)
+{
+    atomic_store(&service->wants_stop, true);
+}
+
+const char *service_purge_key(const char *url, struct buf *out)
+{
+    size_t len = strlen(url);
+    char *room = mem_try(len + 2);
+    struct span key;
+    if (room == NULL) {
+        return "the URL is too long";
+    }
+    const char *fault = http_key_from_url(room, span_of(url, len), &key);
+    if (fault == NULL) {
+        buf_append(out, key);
+    }
+    mem_free(room);
+    return fault;
+}
+
+/* ---- reload ---- */
+
+static enum access_log_format format_of(const struct conf_access_log *access)
+{
+    if (access->kind == CONF_LOG_OFF) {
+        return ACCESS_LOG_OFF;
+    }
+    return access->format == CONF_LOG_JSON ? ACCESS_LOG_JSON : ACCESS_LOG_COMBINED;
+}
+
+static void apply_logs(struct service *service, const struct conf *conf)
+{
+    if (log_open(conf->log.error.path, conf->log.error.level) != ERR_OK) {
+        log_error("error_log_open", "path=\"%s\"", conf->log.error.path);
+    }
+    if (access_log_configure(service->log, format_of(&conf->log.access), conf->log.access.path) !=
+        ERR_OK) {
+        log_error("access_log_open", "path=\"%s\"", conf->log.access.path);
+    }
+}
+
+static void note_reload(struct service *service, bool ok, struct buf *text)
+{
+    struct service_reload note = {.ok = ok, .ever = true, .tried_ms = clock_wall_ms()};
+    if (!ok) {
+        const char *end = strchr(text->data, '\n');
+        int len = (int)(end != NULL ? (size_t)(end - text->data) : text->len);
+        snprintf(note.error, sizeof(note.error), "%.*s", len, text->data);
+    }
+    lock_acquire(&service->conf_lock);
+    note.loaded_ms = ok ? note.tried_ms : service->reload.loaded_ms;
+    service->reload = note;
+    lock_release(&service->conf_lock);
+}
+
+static void put_in_force(struct service *service, struct conf *conf)
+{
+    lock_acquire(&service->conf_lock);
+    struct conf *old = service->conf;
+    service->conf = conf_ref(conf);
+    lock_release(&service->conf_lock);
+    conf_unref(old);
+    for (unsigned i = 0; i < service->worker_count; i++) {
+        worker_apply(service->workers[i], conf);
+    }
+    apply_logs(service, conf);
+    store_set_memory(service->store, conf->store.memory_bytes);
+}
+
+static bool reload_now(struct service *service, struct buf *text, struct buf *json)
+{
+    struct conf *conf = NULL;
+    struct conf_report *report = conf_report_new();
+    if (service->conf_path == NULL) {
+        buf_puts(text, "this service was not started from a file; there is nothing to reload\n");
+        conf_report_free(report);
+        return false;
+    }
+    bool ok = conf_load(service->conf_path, &conf, report) == ERR_OK;
+    if (ok) {
+        struct conf *old = service_conf(service);
+        if (conf_diff_restart(old, conf, text) > 0) {
+            log_warn("reload_needs_restart", "%zu bytes of differences, see larder reload", text->len);
+        }
+        conf_unref(old);
+        put_in_force(service, conf);
+        conf_unref(conf);
+    } else {
+        conf_report_print(report, text);
+    }
+    if (json != NULL) {
+        conf_report_print_json(report, json);
+    }
+    conf_report_free(report);
+    return ok;
+}
+
+bool service_reload(struct service *service, struct buf *report, struct buf *json)
+{
+    struct buf text;
+    if (atomic_exchange(&service->reloading, true)) {
+        if (report != NULL) {
+            buf_puts(report, "another reload is under way\n");
+        }
+        return false;
+    }
+    buf_init(&text, 1 << 20);
+    bool ok = reload_now(service, &text, json);
+    if (text.data == NULL) {
+        buf_puts(&text, "");
+    }
+    note_reload(service, ok, &text);
+    if (ok) {
+        log_info("reloaded", "file=\"%s\"", service->conf_path);
+    } else {
+        log_error("reload_failed", "the old configuration stays; %.300s", text.data);
+    }
+    if (report != NULL) {
+        buf_append(report, buf_span(&text));
+    }
+    buf_free(&text);
+    atomic_store(&service->reloading, false);
+    return ok;
+}
+
+/* ---- life ---- */
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+            log_warn("descriptor_limit", "cannot be raised from the soft limit");
+        }
+    }
+}
+
+static unsigned worker_count_of(const struct conf *conf)
+{
+    if (conf->workers > 0) {
+        return conf->workers;
+    }
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    return n < 1 ? 1 : (unsigned)n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+}
+
+static unsigned port_of(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+        return 0;
+    }
+    const uint8_t *raw = (const uint8_t *)&address;
+    return (unsigned)raw[2] << 8 | raw[3]; /* sin_port and sin6_port stand at the same place */
+}
+
+/* One socket per worker and address. */
+static bool bind_all(struct service *service, const struct conf *conf, int *fds, char *error, size_t size)
+{
+    for (unsigned w = 0; w < service->worker_count; w++) {
+        for (unsigned i = 0; i < service->listen_count; i++) {
+            char text[128];
+            snprintf(text, sizeof(text), "%s", conf->listens[i].text);
+            if (w > 0 && conf->listens[i].port == 0) {
+                char *colon = strrchr(text, ':');
+                snprintf(colon, sizeof(text) - (size_t)(colon - text), ":%u", service->ports[i]);
+            }
+            int fd = listener_bind(text, BACKLOG);
+            if (fd < 0) {
+                char why[96];
+                snprintf(error, size, "cannot listen on %s: %s", conf->listens[i].text,
+                         strerror_r(errno, why, sizeof(why)));
+                return false;
+            }
+            fds[w * service->listen_count + i] = fd;
+            service->ports[i] = port_of(fd);
+        }
+    }
+    return true;
+}
+
+static bool build_workers(struct service *service, const struct service_options *options, const int *fds)
+{
+    service->workers = mem_new(service->worker_count * sizeof(*service->workers));
+    for (unsigned w = 0; w < service->worker_count; w++) {
+        service->workers[w] = worker_new(&(struct worker_options){
+            .index = w,
+            .store = service->store,
+            .conf = options->conf,
+            .shared = &service->shared,
+            .listen_fds = fds + (size_t)w * service->listen_count,
+            .listen_count = service->listen_count,
+            .slot_of = slot_of,
+            .slot_ctx = service,
+        });
+        if (service->workers[w] == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct store *open_store(const struct conf *conf)
+{
+    return store_open(&(struct store_options){
+        .path = conf->store.path,
+        .disk_bytes = conf->store.size_bytes,
+        .memory_bytes = conf->store.memory_bytes,
+        .max_object_bytes = conf->store.max_object_bytes,
+        .read_threads = conf->store.read_threads,
+        .flush_ms = (unsigned)conf->store.flush_ms,
+        .max_readers = conf->limits.waiters,
+    });
+}
+
+struct service *service_new(const struct service_options *options, char *error, size_t error_size)
+{
+    struct conf *conf = options->conf;
+    struct service *service = mem_new(sizeof(*service));
+    service->worker_count = worker_count_of(conf);
+    service->listen_count = conf->listen_count > LISTENS_MAX ? LISTENS_MAX : (unsigned)conf->listen_count;
+    lock_init(&service->conf_lock, LOCK_CONF);
+    lock_init(&service->slot_lock, LOCK_STATS);
+    service->conf = conf_ref(conf);
+    service->conf_path =
+        options->conf_path == NULL ? NULL : mem_copy(options->conf_path, strlen(options->conf_path));
+    service->reload = (struct service_reload){.ok = true, .loaded_ms = clock_wall_ms()};
+    raise_descriptor_limit();
+    fetch_global_init();
+    int *fds = mem_new((size_t)service->worker_count * service->listen_count * sizeof(*fds));
+    memset(fds, -1, (size_t)service->worker_count * service->listen_count * sizeof(*fds));
+    if (!bind_all(service, conf, fds, error, error_size) ||
+        !privileges_settle(conf, error, error_size)) {
+        for (size_t i = 0; i < (size_t)service->worker_count * service->listen_count; i++) {
+            if (fds[i] >= 0) {
+                close(fds[i]);
+            }
+        }
+        mem_free(fds);
+        conf_unref(service->conf);
+        mem_free(service->conf_path);
+        mem_free(service);
+        return NULL;
+    }
+    service->store = open_store(conf);
+    service->top = top_new(TOP_WINDOW_S);
+    CHECK(build_workers(service, options, fds));
+    mem_free(fds);
+    return service;
+}
+
+enum err service_start(struct service *service)
+{
+    struct record_ring *rings[WORKERS_MAX];
+    service->started_us = clock_mono_us();
+    for (unsigned w = 0; w < service->worker_count; w++) {
+        rings[w] = worker_ring(service->workers[w]);
+    }
+    service->log = access_log_start(rings, service->worker_count, service->top);
+    apply_logs(service, service->conf);
+    for (unsigned w = 0; w < service->worker_count; w++) {
+        enum err err = worker_start(service->workers[w]);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    atomic_store(&service->state, SERVICE_SERVING);
+    return ERR_OK;
+}
+
+unsigned service_port(const struct service *service, unsigned i)
+{
+    return i < service->listen_count ? service->ports[i] : 0;
+}
+
+bool service_wants_stop(const struct service *service)
+{
+    return atomic_load(&service->wants_stop);
+}
+
+void service_drain(struct service *service)
+{
+    atomic_store(&service->state, SERVICE_DRAINING);
+    for (unsigned w = 0; w < service->worker_count; w++) {
+        worker_drain(service->workers[w]);
+    }
+}
+
+bool service_is_drained(const struct service *service)
+{
+    for (unsigned w = 0; w < service->worker_count; w++) {
+        if (!worker_is_drained(service->workers[w])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void service_reopen_logs(struct service *service)
+{
+    log_reopen();
+    access_log_reopen(service->log);
+}
+
+void service_end(struct service **service_at)
+{
+    struct service *service = *service_at;
+    *service_at = NULL;
+    for (unsigned w = 0; w < service->worker_count; w++) {
+        worker_stop(service->workers[w]);
+    }
+    for (unsigned w = 0; w < service->worker_count; w++) {
+        worker_join(service->workers[w]);
+    }
+    /* Mails posted by one worker to another that has left its loop. */
+    for (unsigned w = 0; w < service->worker_count; w++) {
+        worker_sweep(service->workers[w]);
+    }
+    access_log_stop(&service->log);
+    store_close(&service->store);
+    for (unsigned w = 0; w < service->worker_count; w++) {
+        worker_free(&service->workers[w]);
+    }
+    top_free(&service->top);
+    conf_unref(service->conf);
+    for (unsigned i = 0; i < COUNTERS_SITES; i++) {
+        mem_free(service->slots[i]);
+    }
+    lock_fini(&service->conf_lock);
+    lock_fini(&service->slot_lock);
+    mem_free(service->conf_path);
+    mem_free(service->workers);
+    mem_free(service);
+}
