@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ftw.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,11 +78,13 @@ static bool make_folder(struct demo *demo)
             fprintf(stderr, "larder: cannot make the folder %s\n", demo->options->store);
             return false;
         }
-        char *full = realpath(demo->options->store, NULL);
-        bool fits = full != NULL && (size_t)snprintf(demo->folder, sizeof(demo->folder), "%s", full) <
-                                        sizeof(demo->folder);
-        free(full); /* realpath's own */
-        return fits;
+        char full[PATH_MAX];
+        if (realpath(demo->options->store, full) == NULL || strlen(full) >= sizeof(demo->folder)) {
+            fprintf(stderr, "larder: the folder name %s is too long\n", demo->options->store);
+            return false;
+        }
+        snprintf(demo->folder, sizeof(demo->folder), "%.*s", (int)sizeof(demo->folder) - 1, full);
+        return true;
     }
     const char *base = getenv("TMPDIR");
     snprintf(demo->folder, sizeof(demo->folder), "%s/larder-demo-XXXXXX",
