@@ -7,6 +7,7 @@
  * A struct that crosses a `void *` starts with `uint32_t magic`, set at birth and wiped at death;
  * CHECK_OBJ proves at entry that the pointer is what it claims to be.
  */
+#include <stddef.h>
 #include <stdint.h>
 
 #define MUST_USE __attribute__((warn_unused_result))

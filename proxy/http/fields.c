@@ -1,0 +1,184 @@
+/* fields - lookups over a parsed message, lists, and what may travel on (RFC 9110 5.6, 7.6.1). */
+#include "http/fields.h"
+
+#include "base/check.h"
+#include "http/scan.h"
+
+#define BIT(id) ((uint64_t)1 << (id))
+
+bool http_fields_add(struct http_fields *fields, struct span name, struct span value)
+{
+    if (fields->count >= fields->capacity) {
+        return false;
+    }
+    enum http_field_id id = http_field_id_of(name);
+    fields->items[fields->count++] =
+        (struct http_field){.name = name, .value = value, .id = (uint8_t)id};
+    fields->present |= http_field_bit(id);
+    return true;
+}
+
+const struct http_field *http_fields_next(const struct http_fields *fields, enum http_field_id id,
+                                          unsigned *at)
+{
+    if (!http_fields_has(fields, id)) {
+        return NULL;
+    }
+    while (*at < fields->count) {
+        const struct http_field *field = &fields->items[(*at)++];
+        if (field->id == id) {
+            return field;
+        }
+    }
+    return NULL;
+}
+
+struct span http_fields_find(const struct http_fields *fields, enum http_field_id id)
+{
+    unsigned at = 0;
+    const struct http_field *field = http_fields_next(fields, id, &at);
+
+    return field == NULL ? (struct span){0} : field->value;
+}
+
+struct span http_fields_find_name(const struct http_fields *fields, struct span name)
+{
+    enum http_field_id id = http_field_id_of(name);
+
+    if (id != HTTP_FIELD_OTHER) {
+        return http_fields_find(fields, id);
+    }
+    for (unsigned i = 0; i < fields->count; i++) {
+        if (span_eq_nocase(fields->items[i].name, name)) {
+            return fields->items[i].value;
+        }
+    }
+    return (struct span){0};
+}
+
+unsigned http_fields_count(const struct http_fields *fields, enum http_field_id id)
+{
+    unsigned at = 0;
+    unsigned count = 0;
+
+    while (http_fields_next(fields, id, &at) != NULL) {
+        count++;
+    }
+    return count;
+}
+
+bool http_list_next(struct span *value, struct span *member)
+{
+    while (value->len > 0) {
+        size_t at = 0;
+        bool quoted = false;
+
+        while (at < value->len && (quoted || value->ptr[at] != ',')) {
+            if (value->ptr[at] == '"') {
+                quoted = !quoted;
+            } else if (quoted && value->ptr[at] == '\\' && at + 1 < value->len) {
+                at++;
+            }
+            at++;
+        }
+        *member = span_trim(span_of(value->ptr, at));
+        size_t skip = at < value->len ? at + 1 : at;
+        value->ptr += skip;
+        value->len -= skip;
+        if (member->len > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The member without its parameters. */
+static struct span list_token(struct span member)
+{
+    const char *semicolon = memchr(member.ptr, ';', member.len);
+
+    if (semicolon != NULL) {
+        member = span_trim(span_of(member.ptr, (size_t)(semicolon - member.ptr)));
+    }
+    return member;
+}
+
+bool http_fields_has_token(const struct http_fields *fields, enum http_field_id id,
+                           struct span token)
+{
+    unsigned at = 0;
+    const struct http_field *field;
+
+    while ((field = http_fields_next(fields, id, &at)) != NULL) {
+        struct span value = field->value;
+        struct span member;
+        while (http_list_next(&value, &member)) {
+            if (span_eq_nocase(list_token(member), token)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* RFC 9110 7.6.1 and RFC 9111 3.1. */
+#define HOP_BY_HOP                                                                                 \
+    (BIT(HTTP_FIELD_CONNECTION) | BIT(HTTP_FIELD_KEEP_ALIVE) | BIT(HTTP_FIELD_PROXY_CONNECTION) |  \
+     BIT(HTTP_FIELD_PROXY_AUTHENTICATE) | BIT(HTTP_FIELD_PROXY_AUTHENTICATION_INFO) |              \
+     BIT(HTTP_FIELD_PROXY_AUTHORIZATION) | BIT(HTTP_FIELD_TE) | BIT(HTTP_FIELD_TRAILER) |          \
+     BIT(HTTP_FIELD_TRANSFER_ENCODING) | BIT(HTTP_FIELD_UPGRADE) | BIT(HTTP_FIELD_HTTP2_SETTINGS))
+
+/* What Connection may name and lose. All other known fields protect someone: a stranger could
+ * otherwise strip, through us, the very fields an origin or a cache bases its decisions on. */
+#define LOSABLE                                                                                    \
+    (HOP_BY_HOP | BIT(HTTP_FIELD_OTHER) | BIT(HTTP_FIELD_ACCEPT_RANGES) | BIT(HTTP_FIELD_SERVER) | \
+     BIT(HTTP_FIELD_USER_AGENT) | BIT(HTTP_FIELD_REFERER) | BIT(HTTP_FIELD_X_HOST) |               \
+     BIT(HTTP_FIELD_X_ORIGINAL_URL) | BIT(HTTP_FIELD_X_REWRITE_URL))
+
+bool http_fields_is_hop_by_hop(const struct http_fields *fields, const struct http_field *field)
+{
+    uint64_t bit = BIT(field->id);
+
+    if ((bit & HOP_BY_HOP) != 0) {
+        return true;
+    }
+    if ((bit & LOSABLE) == 0 || !http_fields_has(fields, HTTP_FIELD_CONNECTION)) {
+        return false;
+    }
+    return http_fields_has_token(fields, HTTP_FIELD_CONNECTION, field->name);
+}
+
+bool http_field_is_forwarding(const struct http_field *field)
+{
+    static const char *const others[] = {
+        "X-Forwarded-Server", "X-Forwarded-Path",       "X-Forwarded-Uri",
+        "X-Forwarded-Ssl",    "X-Forwarded-Protocol",   "X-Forwarded",
+        "X-Url-Scheme",       "X-HTTP-Host-Override",   "Front-End-Https",
+        "X-HTTP-Method",      "X-HTTP-Method-Override", "X-Method-Override",
+    };
+    const uint64_t known = BIT(HTTP_FIELD_FORWARDED) | BIT(HTTP_FIELD_X_FORWARDED_FOR) |
+                           BIT(HTTP_FIELD_X_FORWARDED_HOST) | BIT(HTTP_FIELD_X_FORWARDED_PROTO) |
+                           BIT(HTTP_FIELD_X_FORWARDED_PORT) | BIT(HTTP_FIELD_X_FORWARDED_PREFIX) |
+                           BIT(HTTP_FIELD_X_FORWARDED_SCHEME) | BIT(HTTP_FIELD_X_HOST) |
+                           BIT(HTTP_FIELD_X_ORIGINAL_URL) | BIT(HTTP_FIELD_X_REWRITE_URL);
+
+    if (field->id != HTTP_FIELD_OTHER) {
+        return (BIT(field->id) & known) != 0;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        if (span_eq_nocase(field->name, span_str(others[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool http_is_token(struct span text)
+{
+    return text.len > 0 && http_scan_token(text.ptr, text.ptr + text.len) == text.ptr + text.len;
+}
+
+bool http_is_field_value(struct span text)
+{
+    return text.len == 0 || http_scan_value(text.ptr, text.ptr + text.len) == text.ptr + text.len;
+}
