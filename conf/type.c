@@ -386,7 +386,7 @@ static bool user_set(const struct conf_item *item)
         return false;
     }
     *target = conf_check_copy(item->check, item->words[0].text);
-    if ((item->check->flags & CONF_PORTABLE) != 0) {
+    if ((item->check->flags & CONF_PORTABLE) != 0 && item->words[0].text.len > 0) {
         return true;
     }
     (void)getpwnam_r(*target, &entry, buffer, sizeof(buffer), &found);
