@@ -28,7 +28,8 @@ const smooth = (t, period, shift) => Math.sin((t / period) * 2 * Math.PI + shift
 function point(t, step, scenario) {
   const r = random(t * 2654435761);
   const empty = scenario === 'empty';
-  const load = empty ? 0 : (2600 + 500 * smooth(t, 190, 0) + 260 * smooth(t, 37, 1) + 240 * (r() - 0.5)) * step;
+  const waves = step > 1 ? 0 : 420 * smooth(t, 190, 0) + 160 * smooth(t, 37, 1);
+  const load = empty ? 0 : (2600 + waves + 180 * (r() - 0.5)) * step;
   const day = step >= 10 ? 0.62 + 0.38 * smooth(t, 86400, -1.9) : 1;
   const all = Math.max(0, load * day);
   const bad = scenario === 'problems' && smooth(t, 120, 0.4) > 0.75 ? 0.06 : 0;
@@ -36,14 +37,14 @@ function point(t, step, scenario) {
   const n = (s) => Math.round(all * s * (0.85 + 0.3 * r()));
   const made = { stale: n(share.stale), revalidated: n(share.revalidated), miss: n(share.miss), pass: n(share.pass), error: n(share.error), synthetic: 0 };
   made.hit = Math.max(0, Math.round(all) - made.stale - made.revalidated - made.miss - made.pass - made.error);
-  const none = empty ? null : undefined;
+  const known = (n) => (empty ? null : n);
   return {
     requests: Math.round(all), ...made,
-    bytes_cache: Math.round((made.hit + made.stale + made.revalidated) * 44_000 * (0.8 + 0.4 * r())),
-    bytes_origin: Math.round((made.miss + made.pass) * 52_000 * (0.7 + 0.6 * r())),
+    bytes_cache: Math.round((made.hit + made.stale + made.revalidated) * 44_000 * (0.95 + 0.1 * r())),
+    bytes_origin: Math.round((made.miss + made.pass) * 52_000 * (0.9 + 0.2 * r())),
     bytes_self: made.error * 420,
-    origin_first_byte_p50_ms: none ?? 38 + 8 * r(), origin_first_byte_p95_ms: none ?? 104 + 18 * smooth(t, 90, 0) + 26 * r(),
-    hit_p50_ms: none ?? 0.11, hit_p95_ms: none ?? 0.3 + 0.1 * r(),
+    origin_first_byte_p50_ms: known(38 + 8 * r()), origin_first_byte_p95_ms: known(104 + 18 * smooth(t, 90, 0) + 26 * r()),
+    hit_p50_ms: known(0.11), hit_p95_ms: known(0.3 + 0.1 * r()),
     connections: empty ? 0 : Math.round(300 + 40 * smooth(t, 80, 0)), evicted: empty ? 0 : n(0.0003),
   };
 }
@@ -79,12 +80,12 @@ function summed(now, seconds, step, scenario) {
   }
   const cache = sum.hit + sum.stale + sum.revalidated;
   const ratio = (a, b) => (b > 0 ? a / b : null);
-  const none = scenario === 'empty' ? null : undefined;
+  const known = (n) => (scenario === 'empty' ? null : n);
   return {
     ...sum, hit_ratio: ratio(cache, cache + sum.miss), byte_hit_ratio: ratio(sum.bytes_cache, sum.bytes_cache + sum.bytes_origin),
     cacheable_share: ratio(cache + sum.miss, sum.requests), errors_5xx: sum.error, errors_origin: Math.ceil(sum.error * 0.8),
-    errors_self: sum.error - Math.ceil(sum.error * 0.8), origin_first_byte_p50_ms: none ?? 41.2, origin_first_byte_p95_ms: none ?? 118.4,
-    cache_p95_ms: none ?? 0.36, requests_per_s: sum.requests / seconds, saved_bytes_per_s: sum.bytes_cache / seconds, evictions: scenario === 'empty' ? 0 : 12,
+    errors_self: sum.error - Math.ceil(sum.error * 0.8), origin_first_byte_p50_ms: known(41.2), origin_first_byte_p95_ms: known(118.4),
+    cache_p95_ms: known(0.36), requests_per_s: sum.requests / seconds, saved_bytes_per_s: sum.bytes_cache / seconds, evictions: scenario === 'empty' ? 0 : 12,
   };
 }
 

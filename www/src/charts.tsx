@@ -10,6 +10,8 @@ import type { Instrument, Kind, Series } from './model';
 
 const TABLE_ROWS = 30;
 const AXIS_FONT_PX = 11;
+const SOFT = 0.3;
+const SOLID = 0.82;
 
 function cssColour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -28,6 +30,7 @@ function mixed(top: string, ground: string, share: number): string {
 }
 
 // Bytes step by powers of two, so that the axis reads 256 KiB and not 244 KiB.
+const TIME_STEPS = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800];
 const BYTE_STEPS = Array.from({ length: 51 }, (_, i) => 2 ** i);
 
 function timeLabels(rangeSeconds: number): (self: uPlot, splits: number[]) => string[] {
@@ -78,6 +81,7 @@ function axesOf(look: Look): uPlot.Axis[] {
     grid: { show: false },
     ticks: { show: true, stroke: cssColour('--line-2'), width: 1, size: 5 },
     space: 84,
+    incrs: TIME_STEPS,
     size: 30,
     values: timeLabels(look.rangeSeconds),
   };
@@ -88,11 +92,11 @@ function optionsOf(look: Look, width: number, height: number): uPlot.Options {
   const ground = cssColour('--panel');
   // Drawn from the topmost sum downwards: each area covers the foot of the one before it.
   const series: uPlot.Series[] = look.kinds
-    .map((kind): uPlot.Series => {
+    .map((kind, i): uPlot.Series => {
       const colour = cssColour(colourOf(kind));
-      return {
-        label: kind.label, stroke: colour, width: 1.25, fill: mixed(colour, ground, 0.3), points: { show: false },
-      };
+      // The lowest area is the largest: soft with a clear edge. The thin ones above it are solid.
+      const edge = i === 0 ? { stroke: colour, width: 1.5, fill: mixed(colour, ground, SOFT) } : { stroke: colour, width: 0.5, fill: mixed(colour, ground, SOLID) };
+      return { label: kind.label, ...edge, points: { show: false } };
     })
     .reverse();
   return {
@@ -138,7 +142,7 @@ function Canvas({ series, kinds, format, isBytes, theme, hover }: CanvasProps) {
     const end = (latest.current.t[latest.current.t.length - 1] ?? Date.now() / 1000);
     made.batch(() => {
       made.setData(dataOf(latest.current, kinds), false);
-      made.setScale('x', { min: end - rangeSeconds + latest.current.step, max: end });
+      made.setScale('x', { min: end - rangeSeconds + latest.current.step * 1.5, max: end });
     });
   };
 
@@ -280,9 +284,9 @@ function Scale({ share, mark }: { share: number | null; mark: number | null }) {
 }
 
 // Each run of known values is a line; a gap in the data is a gap in the line.
-function Spark({ values, tone }: { values: Cell[]; tone: string }) {
+function Spark({ values, least, tone }: { values: Cell[]; least: number; tone: string }) {
   const known = values.filter((v): v is number => v !== null);
-  const top = Math.max(...known, 0) || 1;
+  const top = Math.max(...known, least);
   const width = Math.max(values.length - 1, 1);
   let line = '';
   let area = '';
@@ -316,5 +320,5 @@ function Spark({ values, tone }: { values: Cell[]; tone: string }) {
 export function InstrumentView({ instrument }: { instrument: Instrument }) {
   return instrument.kind === 'scale'
     ? <Scale share={instrument.share} mark={instrument.mark} />
-    : <Spark values={instrument.values} tone={instrument.tone} />;
+    : <Spark values={instrument.values} least={instrument.least} tone={instrument.tone} />;
 }

@@ -18,14 +18,13 @@ export function isNumber(n: Maybe): n is number {
   return typeof n === 'number' && Number.isFinite(n);
 }
 
-// Three significant digits, never more: 0.94, 9.4, 94.2 is kept as 94.2, 942.
+// Three significant digits, so that a changing number keeps its width; whole numbers stay whole.
 function three(n: number): string {
   const size = Math.abs(n);
-  if (size >= 100 || size === 0) {
+  if (size >= 99.95 || Number.isInteger(n)) {
     return n.toFixed(0);
   }
-  const text = size >= 10 ? n.toFixed(1) : n.toFixed(2);
-  return text.replace(/\.?0+$/, '');
+  return size >= 9.995 ? n.toFixed(1) : n.toFixed(2);
 }
 
 // Steps up before rounding would show "1000" of the smaller unit.

@@ -101,9 +101,10 @@ export function step(state: LiveState, event: LiveEvent, now: number): Step {
       if (asleep || state.retryAt > 0) {
         return [state, []];
       }
-      // The browser itself tries again while the source is not closed; from the third time on we do.
+      // The browser itself tries again while the source is not closed; from the third time on we do. Why it
+      // failed cannot be seen from here, so we ask whether the session still stands.
       if (!event.closed && state.failures + 1 < POLL_AFTER_FAILURES) {
-        return [{ ...state, failures: state.failures + 1 }, []];
+        return [{ ...state, failures: state.failures + 1 }, ['probe']];
       }
       return failed(state, now);
     case 'poll-ok':

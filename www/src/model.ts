@@ -186,7 +186,7 @@ export function thinned(t: number[], columns: Cell[][], rows: number): { t: numb
 
 export type Instrument =
   | { kind: 'scale'; share: number | null; mark: number | null }
-  | { kind: 'spark'; values: Cell[]; tone: 'cache' | 'origin' | 'error' };
+  | { kind: 'spark'; values: Cell[]; least: number; tone: 'cache' | 'origin' | 'error' }; // least: the height is at least this
 
 export interface Tile {
   key: string;
@@ -199,6 +199,7 @@ export interface Tile {
   instrument: Instrument;
 }
 
+const ERRORS_BAD = 0.01;
 const RATIO_GOOD = 0.8;
 const RATIO_LOW = 0.5;
 const STORE_FULL = 0.97;
@@ -211,13 +212,20 @@ function perMinute(n: f.Maybe): string {
   return f.isNumber(n) ? `${f.text(f.count(n))}${'\u202f'}/min` : f.NONE;
 }
 
+// "402 of 512 MiB", with the unit once where it is the same.
+function usedOf(used: f.Maybe, size: f.Maybe): string {
+  const a = f.bytes(used);
+  const b = f.bytes(size);
+  return `${a.unit === b.unit ? a.value : f.text(a)} of ${f.text(b)}`;
+}
+
 function storeTile(model: Model): Tile {
   const store = model.status?.store;
   const disk = store !== undefined && store.disk === 'ok' && store.disk_capacity_bytes > 0;
   const used = disk ? store.disk_bytes : store?.memory_bytes;
   const size = disk ? store.disk_capacity_bytes : store?.memory_capacity_bytes;
   const share = divide(used, size);
-  const memory = store === undefined ? f.NONE : `${f.text(f.bytes(store.memory_bytes))} of ${f.text(f.bytes(store.memory_capacity_bytes))}`;
+  const memory = store === undefined ? f.NONE : usedOf(store.memory_bytes, store.memory_capacity_bytes);
   const full = f.isNumber(share) && share >= STORE_FULL && (model.totals?.last_minute.evictions ?? 0) > 0;
   return {
     key: 'store', label: 'Store', number: f.percent(share),
@@ -236,16 +244,18 @@ function storeTile(model: Model): Tile {
 function errorsTile(model: Model): Tile {
   const minute = model.totals?.last_minute;
   const share = divide(minute?.errors_5xx, minute?.requests);
+  const busiest = Math.max(100, ...(model.recent?.columns.requests ?? []).map((c) => c ?? 0));
   return {
     key: 'errors', label: 'Errors', number: f.percent(share), aside: 'last minute',
-    tone: f.isNumber(share) && share >= 0.01 ? 'bad' : 'plain',
+    tone: f.isNumber(share) && share >= ERRORS_BAD ? 'bad' : 'plain',
     rows: [
       ['5xx answers', f.text(f.count(minute?.errors_5xx))],
       ['from origin', f.text(f.count(minute?.errors_origin))],
       ['ours', f.text(f.count(minute?.errors_self))],
     ],
     formula: model.definitions.errors ?? model.definitions.error_share ?? '5xx answers / all requests',
-    instrument: { kind: 'spark', values: model.recent?.columns.error ?? [], tone: 'error' },
+    // A lone error must not fill the height: it is measured against what would be bad.
+    instrument: { kind: 'spark', values: model.recent?.columns.error ?? [], least: busiest * ERRORS_BAD * 2, tone: 'error' },
   };
 }
 
@@ -278,7 +288,7 @@ export function tilesOf(model: Model): Tile[] {
         ['connections', f.text(f.count(model.status?.connections))],
       ],
       formula: define('requests_per_s', 'requests of the last 60 s / 60'),
-      instrument: { kind: 'spark', values: columns?.requests ?? [], tone: 'cache' },
+      instrument: { kind: 'spark', values: columns?.requests ?? [], least: 1, tone: 'cache' },
     },
     {
       key: 'saved', label: 'Saved traffic', number: f.byteRate(minute?.saved_bytes_per_s), aside: '', tone: 'plain',
@@ -288,7 +298,7 @@ export function tilesOf(model: Model): Tile[] {
         ['24 h by bytes', f.text(f.percent(dayTotals?.byte_hit_ratio))],
       ],
       formula: define('saved_bytes_per_s', 'bytes to clients from the cache in the last 60 s / 60'),
-      instrument: { kind: 'spark', values: columns?.bytes_cache ?? [], tone: 'cache' },
+      instrument: { kind: 'spark', values: columns?.bytes_cache ?? [], least: 1024, tone: 'cache' },
     },
     {
       key: 'origin', label: 'Origin first byte', number: f.millis(minute?.origin_first_byte_p95_ms), aside: 'p95', tone: 'plain',
@@ -298,7 +308,7 @@ export function tilesOf(model: Model): Tile[] {
         ['cache p95', f.text(f.millis(minute?.cache_p95_ms))],
       ],
       formula: define('origin_first_byte_p95_ms', '95 of 100 origin answers of the last 60 s began sooner'),
-      instrument: { kind: 'spark', values: columns?.origin_first_byte_p95_ms ?? [], tone: 'origin' },
+      instrument: { kind: 'spark', values: columns?.origin_first_byte_p95_ms ?? [], least: 1, tone: 'origin' },
     },
     errorsTile(model),
     storeTile(model),

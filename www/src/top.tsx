@@ -94,7 +94,7 @@ export function TopUrls({ api, live, active, canPurge, onPurge }: Props) {
     <section class="panel" aria-labelledby={id}>
       <header class="panel-head">
         <h2 id={id}>Top URLs</h2>
-        {top !== null && <p class="note">{f.duration(top.window_s)}{top.error_bound > 0 && `, ±${f.text(f.count(top.error_bound))}`}</p>}
+        {top !== null && <p class="note">last {f.duration(top.window_s)}{top.error_bound > 0 && `, ±${f.text(f.count(top.error_bound))}`}</p>}
         <Segments name="top-by" legend="Order by" items={BY} value={by} onChange={setBy} />
       </header>
       {!canPurge && <p class="note pad">Your token may look but not purge: it lacks the scope “purge”.</p>}
