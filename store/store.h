@@ -2,19 +2,19 @@
 #define STORE_STORE_H
 /*
  * store - stored responses: RAM tier, index, fills in flight and the log inside RocksDB, behind one
- * header. The store knows bytes, not HTTP: what a response means (freshness, Vary) is judged by pure
- * functions handed in with each lookup, and its facts are an opaque fixed-size record.
+ * header. The store knows bytes, not HTTP: what a response means (freshness, Vary) is judged by
+ * pure functions handed in with each lookup, and its facts are an opaque fixed-size record.
  *
  * An object is one response variant. Its body is a row of pieces: piece i holds the bytes
  * [i * STORE_PIECE_BYTES, (i + 1) * STORE_PIECE_BYTES). An object is filled once, by one leader
  * (FILLING -> READY or FAILED, never back), while any number of readers follow at their own pace.
  * Pieces of a large object leave memory once they are on disk and come back on demand.
  *
- * Threads:   every function from any thread unless said otherwise. Worker calls never block on disk.
- * Ownership: objects are counted; every pointer you keep needs its own reference. A lead is a token
- *            that must end in commit, refresh or abort; a reader must be closed.
- * Errors:    trouble with the disk makes the store forget, never fail: loads turn into misses, fills
- *            stay in RAM or are not stored. Nothing here makes a request fail that the origin could answer.
+ * Threads:   every function from any thread unless said otherwise. Worker calls never block on
+ * disk. Ownership: objects are counted; every pointer you keep needs its own reference. A lead is a
+ * token that must end in commit, refresh or abort; a reader must be closed. Errors:    trouble with
+ * the disk makes the store forget, never fail: loads turn into misses, fills stay in RAM or are not
+ * stored. Nothing here makes a request fail that the origin could answer.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -37,18 +37,19 @@ struct store_lead;
 struct store_reader;
 
 struct store_options {
-    const char *path;         /* folder, made when absent; NULL: RAM only */
-    uint64_t disk_bytes;      /* the folder stays under this at every moment; >= 64 MiB */
-    uint64_t memory_bytes;    /* objects in RAM, fills, index: all counted */
-    uint64_t max_object_bytes;/* larger bodies are not stored */
-    unsigned read_threads;    /* 1..16 */
-    unsigned flush_ms;        /* bodies reach the disk at most this late, 100..2000 */
-    unsigned max_readers;     /* readers per filling object; more get ERR_LIMIT */
+    const char *path;          /* folder, made when absent; NULL: RAM only */
+    uint64_t disk_bytes;       /* the folder stays under this at every moment; >= 64 MiB */
+    uint64_t memory_bytes;     /* objects in RAM, fills, index: all counted */
+    uint64_t max_object_bytes; /* larger bodies are not stored */
+    unsigned read_threads;     /* 1..16 */
+    unsigned flush_ms;         /* bodies reach the disk at most this late, 100..2000 */
+    unsigned max_readers;      /* readers per filling object; more get ERR_LIMIT */
 };
 
 /* Opens the store and starts its threads. A folder that cannot be opened is moved aside to
- * `<path>/quarantine-<time>` and an empty store is started; when even that fails it runs in RAM only and says
- * so in the log. Never NULL. The index loads in the background; lookups are right meanwhile. */
+ * `<path>/quarantine-<time>` and an empty store is started; when even that fails it runs in RAM
+ * only and says so in the log. Never NULL. The index loads in the background; lookups are right
+ * meanwhile. */
 struct store *store_open(const struct store_options *options);
 /* Flushes and closes. No lead, reader or object may be left. Nulls *store. */
 void store_close(struct store **store);
@@ -71,7 +72,7 @@ struct store_head {
     struct span head;     /* stored response head, opaque */
     struct span selector; /* what Vary selected, opaque; empty: no Vary */
     uint8_t facts[STORE_FACTS_BYTES];
-    uint64_t length;      /* body bytes or STORE_LENGTH_UNKNOWN */
+    uint64_t length;         /* body bytes or STORE_LENGTH_UNKNOWN */
     int64_t useless_after_s; /* Unix seconds past which it may go first; 0: not known */
 };
 
@@ -81,6 +82,7 @@ void store_object_unref(struct store_object **object); /* nulls *object */
 /* Below: borrowed, valid while you hold a reference, immutable once the head is published. */
 struct span store_object_key(const struct store_object *object);
 struct span store_object_head(const struct store_object *object);
+struct span store_object_selector(const struct store_object *object);
 const uint8_t *store_object_facts(const struct store_object *object);
 /* Body length, or STORE_LENGTH_UNKNOWN while filling without one. */
 uint64_t store_object_length(const struct store_object *object);
@@ -112,7 +114,7 @@ enum store_verdict {
 enum store_absence {
     STORE_WAS_ABSENT,
     STORE_WAS_EXPIRED,
-    STORE_WAS_VARIANT,     /* the key is there, no variant matches */
+    STORE_WAS_VARIANT, /* the key is there, no variant matches */
     STORE_WAS_PURGED_SOFT,
     STORE_WAS_PURGED_HARD, /* removed by a purge not long ago */
     STORE_WAS_EVICTED,     /* not long ago */
@@ -122,8 +124,8 @@ enum store_absence {
 struct store_lookup {
     /* in */
     struct store_key key;
-    bool may_lead;   /* false: do not begin a fill */
-    bool may_follow; /* false: do not wait for somebody else's fill */
+    bool may_lead;               /* false: do not begin a fill */
+    bool may_follow;             /* false: do not wait for somebody else's fill */
     struct store_object *loaded; /* borrowed result of store_load, or NULL: counts as resident */
     /* Pure, run under the shard lock: no call back into the store, no allocation, no lock. */
     bool (*matches)(struct span selector, void *ctx);
@@ -146,19 +148,22 @@ enum store_verdict store_lookup(struct store *store, struct store_lookup *lookup
 struct store_load;
 struct store_load *store_load_start(struct store *store, const struct store_lookup *lookup,
                                     struct mailbox *box,
-                                    void (*done)(void *ctx, struct store_object *object), void *ctx);
+                                    void (*done)(void *ctx, struct store_object *object),
+                                    void *ctx);
 /* done() will not be called any more. Mailbox's thread only. Nulls *load. */
 void store_load_cancel(struct store_load **load);
 
 /* ---- filling ---- */
 
-/* Told on the mailbox's thread when a paused leader may go on, or nobody wants the bytes any more. */
+/* Told on the mailbox's thread when a paused leader may go on, or nobody wants the bytes any more.
+ */
 typedef void (*store_lead_wake_fn)(void *ctx);
 
 /* A fill of nobody's: not in any table, for one client whose response cannot be shared. */
 struct store_lead *store_lead_private(struct store *store);
 /* Before the first append. Worker that drives the fetch. */
-void store_lead_bind(struct store_lead *lead, struct mailbox *box, store_lead_wake_fn wake, void *ctx);
+void store_lead_bind(struct store_lead *lead, struct mailbox *box, store_lead_wake_fn wake,
+                     void *ctx);
 /* The object being filled; borrowed for the life of the lead. */
 struct store_object *store_lead_object(struct store_lead *lead);
 /* Publishes the head; readers wake. ERR_LIMIT: longer than max_object_bytes, detach it instead. */
@@ -173,16 +178,18 @@ MUST_USE enum err store_lead_append(struct store_lead *lead, struct span data);
 /* Wakes the readers: once after each batch of appends. */
 void store_lead_flush(struct store_lead *lead);
 /* Should the origin be held back? A private fill: its reader lags by more than two pieces. A shared
- * one: the disk queue is full and the object is too large for RAM. wake() follows when that ends. */
+ * one: the disk queue is full and the object is too large for RAM. wake() follows when that ends.
+ */
 bool store_lead_must_pause(struct store_lead *lead);
 /* A private fill whose readers are all gone: cancel the fetch. A shared one goes on. */
 bool store_lead_is_abandoned(const struct store_lead *lead);
-/* Complete and correct: READY, into the RAM tier, queued for disk; replaces the entries of the same key and
- * selector. An object invalidated while it was filled is dropped (hard) or stored as stale (soft).
- * A body shorter than the length given is a CHECK failure: compare before. */
+/* Complete and correct: READY, into the RAM tier, queued for disk; replaces the entries of the same
+ * key and selector. An object invalidated while it was filled is dropped (hard) or stored as stale
+ * (soft). A body shorter than the length given is a CHECK failure: compare before. */
 void store_lead_commit(struct store_lead **lead);
-/* The origin said 304: the stale object lives on under a new head and facts, its body shared, its disk
- * record re-pointed, not rewritten. Returns the refreshed object with a reference; followers look up again. */
+/* The origin said 304: the stale object lives on under a new head and facts, its body shared, its
+ * disk record re-pointed, not rewritten. Returns the refreshed object with a reference; followers
+ * look up again. */
 struct store_object *store_lead_refresh(struct store_lead **lead, const struct store_head *head);
 /* Failed. code is opaque and handed to the followers; 0: the fetch was given up for a reason of its
  * own, followers look up again and one of them leads. Accepts NULL inside. */
@@ -205,15 +212,17 @@ enum store_read {
     STORE_READ_FAILED, /* the rest will never come: cut the connection */
 };
 
-/* own: the leader's own client, which stays when the fill turns out private.
- * offset: first byte wanted. wake(ctx) runs on the mailbox's thread. Takes its own reference to object.
+/* own: the leader's own client, which stays when the fill turns out private, and which the leader
+ * drives itself on its own thread after each head, flush, commit, refresh, abort and detach: those
+ * wake every reader but the own one (a wake for a piece read back from disk still comes). offset:
+ * first byte wanted. wake(ctx) runs on the mailbox's thread. Takes its own reference to object.
  * NULL: max_readers reached. */
 struct store_reader *store_reader_open(struct store *store, struct store_object *object,
                                        uint64_t offset, bool own, struct mailbox *box,
                                        void (*wake)(void *ctx), void *ctx);
 enum store_head_state store_reader_head(struct store_reader *reader, uint32_t *code);
-/* The bytes at the reader's offset, at most to the end of one piece; they stay valid and pinned until
- * the next store_reader_next or close. Does not move the offset. */
+/* The bytes at the reader's offset, at most to the end of one piece; they stay valid and pinned
+ * until the next store_reader_next or close. Does not move the offset. */
 enum store_read store_reader_next(struct store_reader *reader, struct span *out);
 /* So many bytes were sent. */
 void store_reader_advance(struct store_reader *reader, size_t count);
@@ -233,18 +242,19 @@ struct store_purge_result {
     uint64_t in_flight; /* fills that will not be stored, or stored as stale */
 };
 
-/* All variants of one key, fills in flight included, in force at return. Any thread but a worker's when
- * durable: then it also waits (bounded) until the removal is in the log with a sync, so that a restart
- * cannot bring the object back. */
+/* All variants of one key, fills in flight included, in force at return. Any thread but a worker's
+ * when durable: then it also waits (bounded) until the removal is in the log with a sync, so that a
+ * restart cannot bring the object back. */
 void store_purge_key(struct store *store, struct span key, enum store_purge_mode mode, bool dry_run,
                      bool durable, struct store_purge_result *out);
 
 /* ---- figures ---- */
 
 enum store_disk_state {
-    STORE_DISK_OFF,    /* RAM only by configuration */
+    STORE_DISK_OFF, /* RAM only by configuration */
     STORE_DISK_OK,
-    STORE_DISK_FAILED, /* writes fail or the folder is full: not storing, tried again every few seconds */
+    STORE_DISK_FAILED, /* writes fail or the folder is full: not storing, tried again every few
+                          seconds */
 };
 
 struct store_stats {

@@ -1,0 +1,312 @@
+/*
+ * commit - the ends of a fill: stored, refreshed by a 304, or given up.
+ *
+ * Whether the fill still may be stored is read off the index: a hard purge has taken its entry out,
+ * a soft one has marked it. Check and change happen under one shard lock, so a purge is either
+ * before the commit (and keeps the object out) or after it (and removes it).
+ */
+#include <string.h>
+
+#include "store/store_private.h"
+
+#define COMMIT_WASTE_SHARE 4u /* a last piece wasting more than 1/4 is cut to size */
+
+/* The last piece of a body whose length was not known may be far too large. */
+static void commit_cut_last(struct store_lead *lead)
+{
+    struct store_object *object = lead->object;
+    struct flow *flow = object->flow;
+
+    if (lead->written == 0 || lead->written % STORE_PIECE_BYTES == 0) {
+        return;
+    }
+    uint32_t i = (uint32_t)(lead->written / STORE_PIECE_BYTES);
+    uint32_t used = (uint32_t)(lead->written % STORE_PIECE_BYTES);
+    struct chunk *old = flow->slots[i].chunk;
+    if (old->cap - used <= old->cap / COMMIT_WASTE_SHARE) {
+        return;
+    }
+    struct chunk *chunk = chunk_new(lead->store, used);
+    if (chunk == NULL) {
+        return;
+    }
+    memcpy(chunk->bytes, old->bytes, used);
+    lock_acquire(&flow->lock);
+    flow->slots[i].chunk = chunk;
+    lock_release(&flow->lock);
+    chunk_unref(&old);
+}
+
+/* Length and state for the world; before the index, so that nobody finds a READY entry unready. */
+static void commit_publish(struct store_lead *lead)
+{
+    struct store_object *object = lead->object;
+    struct flow *flow = object->flow;
+    struct wake_list wakes = {0};
+
+    lock_acquire(&flow->lock);
+    CHECK(flow->state == OBJECT_FILLING);
+    flow->filled = lead->written;
+    flow->state = OBJECT_READY;
+    atomic_store_explicit(&object->length, lead->written, memory_order_release);
+    if (flow->mode == FLOW_KEEP) {
+        /* release: pairs with the acquire in store_object_is_whole */
+        atomic_store_explicit(&object->whole, true, memory_order_release);
+    }
+    reader_gather(flow, UINT32_MAX, &wakes);
+    lock_release(&flow->lock);
+    wakes_post(&wakes);
+}
+
+/* A small kept object as one allocation, or NULL. */
+static struct store_object *commit_compact(struct store_lead *lead)
+{
+    struct store_object *object = lead->object;
+    size_t text = (size_t)object->key_len + object->selector_len + object->head_len;
+    char *room;
+
+    if (!lead->is_shared || object->flow->mode != FLOW_KEEP ||
+        text + lead->written > OBJECT_COMPACT_BYTES) {
+        return NULL;
+    }
+    struct store_key key = object_key_of(object);
+    struct store_head head = object_head_of(object);
+    head.length = lead->written;
+    struct store_object *compact = object_new_compact(lead->store, &key, &head, object->id, &room);
+    if (compact != NULL && lead->written > 0) {
+        memcpy(room, object->flow->slots[0].chunk->data, lead->written);
+    }
+    return compact;
+}
+
+/* [shard] Removes the other READY entries of this key and selector. False, and nothing changed,
+ * when one of them is newer: it began later and ended earlier than this one. */
+static bool commit_replace(struct store *store, struct shard *shard, struct hash128 hash,
+                           uint64_t id, struct span selector, struct trash *trash)
+{
+    struct entry *entry;
+
+    for (entry = index_chain(shard, hash.lo); entry != NULL; entry = entry->next) {
+        if (entry_is(entry, hash) && entry->kind == ENTRY_READY && entry->id > id &&
+            span_eq(index_selector(entry), selector)) {
+            return false;
+        }
+    }
+    entry = index_chain(shard, hash.lo);
+    while (entry != NULL) {
+        struct entry *next = entry->next;
+        if (entry_is(entry, hash) && entry->kind == ENTRY_READY && entry->id != id &&
+            span_eq(index_selector(entry), selector)) {
+            index_remove(store, shard, entry, STORE_WAS_ABSENT, trash);
+            counter_add(&store->counters.replaced, 1);
+        }
+        entry = next;
+    }
+    return true;
+}
+
+/* [shard] What the entry says about its object. */
+static void commit_describe(struct store *store, struct shard *shard, struct entry *entry,
+                            const struct store_object *object)
+{
+    uint64_t length = store_object_length(object);
+
+    index_set_selector(store, shard, entry, object_selector(object));
+    index_set_size(shard, entry, length + object->head_len);
+    entry->useless_after_s = object->useless_after_s <= 0 ? 0
+                             : object->useless_after_s > UINT32_MAX
+                                 ? UINT32_MAX
+                                 : (uint32_t)object->useless_after_s;
+}
+
+static struct writer_job *commit_job(enum writer_job_kind kind, struct store_object *object,
+                                     uint64_t bytes)
+{
+    struct writer_job *job = writer_job_new(kind, object->hash, object->id);
+
+    job->object = store_object_ref(object);
+    job->bytes = bytes;
+    return job;
+}
+
+/* Shall the writer get it? Jobs for it, or NULL. */
+static struct writer_job *commit_jobs(struct store_lead *lead, struct store_object *resident)
+{
+    struct store *store = lead->store;
+    struct flow *flow = lead->object->flow;
+    uint64_t bytes = lead->written + resident->key_len + resident->head_len;
+
+    if (!store_has_disk(store)) {
+        return NULL;
+    }
+    if (flow->mode == FLOW_STREAM) {
+        struct writer_job *commit = commit_job(WRITER_COMMIT, resident, 0);
+        uint32_t last = (uint32_t)(lead->written / STORE_PIECE_BYTES);
+        if (lead->written % STORE_PIECE_BYTES == 0) {
+            return commit;
+        }
+        lock_acquire(&flow->lock);
+        struct writer_job *piece =
+            fill_piece_job(resident, last, lead->written % STORE_PIECE_BYTES);
+        lock_release(&flow->lock);
+        piece->next = commit;
+        return piece;
+    }
+    if (!writer_has_room(store, bytes)) {
+        counter_add(&store->counters.not_stored_disk, 1);
+        return NULL;
+    }
+    return commit_job(WRITER_COMMIT, resident, bytes);
+}
+
+static void commit_drop_jobs(struct writer_job *jobs)
+{
+    while (jobs != NULL) {
+        struct writer_job *job = jobs;
+        jobs = job->next;
+        if (job->kind == WRITER_PIECE) {
+            fill_piece_written(job->object, job->piece, OBJECT_NONE_POSITION);
+        }
+        writer_job_free(job);
+    }
+}
+
+/* [shard] The fill's entry becomes the object's. False: a newer one is there. */
+static bool commit_enter(struct store *store, struct shard *shard, struct entry *entry,
+                         struct store_object *resident, bool is_queued, struct trash *trash)
+{
+    struct store_object *filled = entry->object;
+
+    if (!commit_replace(store, shard, entry->hash, entry->id, object_selector(resident), trash)) {
+        index_remove(store, shard, entry, STORE_WAS_ABSENT, trash);
+        return false;
+    }
+    index_fill_to_ready(shard, entry);
+    entry->object = NULL;
+    commit_describe(store, shard, entry, resident);
+    if (is_queued) {
+        entry->flags |= ENTRY_QUEUED;
+    }
+    index_set_object(shard, entry, resident, trash);
+    store_object_unref(&filled); /* never the last: the lead has one */
+    return true;
+}
+
+void store_lead_commit(struct store_lead **lead_in)
+{
+    struct store_lead *lead = *lead_in;
+    CHECK_OBJ(lead, LEAD_MAGIC);
+    struct store *store = lead->store;
+    struct store_object *object = lead->object;
+    struct shard *shard = index_shard(store, object->hash);
+    uint64_t length = store_object_length(object);
+
+    CHECK(atomic_load_explicit(&object->has_head, memory_order_relaxed));
+    CHECK(length == STORE_LENGTH_UNKNOWN || length == lead->written);
+    struct store_object *resident = commit_compact(lead);
+    if (resident == NULL) {
+        resident = store_object_ref(object);
+        commit_cut_last(lead);
+    }
+    commit_publish(lead);
+    if (lead->is_shared) {
+        struct writer_job *jobs = commit_jobs(lead, resident);
+        bool is_kept = object->flow->mode == FLOW_KEEP || jobs != NULL;
+        struct trash trash;
+
+        trash_init(&trash);
+        lock_acquire(&shard->lock);
+        struct entry *entry = index_find(shard, object->hash, object->id);
+        bool is_entered = false; /* not when it was purged meanwhile */
+        if (entry != NULL && is_kept) {
+            is_entered = commit_enter(store, shard, entry, resident, jobs != NULL, &trash);
+        } else if (entry != NULL) {
+            index_remove(store, shard, entry, STORE_WAS_ABSENT, &trash);
+        }
+        lock_release(&shard->lock);
+        trash_empty(store, &trash);
+        if (is_entered && jobs != NULL) {
+            writer_push(store, jobs);
+        } else {
+            commit_drop_jobs(jobs);
+        }
+    }
+    store_object_unref(&resident);
+    lead_end(lead_in);
+}
+
+/* [shard] Puts the refreshed object where the stale one was. */
+static struct writer_job *refresh_enter(struct store *store, struct shard *shard,
+                                        struct store_object *object, bool is_soft,
+                                        struct trash *trash)
+{
+    struct entry *entry = index_find(shard, object->hash, object->id);
+    struct writer_job *job = NULL;
+
+    if (!commit_replace(store, shard, object->hash, object->id, object_selector(object), trash)) {
+        return NULL; /* a newer one came meanwhile */
+    }
+    if (entry == NULL) {
+        /* Evicted meanwhile: it is stored anew when all of it is here. */
+        if (!store_object_is_whole(object)) {
+            return NULL;
+        }
+        entry = index_insert(store, shard, object->hash, ENTRY_READY, object->id);
+    }
+    commit_describe(store, shard, entry, object);
+    entry->flags &= ~(unsigned)ENTRY_SOFT & 0xfffu;
+    entry->flags |= is_soft ? ENTRY_SOFT : 0u;
+    index_set_object(shard, entry, object, trash);
+    if (entry->position != 0 || (entry->flags & ENTRY_QUEUED) != 0) {
+        job = commit_job(WRITER_REFRESH, object, object->head_len);
+    } else if (store_has_disk(store) && store_object_is_whole(object)) {
+        job = commit_job(WRITER_COMMIT, object, store_object_length(object) + object->head_len);
+        entry->flags |= ENTRY_QUEUED;
+    }
+    return job;
+}
+
+struct store_object *store_lead_refresh(struct store_lead **lead_in, const struct store_head *head)
+{
+    struct store_lead *lead = *lead_in;
+    CHECK_OBJ(lead, LEAD_MAGIC);
+    CHECK(lead->stale != NULL);
+    struct store *store = lead->store;
+    struct shard *shard = index_shard(store, lead->object->hash);
+    struct store_object *object = object_new_refreshed(lead->stale, head, lead->stale->id);
+    struct writer_job *job = NULL;
+    struct trash trash;
+
+    trash_init(&trash);
+    lock_acquire(&shard->lock);
+    struct entry *fill = index_find(shard, lead->object->hash, lead->object->id);
+    if (fill != NULL) { /* else purged meanwhile: this response is for its own client only */
+        bool is_soft = (fill->flags & ENTRY_SOFT) != 0;
+        index_remove(store, shard, fill, STORE_WAS_ABSENT, &trash);
+        if (object != NULL) {
+            job = refresh_enter(store, shard, object, is_soft, &trash);
+        }
+    }
+    lock_release(&shard->lock);
+    trash_empty(store, &trash);
+    if (job != NULL) {
+        writer_push(store, job);
+    }
+    if (object == NULL) {
+        object = store_object_ref(lead->stale); /* no memory: as it was, still validated */
+    }
+    lead_finish(lead_in, OBJECT_REFRESHED, 0);
+    return object;
+}
+
+void store_lead_abort(struct store_lead **lead, uint32_t code)
+{
+    if (*lead == NULL) {
+        return;
+    }
+    CHECK_OBJ(*lead, LEAD_MAGIC);
+    if ((*lead)->is_shared) {
+        fill_leave_index((*lead)->store, (*lead)->object, 0, 0);
+    }
+    lead_finish(lead, OBJECT_FAILED, code);
+}

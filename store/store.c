@@ -1,0 +1,55 @@
+/* store - opening, closing, options. */
+#include "store/store.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "store/ioq.h"
+#include "store/store_private.h"
+
+struct store *store_open(const struct store_options *options)
+{
+    void *block = mem_new(sizeof(struct store) + 64);
+    struct store *store = (struct store *)(((uintptr_t)block + 63) & ~(uintptr_t)63);
+
+    store->magic = STORE_MAGIC;
+    store->block = block;
+    store->options = *options;
+    if (options->path != NULL) {
+        store->path = mem_copy(options->path, strlen(options->path));
+        store->options.path = store->path;
+    }
+    random_bytes(&store->seed, sizeof(store->seed));
+    atomic_init(&store->next_id, 1);
+    atomic_init(&store->ram.budget, options->memory_bytes);
+    atomic_init(&store->disk_state, STORE_DISK_OFF);
+    index_init(store);
+    return store;
+}
+
+void store_close(struct store **store_in)
+{
+    struct store *store = *store_in;
+
+    *store_in = NULL;
+    if (store == NULL) {
+        return;
+    }
+    CHECK_OBJ(store, STORE_MAGIC);
+    index_fini(store);
+    mem_free(store->path);
+    store->magic = 0;
+    mem_free(store->block);
+}
+
+void store_set_memory(struct store *store, uint64_t memory_bytes)
+{
+    CHECK_OBJ(store, STORE_MAGIC);
+    atomic_store_explicit(&store->ram.budget, memory_bytes, memory_order_relaxed);
+    (void)ram_trim(store);
+}
+
+struct store_key store_key_of(const struct store *store, struct span bytes)
+{
+    return (struct store_key){.bytes = bytes, .hash = hash128(store->seed, bytes)};
+}

@@ -1,0 +1,370 @@
+/* The verdict table, variants, purges, marks, refresh: one thread, RAM only. */
+#include "support.h"
+
+static struct store *store;
+static struct mailbox box;
+
+static int setup(void **state)
+{
+    struct store_options options = {.memory_bytes = 32u << 20,
+                                    .max_object_bytes = 8u << 20,
+                                    .read_threads = 1,
+                                    .flush_ms = 200,
+                                    .max_readers = 4};
+    (void)state;
+    mailbox_init(&box);
+    store = store_open(&options);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct store_stats stats;
+
+    (void)state;
+    (void)mailbox_deliver(&box);
+    store_stats(store, &stats);
+    assert_int_equal(stats.fills, 0);
+    store_close(&store);
+    mailbox_fini(&box);
+    return 0;
+}
+
+static void drop(struct store_lookup *lookup)
+{
+    store_object_unref(&lookup->object);
+    store_object_unref(&lookup->stale);
+    store_lead_abort(&lookup->lead, 0);
+}
+
+struct verdict_case {
+    enum store_judgement judgement;
+    bool has_object;
+    bool has_fill;
+    bool may_lead;
+    bool may_follow;
+    enum store_verdict verdict;
+    bool object, stale, lead;
+};
+
+static void test_verdicts(void **state)
+{
+    static const struct verdict_case cases[] = {
+        {STORE_JUDGE_FRESH, false, false, true, true, STORE_LEAD, false, false, true},
+        {STORE_JUDGE_FRESH, false, false, false, true, STORE_ABSENT, false, false, false},
+        {STORE_JUDGE_FRESH, false, true, true, true, STORE_FOLLOW, true, false, false},
+        {STORE_JUDGE_FRESH, false, true, true, false, STORE_LEAD, false, false, true},
+        {STORE_JUDGE_FRESH, false, true, false, true, STORE_FOLLOW, true, false, false},
+        {STORE_JUDGE_FRESH, false, true, false, false, STORE_ABSENT, false, false, false},
+        {STORE_JUDGE_FRESH, true, false, true, true, STORE_FRESH, true, false, false},
+        {STORE_JUDGE_FRESH, true, true, true, true, STORE_FRESH, true, false, false},
+        {STORE_JUDGE_STALE, true, false, true, true, STORE_STALE, true, false, true},
+        {STORE_JUDGE_STALE, true, false, false, true, STORE_STALE, true, false, false},
+        {STORE_JUDGE_STALE, true, true, true, true, STORE_STALE, true, false, false},
+        {STORE_JUDGE_VALIDATE, true, false, true, true, STORE_LEAD, true, false, true},
+        {STORE_JUDGE_VALIDATE, true, false, false, true, STORE_ABSENT, false, false, false},
+        {STORE_JUDGE_VALIDATE, true, true, true, true, STORE_FOLLOW, true, true, false},
+        {STORE_JUDGE_VALIDATE, true, true, true, false, STORE_LEAD, true, false, true},
+        {STORE_JUDGE_VALIDATE, true, true, false, false, STORE_ABSENT, false, false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct verdict_case *c = &cases[i];
+        char key[32];
+        snprintf(key, sizeof(key), "GET http://a/%zu", i);
+        struct store_lead *leader = NULL;
+        if (c->has_object) {
+            test_put(store, key, 100, c->judgement);
+        }
+        if (c->has_fill) {
+            struct store_lead *lead = NULL;
+            struct store_lookup first = test_lookup_of(store, key, NULL);
+            enum store_verdict verdict = store_lookup(store, &first);
+            if (verdict == STORE_FRESH) { /* a fill beside a fresh object: lead another variant */
+                store_object_unref(&first.object);
+            }
+            lead = first.lead;
+            first.lead = NULL;
+            drop(&first);
+            leader = lead;
+        }
+        struct store_lookup lookup = test_lookup_of(store, key, NULL);
+        lookup.may_lead = c->may_lead;
+        lookup.may_follow = c->may_follow;
+        enum store_verdict verdict = store_lookup(store, &lookup);
+        if (verdict != c->verdict || (lookup.object != NULL) != c->object ||
+            (lookup.stale != NULL) != c->stale || (lookup.lead != NULL) != c->lead) {
+            print_error("case %zu: verdict %d object %d stale %d lead %d\n", i, (int)verdict,
+                        lookup.object != NULL, lookup.stale != NULL, lookup.lead != NULL);
+            assert_true(false);
+        }
+        drop(&lookup);
+        store_lead_abort(&leader, 0);
+    }
+}
+
+static void put_variant(const char *key, const char *selector, const char *content)
+{
+    struct store_lookup lookup = test_lookup_of(store, key, selector);
+    struct store_head head = test_head(strlen(content), STORE_JUDGE_FRESH);
+
+    head.selector = span_str(selector);
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+    assert_int_equal(store_lead_append(lookup.lead, span_str(content)), ERR_OK);
+    store_lead_commit(&lookup.lead);
+    drop(&lookup);
+}
+
+static void expect_variant(const char *key, const char *selector, const char *content)
+{
+    struct store_lookup lookup = test_lookup_of(store, key, selector);
+
+    lookup.may_lead = false;
+    enum store_verdict verdict = store_lookup(store, &lookup);
+    if (content == NULL) {
+        assert_int_equal(verdict, STORE_ABSENT);
+    } else {
+        assert_int_equal(verdict, STORE_FRESH);
+        assert_true(store_object_is_whole(lookup.object));
+        assert_true(span_eq(store_object_piece(lookup.object, 0), span_str(content)));
+    }
+    drop(&lookup);
+}
+
+static void test_variants(void **state)
+{
+    (void)state;
+    put_variant("v", "gzip", "zipped");
+    put_variant("v", "br", "brotli");
+    expect_variant("v", "gzip", "zipped");
+    expect_variant("v", "br", "brotli");
+    expect_variant("v", "identity", NULL);
+    struct store_lookup lookup = test_lookup_of(store, "v", "identity");
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    assert_int_equal(lookup.absence, STORE_WAS_VARIANT);
+    /* A follower with another selector waits for the head, then leads for itself. */
+    struct store_lookup other = test_lookup_of(store, "v", "zstd");
+    assert_int_equal(store_lookup(store, &other), STORE_FOLLOW);
+    drop(&other);
+    struct store_head head = test_head(1, STORE_JUDGE_FRESH);
+    head.selector = SPAN("identity");
+    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+    other = test_lookup_of(store, "v", "zstd");
+    assert_int_equal(store_lookup(store, &other), STORE_LEAD);
+    drop(&other);
+    drop(&lookup);
+    struct store_purge_result result;
+    store_purge_key(store, SPAN("v"), STORE_PURGE_HARD, true, false, &result);
+    assert_int_equal(result.objects, 2);
+    expect_variant("v", "gzip", "zipped");
+    store_purge_key(store, SPAN("v"), STORE_PURGE_HARD, false, false, &result);
+    assert_int_equal(result.objects, 2);
+    expect_variant("v", "gzip", NULL);
+    lookup = test_lookup_of(store, "v", "gzip");
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    assert_int_equal(lookup.absence, STORE_WAS_PURGED_HARD);
+    drop(&lookup);
+    store_purge_key(store, SPAN("v"), STORE_PURGE_HARD, false, false, &result);
+    assert_int_equal(result.objects, 0);
+}
+
+static void test_replace(void **state)
+{
+    (void)state;
+    test_put(store, "r", 10, STORE_JUDGE_VALIDATE);
+    struct store_stats before;
+    store_stats(store, &before);
+    for (int i = 0; i < 10; i++) {
+        test_put(store, "r", 10, STORE_JUDGE_VALIDATE);
+    }
+    struct store_stats after;
+    store_stats(store, &after);
+    assert_int_equal(after.index_entries, before.index_entries);
+    assert_int_equal(after.memory_objects, before.memory_objects);
+    assert_int_equal(after.memory_bytes, before.memory_bytes);
+    assert_int_equal(after.replaced - before.replaced, 10);
+    /* Two fills at once: the one that began later stays. */
+    struct store_lookup first = test_lookup_of(store, "two", NULL);
+    struct store_lookup second = test_lookup_of(store, "two", NULL);
+    second.may_follow = false;
+    assert_int_equal(store_lookup(store, &first), STORE_LEAD);
+    assert_int_equal(store_lookup(store, &second), STORE_LEAD);
+    struct store_head head = test_head(3, STORE_JUDGE_FRESH);
+    assert_int_equal(store_lead_head(first.lead, &head), ERR_OK);
+    assert_int_equal(store_lead_head(second.lead, &head), ERR_OK);
+    assert_int_equal(store_lead_append(first.lead, SPAN("old")), ERR_OK);
+    assert_int_equal(store_lead_append(second.lead, SPAN("new")), ERR_OK);
+    store_lead_commit(&second.lead);
+    store_lead_commit(&first.lead);
+    expect_variant("two", NULL, "new");
+}
+
+static void test_pass_marks(void **state)
+{
+    (void)state;
+    struct store_lookup lookup = test_lookup_of(store, "p", NULL);
+    struct store_lookup again = lookup;
+    bool woken = false;
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    assert_int_equal(store_lookup(store, &again), STORE_FOLLOW);
+    struct store_reader *reader =
+        store_reader_open(store, again.object, 0, false, &box, test_wake, &woken);
+    uint32_t code;
+    assert_int_equal(store_reader_head(reader, &code), STORE_HEAD_WAIT);
+    store_lead_detach(lookup.lead, 60000);
+    assert_true(test_wait(&box, &woken, 1000));
+    assert_int_equal(store_reader_head(reader, &code), STORE_HEAD_ALONE);
+    store_reader_close(&reader);
+    drop(&again);
+    again = test_lookup_of(store, "p", NULL);
+    assert_int_equal(store_lookup(store, &again), STORE_PASS);
+    drop(&lookup);
+    /* Not remembered for ever. */
+    lookup = test_lookup_of(store, "q", NULL);
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    store_lead_detach(lookup.lead, 20);
+    drop(&lookup);
+    again = test_lookup_of(store, "q", NULL);
+    assert_int_equal(store_lookup(store, &again), STORE_PASS);
+    usleep(30000);
+    assert_int_equal(store_lookup(store, &again), STORE_LEAD);
+    drop(&again);
+    /* Many marks do not grow the table without bound. */
+    for (int i = 0; i < 300000; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "mark %d", i);
+        lookup = test_lookup_of(store, key, NULL);
+        assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+        store_lead_detach(lookup.lead, 60000);
+        drop(&lookup);
+    }
+    struct store_stats stats;
+    store_stats(store, &stats);
+    assert_true(stats.index_entries <= 64u * 2048u);
+}
+
+static void test_purge_in_flight(void **state)
+{
+    (void)state;
+    struct store_purge_result result;
+    struct store_lookup lookup = test_lookup_of(store, "f", NULL);
+    struct store_head head = test_head(3, STORE_JUDGE_FRESH);
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+    store_purge_key(store, SPAN("f"), STORE_PURGE_HARD, false, false, &result);
+    assert_int_equal(result.in_flight, 1);
+    assert_int_equal(result.objects, 0);
+    /* Who comes after the purge does not join. */
+    struct store_lookup after = test_lookup_of(store, "f", NULL);
+    assert_int_equal(store_lookup(store, &after), STORE_LEAD);
+    assert_int_equal(store_lead_append(lookup.lead, SPAN("old")), ERR_OK);
+    store_lead_commit(&lookup.lead);
+    drop(&after);
+    expect_variant("f", NULL, NULL);
+    /* Soft: stored, but stale. */
+    lookup = test_lookup_of(store, "g", NULL);
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    store_purge_key(store, SPAN("g"), STORE_PURGE_SOFT, false, false, &result);
+    assert_int_equal(result.in_flight, 1);
+    after = test_lookup_of(store, "g", NULL);
+    after.may_lead = false;
+    assert_int_equal(store_lookup(store, &after), STORE_ABSENT);
+    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+    assert_int_equal(store_lead_append(lookup.lead, SPAN("old")), ERR_OK);
+    store_lead_commit(&lookup.lead);
+    after = test_lookup_of(store, "g", NULL);
+    assert_int_equal(store_lookup(store, &after), STORE_LEAD);
+    assert_non_null(after.object);
+    assert_int_equal(after.absence, STORE_WAS_PURGED_SOFT);
+    drop(&after);
+    /* And of a stored one. */
+    test_put(store, "h", 10, STORE_JUDGE_FRESH);
+    store_purge_key(store, SPAN("h"), STORE_PURGE_SOFT, false, false, &result);
+    assert_int_equal(result.objects, 1);
+    assert_true(result.bytes >= 10);
+    assert_false(test_hit(store, "h", 10, &box));
+}
+
+static void test_refresh(void **state)
+{
+    static const uint64_t lengths[] = {0, 7, 100000, 1000000};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "refresh %zu", i);
+        test_put(store, key, lengths[i], STORE_JUDGE_VALIDATE);
+        struct store_lookup lookup = test_lookup_of(store, key, NULL);
+        assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+        struct store_lookup follower = test_lookup_of(store, key, NULL);
+        assert_int_equal(store_lookup(store, &follower), STORE_FOLLOW);
+        bool woken = false;
+        struct store_reader *reader =
+            store_reader_open(store, follower.object, 0, false, &box, test_wake, &woken);
+        uint32_t code;
+        assert_int_equal(store_reader_head(reader, &code), STORE_HEAD_WAIT);
+        struct store_head head = test_head(STORE_LENGTH_UNKNOWN, STORE_JUDGE_FRESH);
+        head.head = SPAN("HTTP/1.1 200 NEW\r\n\r\n");
+        struct store_object *object = store_lead_refresh(&lookup.lead, &head);
+        assert_true(test_wait(&box, &woken, 1000));
+        assert_int_equal(store_reader_head(reader, &code), STORE_HEAD_AGAIN);
+        store_reader_close(&reader);
+        drop(&follower);
+        drop(&lookup);
+        assert_true(span_eq(store_object_head(object), head.head));
+        assert_int_equal(store_object_length(object), lengths[i]);
+        store_object_unref(&object);
+        assert_true(test_hit(store, key, lengths[i], &box));
+    }
+    /* A hard purge while the origin is asked: the client gets its answer, the store nothing. */
+    test_put(store, "refresh x", 7, STORE_JUDGE_VALIDATE);
+    struct store_lookup lookup = test_lookup_of(store, "refresh x", NULL);
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    struct store_purge_result result;
+    store_purge_key(store, SPAN("refresh x"), STORE_PURGE_HARD, false, false, &result);
+    struct store_head head = test_head(7, STORE_JUDGE_FRESH);
+    struct store_object *object = store_lead_refresh(&lookup.lead, &head);
+    assert_int_equal(store_object_length(object), 7);
+    store_object_unref(&object);
+    drop(&lookup);
+    assert_false(test_hit(store, "refresh x", 7, &box));
+}
+
+static void test_limits(void **state)
+{
+    (void)state;
+    struct store_lookup lookup = test_lookup_of(store, "l", NULL);
+    struct store_head head = test_head((8u << 20) + 1, STORE_JUDGE_FRESH);
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_LIMIT);
+    head.length = 5;
+    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+    assert_int_equal(store_lead_append(lookup.lead, SPAN("123")), ERR_OK);
+    assert_int_equal(store_lead_append(lookup.lead, SPAN("456")), ERR_LIMIT);
+    struct store_reader *readers[5];
+    bool woken;
+    for (int i = 0; i < 5; i++) {
+        readers[i] = store_reader_open(store, store_lead_object(lookup.lead), 0, false, &box,
+                                       test_wake, &woken);
+        assert_true((readers[i] != NULL) == (i < 4));
+    }
+    for (int i = 0; i < 4; i++) {
+        store_reader_close(&readers[i]);
+    }
+    drop(&lookup);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_verdicts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_variants, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_replace, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pass_marks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_purge_in_flight, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refresh, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
