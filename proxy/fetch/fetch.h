@@ -3,11 +3,12 @@
 /*
  * fetch - requests to origins on libcurl: one multi handle per worker inside the worker's own loop,
  * pooled easy handles, keep-alive connections. libcurl is lenient about what an origin sends; here
- * every raw head is validated by our own strict rules (http/response.h) before anything is believed.
+ * every raw head is validated by our own strict rules (http/response.h) before anything is
+ * believed.
  *
- * Threads:   the loop's own. Ownership: a fetch lives from fetch_start until its done() has returned or
- *            fetch_cancel. Request spans are borrowed for the call of fetch_start only.
- * Handlers may call any fetch_* function of their own fetch, also cancel, at any moment.
+ * Threads:   the loop's own. Ownership: a fetch lives from fetch_start until its done() has
+ * returned or fetch_cancel. Request spans are borrowed for the call of fetch_start only. Handlers
+ * may call any fetch_* function of their own fetch, also cancel, at any moment.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,7 +24,7 @@ struct fetch_pool;
 /* One origin server, immutable, outlives its fetches (it belongs to the configuration snapshot). */
 struct fetch_origin {
     const char *name;
-    const char *host;        /* name or literal address, no brackets */
+    const char *host; /* name or literal address, no brackets */
     unsigned port;
     uint64_t connect_timeout_us;
     uint64_t first_byte_timeout_us; /* request sent to first byte of the final head */
@@ -35,11 +36,12 @@ struct fetch_request {
     struct span method;       /* validated token */
     struct span host;         /* Host field value */
     struct span target;       /* origin form, validated: no SP, CTL */
-    const struct span *lines; /* "Name: value", validated: no CR, LF, NUL; without Host, Content-Length, TE, Connection */
+    const struct span *lines; /* "Name: value", validated: no CR, LF, NUL; without Host,
+                                 Content-Length, TE, Connection */
     unsigned line_count;
     bool has_body;
-    uint64_t body_length;     /* UINT64_MAX: chunked */
-    bool may_retry;           /* idempotent and no body: a dead pooled connection is tried once more */
+    uint64_t body_length; /* UINT64_MAX: chunked */
+    bool may_retry;       /* idempotent and no body: a dead pooled connection is tried once more */
 };
 
 enum fetch_flow {
@@ -55,23 +57,23 @@ enum fetch_fault {
     FETCH_CONNECT_TIMEOUT,
     FETCH_FIRST_BYTE_TIMEOUT,
     FETCH_IDLE_TIMEOUT,
-    FETCH_CLOSED,        /* before a complete head */
-    FETCH_BAD_RESPONSE,  /* head or framing not in the grammar */
-    FETCH_INCOMPLETE,    /* body shorter than announced, or a cut chunk stream */
-    FETCH_BODY_BAD,      /* the request body could not be delivered (client's fault) */
+    FETCH_CLOSED,       /* before a complete head */
+    FETCH_BAD_RESPONSE, /* head or framing not in the grammar */
+    FETCH_INCOMPLETE,   /* body shorter than announced, or a cut chunk stream */
+    FETCH_BODY_BAD,     /* the request body could not be delivered (client's fault) */
     FETCH_INTERNAL,
 };
 
 struct fetch_result {
     enum fetch_fault fault;
-    bool head_seen;         /* handler.head was called */
+    bool head_seen; /* handler.head was called */
     bool reused_connection;
     bool length_certain;    /* body delimited by length or chunks, not by close */
     uint64_t connect_us;    /* 0 when reused */
     uint64_t first_byte_us; /* from start */
     uint64_t total_us;
-    uint64_t received_bytes;/* of body */
-    char detail[96];        /* what libcurl said, terminated, printable */
+    uint64_t received_bytes; /* of body */
+    char detail[96];         /* what libcurl said, terminated, printable */
 };
 
 struct fetch_handler {
@@ -84,8 +86,9 @@ struct fetch_handler {
     void (*batch)(void *ctx);
     /* Exactly once, unless cancelled; never from inside fetch_start. */
     void (*done)(void *ctx, const struct fetch_result *result);
-    /* Request body: fill up to size bytes. *count 0 with FETCH_PAUSE: nothing yet, fetch_resume_body later;
-     * 0 with FETCH_GO: the end. FETCH_CANCEL: broken by the client, the origin must not see a complete body. */
+    /* Request body: fill up to size bytes. *count 0 with FETCH_PAUSE: nothing yet,
+     * fetch_resume_body later; 0 with FETCH_GO: the end. FETCH_CANCEL: broken by the client, the
+     * origin must not see a complete body. */
     enum fetch_flow (*body)(void *ctx, char *out, size_t size, size_t *count);
 };
 
