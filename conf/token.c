@@ -235,7 +235,7 @@ static void tok_read_quoted(struct conf_tokenizer *tok, struct buf *word)
 /* Puts a word together that is more than plain bytes. */
 static void tok_read_parts(struct conf_tokenizer *tok, struct buf *word, bool *quoted)
 {
-    if (tok_peek(tok, 0) == '"') {
+    if (word->len == 0 && tok_peek(tok, 0) == '"') {
         *quoted = true;
         tok_read_quoted(tok, word);
         return;

@@ -41,6 +41,12 @@ const char *conf_check_copy_lower(struct conf_check *check, struct span text)
     return copy;
 }
 
+/* Appends nothing or ";": how a directive ends when it has no block. */
+static const char *row_end(const struct schema_row *row)
+{
+    return row->type == SCHEMA_BLOCK ? "" : ";";
+}
+
 /* A word too many is most often a directive whose ";" before it was forgotten. */
 static void item_surplus(const struct conf_item *item, size_t index)
 {
@@ -57,16 +63,17 @@ static void item_surplus(const struct conf_item *item, size_t index)
         return;
     }
     conf_report_add(item->check->report, word->place, NULL,
-                    "one word too many: \"%s\"; write: %s%s%s;", conf_show(&shown, word->text),
-                    item->row->name, item->row->syntax[0] == '\0' ? "" : " ", item->row->syntax);
+                    "one word too many: \"%s\"; write: %s%s%s%s", conf_show(&shown, word->text),
+                    item->row->name, item->row->syntax[0] == '\0' ? "" : " ", item->row->syntax,
+                    row_end(item->row));
 }
 
 bool conf_item_expect(const struct conf_item *item, size_t min, size_t max)
 {
     if (item->count < min) {
         conf_report_add(item->check->report, item->name->place, NULL,
-                        "\"%s\" needs more words; write: %s %s;", item->row->name, item->row->name,
-                        item->row->syntax);
+                        "\"%s\" needs more words; write: %s %s%s", item->row->name, item->row->name,
+                        item->row->syntax, row_end(item->row));
         return false;
     }
     if (item->count > max) {
@@ -131,9 +138,14 @@ static size_t option_find(const struct conf_item *item, const struct conf_word *
         }
     }
     struct span name = span_of(word->text.ptr, name_len);
-    const struct conf_advice advice = {.hint = conf_nearest(name, names, row->option_count),
-                                       .allowed = names,
-                                       .allowed_count = row->option_count};
+    const char *nearest = conf_nearest(name, names, row->option_count);
+    if (nearest != NULL && span_eq(name, span_str(nearest))) {
+        conf_report_add(item->check->report, word->place, NULL, "\"%s\" needs a value: %s=VALUE",
+                        nearest, nearest);
+        return row->option_count;
+    }
+    const struct conf_advice advice = {
+        .hint = nearest, .allowed = names, .allowed_count = row->option_count};
     conf_report_add(item->check->report, word->place, &advice,
                     "\"%s\" is not an option of \"%s\"; options are name=value",
                     conf_show(&shown, word->text), row->name);

@@ -126,7 +126,7 @@ static bool host_report(const struct conf_item *item, const struct conf_word *wo
     struct conf_shown shown;
 
     if (conf_net_is_authority(text)) {
-        return net_report(item, word, "has a port; a site is named by its host name alone", NULL);
+        return net_report(item, word, "has a port; write the host name alone", NULL);
     }
     if (span_starts(text, SPAN("http://")) || span_starts(text, SPAN("https://"))) {
         return net_report(item, word, "is an address; write the host name alone", NULL);

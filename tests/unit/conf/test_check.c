@@ -1,0 +1,225 @@
+/* Each kind of mistake the schema knows, with exact place and words. */
+#include "conf_test.h"
+
+#define MAIN_NAMES "{workers user state_dir listen admin store log limits site}"
+#define STORE_NAMES "{path size memory max_object flush read_threads}"
+#define SITE_NAMES "{origins cache cache_status via forwarded}"
+#define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
+#define ORIGINS(body) "listen :80; site * { origins { " body " } }"
+
+static const struct bad_case unknown[] = {
+    {"store { memroy 2G; }" REST,
+     "1:9 unknown directive \"memroy\" in store [memory] " STORE_NAMES "\n"},
+    {"Workers 2;" REST,
+     "1:1 unknown directive \"Workers\" at the top level [workers] " MAIN_NAMES "\n"},
+    {"tls { certificate x; }" REST,
+     "1:1 unknown directive \"tls\" at the top level " MAIN_NAMES "\n"},
+    {"\"\";" REST, "1:1 unknown directive \"\" at the top level " MAIN_NAMES "\n"},
+    {"memory 1G;" REST,
+     "1:1 \"memory\" does not belong at the top level; it belongs in store " MAIN_NAMES "\n"},
+    {SITE("memory 1G;"),
+     "1:21 \"memory\" does not belong in site; it belongs in store " SITE_NAMES "\n"},
+    {SITE("server a http://a;"),
+     "1:21 \"server\" does not belong in site; it belongs in origins " SITE_NAMES "\n"},
+    {"store { workers 2; }" REST,
+     "1:9 \"workers\" does not belong in store; it belongs at the top level " STORE_NAMES "\n"},
+};
+
+static const struct bad_case amounts[] = {
+    {"workers;" REST, "1:1 \"workers\" needs more words; write: workers auto | NUMBER;\n"},
+    {"workers 0;" REST, "1:9 \"0\" is out of range for \"workers\": 1..256\n"},
+    {"workers 257;" REST, "1:9 \"257\" is out of range for \"workers\": 1..256\n"},
+    {"workers many;" REST, "1:9 \"many\" is not right: \"workers\" takes a whole number\n"},
+    {"workers 4 5;" REST, "1:11 one word too many: \"5\"; write: workers auto | NUMBER;\n"},
+    {"workers 99999999999999999999;" REST,
+     "1:9 \"99999999999999999999\" is out of range for \"workers\": 1..256\n"},
+    {"store { size 63M; }" REST, "1:14 \"63M\" is out of range for \"size\": 64M..1024T\n"},
+    {"store { memory 15M; }" REST, "1:16 \"15M\" is out of range for \"memory\": 16M..16T\n"},
+    {"store { memory 256m; }" REST,
+     "1:16 \"256m\" has the wrong unit: \"memory\" takes a size like 10G {K M G T}\n"},
+    {"store { memory 2g; }" REST,
+     "1:16 \"2g\" is not right: \"memory\" takes a size like 10G [2G]\n"},
+    {"store { memory 2GiB; }" REST,
+     "1:16 \"2GiB\" is not right: \"memory\" takes a size like 10G [2G]\n"},
+    {"store { flush 2G; }" REST,
+     "1:15 \"2G\" has the wrong unit: \"flush\" takes a duration like 30s {ms s m h d}\n"},
+    {"store { flush 1; }" REST, "1:15 \"1\" needs a unit [1s] {ms s m h d}\n"},
+    {"store { flush 2001ms; }" REST, "1:15 \"2001ms\" is out of range for \"flush\": 100ms..2s\n"},
+    {"store { read_threads 17; }" REST,
+     "1:22 \"17\" is out of range for \"read_threads\": 1..16\n"},
+    {"limits { connections 5K; }" REST,
+     "1:22 \"5K\" has the wrong unit: \"connections\" takes a whole number\n"},
+    {ORIGINS("server a http://a; timeout idle=30;"),
+     "1:59 \"30\" needs a unit [30s] {ms s m h d}\n"},
+    {ORIGINS("server a http://a; timeout idle=1s idle=2s;"),
+     "1:67 \"idle\" is set twice in this \"timeout\"; remove one\n"},
+    {ORIGINS("server a http://a; timeout connet=1s;"),
+     "1:59 \"connet=1s\" is not an option of \"timeout\"; options are name=value [connect] "
+     "{connect first_byte idle}\n"},
+    {ORIGINS("server a http://a; timeout idle;"), "1:59 \"idle\" needs a value: idle=VALUE\n"},
+    {"admin { socket /s mode=0888; }" REST,
+     "1:19 \"0888\" is not right: \"mode\" takes permission bits like 0660\n"},
+    {"admin { socket /s mode=1777; }" REST,
+     "1:19 \"1777\" is out of range for \"mode\": 0000..0777\n"},
+};
+
+static const struct bad_case choices[] = {
+    {"admin { metrics onn; }" REST,
+     "1:17 \"onn\" is not a value of \"metrics\" [on] {off on open}\n"},
+    {SITE("cache_status yes;"), "1:34 \"yes\" is not a value of \"cache_status\" {on off}\n"},
+    {SITE("cache { off on; }"), "1:33 one word too many: \"on\"; write: off;\n"},
+    {SITE("cache { set_cookie stripp; }"),
+     "1:40 \"stripp\" is not a value of \"set_cookie\" [strip] {pass store strip}\n"},
+    {SITE("cache { purge form 10.0.0.0/8; }"),
+     "1:35 \"form\" is not a value of \"purge\" [from] {from off}\n"},
+    {SITE("cache { purge from; }"),
+     "1:29 \"purge\" needs more words; write: purge from NETWORK... | off;\n"},
+    {SITE("cache { purge from 10.0.0.1/8 here; }"),
+     "1:40 \"10.0.0.1/8\" is not a network: wrong prefix length, or address bits behind it\n"
+     "1:51 \"here\" is not an IP address (names are not looked up here)\n"},
+    {"log { access /a/b jsn; }" REST,
+     "1:19 \"jsn\" is not a value of \"access\" [json] {combined json}\n"},
+    {"log { access a.log; }" REST,
+     "1:14 \"a.log\" is not an absolute path (one that begins with \"/\")\n"},
+    {"log { error off; }" REST,
+     "1:13 \"off\" is not an absolute path (one that begins with \"/\")\n"},
+    {"store { path cache; }" REST,
+     "1:14 \"cache\" is not an absolute path (one that begins with \"/\") {off}\n"},
+    {SITE("via \"a b\";"),
+     "1:25 \"a b\" is not a name of letters, digits and - . _ (at most 64)\n"},
+    {"user \"\";" REST, "1:6 there is no user \"\" on this machine\n"},
+};
+
+static const struct bad_case twice[] = {
+    {"workers 2;\nworkers 3;" REST,
+     "2:1 \"workers\" is set twice at the top level; it is already set at t:1:1; remove one\n"},
+    {"store { size 1G;\n size 2G; }" REST,
+     "2:2 \"size\" is set twice in store; it is already set at t:1:9; remove one\n"},
+    {"store { size 1G; }\nstore { memory 1G; }" REST,
+     "2:1 \"store\" is set twice at the top level; it is already set at t:1:1; remove one\n"},
+    {SITE("via a; via b;"),
+     "1:28 \"via\" is set twice in this site block; it is already set at t:1:21; remove one\n"},
+    {"listen :80;\nlisten :80;\n" REST,
+     "2:8 \":80\" is already listened on at t:1:8\n3:8 \":80\" is already listened on at t:1:8\n"},
+    {"listen 0.0.0.0:80;\n" REST, "2:8 \":80\" is already listened on at t:1:8\n"},
+    {"admin { listen 127.0.0.1:81; }\nlisten 127.0.0.1:81;" REST,
+     "1:16 \"127.0.0.1:81\" is already listened on at t:2:8\n"},
+    {REST
+     "\nsite a b { origins { server x http://x; } }\nsite c B { origins { server x http://x; } }",
+     "3:8 site \"b\" is already defined at t:2:8\n"},
+    {REST "\nsite * { origins { server x http://x; } }",
+     "2:6 site \"*\" is already defined at t:1:18\n"},
+    {REST "\nsite a A { origins { server x http://x; } }",
+     "2:8 site \"a\" is already defined at t:2:6\n"},
+    {ORIGINS("server a http://a;\nserver b http://b;"),
+     "2:1 a second server: balancing between servers is not there yet; the first is at t:1:32\n"},
+};
+
+static const struct bad_case addresses[] = {
+    {"listen 8081;" REST, "1:8 \"8081\" has no port [:8081]\n"},
+    {"listen *:81;" REST,
+     "1:8 \"*:81\" is not an IP address (names are not looked up here) [:81]\n"},
+    {"listen localhost:81;" REST,
+     "1:8 \"localhost:81\" is not an IP address (names are not looked up here) [127.0.0.1:81]\n"},
+    {"listen :70000;" REST, "1:8 \":70000\" has no port from 1 to 65535\n"},
+    {"admin { listen 0.0.0.0:8090; }" REST,
+     "1:16 \"0.0.0.0:8090\" is not loopback, and TLS for the admin listener is not there yet: use "
+     "127.0.0.1, or allow clear text with plain_http_from NETWORK...;\n"},
+    {"admin { listen :8090; }" REST,
+     "1:16 \":8090\" is not loopback, and TLS for the admin listener is not there yet: use "
+     "127.0.0.1, or allow clear text with plain_http_from NETWORK...;\n"},
+    {"admin { server_names a:1; }" REST, "1:22 \"a:1\" has a port; write the host name alone\n"},
+    {ORIGINS("server a https://a;"),
+     "1:41 \"https://a\" is not supported yet: https to origins will come; use http://\n"},
+    {ORIGINS("server a 10.0.0.1:80;"),
+     "1:41 \"10.0.0.1:80\" is not an origin: write http://HOST[:PORT] [http://10.0.0.1:80]\n"},
+    {ORIGINS("server a http://a/b;"),
+     "1:41 \"http://a/b\" has more than host and port; an origin is http://HOST[:PORT]\n"},
+    {ORIGINS("server http://a;"), "1:32 \"server\" needs more words; write: server NAME URL;\n"},
+    {ORIGINS("server a http://a; host a/b;"),
+     "1:56 \"a/b\" is not a host name: labels of letters, digits, - and _ with dots between\n"},
+    {"listen :80; site a.example:80 *.b http://c d. e..f { origins { server a http://a; } }",
+     "1:18 \"a.example:80\" has a port; write the host name alone\n"
+     "1:31 \"*.b\" has a wildcard; names are exact, and only \"*\" alone means all others\n"
+     "1:35 \"http://c\" is an address; write the host name alone\n"
+     "1:44 \"d.\" ends in a dot; browsers send the name without it [d]\n"
+     "1:47 \"e..f\" is not a host name: labels of letters, digits, - and _ with dots between\n"},
+};
+
+static const struct bad_case together[] = {
+    {"limits { target 33K; }" REST,
+     "1:17 \"target\" (33K) may not be more than \"head\" (32K); the other is the default\n"},
+    {"limits { head 8K; }" REST,
+     "1:15 \"target\" (16K) may not be more than \"head\" (8K); the other is the default\n"},
+    {"limits { head 8K;\n target 9K; }" REST,
+     "2:9 \"target\" (9K) may not be more than \"head\" (8K); the other is at t:1:15\n"},
+    {SITE("cache { min_ttl 2d;\nmax_ttl 1d; }"),
+     "1:37 \"min_ttl\" (2d) may not be more than \"max_ttl\" (1d); the other is at t:2:9\n"},
+    {SITE("cache { default_ttl 2d;\nmax_ttl 1d; }"),
+     "1:41 \"default_ttl\" (2d) may not be more than \"max_ttl\" (1d); the other is at t:2:9\n"},
+    /* one that is already wrong is not compared */
+    {"limits { head 8; }" REST, "1:15 \"8\" is out of range for \"head\": 1K..1M\n"},
+};
+
+static const struct bad_case missing[] = {
+    {"", "0:0 there is no \"listen\"; add: listen [::1]:8080;\n"
+         "0:0 there is no \"site\"; add: site www.example.com example.com { origins { server app "
+         "http://10.0.0.11:8080; } }\n"},
+    {"site * { origins { server a http://a; } }",
+     "0:0 there is no \"listen\"; add: listen [::1]:8080;\n"},
+    {"listen :80; site a { }",
+     "1:13 this \"site\" has no \"origins\"; add: origins { server app http://10.0.0.11:8080; }\n"},
+    {"listen :80; site { origins { server a http://a; } }",
+     "1:13 \"site\" needs more words; write: site NAME... { ... }\n"},
+    {"listen :80; site a { origins { } }",
+     "1:22 this \"origins\" has no \"server\"; add: server app http://10.0.0.11:8080;\n"},
+    /* what is set wrong is not missing */
+    {"listen; site a { origins { server; } }",
+     "1:1 \"listen\" needs more words; write: listen ADDRESS:PORT | :PORT;\n"
+     "1:28 \"server\" needs more words; write: server NAME URL;\n"},
+};
+
+#define RUN(name)                                                                                  \
+    static void test_##name(void **state)                                                          \
+    {                                                                                              \
+        (void)state;                                                                               \
+        bad_cases(name, ARRAY_LEN(name));                                                          \
+    }
+RUN(unknown)
+RUN(amounts)
+RUN(choices)
+RUN(twice)
+RUN(addresses)
+RUN(together)
+RUN(missing)
+
+/* What this machine must have is asked only when not portable. */
+static void test_machine(void **state)
+{
+    static const char text[] = "user larder-no-such; admin { www_dir /etc/passwd; }\n"
+                               "log { access /larder-none/a.log; error /larder.log; }" REST;
+    struct conf *conf;
+    struct buf problems;
+
+    (void)state;
+    buf_init(&problems, TEXT_BYTES);
+    text_load(span_str(text), 0, &conf, &problems);
+    assert_string_equal(problems.data, "1:6 there is no user \"larder-no-such\" on this machine\n"
+                                       "1:38 \"/etc/passwd\" is not a folder\n"
+                                       "2:14 the folder \"/larder-none\" does not exist\n");
+    buf_free(&problems);
+    conf = text_good(text);
+    assert_string_equal(conf->user, "larder-no-such");
+    conf_unref(conf);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unknown),   cmocka_unit_test(test_amounts),
+        cmocka_unit_test(test_choices),   cmocka_unit_test(test_twice),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_together),
+        cmocka_unit_test(test_missing),   cmocka_unit_test(test_machine),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,361 @@
+/* The snapshot: values, defaults, dump and back, what needs a restart, references, shipped files.
+ */
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "conf/schema.h"
+#include "conf_test.h"
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    struct conf *conf = text_good("listen :8080; site * { origins { server app http://h; } }");
+
+    assert_int_equal(conf->workers, 0);
+    assert_null(conf->user);
+    assert_string_equal(conf->state_dir, "/var/lib/larder");
+    assert_string_equal(conf->file, "t");
+    assert_int_equal(conf->listen_count, 1);
+    assert_true(conf->listens[0].any);
+    assert_int_equal(conf->listens[0].port, 8080);
+    assert_int_equal(conf->listens[0].address_len, sizeof(struct sockaddr_in6));
+    assert_true(conf->admin.enabled);
+    assert_int_equal(conf->admin.listen.port, 8090);
+    assert_int_equal(conf->admin.listen.address.ss_family, AF_INET);
+    assert_string_equal(conf->admin.socket_path, "/run/larder/admin.sock");
+    assert_int_equal(conf->admin.socket_mode, 0660);
+    assert_string_equal(conf->admin.tokens_path, "/var/lib/larder/tokens");
+    assert_int_equal(conf->admin.session_ms, 12 * 3600 * 1000);
+    assert_int_equal(conf->admin.metrics, CONF_METRICS_ON);
+    assert_null(conf->admin.www_dir);
+    assert_int_equal(conf->admin.plain_http_from.count, 0);
+    assert_int_equal(conf->admin.server_names.count, 0);
+    assert_string_equal(conf->store.path, "/var/cache/larder");
+    assert_int_equal(conf->store.size_bytes, (uint64_t)10 << 30);
+    assert_int_equal(conf->store.memory_bytes, (uint64_t)256 << 20);
+    assert_int_equal(conf->store.max_object_bytes, (uint64_t)4 << 30);
+    assert_int_equal(conf->store.flush_ms, 1500);
+    assert_int_equal(conf->store.read_threads, 2);
+    assert_int_equal(conf->log.access.kind, CONF_LOG_OFF);
+    assert_int_equal(conf->log.error.kind, CONF_LOG_STDERR);
+    assert_int_equal(conf->log.error.level, LOG_LEVEL_INFO);
+    conf_unref(conf);
+}
+
+static void test_default_limits(void **state)
+{
+    (void)state;
+    struct conf *conf = text_good("listen :8080; site * { origins { server app http://h; } }");
+    const struct conf_limits *limits = &conf->limits;
+    const struct conf_site *site = &conf->sites[0];
+
+    assert_int_equal(limits->connections, 50000);
+    assert_int_equal(limits->head_bytes, 32768);
+    assert_int_equal(limits->target_bytes, 16384);
+    assert_int_equal(limits->fields, 128);
+    assert_int_equal(limits->request_body_bytes, 1 << 30);
+    assert_int_equal(limits->head_timeout_ms, 15000);
+    assert_int_equal(limits->body_timeout_ms, 60000);
+    assert_int_equal(limits->client_idle_ms, 60000);
+    assert_int_equal(limits->send_timeout_ms, 60000);
+    assert_int_equal(limits->waiters, 10000);
+    assert_int_equal(limits->drain_ms, 60000);
+    assert_int_equal(conf->site_count, 1);
+    assert_string_equal(site->names.list[0], "*");
+    assert_string_equal(site->origins.server.name, "app");
+    assert_string_equal(site->origins.server.url, "http://h");
+    assert_int_equal(site->origins.server.port, 80);
+    assert_int_equal(site->origins.timeout.connect_ms, 2000);
+    assert_int_equal(site->origins.timeout.first_byte_ms, 30000);
+    assert_int_equal(site->origins.timeout.idle_ms, 30000);
+    assert_int_equal(site->origins.keepalive, 64);
+    assert_null(site->origins.host);
+    assert_false(site->cache.off);
+    assert_int_equal(site->cache.default_ttl_ms, 0);
+    assert_int_equal(site->cache.max_ttl_ms, (uint64_t)365 * 86400 * 1000);
+    assert_int_equal(site->cache.hit_for_miss_ms, 10000);
+    assert_int_equal(site->cache.set_cookie, CONF_SET_COOKIE_PASS);
+    assert_int_equal(site->cache.purge_from.count, 0);
+    assert_true(site->cache.client_revalidate);
+    assert_true(site->cache_status);
+    assert_string_equal(site->via, "larder");
+    assert_true(site->forwarded);
+    conf_unref(conf);
+}
+
+/* Every directive, each with a value that is not the default. */
+static const char everything[] =
+    "workers 4; user nobody; state_dir \"/s t\"; listen 1.2.3.4:1; listen [::1]:2;\n"
+    "admin { listen 10.0.0.1:9; socket /a mode=0600; tokens /t; session 1h; metrics open;\n"
+    "  www_dir /w; plain_http_from 10.0.0.0/8 fe80::/10; server_names A.b c; }\n"
+    "store { path off; size 1T; memory 1G; max_object 1M; flush 100ms; read_threads 3; }\n"
+    "log { access /a/b json; error /e debug; }\n"
+    "limits { connections 1; head 1K; target 256; fields 9; request_body 0; head_timeout 1s;\n"
+    "  body_timeout 2s; client_idle 1d; send_timeout 3m; waiters 1; drain 0; }\n"
+    "site WWW.a a { origins { server x HTTP://H:1/; timeout connect=1s first_byte=2s idle=3s;\n"
+    "    keepalive 1; host H:1; }\n"
+    "  cache { off; default_ttl 1s; min_ttl 2s; max_ttl 9d; stale_while_revalidate 3s;\n"
+    "    stale_if_error 4d; hit_for_miss 5s; set_cookie strip; purge from 1.0.0.0/8 ::1;\n"
+    "    client_revalidate off; }\n"
+    "  cache_status off; via x; forwarded off; }\n"
+    "site * { origins { server y http://[::1]; } }\n";
+
+static void test_everything_server(void **state)
+{
+    (void)state;
+    struct conf *conf = text_good(everything);
+
+    assert_int_equal(conf->workers, 4);
+    assert_string_equal(conf->user, "nobody");
+    assert_string_equal(conf->state_dir, "/s t");
+    assert_int_equal(conf->listen_count, 2);
+    assert_false(conf->listens[0].any);
+    assert_string_equal(conf->listens[1].text, "[::1]:2");
+    assert_int_equal(conf->listens[1].address.ss_family, AF_INET6);
+    assert_int_equal(conf->admin.socket_mode, 0600);
+    assert_string_equal(conf->admin.tokens_path, "/t");
+    assert_int_equal(conf->admin.metrics, CONF_METRICS_OPEN);
+    assert_string_equal(conf->admin.www_dir, "/w");
+    assert_int_equal(conf->admin.plain_http_from.count, 2);
+    assert_int_equal(conf->admin.plain_http_from.list[1].bits, 10);
+    assert_string_equal(conf->admin.server_names.list[0], "a.b");
+    assert_null(conf->store.path);
+    assert_int_equal(conf->store.size_bytes, (uint64_t)1 << 40);
+    assert_int_equal(conf->store.flush_ms, 100);
+    assert_int_equal(conf->store.read_threads, 3);
+    assert_int_equal(conf->log.access.kind, CONF_LOG_FILE);
+    assert_int_equal(conf->log.access.format, CONF_LOG_JSON);
+    assert_string_equal(conf->log.access.path, "/a/b");
+    assert_int_equal(conf->log.error.level, LOG_LEVEL_DEBUG);
+    assert_int_equal(conf->limits.target_bytes, 256);
+    assert_int_equal(conf->limits.request_body_bytes, 0);
+    assert_int_equal(conf->limits.drain_ms, 0);
+    conf_unref(conf);
+}
+
+static void test_everything_site(void **state)
+{
+    (void)state;
+    struct conf *conf = text_good(everything);
+    const struct conf_site *site = &conf->sites[0];
+
+    assert_int_equal(conf->site_count, 2);
+    assert_int_equal(site->names.count, 2);
+    assert_string_equal(site->names.list[0], "www.a");
+    assert_string_equal(site->origins.server.url, "http://h:1");
+    assert_string_equal(site->origins.server.host, "h");
+    assert_int_equal(site->origins.server.port, 1);
+    assert_int_equal(site->origins.timeout.first_byte_ms, 2000);
+    assert_string_equal(site->origins.host, "h:1");
+    assert_true(site->cache.off);
+    assert_int_equal(site->cache.min_ttl_ms, 2000);
+    assert_int_equal(site->cache.stale_if_error_ms, (uint64_t)4 * 86400 * 1000);
+    assert_int_equal(site->cache.set_cookie, CONF_SET_COOKIE_STRIP);
+    assert_int_equal(site->cache.purge_from.count, 2);
+    assert_false(site->cache.client_revalidate);
+    assert_false(site->cache_status);
+    assert_string_equal(site->via, "x");
+    assert_false(site->forwarded);
+    assert_string_equal(conf->sites[1].origins.server.host, "::1");
+    assert_false(conf->sites[1].cache.off);
+    assert_true(conf->sites[1].forwarded);
+    conf_unref(conf);
+}
+
+/* Without the notes, a dump of a dump is the dump; with them, each value says where it was set. */
+static char *dump_bare(const struct conf *conf)
+{
+    struct buf text;
+    struct buf bare;
+
+    buf_init(&text, TEXT_BYTES);
+    buf_init(&bare, TEXT_BYTES);
+    conf_print_effective(conf, true, &text);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] == '#') {
+            i += strcspn(text.data + i, "\n");
+        }
+        buf_putc(&bare, text.data[i]);
+    }
+    buf_free(&text);
+    char *copy = mem_copy(bare.data, bare.len);
+    buf_free(&bare);
+    return copy;
+}
+
+static void test_dump_loads(void **state)
+{
+    static const char *const texts[] = {everything, REST};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        struct conf *conf = text_good(texts[i]);
+        char *first = dump_bare(conf);
+        struct conf *again = text_good(first);
+        char *second = dump_bare(again);
+        assert_string_equal(first, second);
+        /* Every directive is there: all that has a value. */
+        for (size_t row = 0; i == 0 && row < schema_row_count; row++) {
+            if (schema_rows[row].type != SCHEMA_INCLUDE &&
+                strstr(first, schema_rows[row].name) == NULL) {
+                fail_msg("no %s in the dump", schema_rows[row].name);
+            }
+        }
+        mem_free(first);
+        mem_free(second);
+        conf_unref(conf);
+        conf_unref(again);
+    }
+}
+
+static void test_dump_notes(void **state)
+{
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, TEXT_BYTES);
+    struct conf *conf =
+        text_good("listen :80;\nstore {\n size 2G;\n}\nsite a { origins { server x http://x; } }\n"
+                  "site b {\n origins { server y http://y; }\n via v;\n}");
+    conf_print_effective(conf, false, &out);
+    assert_string_equal(out.data, "listen :80;                                 # t:1\n"
+                                  "store {                                     # t:2\n"
+                                  "    size 2G;                                # t:3\n"
+                                  "}\n"
+                                  "site a {                                    # t:5\n"
+                                  "    origins {                               # t:5\n"
+                                  "        server x http://x;                  # t:5\n"
+                                  "    }\n"
+                                  "}\n"
+                                  "site b {                                    # t:6\n"
+                                  "    origins {                               # t:7\n"
+                                  "        server y http://y;                  # t:7\n"
+                                  "    }\n"
+                                  "    via v;                                  # t:8\n"
+                                  "}\n");
+    buf_clear(&out);
+    conf_print_effective(conf, true, &out);
+    assert_non_null(strstr(out.data, "workers auto;                               # default\n"));
+    assert_non_null(strstr(out.data, "    memory 256M;                            # default\n"));
+    conf_unref(conf);
+    buf_free(&out);
+}
+
+static void test_restart(void **state)
+{
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, TEXT_BYTES);
+    struct conf *old = text_good(REST);
+    struct conf *same = text_good("store { memory 1G; } limits { connections 9; } log { access "
+                                  "stderr; } site x { origins { server a http://x; } }" REST);
+    struct conf *new = text_good("workers 3; user x; store { path off; size 11G; read_threads 3; } "
+                                 "admin { listen off; } listen :81;" REST);
+    assert_int_equal(conf_diff_restart(old, same, &out), 0);
+    assert_int_equal(out.len, 0);
+    assert_int_equal(conf_diff_restart(old, new, &out), 7);
+    assert_string_equal(out.data,
+                        "workers: stays auto until a restart; the file says 3\n"
+                        "user: stays unset until a restart; the file says x\n"
+                        "listen: stays :80 until a restart; the file says :81 :80\n"
+                        "admin.listen: stays 127.0.0.1:8090 until a restart; the file says off\n"
+                        "store.path: stays /var/cache/larder until a restart; the file says off\n"
+                        "store.size: stays 10G until a restart; the file says 11G\n"
+                        "store.read_threads: stays 2 until a restart; the file says 3\n");
+    conf_unref(old);
+    conf_unref(same);
+    conf_unref(new);
+    buf_free(&out);
+}
+
+static void test_references(void **state)
+{
+    (void)state;
+    struct conf *conf = text_good(REST);
+
+    assert_ptr_equal(conf_ref(conf), conf);
+    conf_unref(conf);
+    assert_string_equal(conf->sites[0].via, "larder"); /* still alive: ASan would see */
+    conf_unref(conf);
+    conf_unref(NULL);
+}
+
+/* The example of every directive is accepted where the table says it belongs. */
+static void test_examples(void **state)
+{
+    static const char *const around[][2] = {
+        [SCHEMA_MAIN] = {"", REST},
+        [SCHEMA_ADMIN] = {"admin {", "}" REST},
+        [SCHEMA_STORE] = {"store {", "}" REST},
+        [SCHEMA_LOG] = {"log {", "}" REST},
+        [SCHEMA_LIMITS] = {"limits {", "}" REST},
+        [SCHEMA_SITE] = {"site x { ", " }" REST},
+        [SCHEMA_ORIGINS] = {"site x { origins {", "} }" REST},
+        [SCHEMA_CACHE] = {"site x { origins { server a http://a; } cache {", "} }" REST},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < schema_row_count; i++) {
+        const struct schema_row *row = &schema_rows[i];
+        struct buf text;
+        if (row->context == SCHEMA_ANY) {
+            continue;
+        }
+        bool needs_server = row->context == SCHEMA_ORIGINS && !row->required;
+        bool needs_origins = row->context == SCHEMA_SITE && !row->required;
+        bool is_whole = strncmp(row->example, "cache { off", 11) == 0;
+        buf_init(&text, TEXT_BYTES);
+        buf_puts(&text, is_whole ? "site x { " : around[row->context][0]);
+        buf_puts(&text, needs_server ? "server a http://a;" : "");
+        buf_puts(&text, needs_origins || is_whole ? "origins { server a http://a; }" : "");
+        buf_puts(&text, row->example);
+        buf_puts(&text, is_whole ? " }" REST : around[row->context][1]);
+        conf_unref(text_good(text.data));
+        buf_free(&text);
+    }
+}
+
+static void test_reference(void **state)
+{
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, TEXT_BYTES);
+    assert_true(conf_print_reference("store.size", &out));
+    assert_string_equal(out.data,
+                        "size SIZE;\n"
+                        "    Most bytes all files of the store may take; the oldest unused objects "
+                        "leave first.\n"
+                        "    where    store\n"
+                        "    default  10G\n"
+                        "    range    64M..1024T\n"
+                        "    changed  by a restart\n"
+                        "    example  size 200G;\n");
+    buf_clear(&out);
+    assert_true(conf_print_reference("listen", &out));
+    assert_non_null(strstr(out.data, "where    the top level"));
+    assert_non_null(strstr(out.data, "where    admin"));
+    buf_clear(&out);
+    assert_false(conf_print_reference("store.memroy", &out));
+    assert_string_equal(out.data,
+                        "no directive is called \"store.memroy\"; did you mean \"memory\"?\n");
+    buf_clear(&out);
+    assert_true(conf_print_reference(NULL, &out));
+    for (size_t i = 0; i < schema_row_count; i++) {
+        assert_non_null(strstr(out.data, schema_rows[i].doc));
+    }
+    buf_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults),          cmocka_unit_test(test_default_limits),
+        cmocka_unit_test(test_everything_server), cmocka_unit_test(test_everything_site),
+        cmocka_unit_test(test_dump_loads),        cmocka_unit_test(test_dump_notes),
+        cmocka_unit_test(test_restart),           cmocka_unit_test(test_references),
+        cmocka_unit_test(test_examples),          cmocka_unit_test(test_reference),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
