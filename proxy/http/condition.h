@@ -50,7 +50,12 @@ enum http_merge {
 
 /* RFC 9111 3.2, 4.3.4: the stored head (see head.h) with the 304's fields put in place of its own
  * of the same name, except those that describe the stored bytes (Content-Length, -Encoding, -Range,
- * ETag when weak ...). Appends to out. */
+ * ETag when weak ...), for the connection, or for one client (Set-Cookie). date_s: written as Date
+ * when the 304 has none. Appends to out. */
+enum http_merge http_condition_merge_dated(struct buf *out, struct span stored_head,
+                                           const struct http_response *not_modified,
+                                           int64_t date_s);
+/* The same with HTTP_DATE_NONE. */
 enum http_merge http_condition_merge(struct buf *out, struct span stored_head,
                                      const struct http_response *not_modified);
 #endif

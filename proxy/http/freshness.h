@@ -108,6 +108,11 @@ const char *http_store_verdict_name(enum http_store_verdict verdict);
 void http_stored_init(struct http_stored *stored, const struct http_response *response,
                       int64_t request_time_ms, int64_t response_time_ms,
                       const struct http_freshness_options *options);
+/* The same after a 304: merged is the head with its fields merged in (condition.h), not_modified
+ * the 304 itself, whose Date and Age count. times_ms: when we asked, when the 304 came. */
+void http_stored_refresh(struct http_stored *stored, const struct http_response *merged,
+                         const struct http_response *not_modified, const int64_t times_ms[2],
+                         const struct http_freshness_options *options);
 /* Soft purge: stale from now on; the stale-while-revalidate window starts now. */
 void http_stored_make_stale(struct http_stored *stored, int64_t now_ms);
 
@@ -126,10 +131,15 @@ enum http_judgement {
  * may not force validation). only-if-cached is the caller's: on HTTP_VALIDATE answer 504. */
 enum http_judgement http_judge(const struct http_stored *stored,
                                const struct http_directives *directives, int64_t now_ms);
-/* The origin failed (no answer, or 500, 502, 503, 504): may the stale response be sent instead (RFC
- * 9111 4.2.4, RFC 5861 section 4)? */
+/* The origin answered 500, 502, 503 or 504, or failed: may the stale response be sent instead,
+ * within its stale-if-error window (RFC 5861 section 4)? */
 bool http_may_serve_stale_on_error(const struct http_stored *stored,
                                    const struct http_directives *directives, int64_t now_ms);
+
+/* The origin cannot be reached (refused, timed out, disconnected): RFC 9111 4.2.4 then allows stale
+ * responses without a window, unless the response or the client forbids it. */
+bool http_may_serve_stale_unreachable(const struct http_stored *stored,
+                                      const struct http_directives *directives);
 
 /* A successful answer to an unsafe method invalidates the target (RFC 9111 4.4). */
 bool http_invalidates(enum http_method method, unsigned status);

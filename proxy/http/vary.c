@@ -1,0 +1,398 @@
+/*
+ * vary - selector = 1*( name-length name kind value-length value ), lengths as 16- and 32-bit
+ * little endian numbers, names in lower case and sorted so that "Vary: a, b" and "Vary: b, a" are
+ * one.
+ *
+ * The value is produced by one routine per kind that writes into a sink; the sink either appends to
+ * a buffer (build) or compares with the stored bytes as they come (match), so both can only agree
+ * and matching needs no memory.
+ */
+#include "http/vary.h"
+
+#include "base/check.h"
+#include "http/scan.h"
+
+enum vary_kind {
+    VARY_ABSENT = 0,   /* the request had no such field */
+    VARY_RAW = 1,      /* members joined with "," */
+    VARY_ENCODING = 2, /* one byte of codings, then unknown ones */
+    VARY_LANGUAGE = 3, /* ranges by falling weight, then by name */
+};
+
+struct vary_sink {
+    struct buf *out;      /* append here, or */
+    struct span expected; /* compare with this */
+    size_t at;
+    bool differs;
+};
+
+static void vary_emit(struct vary_sink *sink, struct span data)
+{
+    if (sink->out != NULL) {
+        buf_append(sink->out, data);
+        return;
+    }
+    if (sink->differs || sink->expected.len - sink->at < data.len ||
+        (data.len > 0 && memcmp(sink->expected.ptr + sink->at, data.ptr, data.len) != 0)) {
+        sink->differs = true;
+        return;
+    }
+    sink->at += data.len;
+}
+
+static void vary_emit_lower(struct vary_sink *sink, struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = ascii_lower(text.ptr[i]);
+        vary_emit(sink, span_of(&c, 1));
+    }
+}
+
+/* The next line with this name at or after *at. */
+static const struct http_field *vary_next(const struct http_fields *fields, struct span name,
+                                          enum http_field_id id, unsigned *at)
+{
+    if (!http_fields_has(fields, id)) {
+        return NULL;
+    }
+    while (*at < fields->count) {
+        const struct http_field *field = &fields->items[(*at)++];
+        if (field->id == id && (id != HTTP_FIELD_OTHER || span_eq_nocase(field->name, name))) {
+            return field;
+        }
+    }
+    return NULL;
+}
+
+/* Members as they came, "," between. A Cookie is no list (commas occur in its values). */
+static void vary_raw(struct vary_sink *sink, const struct http_fields *fields, struct span name,
+                     enum http_field_id id)
+{
+    unsigned at = 0;
+    bool first = true;
+    const struct http_field *field;
+
+    while ((field = vary_next(fields, name, id, &at)) != NULL) {
+        struct span value = field->value;
+        struct span member = value;
+        while (id == HTTP_FIELD_COOKIE || http_list_next(&value, &member)) {
+            if (!first) {
+                vary_emit(sink, SPAN(","));
+            }
+            first = false;
+            vary_emit(sink, member);
+            if (id == HTTP_FIELD_COOKIE) {
+                break;
+            }
+        }
+    }
+}
+
+/* 0..1000 from ";q=0.5"; 1000 without a weight or with one that cannot be read. */
+static unsigned vary_weight(struct span parameters)
+{
+    static const unsigned place[] = {100, 10, 1};
+
+    while (parameters.len > 0) {
+        const char *semicolon = memchr(parameters.ptr, ';', parameters.len);
+        size_t len = semicolon == NULL ? parameters.len : (size_t)(semicolon - parameters.ptr);
+        struct span one = span_trim(span_of(parameters.ptr, len));
+        size_t skip = semicolon == NULL ? len : len + 1;
+        parameters = span_of(parameters.ptr + skip, parameters.len - skip);
+        if (one.len < 3 || ascii_lower(one.ptr[0]) != 'q' || one.ptr[1] != '=') {
+            continue;
+        }
+        if (one.ptr[2] != '0') {
+            return 1000;
+        }
+        unsigned weight = 0;
+        for (size_t i = 4; i < one.len && i < 7; i++) {
+            unsigned digit = (unsigned)(unsigned char)one.ptr[i] - '0';
+            weight += digit <= 9 ? digit * place[i - 4] : 0;
+        }
+        return weight;
+    }
+    return 1000;
+}
+
+/* Splits "name;q=0.5". */
+static struct span vary_split(struct span member, unsigned *weight)
+{
+    const char *semicolon = memchr(member.ptr, ';', member.len);
+
+    *weight = 1000;
+    if (semicolon == NULL) {
+        return member;
+    }
+    size_t len = (size_t)(semicolon - member.ptr);
+    *weight = vary_weight(span_of(semicolon + 1, member.len - len - 1));
+    return span_trim(span_of(member.ptr, len));
+}
+
+/* The bit of a coding we know; 0 for others. */
+static unsigned vary_coding_bit(struct span name)
+{
+    static const char *const names[] = {"gzip", "br", "zstd", "deflate", "*"};
+
+    if (span_eq_nocase(name, SPAN("x-gzip"))) {
+        return 1;
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+        if (span_eq_nocase(name, span_str(names[i]))) {
+            return 1u << i;
+        }
+    }
+    return 0;
+}
+
+/* Which codings are accepted, whatever the order and weights: browsers differ in those, and each
+ * would otherwise get variants of its own. Bit 5: identity refused; bit 6: "*" refused. */
+static void vary_encoding(struct vary_sink *sink, const struct http_fields *fields)
+{
+    unsigned mask = 0x80;
+
+    for (int pass = 0; pass < 2; pass++) {
+        unsigned at = 0;
+        const struct http_field *field;
+        while ((field = http_fields_next(fields, HTTP_FIELD_ACCEPT_ENCODING, &at)) != NULL) {
+            struct span value = field->value;
+            struct span member;
+            while (http_list_next(&value, &member)) {
+                unsigned weight;
+                struct span name = vary_split(member, &weight);
+                bool identity = span_eq_nocase(name, SPAN("identity"));
+                unsigned bit = vary_coding_bit(name);
+                if (pass == 0) {
+                    mask |= weight > 0 && !identity ? bit : 0;
+                    mask |= weight == 0 && identity ? 0x20 : 0;
+                    mask |= weight == 0 && bit == 0x10 ? 0x40 : 0;
+                } else if (bit == 0 && !identity && weight > 0) {
+                    vary_emit_lower(sink, name);
+                    vary_emit(sink, SPAN(","));
+                }
+            }
+        }
+        if (pass == 0) {
+            char byte = (char)mask;
+            vary_emit(sink, span_of(&byte, 1));
+        }
+    }
+}
+
+#define VARY_LANGUAGES 32
+
+struct vary_language {
+    struct span range;
+    unsigned weight;
+};
+
+static int vary_compare_nocase(struct span a, struct span b)
+{
+    size_t len = a.len < b.len ? a.len : b.len;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char x = (unsigned char)ascii_lower(a.ptr[i]);
+        unsigned char y = (unsigned char)ascii_lower(b.ptr[i]);
+        if (x != y) {
+            return x < y ? -1 : 1;
+        }
+    }
+    return a.len == b.len ? 0 : a.len < b.len ? -1 : 1;
+}
+
+static bool vary_language_before(const struct vary_language *a, const struct vary_language *b)
+{
+    return a->weight != b->weight ? a->weight > b->weight
+                                  : vary_compare_nocase(a->range, b->range) < 0;
+}
+
+/* Lower case, heaviest first, equal weights by name. The weights themselves do not count, only the
+ * order and whether a range is refused. */
+static void vary_language(struct vary_sink *sink, const struct http_fields *fields)
+{
+    struct vary_language languages[VARY_LANGUAGES];
+    unsigned count = 0;
+    unsigned at = 0;
+    const struct http_field *field;
+
+    while ((field = http_fields_next(fields, HTTP_FIELD_ACCEPT_LANGUAGE, &at)) != NULL) {
+        struct span value = field->value;
+        struct span member;
+        while (http_list_next(&value, &member)) {
+            struct vary_language language = {0};
+            if (count == VARY_LANGUAGES) {
+                vary_raw(sink, fields, (struct span){0}, HTTP_FIELD_ACCEPT_LANGUAGE);
+                return;
+            }
+            language.range = vary_split(member, &language.weight);
+            unsigned place = count++;
+            while (place > 0 && vary_language_before(&language, &languages[place - 1])) {
+                languages[place] = languages[place - 1];
+                place--;
+            }
+            languages[place] = language;
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        vary_emit_lower(sink, languages[i].range);
+        vary_emit(sink, languages[i].weight == 0 ? SPAN(";q=0,") : SPAN(","));
+    }
+}
+
+static enum vary_kind vary_kind_of(const struct http_fields *request, struct span name,
+                                   enum http_field_id id)
+{
+    unsigned at = 0;
+
+    if (vary_next(request, name, id, &at) == NULL) {
+        return VARY_ABSENT;
+    }
+    return id == HTTP_FIELD_ACCEPT_ENCODING   ? VARY_ENCODING
+           : id == HTTP_FIELD_ACCEPT_LANGUAGE ? VARY_LANGUAGE
+                                              : VARY_RAW;
+}
+
+static void vary_value(struct vary_sink *sink, enum vary_kind kind,
+                       const struct http_fields *request, struct span name)
+{
+    switch (kind) {
+    case VARY_ABSENT:
+        break;
+    case VARY_RAW:
+        vary_raw(sink, request, name, http_field_id_of(name));
+        break;
+    case VARY_ENCODING:
+        vary_encoding(sink, request);
+        break;
+    case VARY_LANGUAGE:
+        vary_language(sink, request);
+        break;
+    }
+}
+
+/* All names of all Vary lines, sorted, without duplicates; false for "*", junk or too many. */
+static bool vary_names(const struct http_fields *response, struct span names[HTTP_VARY_NAMES],
+                       unsigned *count)
+{
+    unsigned at = 0;
+    const struct http_field *field;
+
+    *count = 0;
+    while ((field = http_fields_next(response, HTTP_FIELD_VARY, &at)) != NULL) {
+        struct span value = field->value;
+        struct span member;
+        while (http_list_next(&value, &member)) {
+            unsigned place = *count;
+            int order = 1;
+            if (span_eq(member, SPAN("*")) || !http_is_token(member)) {
+                return false;
+            }
+            while (place > 0 && (order = vary_compare_nocase(member, names[place - 1])) < 0) {
+                place--;
+            }
+            if (place > 0 && order == 0) {
+                continue;
+            }
+            if (*count == HTTP_VARY_NAMES) {
+                return false;
+            }
+            memmove(&names[place + 1], &names[place], (*count - place) * sizeof(names[0]));
+            names[place] = member;
+            ++*count;
+        }
+    }
+    return true;
+}
+
+bool http_vary_is_star(const struct http_fields *response)
+{
+    struct span names[HTTP_VARY_NAMES];
+    unsigned count;
+
+    return http_fields_has(response, HTTP_FIELD_VARY) && !vary_names(response, names, &count);
+}
+
+static void vary_put_number(char *out, unsigned bytes, size_t value)
+{
+    for (unsigned i = 0; i < bytes; i++) {
+        out[i] = (char)(unsigned char)(value & 255);
+        value >>= 8;
+    }
+}
+
+static size_t vary_get_number(const char *from, unsigned bytes)
+{
+    size_t value = 0;
+
+    for (unsigned i = bytes; i-- > 0;) {
+        value = value << 8 | (unsigned char)from[i];
+    }
+    return value;
+}
+
+enum http_vary http_selector_build(struct buf *out, const struct http_fields *response,
+                                   const struct http_fields *request)
+{
+    struct span names[HTTP_VARY_NAMES];
+    struct vary_sink sink = {.out = out};
+    unsigned count;
+
+    if (!http_fields_has(response, HTTP_FIELD_VARY)) {
+        return HTTP_VARY_NONE;
+    }
+    if (!vary_names(response, names, &count)) {
+        return HTTP_VARY_STAR;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        char number[4];
+        enum vary_kind kind = vary_kind_of(request, names[i], http_field_id_of(names[i]));
+        if (names[i].len > UINT16_MAX) {
+            return HTTP_VARY_STAR;
+        }
+        vary_put_number(number, 2, names[i].len);
+        buf_append(out, span_of(number, 2));
+        vary_emit_lower(&sink, names[i]);
+        buf_putc(out, (char)kind);
+        size_t place = out->len;
+        buf_append(out, span_of("\0\0\0\0", 4));
+        vary_value(&sink, kind, request, names[i]);
+        if (out->failed) {
+            return HTTP_VARY_STAR;
+        }
+        vary_put_number(out->data + place, 4, out->len - place - 4);
+    }
+    return count == 0 ? HTTP_VARY_NONE : HTTP_VARY_SOME;
+}
+
+bool http_selector_matches(struct span selector, const struct http_fields *request)
+{
+    const char *at = selector.ptr;
+    size_t left = selector.len;
+
+    while (left > 0) {
+        if (left < 2) {
+            return false;
+        }
+        size_t name_len = vary_get_number(at, 2);
+        if (name_len == 0 || left - 2 < name_len || left - 2 - name_len < 5) {
+            return false;
+        }
+        struct span name = span_of(at + 2, name_len);
+        unsigned kind = (unsigned char)at[2 + name_len];
+        size_t value_len = vary_get_number(at + 3 + name_len, 4);
+        at += 7 + name_len;
+        left -= 7 + name_len;
+        if (left < value_len ||
+            kind != (unsigned)vary_kind_of(request, name, http_field_id_of(name))) {
+            return false;
+        }
+        struct vary_sink sink = {.expected = span_of(at, value_len)};
+        vary_value(&sink, (enum vary_kind)kind, request, name);
+        if (sink.differs || sink.at != value_len) {
+            return false;
+        }
+        at += value_len;
+        left -= value_len;
+    }
+    return true;
+}
