@@ -226,9 +226,9 @@ function PurgeForm({ canPurge, hosts, onOrder }: FormProps) {
         />
         {faults.length > 0
           ? (
-            <ul id="purge-faults" class="inline-error" role="alert">
-              {faults.map((e) => <li key={e.line}>{e.line > 0 && `Line ${e.line}: `}{e.why}</li>)}
-            </ul>
+            <div id="purge-faults" class="inline-error" role="alert">
+              <ul>{faults.map((e) => <li key={e.line}>{e.line > 0 && `Line ${e.line}: `}{e.why}</li>)}</ul>
+            </div>
           )
           : <p id="purge-count" class="note">{urls.length === 0 ? 'All variants of a URL go with it.' : f.plural(urls.length, 'URL')}</p>}
         <ModeChoice mode={mode} onChange={setMode} disabled={!canPurge} />
