@@ -1,8 +1,8 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 /*
- * daemon - the running program from configuration to last byte: service, admin server, signals, drain.
- * Threads: main.
+ * daemon - the running program from configuration to last byte: service, admin server, signals,
+ * drain. Threads: main.
  */
 #include "admin/admin.h"
 #include "conf/conf.h"
@@ -16,8 +16,8 @@ struct daemon_hooks {
     void *ctx;
 };
 
-/* Runs until TERM, INT or `larder stop`. Returns the exit status; errors are on standard error. hooks may be
- * NULL. */
+/* Runs until TERM, INT or `larder stop`. Returns the exit status; errors are on standard error.
+ * hooks may be NULL. */
 int daemon_run(struct conf *conf, const char *conf_path, const struct daemon_hooks *hooks);
 /* Blocks the signals daemon_run waits for; call first in main, before any thread. */
 void daemon_block_signals(void);

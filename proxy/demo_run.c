@@ -41,7 +41,8 @@ static bool is_free(unsigned port)
         return false;
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    bool yes = bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 1) == 0;
+    bool yes =
+        bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 1) == 0;
     close(fd);
     return yes;
 }
@@ -58,8 +59,8 @@ static unsigned free_port(const char *what, unsigned wanted, unsigned not_this)
         }
         return port;
     }
-    fprintf(stderr, "larder: no free port for the %s from %u on; choose another with --port\n", what,
-            wanted);
+    fprintf(stderr, "larder: no free port for the %s from %u on; choose another with --port\n",
+            what, wanted);
     return 0;
 }
 
@@ -120,8 +121,8 @@ static struct conf *make_conf(struct demo *demo)
     buf_init(&text, 1 << 16);
     buf_printf(&text, "listen %s:%u;\nstate_dir \"%s/state\";\n",
                demo->options->origin == NULL ? "127.0.0.1" : "", demo->port, demo->folder);
-    buf_printf(&text, "admin { listen 127.0.0.1:%u; socket \"%s/admin.sock\"; }\n", demo->admin_port,
-               demo->folder);
+    buf_printf(&text, "admin { listen 127.0.0.1:%u; socket \"%s/admin.sock\"; }\n",
+               demo->admin_port, demo->folder);
     buf_printf(&text, "store { path \"%s/store\"; size %s; memory 128M; }\n", demo->folder,
                demo->temporary ? "1G" : "10G");
     buf_puts(&text, "log { error stderr warn; }\nlimits { drain 5s; }\n");
@@ -151,16 +152,18 @@ static void on_started(void *ctx, struct service *service, struct admin *admin)
         printf("origin        %s\n", demo->origin_url);
     }
     printf("proxy         http://127.0.0.1:%u\n", demo->port);
-    printf("dashboard     http://127.0.0.1:%u/#login=%s      (one use, 5 min)\n", demo->admin_port, code);
+    printf("dashboard     http://127.0.0.1:%u/#login=%s      (one use, 5 min)\n", demo->admin_port,
+           code);
     printf("more links    larder dashboard --socket %s/admin.sock\n", demo->folder);
     printf("a miss        curl -i http://127.0.0.1:%u/hello\n", demo->port);
-    printf("then a hit    curl -i http://127.0.0.1:%u/hello        (watch Cache-Status)\n", demo->port);
+    printf("then a hit    curl -i http://127.0.0.1:%u/hello        (watch Cache-Status)\n",
+           demo->port);
     printf(demo->temporary ? "Ctrl-C stops everything and removes %s\n"
                            : "Ctrl-C stops; what is cached stays in %s\n",
            demo->folder);
     fflush(stdout);
-    if (demo->origin != NULL &&
-        demo_traffic_start("127.0.0.1", demo->port, demo->options->traffic, &demo->traffic) != ERR_OK) {
+    if (demo->origin != NULL && demo_traffic_start("127.0.0.1", demo->port, demo->options->traffic,
+                                                   &demo->traffic) != ERR_OK) {
         fprintf(stderr, "larder: no built-in visitors; the charts will move with yours\n");
     }
 }
@@ -186,8 +189,7 @@ static int run(struct demo *demo)
     if (conf == NULL) {
         return 1;
     }
-    const struct daemon_hooks hooks = {
-        .started = on_started, .stopping = on_stopping, .ctx = demo};
+    const struct daemon_hooks hooks = {.started = on_started, .stopping = on_stopping, .ctx = demo};
     int status = daemon_run(conf, NULL, &hooks);
     conf_unref(conf);
     return status;

@@ -1,8 +1,8 @@
 #ifndef DEMO_RUN_H
 #define DEMO_RUN_H
 /*
- * demo_run - `larder demo`: proxy, admin server and a built-in origin in a temporary folder, or before an origin of
- * the user's with a store that stays. Threads: main.
+ * demo_run - `larder demo`: proxy, admin server and a built-in origin in a temporary folder, or
+ * before an origin of the user's with a store that stays. Threads: main.
  */
 struct demo_options {
     unsigned port;       /* of the proxy; 0: 8080. The next free one is taken when it is in use */

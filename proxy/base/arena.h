@@ -2,8 +2,8 @@
 #define BASE_ARENA_H
 /*
  * arena - bump memory of one request. Everything dies together at arena_reset. A cap bounds what a
- * request can make us hold; past it arena_alloc returns NULL and the sticky overflow flag is set, so
- * that a caller may do twenty steps and check once.
+ * request can make us hold; past it arena_alloc returns NULL and the sticky overflow flag is set,
+ * so that a caller may do twenty steps and check once.
  *
  * Threads: one owner. Nothing in an arena may be referenced by the store, a mail or another thread.
  */

@@ -1,8 +1,8 @@
 #ifndef BASE_CHECK_H
 #define BASE_CHECK_H
 /*
- * check - assertions for our own bugs. On in every build; never reachable by bytes from a client, an
- * origin, the disk or a configuration file.
+ * check - assertions for our own bugs. On in every build; never reachable by bytes from a client,
+ * an origin, the disk or a configuration file.
  *
  * A struct that crosses a `void *` starts with `uint32_t magic`, set at birth and wiped at death;
  * CHECK_OBJ proves at entry that the pointer is what it claims to be.

@@ -2,10 +2,11 @@
 #define BASE_LOG_H
 /*
  * log - the error log: one line per event, `time level event key=value ...`. error = the operator
- * must act; warn = we degraded; info = life cycle; debug = steps. A warn or error event repeated within a
- * second is counted, not printed. Foreign bytes pass log_escape().
+ * must act; warn = we degraded; info = life cycle; debug = steps. A warn or error event repeated
+ * within a second is counted, not printed. Foreign bytes pass log_escape().
  *
- * Threads: any; one write(2) per line, none under a shard or object lock. Workers log only rare events.
+ * Threads: any; one write(2) per line, none under a shard or object lock. Workers log only rare
+ * events.
  */
 #include "base/check.h"
 #include "base/err.h"

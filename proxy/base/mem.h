@@ -4,7 +4,8 @@
  * mem - the one door to the heap, so that every allocation says how it may fail.
  *
  * mem_new/mem_copy: small, fixed-size things of our own; the process ends when they are refused.
- * mem_try:          anything whose size an outsider picks; NULL when refused, and the caller degrades.
+ * mem_try:          anything whose size an outsider picks; NULL when refused, and the caller
+ * degrades.
  */
 #include <stddef.h>
 

@@ -1,8 +1,8 @@
 #ifndef BASE_SPAN_H
 #define BASE_SPAN_H
 /*
- * span - a borrowed view of bytes: pointer and length, not terminated. Who owns the bytes is said by
- * the function that hands a span out.
+ * span - a borrowed view of bytes: pointer and length, not terminated. Who owns the bytes is said
+ * by the function that hands a span out.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,8 +15,7 @@ struct span {
 };
 
 /* A span over a string literal. */
-#define SPAN(literal)                                                                              \
-    ((struct span){.ptr = (literal), .len = sizeof(literal) - 1})
+#define SPAN(literal) ((struct span){.ptr = (literal), .len = sizeof(literal) - 1})
 
 static inline struct span span_of(const char *ptr, size_t len)
 {

@@ -1,11 +1,11 @@
 #ifndef EXCHANGE_COUNTERS_H
 #define EXCHANGE_COUNTERS_H
 /*
- * counters - what one worker counts. Single writer (the worker, relaxed stores of its own values, no locked
- * instruction on the hit path); any thread may read and sum.
+ * counters - what one worker counts. Single writer (the worker, relaxed stores of its own values,
+ * no locked instruction on the hit path); any thread may read and sum.
  *
- * Definitions (ux.md: one formula everywhere) are in counters_hit_ratio and its neighbours; API, metrics,
- * command line and dashboard all use them.
+ * Definitions (ux.md: one formula everywhere) are in counters_hit_ratio and its neighbours; API,
+ * metrics, command line and dashboard all use them.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -56,7 +56,7 @@ struct counters {
     _Atomic uint64_t origin_requests, origin_bytes, origin_retries;
     _Atomic uint64_t origin_faults[COUNTERS_FAULTS]; /* by enum fetch_fault */
     _Atomic uint64_t log_dropped;
-    struct histogram hit_time;          /* request to last byte, from the cache */
+    struct histogram hit_time; /* request to last byte, from the cache */
     struct histogram miss_time;
     struct histogram origin_first_byte;
 };
@@ -81,9 +81,11 @@ struct counters_sum {
     uint64_t bytes[BYTES_COUNT];
     uint64_t responses[6];
     uint64_t reasons[COUNTERS_REASONS];
-    uint64_t collapsed, errors_origin, errors_self, origin_requests, origin_bytes, origin_retries, log_dropped;
+    uint64_t collapsed, errors_origin, errors_self, origin_requests, origin_bytes, origin_retries,
+        log_dropped;
     uint64_t origin_faults[COUNTERS_FAULTS];
-    uint64_t hit_time[HISTOGRAM_BUCKETS], miss_time[HISTOGRAM_BUCKETS], origin_first_byte[HISTOGRAM_BUCKETS];
+    uint64_t hit_time[HISTOGRAM_BUCKETS], miss_time[HISTOGRAM_BUCKETS],
+        origin_first_byte[HISTOGRAM_BUCKETS];
     uint64_t hit_time_sum_us, miss_time_sum_us, origin_first_byte_sum_us;
 };
 void counters_sum_add(struct counters_sum *sum, const struct counters *counters);

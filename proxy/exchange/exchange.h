@@ -5,7 +5,8 @@
  * steps and the loop that drives it.
  *
  * An exchange sees a request and a response sink (net/stream.h), never a socket. Its origin side is
- * a `fill` (fill.h): the fetch and the leader's duty towards the store, which may outlive the client.
+ * a `fill` (fill.h): the fetch and the leader's duty towards the store, which may outlive the
+ * client.
  *
  * Threads: the owning worker's loop. One exchange_env per worker.
  */

@@ -1,6 +1,6 @@
 /*
- * exchange_account - what is remembered of a finished request: counters always, a record for the log thread when
- * somebody wants it.
+ * exchange_account - what is remembered of a finished request: counters always, a record for the
+ * log thread when somebody wants it.
  */
 #include "exchange/exchange_private.h"
 
@@ -56,7 +56,8 @@ void exchange_account(struct exchange *x)
         counter_add(&counters->collapsed, 1);
     }
     if (x->status >= 500) {
-        counter_add(x->result == RESULT_ERROR ? &counters->errors_self : &counters->errors_origin, 1);
+        counter_add(x->result == RESULT_ERROR ? &counters->errors_self : &counters->errors_origin,
+                    1);
     }
     histogram_add(x->source == BYTES_CACHE ? &counters->hit_time : &counters->miss_time, total_us);
     x->env->request_count++;

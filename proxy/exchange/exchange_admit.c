@@ -1,6 +1,6 @@
 /*
- * exchange_admit - may this request enter, whose is it, may the cache be asked (RFC 9110 7.4, 7.6, 9;
- * RFC 9111 section 4, first list).
+ * exchange_admit - may this request enter, whose is it, may the cache be asked (RFC 9110 7.4, 7.6,
+ * 9; RFC 9111 section 4, first list).
  */
 #include "base/mem.h"
 #include "exchange/exchange_private.h"
@@ -23,8 +23,7 @@ static bool is_loop(const struct exchange *x)
             if (space == NULL) {
                 continue;
             }
-            struct span by = span_trim(
-                span_of(space, member.len - (size_t)(space - member.ptr)));
+            struct span by = span_trim(span_of(space, member.len - (size_t)(space - member.ptr)));
             const char *end = memchr(by.ptr, ' ', by.len);
             if (end != NULL) {
                 by.len = (size_t)(end - by.ptr);
@@ -56,7 +55,8 @@ enum exchange_next exchange_purge(struct exchange *x)
 {
     const struct conf_networks *from = &x->site->conf->cache.purge_from;
     if (from->count == 0) {
-        return exchange_fail(x, 405, "PURGE is not enabled for this site (cache { purge from ...; })");
+        return exchange_fail(x, 405,
+                             "PURGE is not enabled for this site (cache { purge from ...; })");
     }
     if (!conf_networks_match(from, (const struct sockaddr *)x->stream->peer)) {
         x->result = RESULT_DENIED;
@@ -71,10 +71,10 @@ enum exchange_next exchange_purge(struct exchange *x)
     store_purge_key(x->env->store, x->key.bytes,
                     span_eq(soft, SPAN("1")) ? STORE_PURGE_SOFT : STORE_PURGE_HARD, false, false,
                     &result);
-    struct span text = arena_printf(&x->arena, "{\"matched\":%llu,\"bytes\":%llu,\"in_flight\":%llu}",
-                                    (unsigned long long)result.objects,
-                                    (unsigned long long)result.bytes,
-                                    (unsigned long long)result.in_flight);
+    struct span text =
+        arena_printf(&x->arena, "{\"matched\":%llu,\"bytes\":%llu,\"in_flight\":%llu}",
+                     (unsigned long long)result.objects, (unsigned long long)result.bytes,
+                     (unsigned long long)result.in_flight);
     x->result = RESULT_SYNTHETIC;
     x->status = 200;
     x->error_text = text.ptr == NULL ? "{}" : text.ptr;

@@ -5,7 +5,8 @@
 #include "exchange/fill.h"
 #include "http/vary.h"
 
-/* A range that begins beyond this is fetched as it is instead of waiting for what lies before it. */
+/* A range that begins beyond this is fetched as it is instead of waiting for what lies before it.
+ */
 #define RANGE_LEAD_MAX (1024u * 1024u)
 
 struct judge_ctx {
@@ -90,8 +91,8 @@ static enum exchange_next lead(struct exchange *x, struct store_lookup *lookup)
 {
     x->result = RESULT_MISS;
     x->stale = lookup->object;
-    x->fill = fill_start(&(struct fill_options){
-        .owner = x, .lead = lookup->lead, .stale = lookup->object});
+    x->fill = fill_start(
+        &(struct fill_options){.owner = x, .lead = lookup->lead, .stale = lookup->object});
     x->object = store_object_ref(fill_object(x->fill));
     return wait_head(x, x->object, true);
 }
@@ -178,8 +179,7 @@ static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup
         return wait_head(x, x->object, false);
     case STORE_DISK:
         x->step = EXCHANGE_STEP_DISK;
-        x->load =
-            store_load_start(x->env->store, lookup, loop_mailbox(x->env->loop), on_loaded, x);
+        x->load = store_load_start(x->env->store, lookup, loop_mailbox(x->env->loop), on_loaded, x);
         return EXCHANGE_GO;
     case STORE_PASS:
         return pass_for(x, HTTP_REASON_HIT_FOR_PASS);
@@ -209,8 +209,7 @@ enum exchange_next exchange_lookup(struct exchange *x)
         .directives = x->directives.flags == 0 ? NULL : &x->directives,
         .now_ms = loop_wall_ms(x->env->loop),
     };
-    bool sole = http_directives_has(&x->directives,
-                                    HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED) ||
+    bool sole = http_directives_has(&x->directives, HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED) ||
                 request->method == HTTP_HEAD || is_far_range(request);
     struct store_lookup lookup = {
         .key = x->key,

@@ -36,21 +36,21 @@ enum exchange_next {
 struct exchange {
     uint32_t magic;
     uint8_t step;
-    bool driving;      /* a step is running: wake-ups only note themselves */
-    bool woken;        /* and are noted here */
-    bool client_gone;  /* the stream is dead */
-    bool looked_up;    /* cacheable request */
+    bool driving;     /* a step is running: wake-ups only note themselves */
+    bool woken;       /* and are noted here */
+    bool client_gone; /* the stream is dead */
+    bool looked_up;   /* cacheable request */
     bool head_sent;
-    bool whole;        /* object is whole: send from its pieces */
-    bool end_known;    /* `end` is the last byte to send + 1 */
-    bool body_none;    /* head only */
+    bool whole;     /* object is whole: send from its pieces */
+    bool end_known; /* `end` is the last byte to send + 1 */
+    bool body_none; /* head only */
     bool aborted;
     bool collapsed, stored;
     bool log_record;
     uint8_t lookups;
-    uint8_t result;    /* enum request_result */
-    uint8_t reason;    /* enum http_reason */
-    uint8_t forward;   /* enum http_forward */
+    uint8_t result;  /* enum request_result */
+    uint8_t reason;  /* enum http_reason */
+    uint8_t forward; /* enum http_forward */
     uint16_t status, origin_status;
     struct exchange_env *env;
     struct stream *stream;
@@ -61,14 +61,14 @@ struct exchange {
     struct store_object *loaded; /* fresh from disk, for the next lookup; a reference */
     struct store_reader *reader;
     struct store_load *load;
-    struct fill *fill;           /* our own fetch, or NULL */
-    uint64_t offset, end;        /* body bytes [offset, end) are still to be sent */
-    uint64_t first_byte_us;      /* of the response, after the request; 0: not yet */
+    struct fill *fill;      /* our own fetch, or NULL */
+    uint64_t offset, end;   /* body bytes [offset, end) are still to be sent */
+    uint64_t first_byte_us; /* of the response, after the request; 0: not yet */
     uint32_t connect_us, origin_first_byte_us;
     uint32_t age_s;
     int64_t ttl_s;
     enum byte_source source;
-    const char *error_text;      /* of an error page */
+    const char *error_text;            /* of an error page */
     enum http_proxy_error proxy_error; /* HTTP_PROXY_ERROR_COUNT: none */
     struct http_directives directives; /* of the request */
     struct store_key key;

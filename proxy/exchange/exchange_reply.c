@@ -1,6 +1,6 @@
 /*
- * exchange_reply - status and fields of the response: a hit, a part of one, 304, what the origin said, or a small
- * page of our own (RFC 9110 13.2, 14, 15; RFC 9111 4, 5.1; RFC 9209, 9211).
+ * exchange_reply - status and fields of the response: a hit, a part of one, 304, what the origin
+ * said, or a small page of our own (RFC 9110 13.2, 14, 15; RFC 9111 4, 5.1; RFC 9209, 9211).
  */
 #include "base/buf.h"
 #include "exchange/exchange_private.h"
@@ -87,7 +87,8 @@ static struct http_validators validators_of(const struct store_object *object)
     };
 }
 
-static enum exchange_next start(struct exchange *x, struct span head, struct extra *extra, char *base)
+static enum exchange_next start(struct exchange *x, struct span head, struct extra *extra,
+                                char *base)
 {
     put_cache_status(x, extra);
     enum stream_body_kind kind = STREAM_BODY_UNKNOWN;
@@ -171,7 +172,8 @@ static enum exchange_next reply_part(struct exchange *x, const struct http_range
     return next;
 }
 
-/* Conditions and ranges apply to a stored 200, and to one that is being stored (RFC 9110 13.2.1, 14.2). */
+/* Conditions and ranges apply to a stored 200, and to one that is being stored (RFC
+ * 9110 13.2.1, 14.2). */
 static bool is_selective(const struct exchange *x, const struct http_stored *facts)
 {
     const uint64_t bits = http_field_bit(HTTP_FIELD_IF_NONE_MATCH) |
@@ -215,8 +217,7 @@ enum exchange_next exchange_reply(struct exchange *x)
     x->status = facts->status;
     x->end_known = length != STORE_LENGTH_UNKNOWN;
     x->end = length;
-    x->body_none =
-        x->stream->request->method == HTTP_HEAD || !http_status_has_body(facts->status);
+    x->body_none = x->stream->request->method == HTTP_HEAD || !http_status_has_body(facts->status);
     x->age_s = http_current_age_s(facts, now_ms);
     x->ttl_s = (int64_t)facts->lifetime_s - (int64_t)x->age_s;
     if (x->fill != NULL) {
@@ -293,17 +294,17 @@ enum exchange_next exchange_error(struct exchange *x)
     if (!x->head_sent) {
         char room[EXTRA_BYTES];
         struct extra extra = {.at = room, .end = room + sizeof(room)};
-        struct span text =
-            x->result == RESULT_SYNTHETIC
-                ? arena_printf(&x->arena, "%s\n", x->error_text)
-                : arena_printf(&x->arena, "%u %s\n\n%s\n", x->status,
-                               http_status_reason(x->status), x->error_text);
+        struct span text = x->result == RESULT_SYNTHETIC
+                               ? arena_printf(&x->arena, "%s\n", x->error_text)
+                               : arena_printf(&x->arena, "%u %s\n\n%s\n", x->status,
+                                              http_status_reason(x->status), x->error_text);
         struct span head = arena_printf(
             &x->arena,
             "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
             "Cache-Control: no-store\r\n",
             x->status, http_status_reason(x->status),
-            x->result == RESULT_SYNTHETIC ? "application/json" : "text/plain; charset=utf-8", text.len);
+            x->result == RESULT_SYNTHETIC ? "application/json" : "text/plain; charset=utf-8",
+            text.len);
         if (head.ptr == NULL || text.ptr == NULL) {
             x->aborted = true;
             return exchange_go(x, EXCHANGE_STEP_DONE);

@@ -45,7 +45,8 @@ static enum exchange_next use_refreshed(struct exchange *x, struct store_object 
     return exchange_go(x, EXCHANGE_STEP_REPLY);
 }
 
-/* The origin failed: a stale copy, where that is allowed (RFC 9111 4.2.4, RFC 5861 4), or an error page. */
+/* The origin failed: a stale copy, where that is allowed (RFC 9111 4.2.4, RFC 5861 4), or an error
+ * page. */
 static enum exchange_next origin_failed(struct exchange *x, uint32_t code)
 {
     int64_t now_ms = loop_wall_ms(x->env->loop);
@@ -107,8 +108,7 @@ enum exchange_next exchange_head(struct exchange *x)
     }
     if (x->fill == NULL && x->collapsed) {
         struct span selector = store_object_selector(x->object);
-        if (selector.len > 0 &&
-            !http_selector_matches(selector, &x->stream->request->fields)) {
+        if (selector.len > 0 && !http_selector_matches(selector, &x->stream->request->fields)) {
             return look_again(x);
         }
         x->reason = HTTP_REASON_COLLAPSED;
@@ -141,15 +141,14 @@ static enum exchange_next send_whole(struct exchange *x)
         unsigned count = 0;
         uint64_t at = x->offset;
         while (count < PIECES_PER_SEND && at < x->end) {
-            struct span piece =
-                store_object_piece(x->object, (size_t)(at / STORE_PIECE_BYTES));
+            struct span piece = store_object_piece(x->object, (size_t)(at / STORE_PIECE_BYTES));
             size_t skip = (size_t)(at % STORE_PIECE_BYTES);
             size_t len = piece.len - skip;
             if (len > x->end - at) {
                 len = (size_t)(x->end - at);
             }
-            parts[count++] = (struct iovec){.iov_base = (void *)(uintptr_t)(piece.ptr + skip),
-                                            .iov_len = len};
+            parts[count++] =
+                (struct iovec){.iov_base = (void *)(uintptr_t)(piece.ptr + skip), .iov_len = len};
             at += len;
         }
         ptrdiff_t sent = stream_send(x->stream, parts, count, at == x->end);
@@ -183,7 +182,8 @@ static enum exchange_next send_read(struct exchange *x)
         case STORE_READ_FAILED:
             return cut(x);
         case STORE_READ_END:
-            /* A body that ended before its announced length is cut, never passed off as complete. */
+            /* A body that ended before its announced length is cut, never passed off as complete.
+             */
             return x->end_known && x->offset < x->end ? cut(x) : send_end(x);
         case STORE_READ_BYTES:
             break;

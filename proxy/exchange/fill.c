@@ -1,8 +1,10 @@
 /*
- * fill - drives one fetch and keeps the leader's promise: every lead ends in commit, refresh or abort.
+ * fill - drives one fetch and keeps the leader's promise: every lead ends in commit, refresh or
+ * abort.
  *
- * libcurl must not be re-entered from its own callbacks, and an owner that is driven may start another
- * fetch. So head and data only feed the store; the owner is driven from batch, done, or the deferred task.
+ * libcurl must not be re-entered from its own callbacks, and an owner that is driven may start
+ * another fetch. So head and data only feed the store; the owner is driven from batch, done, or the
+ * deferred task.
  */
 #include "exchange/fill.h"
 
@@ -20,13 +22,13 @@
 
 struct fill {
     uint32_t magic;
-    bool shared;      /* in the store's table */
+    bool shared; /* in the store's table */
     bool background;
     bool head_done;
     bool paused;
-    bool failed;      /* the deferred task ends it with fail_code */
-    bool restart;     /* a 304 that fits nothing: again, without condition */
-    bool complete;    /* every byte of a known length was appended */
+    bool failed;   /* the deferred task ends it with fail_code */
+    bool restart;  /* a 304 that fits nothing: again, without condition */
+    bool complete; /* every byte of a known length was appended */
     uint32_t fail_code;
     struct exchange_env *env;
     struct exchange *owner;
@@ -165,8 +167,8 @@ static enum fetch_flow on_not_modified(struct fill *fill, const struct http_resp
 {
     struct buf head;
     buf_init(&head, FILL_HEAD_LIMIT);
-    enum http_merge merged =
-        http_condition_merge(&head, store_object_head(fill->stale), response);
+    enum http_merge merged = http_condition_merge(&head, store_object_head(fill->stale), response,
+                                                  loop_wall_ms(fill->env->loop) / 1000);
     struct http_field items[256];
     struct http_response renewed = {.minor_version = 1};
     http_fields_init(&renewed.fields, items, ARRAY_LEN(items));
@@ -192,7 +194,8 @@ static enum fetch_flow on_not_modified(struct fill *fill, const struct http_resp
 }
 
 /* Settles whether this response may be shared; a lead that may not goes on as a private one. */
-static void settle_sharing(struct fill *fill, const struct http_response *response, struct buf *selector)
+static void settle_sharing(struct fill *fill, const struct http_response *response,
+                           struct buf *selector)
 {
     enum http_store_verdict verdict;
     struct http_store_request facts;
@@ -203,9 +206,8 @@ static void settle_sharing(struct fill *fill, const struct http_response *respon
     if (verdict == HTTP_STORE_OK && fill->length == STORE_LENGTH_UNKNOWN && !response->chunked) {
         verdict = HTTP_STORE_FRAMING;
     }
-    if (verdict == HTTP_STORE_OK &&
-        http_selector_build(selector, &response->fields, &fill->request->fields) ==
-            HTTP_VARY_STAR) {
+    if (verdict == HTTP_STORE_OK && http_selector_build(selector, &response->fields,
+                                                        &fill->request->fields) == HTTP_VARY_STAR) {
         verdict = HTTP_STORE_VARY_STAR;
     }
     if (verdict == HTTP_STORE_OK && selector->failed) {
@@ -273,8 +275,8 @@ static void invalidate_named(struct fill *fill, struct span value)
             return;
         }
     }
-    char *room = arena_alloc(&fill->arena,
-                             http_key_bytes(SPAN("http"), request->authority, url.path));
+    char *room =
+        arena_alloc(&fill->arena, http_key_bytes(SPAN("http"), request->authority, url.path));
     if (room != NULL) {
         struct store_purge_result result;
         store_purge_key(fill->env->store,
@@ -470,10 +472,8 @@ static void fill_fetch(struct fill *fill)
         .host = fill->site->origin_host.len > 0 ? fill->site->origin_host : request->authority,
         .target = request->path,
         .has_body = request->body != HTTP_BODY_NONE,
-        .body_length =
-            request->body == HTTP_BODY_LENGTH ? request->content_length : UINT64_MAX,
-        .may_retry =
-            http_method_is_idempotent(request->method) && request->body == HTTP_BODY_NONE,
+        .body_length = request->body == HTTP_BODY_LENGTH ? request->content_length : UINT64_MAX,
+        .may_retry = http_method_is_idempotent(request->method) && request->body == HTTP_BODY_NONE,
     };
     out.line_count = fill_request_lines(&fill->arena, &options, &out.lines);
     fill->request_time_ms = loop_wall_ms(fill->env->loop);

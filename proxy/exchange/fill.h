@@ -4,8 +4,8 @@
  * fill - the origin side of an exchange: one fetch, and the leader's duty towards the store.
  *
  * A fill begins with a request and, unless it is private, a lead in the store's table. Its own
- * client is merely the first reader of the object it fills. When that client leaves, a private fill is
- * cancelled; a shared one goes on for the followers and the cache, with a copy of the request.
+ * client is merely the first reader of the object it fills. When that client leaves, a private fill
+ * is cancelled; a shared one goes on for the followers and the cache, with a copy of the request.
  *
  * Threads: the worker's loop. Ownership: a fill frees itself when its fetch is over.
  */
@@ -20,10 +20,10 @@
 #define FILL_CODE_TOO_LARGE 102u
 
 struct fill_options {
-    struct exchange *owner;    /* whose request it is */
-    struct store_lead *lead;   /* taken; NULL: private */
-    struct store_object *stale;/* revalidate this; borrowed, referenced */
-    bool background;           /* the owner does not wait for it (stale-while-revalidate) */
+    struct exchange *owner;     /* whose request it is */
+    struct store_lead *lead;    /* taken; NULL: private */
+    struct store_object *stale; /* revalidate this; borrowed, referenced */
+    bool background;            /* the owner does not wait for it (stale-while-revalidate) */
 };
 
 /* Starts it; the result reaches the owner by its reader on fill_object(). Never NULL. */

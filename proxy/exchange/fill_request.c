@@ -1,5 +1,6 @@
 /*
- * fill_request - the origin's request is built from a list of what may pass, never by copying a head.
+ * fill_request - the origin's request is built from a list of what may pass, never by copying a
+ * head.
  */
 #include "exchange/fill_request.h"
 
@@ -57,7 +58,8 @@ static unsigned add_forwarded(struct arena *arena, const struct fill_request_opt
     return count;
 }
 
-static unsigned add_validators(struct arena *arena, const struct store_object *stale, struct span *out)
+static unsigned add_validators(struct arena *arena, const struct store_object *stale,
+                               struct span *out)
 {
     unsigned count = 0;
     struct span head = store_object_head(stale);
@@ -67,7 +69,8 @@ static unsigned add_validators(struct arena *arena, const struct store_object *s
         out[count++] = arena_printf(arena, "If-None-Match: %.*s", (int)etag.len, etag.ptr);
     }
     if (modified.len > 0) {
-        out[count++] = arena_printf(arena, "If-Modified-Since: %.*s", (int)modified.len, modified.ptr);
+        out[count++] =
+            arena_printf(arena, "If-Modified-Since: %.*s", (int)modified.len, modified.ptr);
     }
     return count;
 }

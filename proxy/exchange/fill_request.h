@@ -1,6 +1,7 @@
 #ifndef EXCHANGE_FILL_REQUEST_H
 #define EXCHANGE_FILL_REQUEST_H
-/* fill_request - what is sent to the origin for a client's request (RFC 9110 7.6; RFC 9111 4.3.1). */
+/* fill_request - what is sent to the origin for a client's request (RFC 9110 7.6; RFC 9111 4.3.1).
+ */
 #include "exchange/exchange_private.h"
 
 struct fill_request_options {
@@ -11,8 +12,8 @@ struct fill_request_options {
     bool shared; /* for the cache: the client's own conditions and ranges stay out */
 };
 
-/* The field lines, in the arena (or borrowed from the request where they stand there in one piece). Returns their
- * count; 0 with *lines NULL when the arena is full. */
+/* The field lines, in the arena (or borrowed from the request where they stand there in one piece).
+ * Returns their count; 0 with *lines NULL when the arena is full. */
 unsigned fill_request_lines(struct arena *arena, const struct fill_request_options *options,
                             const struct span **lines);
 /* A copy of head and fields that outlives the client. NULL when the arena is full. */

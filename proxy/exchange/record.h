@@ -3,8 +3,8 @@
 /*
  * record - what is remembered of one finished request, on its way from a worker to the log thread.
  *
- * A byte ring per worker with one writer and one reader; when it is full the record is dropped and counted, a worker
- * never waits. No system call: the reader looks by itself a few times a second.
+ * A byte ring per worker with one writer and one reader; when it is full the record is dropped and
+ * counted, a worker never waits. No system call: the reader looks by itself a few times a second.
  *
  * Threads: put by the worker, take by the log thread.
  */
@@ -16,18 +16,18 @@
 #include "exchange/counters.h"
 
 struct record {
-    int64_t wall_ms;       /* when the response ended */
-    uint64_t bytes;        /* to the client: head and body */
+    int64_t wall_ms;                              /* when the response ended */
+    uint64_t bytes;                               /* to the client: head and body */
     uint32_t total_us, first_byte_us, connect_us; /* connect and origin: 0 when not asked */
-    uint32_t age_s;        /* of a hit */
+    uint32_t age_s;                               /* of a hit */
     int32_t ttl_s;
     uint16_t status, origin_status;
-    uint8_t result;        /* enum request_result */
-    uint8_t reason;        /* enum http_reason */
+    uint8_t result; /* enum request_result */
+    uint8_t reason; /* enum http_reason */
     uint8_t minor_version;
     bool collapsed, stored, aborted; /* aborted: the response was cut */
-    bool want_log;         /* false: only for the top list (sampled) */
-    uint32_t weight;       /* requests this one stands for in the top list; 0: not in it */
+    bool want_log;                   /* false: only for the top list (sampled) */
+    uint32_t weight; /* requests this one stands for in the top list; 0: not in it */
     uint64_t request_id;
     struct span client, method, scheme, host, path, user_agent, referer, site, origin;
 };
@@ -37,7 +37,8 @@ struct record_ring;
 /* bytes: capacity, a power of two >= 64 KiB. */
 struct record_ring *record_ring_new(size_t bytes);
 void record_ring_free(struct record_ring **ring);
-/* Copies; long spans are cut (2 KiB for the path, 256 bytes for the others). False: full, dropped. */
+/* Copies; long spans are cut (2 KiB for the path, 256 bytes for the others). False: full, dropped.
+ */
 bool record_ring_put(struct record_ring *ring, const struct record *record);
 /* Spans are valid until record_ring_release. False: empty. */
 bool record_ring_take(struct record_ring *ring, struct record *out);

@@ -113,8 +113,8 @@ static void site_table_index(struct site_table *table)
     }
 }
 
-struct site_table *site_table_new(struct conf *conf, unsigned (*slot_of)(void *ctx, const char *name),
-                                  void *ctx)
+struct site_table *site_table_new(struct conf *conf,
+                                  unsigned (*slot_of)(void *ctx, const char *name), void *ctx)
 {
     struct site_table *table = mem_new(sizeof(*table));
     table->references = 1;

@@ -70,17 +70,18 @@ bool privileges_settle(const struct conf *conf, char *error, size_t error_size)
     struct owner owner = {0};
     if (!find_owner(conf->user, &owner, error, error_size) ||
         !make_folder(conf->state_dir, &owner, error, error_size) ||
-        (conf->store.path != NULL &&
-         !make_folder(conf->store.path, &owner, error, error_size))) {
+        (conf->store.path != NULL && !make_folder(conf->store.path, &owner, error, error_size))) {
         return false;
     }
     if (!owner.wanted) {
         return true;
     }
-    if (initgroups(conf->user, owner.gid) != 0 || setgid(owner.gid) != 0 || setuid(owner.uid) != 0) {
+    if (initgroups(conf->user, owner.gid) != 0 || setgid(owner.gid) != 0 ||
+        setuid(owner.uid) != 0) {
         return fail(error, error_size, "cannot become user", conf->user);
     }
-    /* A core dump of a process that changed its user is off by default; crashes must stay findable. */
+    /* A core dump of a process that changed its user is off by default; crashes must stay findable.
+     */
     (void)prctl(PR_SET_DUMPABLE, 1);
     return true;
 }

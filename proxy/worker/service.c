@@ -41,10 +41,10 @@ struct service {
     unsigned ports[LISTENS_MAX];
     unsigned listen_count;
     struct lock conf_lock;
-    struct conf *conf;              /* [conf_lock] */
-    struct service_reload reload;   /* [conf_lock] */
-    struct lock slot_lock;          /* rank LOCK_STATS */
-    char *slots[COUNTERS_SITES];    /* [slot_lock] set once each */
+    struct conf *conf;            /* [conf_lock] */
+    struct service_reload reload; /* [conf_lock] */
+    struct lock slot_lock;        /* rank LOCK_STATS */
+    char *slots[COUNTERS_SITES];  /* [slot_lock] set once each */
 };
 
 /* ---- asked by the admin side ---- */
@@ -244,7 +244,8 @@ static bool reload_now(struct service *service, struct buf *text, struct buf *js
     if (ok) {
         struct conf *old = service_conf(service);
         if (conf_diff_restart(old, conf, text) > 0) {
-            log_warn("reload_needs_restart", "%zu bytes of differences, see larder reload", text->len);
+            log_warn("reload_needs_restart", "%zu bytes of differences, see larder reload",
+                     text->len);
         }
         conf_unref(old);
         put_in_force(service, conf);
@@ -322,7 +323,8 @@ static unsigned port_of(int fd)
 }
 
 /* One socket per worker and address. */
-static bool bind_all(struct service *service, const struct conf *conf, int *fds, char *error, size_t size)
+static bool bind_all(struct service *service, const struct conf *conf, int *fds, char *error,
+                     size_t size)
 {
     for (unsigned w = 0; w < service->worker_count; w++) {
         for (unsigned i = 0; i < service->listen_count; i++) {
@@ -346,7 +348,8 @@ static bool bind_all(struct service *service, const struct conf *conf, int *fds,
     return true;
 }
 
-static bool build_workers(struct service *service, const struct service_options *options, const int *fds)
+static bool build_workers(struct service *service, const struct service_options *options,
+                          const int *fds)
 {
     service->workers = mem_new(service->worker_count * sizeof(*service->workers));
     for (unsigned w = 0; w < service->worker_count; w++) {
@@ -385,12 +388,14 @@ struct service *service_new(const struct service_options *options, char *error, 
     struct conf *conf = options->conf;
     struct service *service = mem_new(sizeof(*service));
     service->worker_count = worker_count_of(conf);
-    service->listen_count = conf->listen_count > LISTENS_MAX ? LISTENS_MAX : (unsigned)conf->listen_count;
+    service->listen_count =
+        conf->listen_count > LISTENS_MAX ? LISTENS_MAX : (unsigned)conf->listen_count;
     lock_init(&service->conf_lock, LOCK_CONF);
     lock_init(&service->slot_lock, LOCK_STATS);
     service->conf = conf_ref(conf);
-    service->conf_path =
-        options->conf_path == NULL ? NULL : mem_copy(options->conf_path, strlen(options->conf_path));
+    service->conf_path = options->conf_path == NULL
+                             ? NULL
+                             : mem_copy(options->conf_path, strlen(options->conf_path));
     service->reload = (struct service_reload){.ok = true, .loaded_ms = clock_wall_ms()};
     raise_descriptor_limit();
     fetch_global_init();

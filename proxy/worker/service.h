@@ -1,8 +1,8 @@
 #ifndef WORKER_SERVICE_H
 #define WORKER_SERVICE_H
 /*
- * service - the running daemon as its operators' side sees it: workers, store, configuration, state. The
- * admin server and main use this and nothing deeper.
+ * service - the running daemon as its operators' side sees it: workers, store, configuration,
+ * state. The admin server and main use this and nothing deeper.
  *
  * Threads: any, unless said otherwise; nothing here waits for a worker.
  */
@@ -31,10 +31,10 @@ struct service_connections {
 
 struct service_reload {
     bool ok;
-    bool ever;           /* a reload was tried since start */
-    int64_t tried_ms;    /* Unix milliseconds */
-    int64_t loaded_ms;   /* when the configuration in force was loaded */
-    char error[512];     /* first line of the report, when not ok */
+    bool ever;         /* a reload was tried since start */
+    int64_t tried_ms;  /* Unix milliseconds */
+    int64_t loaded_ms; /* when the configuration in force was loaded */
+    char error[512];   /* first line of the report, when not ok */
 };
 
 enum service_state service_state(const struct service *service);
@@ -48,16 +48,19 @@ const char *service_conf_path(const struct service *service);
 /* Sums all workers' counters. out is large (20 KB): not on a small stack. */
 void service_counters(struct service *service, struct counters_sum *out);
 void service_connections(struct service *service, struct service_connections *out);
-/* Name of a counters site slot, or NULL when unused. Slot 0: "-". Stable for the life of the process. */
+/* Name of a counters site slot, or NULL when unused. Slot 0: "-". Stable for the life of the
+ * process. */
 const char *service_site_name(struct service *service, unsigned slot);
 struct top *service_top(struct service *service);
 uint64_t service_log_dropped(const struct service *service);
-/* Reads the file again and applies it whole, or changes nothing. report (may be NULL) gets the errors as text, or
- * what needs a restart; json (may be NULL) the same as a JSON array of problems. */
+/* Reads the file again and applies it whole, or changes nothing. report (may be NULL) gets the
+ * errors as text, or what needs a restart; json (may be NULL) the same as a JSON array of problems.
+ */
 bool service_reload(struct service *service, struct buf *report, struct buf *json);
 void service_last_reload(struct service *service, struct service_reload *out);
 /* Begins the drain, as SIGTERM does. */
 void service_stop(struct service *service);
-/* The cache key of an absolute URL for a purge: fills buf, or returns what is wrong with the URL, static text. */
+/* The cache key of an absolute URL for a purge: fills buf, or returns what is wrong with the URL,
+ * static text. */
 const char *service_purge_key(const char *url, struct buf *out);
 #endif

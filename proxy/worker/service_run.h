@@ -1,8 +1,8 @@
 #ifndef WORKER_SERVICE_RUN_H
 #define WORKER_SERVICE_RUN_H
 /*
- * service_run - the life of the daemon, for main alone: bind, start, drain, stop. What others may ask of a
- * running service is in service.h.
+ * service_run - the life of the daemon, for main alone: bind, start, drain, stop. What others may
+ * ask of a running service is in service.h.
  *
  * Threads: main.
  */
@@ -13,8 +13,8 @@ struct service_options {
     const char *conf_path; /* file to read again at a reload; NULL: a reload says there is none */
 };
 
-/* Raises the descriptor limit, binds every listen address, opens the store, builds the workers; nothing is served
- * yet. On failure NULL with a sentence in error. */
+/* Raises the descriptor limit, binds every listen address, opens the store, builds the workers;
+ * nothing is served yet. On failure NULL with a sentence in error. */
 struct service *service_new(const struct service_options *options, char *error, size_t error_size);
 /* Starts the threads. */
 MUST_USE enum err service_start(struct service *service);
@@ -26,6 +26,7 @@ bool service_wants_stop(const struct service *service);
 void service_drain(struct service *service);
 bool service_is_drained(const struct service *service);
 void service_reopen_logs(struct service *service);
-/* Ends everything still running, flushes the store, frees. Nulls *service. The admin server must be gone. */
+/* Ends everything still running, flushes the store, frees. Nulls *service. The admin server must be
+ * gone. */
 void service_end(struct service **service);
 #endif

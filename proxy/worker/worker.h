@@ -1,8 +1,8 @@
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
 /*
- * worker - one thread that owns a loop, its client connections, its origin connections and its counters.
- * Everybody else talks to it by mail.
+ * worker - one thread that owns a loop, its client connections, its origin connections and its
+ * counters. Everybody else talks to it by mail.
  *
  * Threads: start, stop, join and free from the service; the others from any thread.
  */
