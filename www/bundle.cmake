@@ -20,6 +20,7 @@ function(packages_install result)
     return()
   endif()
   execute_process(COMMAND ${NPM} ci --no-audit --no-fund --ignore-scripts --loglevel=error
+                          --prefer-offline --fetch-retries=1 --fetch-retry-mintimeout=1000
                   WORKING_DIRECTORY ${BUILD}/stage RESULT_VARIABLE code OUTPUT_QUIET)
   if(code EQUAL 0)
     file(WRITE ${BUILD}/stage/installed ${wanted})

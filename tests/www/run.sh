@@ -60,7 +60,7 @@ step 'bundle' sh -c "cd '$build/www' && node build.mjs '$build/dist'"
 [ "$failed" -eq 0 ] || finish
 
 (cd "$build/tests/www" && node build-unit.mjs "$build/unit") || failed=$((failed + 1))
-node --test --test-reporter=tap "$build/unit/" >"$build/unit.tap"
+node --test --test-reporter=tap "$build"/unit/*.mjs >"$build/unit.tap"
 grep -E -A 20 '^ *not ok' "$build/unit.tap"
 passed=$((passed + $(sed -n 's/^# pass //p' "$build/unit.tap")))
 failed=$((failed + $(sed -n 's/^# fail //p' "$build/unit.tap")))

@@ -116,6 +116,9 @@ async function look(page, state, { suffix, scheme, width, height }) {
   await page.setViewportSize({ width, height });
   await page.waitForTimeout(150); // charts follow their size in the next frame
   await shot(page, `${state.name}-${suffix}`, state.full === true);
+  if (state.name === 'overview' && suffix === 'light-1360') {
+    await shot(page, 'dashboard', true);
+  }
   await accessible(page);
   await noSidewaysScroll(page);
 }

@@ -143,12 +143,13 @@ function useSeries(api: Api, range: Range, recent: Series | null, active: boolea
   return { series: kept !== null && kept.range === range ? kept : null, error, retry: () => setAgain(again + 1) };
 }
 
-function RecentProblems({ problems, now }: { problems: Problem[]; now: number }) {
-  const sorted = [...problems].sort((a, b) => (f.unixOf(b.last) ?? 0) - (f.unixOf(a.last) ?? 0)).slice(0, 20);
+function RecentProblems({ problems, now }: { problems: Problem[] | null; now: number }) {
+  const sorted = [...(problems ?? [])].sort((a, b) => (f.unixOf(b.last) ?? 0) - (f.unixOf(a.last) ?? 0)).slice(0, 20);
   return (
     <section class="panel" id="problems" aria-labelledby="problems-title">
       <header class="panel-head"><h2 id="problems-title">Recent problems</h2></header>
-      {sorted.length === 0 && <p class="blank">None. Warnings and errors would be listed here.</p>}
+      {problems === null && <div class="skeleton block" />}
+      {problems !== null && sorted.length === 0 && <p class="blank">None. Warnings and errors would be listed here.</p>}
       {sorted.length > 0 && (
         <ol class="problems">
           {sorted.map((p) => (
@@ -208,7 +209,7 @@ function Overview({ api, data, drawn, active, canPurge, onPurge }: OverviewProps
       </div>
       <div class="lower">
         <TopUrls api={api} live={model.top} active={active} canPurge={canPurge} onPurge={onPurge} />
-        <RecentProblems problems={model.status?.problems ?? []} now={model.now} />
+        <RecentProblems problems={model.status?.problems ?? null} now={model.now} />
       </div>
     </>
   );

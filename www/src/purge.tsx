@@ -166,7 +166,7 @@ export function PurgeDialog({ api, order, storeBytes, onClose, onDone }: DialogP
       <div class="dialog-body">
         {stage.at === 'looking' && <p class="big quiet-text">Counting…</p>}
         {found !== null && <Preview found={found} storeBytes={storeBytes} />}
-        {found !== null && !order.askMode && <p class="note">{MODES.find((m) => m.key === mode)?.note}</p>}
+        {found !== null && found.matched > 0 && !order.askMode && <p class="note">{MODES.find((m) => m.key === mode)?.note}</p>}
         {stage.at === 'done' && <Done done={stage.done} />}
         {stage.at === 'fault' && <p class="inline-error" role="alert">{stage.text}</p>}
       </div>
