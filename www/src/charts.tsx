@@ -21,7 +21,7 @@ export function colourOf(kind: Kind): string {
   return `--${kind.key.replace('bytes_', 'from-').replaceAll('_', '-')}`;
 }
 
-// Opaque mixture of two #rrggbb colours, so that the areas of a stack may lie over each other.
+// Opaque mixture of two #rrggbb colours: a see-through one would show the grid lines.
 function mixed(top: string, ground: string, share: number): string {
   const part = (hex: string, at: number): number => parseInt(hex.slice(at, at + 2), 16);
   const byte = (at: number): string =>
@@ -90,7 +90,7 @@ function axesOf(look: Look): uPlot.Axis[] {
 
 function optionsOf(look: Look, width: number, height: number): uPlot.Options {
   const ground = cssColour('--panel');
-  // Drawn from the topmost sum downwards: each area covers the foot of the one before it.
+  // Drawn from the topmost sum downwards; a band ends each area where the next one begins.
   const series: uPlot.Series[] = look.kinds
     .map((kind, i): uPlot.Series => {
       const colour = cssColour(colourOf(kind));
@@ -108,6 +108,7 @@ function optionsOf(look: Look, width: number, height: number): uPlot.Options {
     scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] } },
     axes: axesOf(look),
     series: [{}, ...series],
+    bands: look.kinds.slice(1).map((_, i) => ({ series: [i + 1, i + 2] })),
     hooks: { setCursor: [(self) => look.hover(self.cursor.idx ?? null)] },
   };
 }
