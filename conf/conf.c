@@ -8,6 +8,7 @@ static void conf_free(struct conf *conf)
 {
     struct conf_places *places = conf->places;
 
+    conf_unref(places->kept);
     places->magic = 0;
     arena_reset(&places->arena);
     mem_free(places->settings.list);

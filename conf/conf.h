@@ -241,4 +241,8 @@ void conf_print_effective(const struct conf *conf, bool with_defaults, struct bu
 bool conf_print_reference(const char *directive, struct buf *out);
 /* Which settings differ that only a restart can change, one line each. Returns how many. */
 size_t conf_diff_restart(const struct conf *old, const struct conf *new, struct buf *out);
+/* Gives new, just loaded and not yet shared, old's values of those settings; old is what is in
+ * force. So a snapshot always says what is in force, and the next conf_diff_restart compares with
+ * that. */
+void conf_keep_restart(struct conf *new, struct conf *old);
 #endif

@@ -184,6 +184,7 @@ static void include_glob(struct conf_tree *tree, const struct conf_file *from,
                          struct conf_node *parent, struct conf_place place, const char *pattern)
 {
     glob_t found = {0};
+    /* Without GLOB_TILDE it asks for no user. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     int result = glob(pattern, 0, NULL, &found);
 
     if (result == 0) {

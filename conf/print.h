@@ -14,5 +14,7 @@ struct conf_places {
     _Atomic int refs;
     struct arena arena; /* every string and array of the snapshot */
     struct conf_settings settings;
+    bool held[SCHEMA_ROWS_MAX]; /* by row: the file says otherwise, a restart will change it */
+    struct conf *kept;          /* whose memory holds what a reload cannot change, or NULL */
 };
 #endif

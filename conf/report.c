@@ -146,6 +146,7 @@ void conf_report_add(struct conf_report *report, struct conf_place place,
         return;
     }
     va_start(args, fmt);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): version 14 misses va_start here */
     int len = vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
     CHECK(len >= 0);

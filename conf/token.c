@@ -29,7 +29,10 @@ static char tok_peek(const struct conf_tokenizer *tok, size_t offset)
 {
     size_t at = tok->at + offset;
 
-    return at < tok->source->text.len ? tok->source->text.ptr[at] : '\0';
+    if (at >= tok->source->text.len) {
+        return '\0';
+    }
+    return tok->source->text.ptr[at];
 }
 
 static void tok_step(struct conf_tokenizer *tok)

@@ -378,7 +378,7 @@ static bool folder_set(const struct conf_item *item)
 {
     const char **target = item->target;
 
-    if (!path_set(item)) {
+    if (!path_set(item) || *target == NULL) {
         return false;
     }
     errno = 0;
@@ -524,4 +524,21 @@ bool conf_item_print(const struct schema_row *row, const void *owner, const void
     CHECK(type != NULL);
     return type->print(row, owner, element != NULL ? element : (const char *)owner + row->offset,
                        out);
+}
+
+size_t conf_type_bytes(enum schema_type type)
+{
+    static const size_t bytes[SCHEMA_TYPE_COUNT] = {
+        [SCHEMA_COUNT] = sizeof(uint32_t),
+        [SCHEMA_MODE] = sizeof(uint32_t),
+        [SCHEMA_SIZE] = sizeof(uint64_t),
+        [SCHEMA_DURATION] = sizeof(uint64_t),
+        [SCHEMA_PATH] = sizeof(char *),
+        [SCHEMA_FOLDER] = sizeof(char *),
+        [SCHEMA_USER] = sizeof(char *),
+        [SCHEMA_ADMIN_LISTEN] = offsetof(struct conf_admin, socket_path), /* enabled and listen */
+    };
+
+    CHECK(bytes[type] > 0);
+    return bytes[type];
 }

@@ -38,6 +38,9 @@ bool conf_item_set(const struct conf_item *item);
 bool conf_item_print(const struct schema_row *row, const void *owner, const void *element,
                      struct buf *out);
 
+/* Bytes of the value in its struct; only of types that a reload cannot change. */
+size_t conf_type_bytes(enum schema_type type);
+
 /* For the type files: */
 
 /* At least and at most so many words, or a message. */

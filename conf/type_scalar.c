@@ -78,7 +78,10 @@ static void scalar_guess(enum schema_type type, struct span word, struct conf_sh
         return;
     }
     memcpy(out->text, word.ptr, digits);
-    char unit = digits < word.len ? ascii_lower(word.ptr[digits]) : 's';
+    char unit = 's';
+    if (digits < word.len) {
+        unit = ascii_lower(word.ptr[digits]);
+    }
     if (type == SCHEMA_SIZE && unit >= 'a' && unit <= 'z') {
         unit = (char)(unit & ~0x20);
     }

@@ -269,6 +269,52 @@ static void test_restart(void **state)
     buf_free(&out);
 }
 
+/* A reload keeps what needs a restart, says so, and forgets nothing at the next reload. */
+static void test_keep(void **state)
+{
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, TEXT_BYTES);
+    struct conf *start = text_good("workers 3; state_dir /a; admin { socket /s mode=0600; }" REST);
+    struct conf *second =
+        text_good("store { size 11G; memory 1G; } listen :81; admin { listen off; "
+                  "socket /s mode=0660; }" REST);
+    struct conf *third = text_good("store { size 11G; } user x; state_dir /a;" REST);
+    conf_keep_restart(second, start);
+    conf_unref(start);
+    assert_int_equal(second->workers, 3);
+    assert_string_equal(second->state_dir, "/a");
+    assert_string_equal(second->admin.tokens_path, "/a/tokens");
+    assert_int_equal(second->listen_count, 1);
+    assert_true(second->admin.enabled);
+    assert_int_equal(second->admin.listen.port, 8090);
+    assert_int_equal(second->admin.socket_mode, 0600);
+    assert_int_equal(second->store.size_bytes, (uint64_t)10 << 30);
+    assert_int_equal(second->store.memory_bytes, 1 << 30);
+    conf_print_effective(second, false, &out);
+    assert_non_null(
+        strstr(out.data, "workers 3;                                  # until a restart\n"));
+    assert_non_null(
+        strstr(out.data, "listen :80;                                 # until a restart\n"));
+    assert_non_null(
+        strstr(out.data, "    size 10G;                               # until a restart\n"));
+    assert_non_null(strstr(out.data, "    memory 1G;                              # t:1\n"));
+    buf_clear(&out);
+    assert_int_equal(conf_diff_restart(second, third, &out), 4);
+    assert_non_null(strstr(out.data, "workers: stays 3 until a restart; the file says auto\n"));
+    assert_non_null(strstr(out.data, "user: stays unset until a restart; the file says x\n"));
+    assert_non_null(strstr(out.data, "admin.socket: stays /s mode=0600 until a restart"));
+    assert_non_null(strstr(out.data, "store.size: stays 10G until a restart; the file says 11G\n"));
+    conf_keep_restart(third, second);
+    conf_unref(second);
+    assert_string_equal(third->state_dir, "/a"); /* the first one's memory: ASan would see */
+    assert_string_equal(third->listens[0].text, ":80");
+    assert_null(third->user);
+    conf_unref(third);
+    buf_free(&out);
+}
+
 static void test_references(void **state)
 {
     (void)state;
@@ -354,8 +400,9 @@ int main(void)
         cmocka_unit_test(test_defaults),          cmocka_unit_test(test_default_limits),
         cmocka_unit_test(test_everything_server), cmocka_unit_test(test_everything_site),
         cmocka_unit_test(test_dump_loads),        cmocka_unit_test(test_dump_notes),
-        cmocka_unit_test(test_restart),           cmocka_unit_test(test_references),
-        cmocka_unit_test(test_examples),          cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_restart),           cmocka_unit_test(test_keep),
+        cmocka_unit_test(test_references),        cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_reference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
