@@ -1,0 +1,23 @@
+#ifndef ADMIN_HANDLERS_H
+#define ADMIN_HANDLERS_H
+/* handlers - what the route table points to; each makes request->reply. */
+#include "admin/request.h"
+
+void health_live(struct admin_request *request);
+void health_ready(struct admin_request *request);
+void metrics_get(struct admin_request *request);
+void session_post(struct admin_request *request);
+void session_get(struct admin_request *request);
+void session_delete(struct admin_request *request);
+void login_code_post(struct admin_request *request);
+void status_get(struct admin_request *request);
+void stats_get(struct admin_request *request);
+void top_get(struct admin_request *request);
+void events_get(struct admin_request *request);
+void purges_get(struct admin_request *request);
+void purges_post(struct admin_request *request);
+void config_reload_post(struct admin_request *request);
+void log_reopen_post(struct admin_request *request);
+void stop_post(struct admin_request *request);
+void asset_get(struct admin_request *request);
+#endif

@@ -1,0 +1,367 @@
+/*
+ * metrics - the Prometheus text format 0.0.4: base units, labels from the configuration and our own
+ * words, never from traffic. No metric without a source.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "admin/handlers.h"
+#include "admin/private.h"
+#include "admin/problem.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "fetch/fetch.h"
+#include "http/cache_status.h"
+
+static void head(struct buf *out, const char *name, const char *type, const char *help)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void value(struct buf *out, const char *name, uint64_t number)
+{
+    buf_puts(out, name);
+    buf_putc(out, ' ');
+    buf_put_u64(out, number);
+    buf_putc(out, '\n');
+}
+
+static void counter(struct buf *out, const char *name, const char *help, uint64_t number)
+{
+    head(out, name, "counter", help);
+    value(out, name, number);
+}
+
+static void gauge(struct buf *out, const char *name, const char *help, uint64_t number)
+{
+    head(out, name, "gauge", help);
+    value(out, name, number);
+}
+
+struct labelled {
+    const char *label; /* its value */
+    uint64_t number;
+};
+
+static void rows_put(struct buf *out, const char *name, const char *label,
+                     const struct labelled rows[], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, "%s{%s=\"%s\"} ", name, label, rows[i].label);
+        buf_put_u64(out, rows[i].number);
+        buf_putc(out, '\n');
+    }
+}
+
+/* A label's value: a site's name comes from the configuration, but may hold anything. */
+static void label_put(struct buf *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\\' || *text == '"') {
+            buf_putc(out, '\\');
+        }
+        buf_putc(out, *text == '\n' ? ' ' : *text);
+    }
+}
+
+/* name{site="...",label="word"} number */
+static void site_line(struct buf *out, const char *name, const char *site, const char *label,
+                      const struct labelled *row)
+{
+    buf_puts(out, name);
+    buf_puts(out, "{site=\"");
+    label_put(out, site);
+    buf_printf(out, "\",%s=\"%s\"} ", label, row->label);
+    buf_put_u64(out, row->number);
+    buf_putc(out, '\n');
+}
+
+struct scrape {
+    struct buf *out;
+    struct service *service;
+    struct counters_sum counters;
+    struct service_connections connections;
+    struct store_stats store;
+};
+
+static void put_sites(struct scrape *scrape)
+{
+    static const char *const classes[6] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    static const char *const sources[BYTES_COUNT] = {"cache", "origin", "self"};
+    const struct counters_sum *sum = &scrape->counters;
+    static const char *const names[3] = {"larder_requests_total", "larder_responses_total",
+                                         "larder_response_bytes_total"};
+    static const char *const helps[3] = {"Requests by what was done.", "Responses by status class.",
+                                         "Bytes sent to clients by where they came from."};
+    static const char *const labels[3] = {"result", "class", "source"};
+    static const unsigned counts[3] = {RESULT_COUNT, 6, BYTES_COUNT};
+
+    for (unsigned kind = 0; kind < 3; kind++) {
+        head(scrape->out, names[kind], "counter", helps[kind]);
+        for (unsigned slot = 0; slot < COUNTERS_SITES; slot++) {
+            const char *site = service_site_name(scrape->service, slot);
+            for (unsigned i = 0; site != NULL && i < counts[kind]; i++) {
+                struct labelled row;
+                if (kind == 0) {
+                    row = (struct labelled){request_result_name((enum request_result)i),
+                                            sum->site[slot][i]};
+                } else if (kind == 1) {
+                    row = (struct labelled){classes[i], sum->site_responses[slot][i]};
+                } else {
+                    row = (struct labelled){sources[i], sum->site_bytes[slot][i]};
+                }
+                site_line(scrape->out, names[kind], site, labels[kind], &row);
+            }
+        }
+    }
+}
+
+static void put_histogram(struct buf *out, const char *name, const char *label,
+                          const uint64_t bucket[HISTOGRAM_BUCKETS], uint64_t sum_us)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        count += bucket[i];
+        if (i + 1 < HISTOGRAM_BUCKETS) {
+            buf_printf(out, "%s_bucket{%s,le=\"%.6f\"} %llu\n", name, label,
+                       (double)histogram_bound_us(i) / 1e6, (unsigned long long)count);
+        }
+    }
+    buf_printf(out, "%s_bucket{%s,le=\"+Inf\"} %llu\n", name, label, (unsigned long long)count);
+    buf_printf(out, "%s_sum{%s} %.6f\n", name, label, (double)sum_us / 1e6);
+    buf_printf(out, "%s_count{%s} %llu\n", name, label, (unsigned long long)count);
+}
+
+static void put_times(struct scrape *scrape)
+{
+    const struct counters_sum *sum = &scrape->counters;
+
+    head(scrape->out, "larder_request_duration_seconds", "histogram",
+         "From the request to the last byte.");
+    put_histogram(scrape->out, "larder_request_duration_seconds", "result=\"hit\"", sum->hit_time,
+                  sum->hit_time_sum_us);
+    put_histogram(scrape->out, "larder_request_duration_seconds", "result=\"miss\"", sum->miss_time,
+                  sum->miss_time_sum_us);
+    head(scrape->out, "larder_origin_duration_seconds", "histogram",
+         "Origin requests, from the start to the phase named.");
+    put_histogram(scrape->out, "larder_origin_duration_seconds", "phase=\"first_byte\"",
+                  sum->origin_first_byte, sum->origin_first_byte_sum_us);
+}
+
+static void put_reasons(struct scrape *scrape, const char *name, const char *help, unsigned first,
+                        unsigned last)
+{
+    head(scrape->out, name, "counter", help);
+    for (unsigned i = first; i <= last && i < COUNTERS_REASONS; i++) {
+        const struct labelled row = {http_reason_name((enum http_reason)i),
+                                     scrape->counters.reasons[i]};
+        rows_put(scrape->out, name, "reason", &row, 1);
+    }
+}
+
+static void put_origin(struct scrape *scrape)
+{
+    static const char *const faults[] = {
+        [FETCH_OK] = NULL,
+        [FETCH_DNS] = "dns",
+        [FETCH_CONNECT_REFUSED] = "connect_refused",
+        [FETCH_CONNECT_TIMEOUT] = "connect_timeout",
+        [FETCH_FIRST_BYTE_TIMEOUT] = "first_byte_timeout",
+        [FETCH_IDLE_TIMEOUT] = "idle_timeout",
+        [FETCH_CLOSED] = "closed",
+        [FETCH_BAD_RESPONSE] = "bad_response",
+        [FETCH_INCOMPLETE] = "incomplete",
+        [FETCH_BODY_BAD] = "request_body",
+        [FETCH_INTERNAL] = "internal",
+    };
+    const struct counters_sum *sum = &scrape->counters;
+    struct buf *out = scrape->out;
+
+    counter(out, "larder_origin_requests_total", "Requests sent to origins.", sum->origin_requests);
+    counter(out, "larder_origin_bytes_total", "Body bytes received from origins.",
+            sum->origin_bytes);
+    counter(out, "larder_origin_retries_total", "Requests sent once more.", sum->origin_retries);
+    counter(out, "larder_origin_connects_total", "Connections made to origins.",
+            scrape->connections.origin_connects);
+    counter(out, "larder_origin_reused_total", "Origin requests over a connection that was there.",
+            scrape->connections.origin_reused);
+    gauge(out, "larder_origin_requests_active", "Origin requests under way.",
+          scrape->connections.origin_active);
+    head(out, "larder_origin_errors_total", "counter", "Origin requests that failed.");
+    for (unsigned i = 1; i < ARRAY_LEN(faults); i++) {
+        const struct labelled row = {faults[i], sum->origin_faults[i]};
+        rows_put(out, "larder_origin_errors_total", "reason", &row, 1);
+    }
+}
+
+static void put_traffic(struct scrape *scrape)
+{
+    const struct counters_sum *sum = &scrape->counters;
+    const struct service_connections *net = &scrape->connections;
+    const struct labelled errors[] = {{"origin", sum->errors_origin}, {"self", sum->errors_self}};
+    const struct labelled open[] = {{"idle", net->idle}, {"active", net->open - net->idle}};
+    struct buf *out = scrape->out;
+
+    put_sites(scrape);
+    put_times(scrape);
+    counter(out, "larder_collapsed_total", "Requests that waited for another one's fetch.",
+            sum->collapsed);
+    put_reasons(scrape, "larder_miss_total", "Cacheable requests that were no hit, by reason.",
+                HTTP_REASON_ABSENT, HTTP_REASON_CORRUPT);
+    put_reasons(scrape, "larder_pass_total", "Requests never looked for in the cache, by reason.",
+                HTTP_REASON_RULE, HTTP_REASON_TUNNEL);
+    put_reasons(scrape, "larder_not_stored_total", "Responses that were not stored, by reason.",
+                HTTP_REASON_NO_STORE, HTTP_REASON_FRAMING);
+    head(out, "larder_errors_total", "counter", "Responses 5xx by who made them.");
+    rows_put(out, "larder_errors_total", "source", errors, ARRAY_LEN(errors));
+    head(out, "larder_connections", "gauge", "Client connections.");
+    rows_put(out, "larder_connections", "state", open, ARRAY_LEN(open));
+    counter(out, "larder_connections_accepted_total", "Client connections accepted.",
+            net->accepted);
+    counter(out, "larder_connections_refused_total",
+            "Client connections refused at a limit or for want of descriptors.", net->refused);
+    counter(out, "larder_connections_timed_out_total", "Client connections ended by a deadline.",
+            net->timed_out);
+    counter(out, "larder_bad_requests_total", "Requests the parser refused.", net->bad_requests);
+}
+
+static void put_store(struct scrape *scrape)
+{
+    const struct store_stats *store = &scrape->store;
+    bool has_disk = store->disk_state != STORE_DISK_OFF;
+    const struct labelled bytes[] = {{"memory", store->memory_bytes},
+                                     {"disk", store->disk_bytes},
+                                     {"index", store->index_bytes}};
+    const struct labelled capacity[] = {{"memory", store->memory_capacity_bytes},
+                                        {"disk", store->disk_capacity_bytes}};
+    const struct labelled objects[] = {{"memory", store->memory_objects},
+                                       {"disk", store->disk_objects}};
+    const struct labelled removed[] = {
+        {"size", has_disk ? store->evicted_disk : store->evicted_memory},
+        {"expired", store->expired},
+        {"purged", store->purged},
+        {"replaced", store->replaced},
+        {"corrupt", store->corrupt}};
+    const struct labelled errors[] = {{"read", store->read_errors}, {"write", store->write_errors}};
+    struct buf *out = scrape->out;
+
+    head(out, "larder_store_bytes", "gauge", "In use.");
+    rows_put(out, "larder_store_bytes", "tier", bytes, ARRAY_LEN(bytes));
+    head(out, "larder_store_capacity_bytes", "gauge", "The most that may be in use.");
+    rows_put(out, "larder_store_capacity_bytes", "tier", capacity, ARRAY_LEN(capacity));
+    head(out, "larder_store_objects", "gauge", "Stored responses.");
+    rows_put(out, "larder_store_objects", "tier", objects, ARRAY_LEN(objects));
+    head(out, "larder_store_removed_total", "counter", "Stored responses that left the store.");
+    rows_put(out, "larder_store_removed_total", "reason", removed, ARRAY_LEN(removed));
+    counter(out, "larder_store_memory_evictions_total", "Objects that left memory to make room.",
+            store->evicted_memory);
+    counter(out, "larder_store_reinserted_total", "Objects written again to outlive their file.",
+            store->reinserted);
+    gauge(out, "larder_store_fills", "Objects being filled.", store->fills);
+    gauge(out, "larder_store_queued_write_bytes", "Waiting for the disk.",
+          store->queued_write_bytes);
+    counter(out, "larder_store_not_written_total", "Kept in memory only, the disk was too slow.",
+            store->not_stored_disk);
+    counter(out, "larder_store_read_bytes_total", "Read from disk.", store->read_bytes);
+    counter(out, "larder_store_written_bytes_total", "Written to disk.", store->written_bytes);
+    counter(out, "larder_store_reads_total", "Objects and pieces read from disk.",
+            store->read_count);
+    counter(out, "larder_store_writes_total", "Batches written to disk.", store->written_count);
+    head(out, "larder_store_errors_total", "counter", "Disk operations that failed.");
+    rows_put(out, "larder_store_errors_total", "op", errors, ARRAY_LEN(errors));
+    gauge(out, "larder_store_recovering", "1 while the index is loaded.", store->recovering);
+    gauge(out, "larder_store_disk_failed", "1 while the disk cannot be used.",
+          store->disk_state == STORE_DISK_FAILED);
+}
+
+static void put_admin(struct scrape *scrape, struct admin *admin)
+{
+    const struct labelled orders[] = {
+        {"hard",
+         atomic_load_explicit(&admin->purge_orders[STORE_PURGE_HARD], memory_order_relaxed)},
+        {"soft",
+         atomic_load_explicit(&admin->purge_orders[STORE_PURGE_SOFT], memory_order_relaxed)}};
+    const struct labelled purged[] = {
+        {"hard", atomic_load_explicit(&admin->purged[STORE_PURGE_HARD], memory_order_relaxed)},
+        {"soft", atomic_load_explicit(&admin->purged[STORE_PURGE_SOFT], memory_order_relaxed)}};
+    const struct labelled dropped[] = {{"ring_full", scrape->counters.log_dropped},
+                                       {"write_failed", service_log_dropped(scrape->service)}};
+    struct service_reload reload;
+    struct buf *out = scrape->out;
+
+    service_last_reload(scrape->service, &reload);
+    head(out, "larder_purges_total", "counter", "Purges asked for over the admin API.");
+    rows_put(out, "larder_purges_total", "mode", orders, ARRAY_LEN(orders));
+    head(out, "larder_purged_objects_total", "counter", "Stored responses these purges matched.");
+    rows_put(out, "larder_purged_objects_total", "mode", purged, ARRAY_LEN(purged));
+    gauge(out, "larder_config_last_reload_successful", "1 unless the last reload failed.",
+          !reload.ever || reload.ok);
+    gauge(out, "larder_config_last_reload_success_timestamp_seconds",
+          "When the configuration in force was loaded.", (uint64_t)(reload.loaded_ms / 1000));
+    head(out, "larder_log_dropped_total", "counter", "Access log lines that were lost.");
+    rows_put(out, "larder_log_dropped_total", "cause", dropped, ARRAY_LEN(dropped));
+    counter(out, "larder_admin_auth_failures_total", "Wrong tokens and logins.",
+            auth_failures(admin->auth));
+    counter(out, "larder_admin_requests_total", "Requests to the admin server.",
+            atomic_load_explicit(&admin->requests, memory_order_relaxed));
+    gauge(out, "larder_admin_streams", "Open event streams.", events_count(admin->events));
+}
+
+static uint64_t resident_bytes(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+
+    if (file != NULL) {
+        if (fscanf(file, "%*u %llu", &pages) != 1) {
+            pages = 0;
+        }
+        (void)fclose(file);
+    }
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void put_process(struct scrape *scrape)
+{
+    struct rusage usage;
+    struct buf *out = scrape->out;
+
+    head(out, "larder_build_info", "gauge", "The version that runs.");
+    buf_puts(out, "larder_build_info{version=\"" LARDER_VERSION "\"} 1\n");
+    gauge(out, "larder_workers", "Worker threads.", service_workers(scrape->service));
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
+        double cpu_s = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
+                       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+        head(out, "process_cpu_seconds_total", "counter", "Processor time.");
+        buf_printf(out, "process_cpu_seconds_total %.6f\n", cpu_s);
+    }
+    gauge(out, "process_resident_memory_bytes", "Memory in use.", resident_bytes());
+    head(out, "process_start_time_seconds", "gauge", "Unix time of the start.");
+    buf_printf(out, "process_start_time_seconds %.3f\n",
+               (double)clock_wall_ms() / 1000.0 - service_uptime_s(scrape->service));
+}
+
+void metrics_get(struct admin_request *request)
+{
+    struct admin *admin = request->admin;
+
+    if (request->conf->admin.metrics == CONF_METRICS_OFF) {
+        problem_reply(request, PROBLEM_NOT_FOUND, "metrics are off; `admin { metrics on; }`");
+        return;
+    }
+    struct scrape *scrape = mem_new(sizeof(*scrape));
+    scrape->out = reply_begin(request, 200, "text/plain; version=0.0.4; charset=utf-8");
+    scrape->service = admin->service;
+    service_counters(admin->service, &scrape->counters);
+    service_connections(admin->service, &scrape->connections);
+    store_stats(service_store(admin->service), &scrape->store);
+    put_process(scrape);
+    put_traffic(scrape);
+    put_origin(scrape);
+    put_store(scrape);
+    put_admin(scrape, admin);
+    mem_free(scrape);
+}

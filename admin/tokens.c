@@ -1,0 +1,225 @@
+/* tokens - the file is small and read whole; the first one is made beside its place and linked in,
+ * so that a crash cannot leave half a file. */
+#include "admin/tokens.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+
+#define TOKENS_FILE_MAX_BYTES ((size_t)65536)
+
+static struct span word_next(struct span *line)
+{
+    *line = span_trim(*line);
+    size_t len = 0;
+    while (len < line->len && line->ptr[len] != ' ' && line->ptr[len] != '\t') {
+        len++;
+    }
+    struct span word = span_of(line->ptr, len);
+    line->ptr += len;
+    line->len -= len;
+    return word;
+}
+
+static bool name_is_good(struct span name)
+{
+    if (name.len == 0 || name.len >= AUTH_NAME_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        char c = ascii_lower(name.ptr[i]);
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.')) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool scope_parse(struct span word, enum auth_scope *out)
+{
+    static const enum auth_scope scopes[] = {AUTH_READ, AUTH_PURGE, AUTH_ADMIN};
+
+    for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+        if (span_eq(word, span_str(auth_scope_name(scopes[i])))) {
+            *out = scopes[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool line_parse(struct span line, struct token *out)
+{
+    struct span name = word_next(&line);
+    struct span scope = word_next(&line);
+    struct span digest = word_next(&line);
+
+    if (!name_is_good(name) || !scope_parse(scope, &out->scope) ||
+        !secret_digest_parse(digest, &out->digest)) {
+        return false;
+    }
+    memcpy(out->name, name.ptr, name.len);
+    out->name[name.len] = '\0';
+    return true;
+}
+
+static bool name_is_new(const struct tokens *tokens, const char *name)
+{
+    for (size_t i = 0; i < tokens->count; i++) {
+        if (strcmp(tokens->list[i].name, name) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum err tokens_parse(struct span text, struct tokens *out, size_t *line)
+{
+    out->count = 0;
+    for (*line = 1; text.len > 0; ++*line) {
+        const char *end = memchr(text.ptr, '\n', text.len);
+        size_t len = end == NULL ? text.len : (size_t)(end - text.ptr);
+        struct span row = span_trim(span_of(text.ptr, len));
+        text.ptr += len + (end != NULL);
+        text.len -= len + (end != NULL);
+        if (row.len == 0 || row.ptr[0] == '#') {
+            continue;
+        }
+        if (out->count == TOKENS_MAX) {
+            return ERR_LIMIT;
+        }
+        struct token *token = &out->list[out->count];
+        if (!line_parse(row, token) || !name_is_new(out, token->name)) {
+            return ERR_SYNTAX;
+        }
+        out->count++;
+    }
+    return ERR_OK;
+}
+
+static enum err fail_errno(char *why, size_t size, const char *what, const char *path)
+{
+    int code = errno;
+    char text[96];
+
+    (void)snprintf(why, size, "%s %s: %s", what, path, strerror_r(code, text, sizeof(text)));
+    return code == ENOENT ? ERR_ABSENT : ERR_IO;
+}
+
+static enum err file_read(int fd, struct buf *out)
+{
+    char block[4096];
+    ssize_t got;
+
+    while ((got = read(fd, block, sizeof(block))) > 0) {
+        buf_append(out, span_of(block, (size_t)got));
+    }
+    return got < 0 || out->failed ? ERR_IO : ERR_OK;
+}
+
+enum err tokens_load(const char *path, struct tokens *out, char *why, size_t why_size)
+{
+    struct stat facts;
+    struct buf text;
+    size_t line = 0;
+
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return fail_errno(why, why_size, "cannot read", path);
+    }
+    if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode) || (facts.st_mode & 0077) != 0) {
+        (void)close(fd);
+        (void)snprintf(why, why_size, "%s must be a file only its owner may read; chmod 600 it",
+                       path);
+        return ERR_IO;
+    }
+    buf_init(&text, TOKENS_FILE_MAX_BYTES);
+    enum err err = file_read(fd, &text);
+    (void)close(fd);
+    if (err != ERR_OK) {
+        (void)snprintf(why, why_size, "%s cannot be read or is larger than 64 KiB", path);
+    } else {
+        err = tokens_parse(buf_span(&text), out, &line);
+        if (err != ERR_OK) {
+            (void)snprintf(why, why_size,
+                           "%s:%zu: not `name read|purge|admin sha256`, or a name used twice", path,
+                           line);
+        }
+    }
+    buf_free(&text);
+    return err;
+}
+
+static bool write_all(int fd, struct span text)
+{
+    while (text.len > 0) {
+        ssize_t put = write(fd, text.ptr, text.len);
+        if (put < 0 && errno != EINTR) {
+            return false;
+        }
+        if (put > 0) {
+            text.ptr += put;
+            text.len -= (size_t)put;
+        }
+    }
+    return true;
+}
+
+static void tokens_print_first(struct buf *out, const char *token)
+{
+    struct secret_digest digest = secret_digest(span_str(token));
+    char hex[2 * SECRET_DIGEST_BYTES + 1];
+    char stamp[32] = "";
+    time_t now = (time_t)(clock_wall_ms() / 1000);
+    struct tm parts;
+
+    if (gmtime_r(&now, &parts) != NULL) {
+        (void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    }
+    secret_digest_print(&digest, hex);
+    buf_puts(
+        out,
+        "# Larder's admin tokens: name, scope (read, purge, admin), SHA-256 of the token, created.\n"
+        "# A line taken out ends its token. To add one, choose NAME_SCOPE_SECRET and write:\n"
+        "# NAME SCOPE $(printf %s NAME_SCOPE_SECRET | sha256sum | cut -c1-64)\n");
+    buf_printf(out, "admin admin %s %s\n", hex, stamp);
+}
+
+enum err tokens_create(const char *path, char token[AUTH_TOKEN_BYTES], char *why, size_t why_size)
+{
+    char secret[SECRET_CHARS + 1];
+    char beside[4096];
+    struct buf text;
+
+    secret_make(secret, SECRET_CHARS);
+    (void)snprintf(token, AUTH_TOKEN_BYTES, "admin_admin_%s", secret);
+    if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside)) {
+        (void)snprintf(why, why_size, "the path of the token file is too long");
+        return ERR_LIMIT;
+    }
+    (void)unlink(beside);
+    int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        (void)fail_errno(why, why_size, "cannot write", beside);
+        return ERR_IO;
+    }
+    buf_init(&text, 4096);
+    tokens_print_first(&text, token);
+    bool good = !text.failed && write_all(fd, buf_span(&text)) && fsync(fd) == 0;
+    good = close(fd) == 0 && good;
+    if (!good || link(beside, path) != 0) {
+        (void)fail_errno(why, why_size, "cannot write", path);
+        good = false;
+    }
+    (void)unlink(beside);
+    buf_free(&text);
+    return good ? ERR_OK : ERR_IO;
+}
