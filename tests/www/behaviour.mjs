@@ -165,6 +165,9 @@ test('the form: several URLs, reason, result in the history', async ({ page, moc
   await until('in the history', async () => (await row.innerText()).includes('test 7'));
   ok((await row.getAttribute('class')).includes('fresh'), 'not marked');
   equal(mock.bodies.at(-1).reason, 'test 7', 'reason');
+  const rows = await page.locator('tbody tr').count();
+  await page.getByRole('button', { name: 'Dry runs' }).click();
+  equal(await page.locator('tbody tr').count(), rows + 1, 'rows with the preview');
   equal(mock.bodies.at(-1).select.urls.length, 2, 'URLs sent');
 });
 

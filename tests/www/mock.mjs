@@ -35,7 +35,7 @@ function point(t, step, scenario) {
   const bad = scenario === 'problems' && smooth(t, 120, 0.4) > 0.75 ? 0.06 : 0;
   const share = { stale: 0.012, revalidated: 0.035, miss: 0.062 + 0.03 * smooth(t, 73, 2), pass: 0.04, error: 0.0004 * r() + bad };
   const n = (s) => Math.round(all * s * (0.85 + 0.3 * r()));
-  const made = { stale: n(share.stale), revalidated: n(share.revalidated), miss: n(share.miss), pass: n(share.pass), error: n(share.error), synthetic: 0 };
+  const made = { stale: n(share.stale), revalidated: n(share.revalidated), miss: n(share.miss), pass: n(share.pass), error: n(share.error), synthetic: 0, denied: 0 };
   made.hit = Math.max(0, Math.round(all) - made.stale - made.revalidated - made.miss - made.pass - made.error);
   const known = (n) => (empty ? null : n);
   return {
@@ -65,13 +65,13 @@ function stats(range, now, scenario) {
   out.totals = totals(now, scenario);
   out.definitions = {
     hit_ratio: '(hit + stale + revalidated) / (hit + stale + revalidated + miss)',
-    byte_hit_ratio: 'bytes from cache / bytes to clients', cacheable_share: 'cacheable / all',
+    byte_hit_ratio: 'bytes from the cache / bytes to clients', cacheable_share: 'cacheable / all',
   };
   return out;
 }
 
 function summed(now, seconds, step, scenario) {
-  const sum = { requests: 0, hit: 0, stale: 0, revalidated: 0, miss: 0, pass: 0, synthetic: 0, error: 0, bytes_cache: 0, bytes_origin: 0, bytes_self: 0 };
+  const sum = { requests: 0, hit: 0, stale: 0, revalidated: 0, miss: 0, pass: 0, synthetic: 0, denied: 0, error: 0, bytes_cache: 0, bytes_origin: 0, bytes_self: 0 };
   for (let t = Math.floor(now / step) * step - seconds + step; t <= now; t += step) {
     const p = point(t, step, scenario);
     for (const key of Object.keys(sum)) {
@@ -82,7 +82,7 @@ function summed(now, seconds, step, scenario) {
   const ratio = (a, b) => (b > 0 ? a / b : null);
   const known = (n) => (scenario === 'empty' ? null : n);
   return {
-    ...sum, hit_ratio: ratio(cache, cache + sum.miss), byte_hit_ratio: ratio(sum.bytes_cache, sum.bytes_cache + sum.bytes_origin),
+    ...sum, covered_s: seconds, hit_ratio: ratio(cache, cache + sum.miss), byte_hit_ratio: ratio(sum.bytes_cache, sum.bytes_cache + sum.bytes_origin),
     cacheable_share: ratio(cache + sum.miss, sum.requests), errors_5xx: sum.error, errors_origin: Math.ceil(sum.error * 0.8),
     errors_self: sum.error - Math.ceil(sum.error * 0.8), origin_first_byte_p50_ms: known(41.2), origin_first_byte_p95_ms: known(118.4),
     cache_p95_ms: known(0.36), requests_per_s: sum.requests / seconds, saved_bytes_per_s: sum.bytes_cache / seconds, evictions: scenario === 'empty' ? 0 : 12,
@@ -168,7 +168,7 @@ export class Mock {
   history() {
     const at = (s) => new Date(Date.now() - s * 1000).toISOString();
     const row = (id, s, mode, matched, bytes, by, urls, reason, dry_run = false) => ({
-      id, state: 'done', mode, dry_run, matched, bytes, variants: matched, in_flight: 0, effective_at: at(s), took_s: 0.0004 + matched * 0.0001,
+      id, state: 'done', mode, dry_run, urls: urls.length, matched, bytes, variants: matched, in_flight: 0, effective_at: at(s), took_s: 0.0004 + matched * 0.0001,
       sample: urls, by, reason, results: urls.map((url) => ({ url, matched: 1 })), hints: [],
     });
     return [
@@ -369,16 +369,14 @@ export class Mock {
     const none = urls.every((u) => u.includes('absent'));
     const matched = none ? 0 : this.matched * urls.length;
     const done = {
-      id: `p_${String(100 + this.bodies.length)}`, state: 'done', mode: order.mode, dry_run: order.dry_run === true, matched, bytes: matched * 70_512,
+      id: `p_${String(100 + this.bodies.length)}`, state: 'done', mode: order.mode, dry_run: order.dry_run === true, urls: urls.length, matched, bytes: matched * 70_512,
       variants: matched, in_flight: none ? 0 : 1, effective_at: new Date().toISOString(), took_s: 0.0021, sample: none ? [] : urls, by: `token:${session.name}`,
       reason: order.reason ?? '', results: urls.map((url) => ({ url, matched: none ? 0 : this.matched })),
       hints: none ? ['http://shop.example/absent/ (with a slash at the end) is stored'] : [],
     };
-    if (!done.dry_run) {
-      this.purges.unshift(done);
-      for (const stream of this.streams) {
-        this.event(stream, 'purge', done);
-      }
+    this.purges.unshift(done);
+    for (const stream of this.streams) {
+      this.event(stream, 'purge', done);
     }
     this.json(response, 200, done);
   }

@@ -46,7 +46,7 @@ export interface Status {
 }
 
 export const COLUMNS = [
-  'requests', 'hit', 'stale', 'revalidated', 'miss', 'pass', 'synthetic', 'error',
+  'requests', 'hit', 'stale', 'revalidated', 'miss', 'pass', 'synthetic', 'denied', 'error',
   'bytes_cache', 'bytes_origin', 'bytes_self',
   'origin_first_byte_p50_ms', 'origin_first_byte_p95_ms', 'hit_p50_ms', 'hit_p95_ms',
   'connections', 'evicted',
@@ -56,6 +56,7 @@ export type Cell = number | null;
 export type Point = { t: number } & Partial<Record<Column, Cell>>;
 
 export interface Totals {
+  covered_s?: Cell; // less than the minute or the day after a start
   requests?: Cell;
   bytes_cache?: Cell;
   bytes_origin?: Cell;
@@ -119,7 +120,7 @@ export interface Purge {
   sample: string[];
   by: string;
   reason: string;
-  select?: { urls?: string[] };
+  urls: number; // asked for; the lists below may be shorter
   results?: PurgeResult[];
   hints?: string[];
 }

@@ -26,6 +26,7 @@ export const RESULTS: readonly Kind[] = [
   { key: 'miss', label: 'miss', note: 'fetched from the origin, might be stored' },
   { key: 'pass', label: 'pass', note: 'not cacheable, handed through' },
   { key: 'synthetic', label: 'own', note: 'answered by Larder itself' },
+  { key: 'denied', label: 'denied', note: 'refused by a rule or a limit' },
   { key: 'error', label: 'error', note: 'no answer from the origin, or a fault of Larder' },
 ];
 
@@ -120,9 +121,11 @@ export function reduce(model: Model, action: Action): Model {
 
 const sum = (cells: Cell[]): number => cells.reduce<number>((a, c) => a + (c ?? 0), 0);
 
-// Kinds that are drawn: "own" answers only where there were any.
+const RARE: readonly Column[] = ['synthetic', 'denied'];
+
+// Kinds that are drawn: own answers and refusals only where there were any.
 export function kindsShown(series: Series, kinds: readonly Kind[]): readonly Kind[] {
-  return kinds.filter((k) => k.key !== 'synthetic' || sum(series.columns.synthetic) > 0);
+  return kinds.filter((k) => !RARE.includes(k.key) || sum(series.columns[k.key]) > 0);
 }
 
 // Per-second values of each kind, and their running sums from the first kind upwards.
@@ -249,11 +252,11 @@ function errorsTile(model: Model): Tile {
     key: 'errors', label: 'Errors', number: f.percent(share), aside: 'last minute',
     tone: f.isNumber(share) && share >= ERRORS_BAD ? 'bad' : 'plain',
     rows: [
-      ['5xx answers', f.text(f.count(minute?.errors_5xx))],
+      ['responses 5xx', f.text(f.count(minute?.errors_5xx))],
       ['from origin', f.text(f.count(minute?.errors_origin))],
       ['ours', f.text(f.count(minute?.errors_self))],
     ],
-    formula: model.definitions.errors ?? model.definitions.error_share ?? '5xx answers / all requests',
+    formula: ['responses 5xx / all requests', model.definitions.errors_5xx].filter(Boolean).join('; '),
     // A lone error must not fill the height: it is measured against what would be bad.
     instrument: { kind: 'spark', values: model.recent?.columns.error ?? [], least: busiest * ERRORS_BAD * 2, tone: 'error' },
   };
@@ -267,7 +270,7 @@ export function tilesOf(model: Model): Tile[] {
   const low = f.isNumber(ratio) && ratio < RATIO_LOW;
   const good = f.isNumber(ratio) && ratio >= RATIO_GOOD;
   const columns = model.recent?.columns;
-  const fromOrigin = f.isNumber(minute?.bytes_origin) ? minute.bytes_origin / 60 : null;
+  const fromOrigin = divide(minute?.bytes_origin, minute?.covered_s ?? 60);
   return [
     {
       key: 'ratio', label: 'Hit ratio', number: f.percent(ratio), aside: low ? 'low' : good ? 'good' : '',

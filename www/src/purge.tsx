@@ -248,14 +248,15 @@ interface HistoryProps {
 }
 
 function HistoryRow({ item, fresh }: { item: Purge; fresh: boolean }) {
-  const urls = item.select?.urls ?? item.results?.map((r) => r.url) ?? item.sample;
+  const urls = item.results !== undefined && item.results.length > 0 ? item.results.map((r) => r.url) : item.sample;
+  const more = (item.urls ?? urls.length) - 1;
   return (
     <tr role="row" class={fresh ? 'fresh' : ''}>
       <td role="cell" data-label="time" title={f.utc(item.effective_at)} class="nowrap">{f.when(item.effective_at, Date.now() / 1000)}</td>
       <td role="cell" class="cell-url">
         <span class="url url-path" title={urls.join('\n')}>{urls[0] ?? f.NONE}</span>
-        {(urls.length > 1 || item.reason !== '') && (
-          <span class="note">{[urls.length > 1 ? `and ${urls.length - 1} more` : '', item.reason].filter(Boolean).join(' · ')}</span>
+        {(more > 0 || item.reason !== '') && (
+          <span class="note">{[more > 0 ? `and ${f.exact(more)} more` : '', item.reason].filter(Boolean).join(' · ')}</span>
         )}
       </td>
       <td role="cell" data-label="mode">{item.mode}{item.dry_run && ' (dry run)'}</td>
@@ -267,10 +268,16 @@ function HistoryRow({ item, fresh }: { item: Purge; fresh: boolean }) {
   );
 }
 
-function History({ items, error, fresh, onRetry }: HistoryProps) {
+// Every preview is a dry run, so these are kept out of sight until asked for.
+function History({ items: all, error, fresh, onRetry }: HistoryProps) {
+  const [dry, setDry] = useState(false);
+  const items = all === null || dry ? all : all.filter((item) => !item.dry_run);
   return (
     <section class="panel" aria-labelledby="history-title">
-      <header class="panel-head"><h2 id="history-title">History</h2></header>
+      <header class="panel-head">
+        <h2 id="history-title">History</h2>
+        <button type="button" class="quiet" aria-pressed={dry} disabled={all === null} onClick={() => setDry(!dry)}>Dry runs</button>
+      </header>
       {error !== '' && (
         <p class="inline-error" role="alert">The history could not be read: {error} <button type="button" class="small" onClick={onRetry}>Retry</button></p>
       )}

@@ -74,6 +74,7 @@ test('own answers are drawn only where there are any', () => {
   const keys = (s: Series): string[] => kindsShown(s, RESULTS).map((k) => k.key);
   assert.ok(!keys(seriesOf(stats([1]))).includes('synthetic'));
   assert.ok(keys(seriesOf(stats([1], { synthetic: [1] }))).includes('synthetic'));
+  assert.deepEqual(keys(seriesOf(stats([1], { denied: [1] }))), ['hit', 'stale', 'revalidated', 'miss', 'pass', 'denied', 'error']);
 });
 
 test('averages count only the time that has data', () => {
@@ -104,7 +105,7 @@ test('no data is a dash on every tile, never 0 %', () => {
 
 test('tiles say what the server said', () => {
   const minute: Totals = {
-    requests: 6000, hit_ratio: 0.915, cacheable_share: 0.9, byte_hit_ratio: 0.8, requests_per_s: 100, saved_bytes_per_s: 2 ** 20, bytes_origin: 60 * 1024,
+    requests: 6000, hit_ratio: 0.915, cacheable_share: 0.9, byte_hit_ratio: 0.8, requests_per_s: 100, saved_bytes_per_s: 2 ** 20, bytes_origin: 30 * 1024, covered_s: 30,
     origin_first_byte_p95_ms: 118.4, origin_first_byte_p50_ms: 40, cache_p95_ms: 0.4, errors_5xx: 3, errors_origin: 2, errors_self: 1, evictions: 12,
   };
   const m = model({
@@ -117,7 +118,7 @@ test('tiles say what the server said', () => {
     requests: '100 /s |  | peak today 3k/s, 24 h –, connections 5',
     saved: '1 MiB/s |  | 24 h 1 TiB, from origin 1 KiB/s, 24 h by bytes –',
     origin: '118 ms | p95 | p50 40 ms, 24 h p95 –, cache p95 0.40 ms',
-    errors: '0.05 % | last minute | 5xx answers 3, from origin 2, ours 1',
+    errors: '0.05 % | last minute | responses 5xx 3, from origin 2, ours 1',
     store: '61.0 % | of 100 B | objects 7, memory 402 of 512 MiB, evicted 12 /min',
   });
   assert.equal(tile(m, 'ratio')?.formula, 'the formula');
