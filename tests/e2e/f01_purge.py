@@ -1,0 +1,214 @@
+"""Purges: in force before the answer, all variants, exact counts, over every door."""
+import json
+import threading
+import time
+
+from case import head, reply, same
+
+
+def test_hard_purge(t):
+    origin = t.origin({"/p": reply(lambda request: str(origin.count("/p")), cache="max-age=600")})
+    larder = t.larder(origin)
+    larder.fetch("/p")
+    assert larder.fetch("/p").is_hit
+    answer = larder.purge("http://site.test/p")
+    same(answer["matched"], 1)
+    response = larder.fetch("/p")
+    assert not response.is_hit and response.body == b"2", response
+    assert larder.fetch("/p").is_hit
+
+
+def test_nothing_to_purge(t):
+    larder = t.larder(t.origin())
+    same(larder.purge("http://site.test/absent")["matched"], 0)
+    same(larder.purge("http://site.test/absent", "soft")["matched"], 0)
+
+
+def test_purge_is_exact(t):
+    origin = t.origin(default=reply("x", cache="max-age=600"))
+    larder = t.larder(origin)
+    targets = ["/p", "/p?x=1", "/p/", "/P", "/pp"]
+    for target in targets:
+        larder.fetch(target)
+    larder.fetch("/p", host="other.test")
+    same(larder.purge("http://site.test/p")["matched"], 1)
+    same([larder.fetch(target).is_hit for target in targets], [False, True, True, True, True])
+    assert larder.fetch("/p", host="other.test").is_hit
+
+
+def test_all_variants(t):
+    origin = t.origin({"/v": reply(lambda request: request.get("X-V"), cache="max-age=600", headers=[("Vary", "X-V")])})
+    larder = t.larder(origin)
+    for value in "abc":
+        larder.fetch("/v", headers=[("X-V", value)])
+    answer = larder.purge("http://site.test/v")
+    assert 3 in (answer["matched"], answer.get("variants")), answer
+    for value in "abc":
+        assert not larder.fetch("/v", headers=[("X-V", value)]).is_hit
+    same(origin.count("/v"), 6)
+
+
+def test_soft_purge_revalidates(t):
+    origin = t.origin({"/s": reply("body", cache="max-age=600", etag='"1"')})
+    larder = t.larder(origin)
+    larder.fetch("/s")
+    same(larder.purge("http://site.test/s", "soft")["matched"], 1)
+    response = larder.fetch("/s")
+    same((response.status, response.body), (200, b"body"))
+    same(origin.last("/s").get("If-None-Match"), '"1"', "a soft purge makes it stale, not gone")
+    assert larder.fetch("/s").is_hit
+    same(origin.count("/s"), 2)
+
+
+def test_in_force_before_the_answer(t):
+    origin = t.origin({"/p": reply(lambda request: str(origin.count("/p")), cache="max-age=600")})
+    larder = t.larder(origin)
+    for number in range(1, 60):
+        same(larder.fetch("/p").body.decode(), str(number))
+        assert larder.fetch("/p").is_hit
+        same(larder.purge("http://site.test/p", "hard" if number % 2 else "soft")["matched"], 1)
+
+
+def test_purge_of_what_is_in_flight(t):
+    """What was asked from the origin before the purge must not be served after it."""
+    for mode in ("hard", "soft"):
+        gate = threading.Event()
+
+        def behave(conn, request, gate=gate):
+            number = origin.count(request.path)
+            conn.send(head(200, [("Cache-Control", "max-age=600"), ("Content-Length", "8")]) + b"half")
+            if number == 1:
+                gate.wait(20)
+            conn.send(b"%04d" % number)
+        path = f"/{mode}"
+        origin = t.origin({path: behave})
+        larder = t.larder(origin)
+        with larder.client() as client:
+            client.request(path)
+            client.read_head()
+            larder.purge(f"http://site.test{path}", mode)
+            gate.set()
+        time.sleep(0.5)
+        response = larder.fetch(path)
+        same(response.body, b"half0002", f"{mode}: the old content after the purge")
+
+
+def test_purge_method(t):
+    origin = t.origin({"/p": reply("x", cache="max-age=600")})
+    larder = t.larder(origin)
+    larder.fetch("/p")
+    response = larder.fetch("/p", "PURGE")
+    same((response.status, json.loads(response.body)["matched"]), (200, 1))
+    same(json.loads(larder.fetch("/p", "PURGE").body)["matched"], 0)
+    assert not larder.fetch("/p").is_hit
+    same(origin.count(method="PURGE"), 0, "PURGE went to the origin")
+
+
+def test_purge_method_is_off_by_default(t):
+    origin = t.origin({"/p": reply("x", cache="max-age=600")})
+    sites = f"site * {{ origins {{ server o http://127.0.0.1:{origin.port}; }} }}"
+    larder = t.larder(origin, sites=sites)
+    larder.fetch("/p")
+    response = larder.fetch("/p", "PURGE")
+    assert response.status in (403, 405), response
+    assert larder.fetch("/p").is_hit
+    same(origin.count(method="PURGE"), 0)
+
+
+def test_purge_method_from_elsewhere(t):
+    origin = t.origin({"/p": reply("x", cache="max-age=600")})
+    sites = f"site * {{ origins {{ server o http://127.0.0.1:{origin.port}; }} cache {{ purge from 127.0.0.77; }} }}"
+    larder = t.larder(origin, sites=sites)
+    larder.fetch("/p")
+    assert larder.fetch("/p", "PURGE").status in (403, 405)
+    assert larder.fetch("/p").is_hit
+    same(larder.fetch("/p", "PURGE", source="127.0.0.77").status, 200)
+    assert not larder.fetch("/p").is_hit
+
+
+def test_cli_purge(t):
+    origin = t.origin({"/p": reply("x", cache="max-age=600", etag='"1"')})
+    larder = t.larder(origin)
+    larder.fetch("/p")
+    done = larder.command("purge", "--url", "http://site.test/p", check=0)
+    assert "1" in done.stdout, done.stdout
+    assert not larder.fetch("/p").is_hit
+    larder.command("purge", "--url", "http://site.test/p", "--soft", check=0)
+    larder.fetch("/p")
+    same(origin.last("/p").get("If-None-Match"), '"1"')
+    assert larder.command("purge").returncode != 0
+    assert larder.command("purge", "--url", "nonsense").returncode != 0
+
+
+def test_purge_from_disk(t):
+    """Objects that are only on disk, after a restart: counted and gone, and they do not come back."""
+    origin = t.origin(default=reply(lambda request: f"{request.path} {origin.count(request.path)}", cache="max-age=600"))
+    larder = t.larder(origin)
+    for number in range(20):
+        larder.fetch(f"/d{number}")
+    time.sleep(1.0)
+    larder.restart()
+    same(larder.purge("http://site.test/d0")["matched"], 1)
+    same(larder.purge("http://site.test/d0")["matched"], 0)
+    same(larder.purge("http://site.test/d1")["matched"], 1)
+    larder.kill()
+    larder.start()
+    same(larder.fetch("/d0").body, b"/d0 2", "a purge answered before the crash was forgotten")
+    same(larder.fetch("/d1").body, b"/d1 2")
+    assert larder.fetch("/d2").is_hit
+
+
+def test_purge_while_being_asked(t):
+    """Purges against readers in all workers: after the last purge everybody sees the new version."""
+    version = {"v": 0}
+    origin = t.origin({"/p": reply(lambda request: str(version["v"]), cache="max-age=600")})
+    larder = t.larder(origin)
+    stop = threading.Event()
+    errors = []
+
+    def read():
+        low = 0
+        with larder.client() as client:
+            while not stop.is_set():
+                floor = version["v"] - 1
+                client.request("/p")
+                got = int(client.read_response().body)
+                if got < low or got < floor:
+                    errors.append((got, low, floor))
+                low = max(low, got)
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(100):
+        version["v"] += 1
+        larder.purge("http://site.test/p")
+    stop.set()
+    for thread in threads:
+        thread.join()
+    same(errors, [], "an older version after a newer one")
+    same(larder.fetch("/p").body, b"100")
+
+
+def test_bad_purge_requests(t):
+    larder = t.larder(t.origin({"/p": reply("x", cache="max-age=600")}))
+    larder.fetch("/p")
+    for body in ({}, {"select": {}}, {"select": {"urls": "x"}}, {"select": {"urls": [1]}},
+                 {"select": {"urls": ["http://site.test/p"]}, "mode": "firm"},
+                 {"select": {"urls": ["/p"]}, "mode": "hard"},
+                 {"unknown": 1, "select": {"urls": ["http://site.test/p"]}, "mode": "hard"}):
+        status, answer = larder.api("/api/v1/purges", "POST", body)
+        assert status in (400, 422), (body, status, answer)
+        assert answer.get("title") or answer.get("detail"), answer
+    assert larder.fetch("/p").is_hit, "a refused purge purged"
+
+
+def test_counts_add_up(t):
+    origin = t.origin(default=reply("x", cache="max-age=600"))
+    larder = t.larder(origin)
+    urls = [f"http://site.test/c{number}" for number in range(50)]
+    for number in range(50):
+        larder.fetch(f"/c{number}")
+    status, answer = larder.api("/api/v1/purges", "POST", {"select": {"urls": urls + ["http://site.test/absent"]},
+                                                                   "mode": "hard"})
+    same((status, answer["matched"]), (200, 50))
+    same([number for number in range(50) if larder.fetch(f"/c{number}").is_hit], [])
