@@ -13,21 +13,29 @@ test('a login link is exchanged and leaves the address bar and the history', asy
   equal(await page.evaluate(() => history.length), 1 + 1, 'entries of the history'); // about:blank and the page
 });
 
-test('a used login link says so and offers the token', async ({ page, mock }) => {
-  await page.goto(`${mock.base}/#login=used`);
-  await page.getByText('has been used or is older than 5 minutes').waitFor();
-  ok(!page.url().includes('used'), page.url());
-  await page.getByLabel('Token').fill('good-token');
-  await page.keyboard.press('Enter');
-  await page.locator('.tile .value').first().waitFor();
-}, { allow: HTTP });
+test(
+  'a used login link says so and offers the token',
+  async ({ page, mock }) => {
+    await page.goto(`${mock.base}/#login=used`);
+    await page.getByText('has been used or is older than 5 minutes').waitFor();
+    ok(!page.url().includes('used'), page.url());
+    await page.getByLabel('Token').fill('good-token');
+    await page.keyboard.press('Enter');
+    await page.locator('.tile .value').first().waitFor();
+  },
+  { allow: HTTP },
+);
 
-test('too many logins: the page says how long to wait', async ({ page, mock }) => {
-  await page.goto(mock.base);
-  await page.getByLabel('Token').fill('too-often');
-  await page.keyboard.press('Enter');
-  await page.getByText(/Try again in 42/).waitFor();
-}, { allow: HTTP });
+test(
+  'too many logins: the page says how long to wait',
+  async ({ page, mock }) => {
+    await page.goto(mock.base);
+    await page.getByLabel('Token').fill('too-often');
+    await page.keyboard.press('Enter');
+    await page.getByText(/Try again in 42/).waitFor();
+  },
+  { allow: HTTP },
+);
 
 test('a newcomer causes no failed request', async ({ page, mock }) => {
   await page.goto(mock.base);
@@ -47,7 +55,11 @@ test('tiles show what the server sent, and go on', async ({ page, mock }) => {
   equal(await numberOf(page, 'store'), '61.0', 'store');
   equal(await numberOf(page, 'origin'), '118', 'origin');
   const before = await page.locator('.tile-saved .spark-line').getAttribute('d');
-  await until('the line moves', async () => (await page.locator('.tile-saved .spark-line').getAttribute('d')) !== before, 4000);
+  await until(
+    'the line moves',
+    async () => (await page.locator('.tile-saved .spark-line').getAttribute('d')) !== before,
+    4000,
+  );
   equal(await page.locator('.live').getAttribute('class'), 'live live-live', 'state');
 });
 
@@ -66,7 +78,11 @@ test('the chart has the colours of what happened, in both themes', async ({ page
   for (const scheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme: scheme });
     await until(`${scheme}: misses are drawn`, async () => (await pixelsLike(page, '--miss')) > 500, 5000);
-    await until(`${scheme}: the edge of hits is drawn`, async () => (await pixelsLike(page, '--hit')) > 200, 5000);
+    await until(
+      `${scheme}: the edge of hits is drawn`,
+      async () => (await pixelsLike(page, '--hit')) > 200,
+      5000,
+    );
   }
 });
 
@@ -77,21 +93,25 @@ test('without traffic the chart is empty', async ({ page, mock }) => {
   equal(await pixelsLike(page, '--miss'), 0, 'pixels of misses');
 });
 
-test('a range is asked for and drawn; a failing one offers Retry', async ({ page, mock }) => {
-  await enter(page, mock);
-  const label = page.locator('.range-bar .note');
-  await page.getByRole('radio', { name: '1 h' }).check();
-  await until('asked', () => mock.requests.includes('GET /api/v1/stats'));
-  equal(await label.textContent(), 'last hour', 'label');
-  await page.locator('.chart canvas').first().waitFor();
-  mock.badStats = true;
-  await page.getByRole('radio', { name: '7 d' }).check();
-  await page.getByText('The file of the long history is damaged').waitFor();
-  mock.badStats = false;
-  await page.getByRole('button', { name: 'Retry' }).click();
-  await page.locator('.chart canvas').first().waitFor();
-  equal(await page.getByText('This range could not be read').count(), 0, 'error');
-}, { allow: HTTP });
+test(
+  'a range is asked for and drawn; a failing one offers Retry',
+  async ({ page, mock }) => {
+    await enter(page, mock);
+    const label = page.locator('.range-bar .note');
+    await page.getByRole('radio', { name: '1 h' }).check();
+    await until('asked', () => mock.requests.includes('GET /api/v1/stats'));
+    equal(await label.textContent(), 'last hour', 'label');
+    await page.locator('.chart canvas').first().waitFor();
+    mock.badStats = true;
+    await page.getByRole('radio', { name: '7 d' }).check();
+    await page.getByText('The file of the long history is damaged').waitFor();
+    mock.badStats = false;
+    await page.getByRole('button', { name: 'Retry' }).click();
+    await page.locator('.chart canvas').first().waitFor();
+    equal(await page.getByText('This range could not be read').count(), 0, 'error');
+  },
+  { allow: HTTP },
+);
 
 test('the chart as table', async ({ page, mock }) => {
   await enter(page, mock);
@@ -111,34 +131,55 @@ test('top URLs by misses are asked for and in order', async ({ page, mock }) => 
   await enter(page, mock);
   ok((await page.locator('.cell-url').first().innerText()).includes('shop.example/'), 'by requests');
   await page.getByRole('radio', { name: 'Misses' }).check();
-  await until('the search comes first', async () => (await page.locator('.cell-url').first().innerText()).includes('/search?'));
+  await until('the search comes first', async () =>
+    (await page.locator('.cell-url').first().innerText()).includes('/search?'),
+  );
 });
 
-test('purge from the table: counted first, Cancel in focus, soft, then the result', async ({ page, mock }) => {
+test('purge from the table: counted first, Cancel in focus, soft, then the result', async ({
+  page,
+  mock,
+}) => {
   await enter(page, mock);
   await page.getByRole('button', { name: 'Purge http://shop.example/p/42' }).click();
   const confirm = page.getByRole('button', { name: 'Soft-purge 3 objects' });
   await confirm.waitFor();
   equal(await page.evaluate(() => document.activeElement.textContent), 'Cancel', 'focus');
-  equal(JSON.stringify(mock.bodies), JSON.stringify([{ select: { urls: ['http://shop.example/p/42'] }, mode: 'soft', dry_run: true, reason: '' }]), 'sent');
+  equal(
+    JSON.stringify(mock.bodies),
+    JSON.stringify([
+      { select: { urls: ['http://shop.example/p/42'] }, mode: 'soft', dry_run: true, reason: '' },
+    ]),
+    'sent',
+  );
   await confirm.click();
   await page.getByText(/3 objects .* marked stale in/).waitFor();
   equal(mock.bodies[1].dry_run, false, 'dry run');
   equal(await page.evaluate(() => document.activeElement.textContent), 'Close', 'focus');
   await page.keyboard.press('Escape');
   equal(await page.locator('dialog').count(), 0, 'dialogs');
-  equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Purge http://shop.example/p/42', 'focus goes back');
+  equal(
+    await page.evaluate(() => document.activeElement.getAttribute('aria-label')),
+    'Purge http://shop.example/p/42',
+    'focus goes back',
+  );
 });
 
 test('Escape and Cancel purge nothing', async ({ page, mock }) => {
   await enter(page, mock);
-  for (const leave of [() => page.keyboard.press('Escape'), () => page.getByRole('button', { name: 'Cancel' }).click()]) {
+  for (const leave of [
+    () => page.keyboard.press('Escape'),
+    () => page.getByRole('button', { name: 'Cancel' }).click(),
+  ]) {
     await page.locator('.cell-action button').first().click();
     await page.getByRole('button', { name: /^Soft-purge/ }).waitFor();
     await leave();
     await page.locator('dialog').waitFor({ state: 'detached' });
   }
-  ok(mock.bodies.every((b) => b.dry_run), 'something was purged');
+  ok(
+    mock.bodies.every((b) => b.dry_run),
+    'something was purged',
+  );
 });
 
 test('hard in the dialog counts anew and says so on the button', async ({ page, mock }) => {
@@ -154,7 +195,9 @@ test('hard in the dialog counts anew and says so on the button', async ({ page, 
 
 test('the form: several URLs, reason, result in the history', async ({ page, mock }) => {
   await enter(page, mock, { page: 'purge' });
-  await page.getByLabel('URLs, one a line').fill('http://shop.example/a\nhttp://shop.example/b\nhttp://shop.example/a');
+  await page
+    .getByLabel('URLs, one a line')
+    .fill('http://shop.example/a\nhttp://shop.example/b\nhttp://shop.example/a');
   await page.getByLabel('Reason').fill('test 7');
   ok(await page.getByRole('radio', { name: 'Soft' }).isChecked(), 'soft is not preselected');
   await page.getByRole('button', { name: 'Preview…' }).click();
@@ -221,22 +264,31 @@ test('silence makes the numbers stale, news heal them', async ({ page, mock }) =
   await page.locator('.live-live').waitFor();
 });
 
-test('a refused stream falls back to polling, and comes back', async ({ page, mock }) => {
-  mock.noStream = true;
-  await enter(page, mock);
-  await page.locator('.live-polling').waitFor();
-  const asked = mock.requests.filter((r) => r === 'GET /api/v1/stats').length;
-  await until('polls again', () => mock.requests.filter((r) => r === 'GET /api/v1/stats').length > asked, 5000);
-  mock.noStream = false;
-  await page.locator('.live-live').waitFor({ timeout: 40_000 });
-}, { allow: HTTP });
+test(
+  'a refused stream falls back to polling, and comes back',
+  async ({ page, mock }) => {
+    mock.noStream = true;
+    await enter(page, mock);
+    await page.locator('.live-polling').waitFor();
+    const asked = mock.requests.filter((r) => r === 'GET /api/v1/stats').length;
+    await until(
+      'polls again',
+      () => mock.requests.filter((r) => r === 'GET /api/v1/stats').length > asked,
+      5000,
+    );
+    mock.noStream = false;
+    await page.locator('.live-live').waitFor({ timeout: 40_000 });
+  },
+  { allow: HTTP },
+);
 
 test('a hidden tab holds no stream', async ({ page, mock }) => {
   await enter(page, mock);
-  const hide = (hidden) => page.evaluate((h) => {
-    Object.defineProperty(document, 'hidden', { value: h, configurable: true });
-    document.dispatchEvent(new Event('visibilitychange'));
-  }, hidden);
+  const hide = (hidden) =>
+    page.evaluate((h) => {
+      Object.defineProperty(document, 'hidden', { value: h, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
   equal(mock.streams.size, 1, 'streams');
   await hide(true);
   await until('closed', () => mock.streams.size === 0, 5000);
@@ -245,27 +297,35 @@ test('a hidden tab holds no stream', async ({ page, mock }) => {
   equal(mock.streams.size, 1, 'streams');
 });
 
-test('an ended session asks again over the page and goes on where it was', async ({ page, mock }) => {
-  await enter(page, mock, { page: 'purge' });
-  await page.getByLabel('URLs, one a line').fill('http://shop.example/kept');
-  mock.endSessions();
-  await page.getByText('Your session has ended').waitFor();
-  await page.keyboard.press('Escape');
-  ok(await page.locator('dialog').isVisible(), 'it can be left');
-  await page.locator('dialog input[type=password]').fill('good-token');
-  await page.keyboard.press('Enter');
-  await page.locator('dialog').waitFor({ state: 'detached' });
-  equal(await page.getByLabel('URLs, one a line').inputValue(), 'http://shop.example/kept', 'text');
-  await page.locator('.live-live').waitFor();
-}, { allow: HTTP });
+test(
+  'an ended session asks again over the page and goes on where it was',
+  async ({ page, mock }) => {
+    await enter(page, mock, { page: 'purge' });
+    await page.getByLabel('URLs, one a line').fill('http://shop.example/kept');
+    mock.endSessions();
+    await page.getByText('Your session has ended').waitFor();
+    await page.keyboard.press('Escape');
+    ok(await page.locator('dialog').isVisible(), 'it can be left');
+    await page.locator('dialog input[type=password]').fill('good-token');
+    await page.keyboard.press('Enter');
+    await page.locator('dialog').waitFor({ state: 'detached' });
+    equal(await page.getByLabel('URLs, one a line').inputValue(), 'http://shop.example/kept', 'text');
+    await page.locator('.live-live').waitFor();
+  },
+  { allow: HTTP },
+);
 
-test('a login in another tab does not break purging here', async ({ page, mock }) => {
-  await enter(page, mock);
-  const [[, session]] = mock.sessions;
-  session.csrf = 'another';
-  await page.locator('.cell-action button').first().click();
-  await page.getByRole('button', { name: /^Soft-purge/ }).waitFor();
-}, { allow: HTTP });
+test(
+  'a login in another tab does not break purging here',
+  async ({ page, mock }) => {
+    await enter(page, mock);
+    const [[, session]] = mock.sessions;
+    session.csrf = 'another';
+    await page.locator('.cell-action button').first().click();
+    await page.getByRole('button', { name: /^Soft-purge/ }).waitFor();
+  },
+  { allow: HTTP },
+);
 
 test('sign out ends the session here and on the server', async ({ page, mock }) => {
   await enter(page, mock);
@@ -285,7 +345,11 @@ test('the theme is kept and applied before the first paint', async ({ page, mock
   const dark = await ground();
   await page.reload({ waitUntil: 'commit' });
   await page.waitForFunction(() => document.body !== null);
-  equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark', 'theme at the first moment');
+  equal(
+    await page.evaluate(() => document.documentElement.dataset.theme),
+    'dark',
+    'theme at the first moment',
+  );
   await page.locator('.tile .value').first().waitFor();
   equal(await ground(), dark, 'ground');
   await page.getByRole('radio', { name: 'Auto theme' }).check();
@@ -322,7 +386,10 @@ test('by keyboard alone: skip link, range, menu', async ({ page, mock }) => {
 
 test('hostile names stay text', async ({ page, mock }) => {
   mock.purges.unshift({
-    ...mock.purges[0], id: 'p_evil', reason: '<img src=x onerror=alert(1)>', results: [{ url: 'http://a/"><script>alert(1)</script>', matched: 1 }],
+    ...mock.purges[0],
+    id: 'p_evil',
+    reason: '<img src=x onerror=alert(1)>',
+    results: [{ url: 'http://a/"><script>alert(1)</script>', matched: 1 }],
   });
   await enter(page, mock, { page: 'purge' });
   await page.getByText('<img src=x onerror=alert(1)>').waitFor();

@@ -13,7 +13,9 @@ const dist = resolve(process.argv[2] ?? 'dist');
 const only = process.argv[3] === undefined ? undefined : new RegExp(process.argv[3]);
 
 await check('scripts are at most 60 kB compressed', () => {
-  const size = readdirSync(dist).filter((n) => n.endsWith('.js.gz')).reduce((a, n) => a + readFileSync(join(dist, n)).length, 0);
+  const size = readdirSync(dist)
+    .filter((n) => n.endsWith('.js.gz'))
+    .reduce((a, n) => a + readFileSync(join(dist, n)).length, 0);
   console.log(`     ${size} bytes`);
   ok(size > 10_000 && size <= JS_MOST, `${size} bytes`);
 });

@@ -10,7 +10,13 @@ mkdirSync(SHOTS, { recursive: true });
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const AXE_TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const FLAGS = [
-  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
 ];
 
 const tally = { passed: 0, failed: 0 };
@@ -22,7 +28,12 @@ export async function check(name, body) {
     console.log(`ok   ${name}`);
   } catch (error) {
     tally.failed++;
-    console.log(`FAIL ${name}\n     ${String(error?.message ?? error).split('\n').slice(0, 12).join('\n     ')}`);
+    console.log(
+      `FAIL ${name}\n     ${String(error?.message ?? error)
+        .split('\n')
+        .slice(0, 12)
+        .join('\n     ')}`,
+    );
   }
 }
 
@@ -44,7 +55,9 @@ export function finish() {
 }
 
 export async function launch() {
-  const executablePath = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+  const executablePath =
+    process.env.CHROMIUM ??
+    ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
   if (executablePath === undefined) {
     throw new Error('no Chromium found (Debian: apt-get install chromium)');
   }
@@ -53,7 +66,12 @@ export async function launch() {
 
 // A page whose every console error, exception and request to elsewhere is noted.
 export async function openPage(browser, base, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1360, height: 900 }, colorScheme: 'light', reducedMotion: 'reduce', ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1360, height: 900 },
+    colorScheme: 'light',
+    reducedMotion: 'reduce',
+    ...options,
+  });
   const page = await context.newPage();
   const faults = [];
   page.on('console', (m) => {
@@ -78,7 +96,10 @@ export function noFaults(faults, expected) {
 }
 
 export async function noSidewaysScroll(page) {
-  const [wide, has] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  const [wide, has] = await page.evaluate(() => [
+    document.documentElement.scrollWidth,
+    document.documentElement.clientWidth,
+  ]);
   ok(wide <= has, `scrolls sideways: ${wide} > ${has}`);
 }
 
@@ -90,7 +111,13 @@ export async function accessible(page) {
         (0, eval)(source);
       }
       const result = await window.axe.run(document, { runOnly: { type: 'tag', values: tags } });
-      return result.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target.join(' ')} ${n.any[0]?.message ?? ''}`).join(' | ')}`);
+      return result.violations.map(
+        (v) =>
+          `${v.id}: ${v.nodes
+            .slice(0, 3)
+            .map((n) => `${n.target.join(' ')} ${n.any[0]?.message ?? ''}`)
+            .join(' | ')}`,
+      );
     },
     { source: AXE, tags: AXE_TAGS },
   );

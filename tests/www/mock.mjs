@@ -5,11 +5,15 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-export const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+export const CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
   "form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const MIME = {
-  '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8',
-  '.svg': 'image/svg+xml', '.txt': 'text/plain; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.txt': 'text/plain; charset=utf-8',
 };
 const RANGES = { '5m': [300, 1], '1h': [360, 10], '24h': [288, 300], '7d': [2016, 300] };
 const MIB = 1024 * 1024;
@@ -33,19 +37,40 @@ function point(t, step, scenario) {
   const day = step >= 10 ? 0.62 + 0.38 * smooth(t, 86400, -1.9) : 1;
   const all = Math.max(0, load * day);
   const bad = scenario === 'problems' && smooth(t, 120, 0.4) > 0.75 ? 0.06 : 0;
-  const share = { stale: 0.012, revalidated: 0.035, miss: 0.062 + 0.03 * smooth(t, 73, 2), pass: 0.04, error: 0.0004 * r() + bad };
+  const share = {
+    stale: 0.012,
+    revalidated: 0.035,
+    miss: 0.062 + 0.03 * smooth(t, 73, 2),
+    pass: 0.04,
+    error: 0.0004 * r() + bad,
+  };
   const n = (s) => Math.round(all * s * (0.85 + 0.3 * r()));
-  const made = { stale: n(share.stale), revalidated: n(share.revalidated), miss: n(share.miss), pass: n(share.pass), error: n(share.error), synthetic: 0, denied: 0 };
-  made.hit = Math.max(0, Math.round(all) - made.stale - made.revalidated - made.miss - made.pass - made.error);
+  const made = {
+    stale: n(share.stale),
+    revalidated: n(share.revalidated),
+    miss: n(share.miss),
+    pass: n(share.pass),
+    error: n(share.error),
+    synthetic: 0,
+    denied: 0,
+  };
+  made.hit = Math.max(
+    0,
+    Math.round(all) - made.stale - made.revalidated - made.miss - made.pass - made.error,
+  );
   const known = (n) => (empty ? null : n);
   return {
-    requests: Math.round(all), ...made,
+    requests: Math.round(all),
+    ...made,
     bytes_cache: Math.round((made.hit + made.stale + made.revalidated) * 44_000 * (0.95 + 0.1 * r())),
     bytes_origin: Math.round((made.miss + made.pass) * 52_000 * (0.9 + 0.2 * r())),
     bytes_self: made.error * 420,
-    origin_first_byte_p50_ms: known(38 + 8 * r()), origin_first_byte_p95_ms: known(104 + 18 * smooth(t, 90, 0) + 26 * r()),
-    hit_p50_ms: known(0.11), hit_p95_ms: known(0.3 + 0.1 * r()),
-    connections: empty ? 0 : Math.round(300 + 40 * smooth(t, 80, 0)), evicted: empty ? 0 : n(0.0003),
+    origin_first_byte_p50_ms: known(38 + 8 * r()),
+    origin_first_byte_p95_ms: known(104 + 18 * smooth(t, 90, 0) + 26 * r()),
+    hit_p50_ms: known(0.11),
+    hit_p95_ms: known(0.3 + 0.1 * r()),
+    connections: empty ? 0 : Math.round(300 + 40 * smooth(t, 80, 0)),
+    evicted: empty ? 0 : n(0.0003),
   };
 }
 
@@ -65,13 +90,27 @@ function stats(range, now, scenario) {
   out.totals = totals(now, scenario);
   out.definitions = {
     hit_ratio: '(hit + stale + revalidated) / (hit + stale + revalidated + miss)',
-    byte_hit_ratio: 'bytes from the cache / bytes to clients', cacheable_share: 'cacheable / all',
+    byte_hit_ratio: 'bytes from the cache / bytes to clients',
+    cacheable_share: 'cacheable / all',
   };
   return out;
 }
 
 function summed(now, seconds, step, scenario) {
-  const sum = { requests: 0, hit: 0, stale: 0, revalidated: 0, miss: 0, pass: 0, synthetic: 0, denied: 0, error: 0, bytes_cache: 0, bytes_origin: 0, bytes_self: 0 };
+  const sum = {
+    requests: 0,
+    hit: 0,
+    stale: 0,
+    revalidated: 0,
+    miss: 0,
+    pass: 0,
+    synthetic: 0,
+    denied: 0,
+    error: 0,
+    bytes_cache: 0,
+    bytes_origin: 0,
+    bytes_self: 0,
+  };
   for (let t = Math.floor(now / step) * step - seconds + step; t <= now; t += step) {
     const p = point(t, step, scenario);
     for (const key of Object.keys(sum)) {
@@ -82,16 +121,27 @@ function summed(now, seconds, step, scenario) {
   const ratio = (a, b) => (b > 0 ? a / b : null);
   const known = (n) => (scenario === 'empty' ? null : n);
   return {
-    ...sum, covered_s: seconds, hit_ratio: ratio(cache, cache + sum.miss), byte_hit_ratio: ratio(sum.bytes_cache, sum.bytes_cache + sum.bytes_origin),
-    cacheable_share: ratio(cache + sum.miss, sum.requests), errors_5xx: sum.error, errors_origin: Math.ceil(sum.error * 0.8),
-    errors_self: sum.error - Math.ceil(sum.error * 0.8), origin_first_byte_p50_ms: known(41.2), origin_first_byte_p95_ms: known(118.4),
-    cache_p95_ms: known(0.36), requests_per_s: sum.requests / seconds, saved_bytes_per_s: sum.bytes_cache / seconds, evictions: scenario === 'empty' ? 0 : 12,
+    ...sum,
+    covered_s: seconds,
+    hit_ratio: ratio(cache, cache + sum.miss),
+    byte_hit_ratio: ratio(sum.bytes_cache, sum.bytes_cache + sum.bytes_origin),
+    cacheable_share: ratio(cache + sum.miss, sum.requests),
+    errors_5xx: sum.error,
+    errors_origin: Math.ceil(sum.error * 0.8),
+    errors_self: sum.error - Math.ceil(sum.error * 0.8),
+    origin_first_byte_p50_ms: known(41.2),
+    origin_first_byte_p95_ms: known(118.4),
+    cache_p95_ms: known(0.36),
+    requests_per_s: sum.requests / seconds,
+    saved_bytes_per_s: sum.bytes_cache / seconds,
+    evictions: scenario === 'empty' ? 0 : 12,
   };
 }
 
 function totals(now, scenario) {
   return {
-    last_minute: summed(now, 60, 1, scenario), day: summed(now, 86400, 300, scenario),
+    last_minute: summed(now, 60, 1, scenario),
+    day: summed(now, 86400, 300, scenario),
     peak_requests_per_s: scenario === 'empty' ? 0 : 5218.4,
   };
 }
@@ -101,38 +151,116 @@ function status(now, scenario, uptime) {
   const empty = scenario === 'empty';
   const bad = scenario === 'problems';
   return {
-    version: '0.1.0', host: 'cache-2', pid: 4711, uptime_s: 273_912 + uptime, state: 'serving', workers: 4, connections: empty ? 1 : 312,
+    version: '0.1.0',
+    host: 'cache-2',
+    pid: 4711,
+    uptime_s: 273_912 + uptime,
+    state: 'serving',
+    workers: 4,
+    connections: empty ? 1 : 312,
     site_names: ['shop.example'],
     store: {
-      disk_bytes: empty ? 81_920 : Math.round(6.1 * 1024 * MIB), disk_capacity_bytes: 10 * 1024 * MIB, disk_objects: empty ? 0 : 184_212,
-      memory_bytes: empty ? 0 : 402 * MIB, memory_capacity_bytes: 512 * MIB, memory_objects: empty ? 0 : 21_009, index_bytes: 12 * MIB,
-      recovering: false, recovered_share: 1, disk: 'ok',
+      disk_bytes: empty ? 81_920 : Math.round(6.1 * 1024 * MIB),
+      disk_capacity_bytes: 10 * 1024 * MIB,
+      disk_objects: empty ? 0 : 184_212,
+      memory_bytes: empty ? 0 : 402 * MIB,
+      memory_capacity_bytes: 512 * MIB,
+      memory_objects: empty ? 0 : 21_009,
+      index_bytes: 12 * MIB,
+      recovering: false,
+      recovered_share: 1,
+      disk: 'ok',
     },
     problems: bad
       ? [
-          { level: 'warn', event: 'origin.slow', text: 'Origin app-3 answers slowly: first byte p95 4.2 s over the last minute', last: ago(12), count: 48 },
-          { level: 'error', event: 'origin.failed', text: 'Origin app-3 (10.0.4.13:8080) could not be reached: connect timed out after 2 s', last: ago(3), count: 1240 },
-          { level: 'error', event: 'config.reload', text: 'The last reload failed, the old configuration is still in force: larder.conf:41:9: unknown directive “memroy”, did you mean “memory”?', last: ago(70), count: 1 },
-          { level: 'warn', event: 'store.full', text: 'The disk store is 96 % full; 1 240 objects evicted in 5 min', last: ago(100), count: 5 },
-          { level: 'warn', event: 'origin.reset', text: 'Origin app-1 closed a connection in the middle of an answer', last: ago(5000), count: 3 },
+          {
+            level: 'warn',
+            event: 'origin.slow',
+            text: 'Origin app-3 answers slowly: first byte p95 4.2 s over the last minute',
+            last: ago(12),
+            count: 48,
+          },
+          {
+            level: 'error',
+            event: 'origin.failed',
+            text: 'Origin app-3 (10.0.4.13:8080) could not be reached: connect timed out after 2 s',
+            last: ago(3),
+            count: 1240,
+          },
+          {
+            level: 'error',
+            event: 'config.reload',
+            text: 'The last reload failed, the old configuration is still in force: larder.conf:41:9: unknown directive “memroy”, did you mean “memory”?',
+            last: ago(70),
+            count: 1,
+          },
+          {
+            level: 'warn',
+            event: 'store.full',
+            text: 'The disk store is 96 % full; 1 240 objects evicted in 5 min',
+            last: ago(100),
+            count: 5,
+          },
+          {
+            level: 'warn',
+            event: 'origin.reset',
+            text: 'Origin app-1 closed a connection in the middle of an answer',
+            last: ago(5000),
+            count: 3,
+          },
         ]
-      : empty ? [] : [{ level: 'warn', event: 'origin.reset', text: 'Origin app-1 closed a connection in the middle of an answer', last: ago(5000), count: 3 }],
-    config: { file: '/etc/larder/larder.conf', loaded_at: ago(90_000), last_reload_ok: !bad, last_reload_error: bad ? 'larder.conf:41:9: unknown directive' : '' },
+      : empty
+        ? []
+        : [
+            {
+              level: 'warn',
+              event: 'origin.reset',
+              text: 'Origin app-1 closed a connection in the middle of an answer',
+              last: ago(5000),
+              count: 3,
+            },
+          ],
+    config: {
+      file: '/etc/larder/larder.conf',
+      loaded_at: ago(90_000),
+      last_reload_ok: !bad,
+      last_reload_error: bad ? 'larder.conf:41:9: unknown directive' : '',
+    },
   };
 }
 
 const PATHS = [
-  '/', '/p/42', '/img/hero.webp', '/assets/app.8c1f0e.js', '/assets/app.91ab33.css', '/api/prices.json', '/p/1077', '/c/autumn?page=2',
-  '/img/teaser/harbour-at-dawn-with-gulls-1600x900.avif', '/search?q=lamp&sort=price&order=ascending&page=3', '/fonts/text.woff2', '/p/9', '/sitemap.xml',
+  '/',
+  '/p/42',
+  '/img/hero.webp',
+  '/assets/app.8c1f0e.js',
+  '/assets/app.91ab33.css',
+  '/api/prices.json',
+  '/p/1077',
+  '/c/autumn?page=2',
+  '/img/teaser/harbour-at-dawn-with-gulls-1600x900.avif',
+  '/search?q=lamp&sort=price&order=ascending&page=3',
+  '/fonts/text.woff2',
+  '/p/9',
+  '/sitemap.xml',
 ];
 
 function top(by, limit, scenario) {
-  const items = scenario === 'empty' ? [] : PATHS.map((path, i) => {
-    const requests = Math.round(42_000 / (i + 1) ** 1.1);
-    const miss = path.includes('search') ? 0.93 : 0.01 + 0.04 * random(i * 7919 + 3)();
-    const misses = Math.round(requests * miss);
-    return { url: `http://shop.example${path}`, requests, hits: requests - misses, misses, bytes: Math.round(requests * (9_000 + 160_000 * random(i * 104_729 + 5)())) };
-  });
+  const items =
+    scenario === 'empty'
+      ? []
+      : PATHS.map((path, i) => {
+          const requests = Math.round(42_000 / (i + 1) ** 1.1);
+          const miss = path.includes('search') ? 0.93 : 0.01 + 0.04 * random(i * 7919 + 3)();
+          const misses = Math.round(requests * miss);
+          return {
+            url: `http://shop.example${path}`,
+            requests,
+            hits: requests - misses,
+            misses,
+            bytes: Math.round(requests * (9_000 + 160_000 * random(i * 104_729 + 5)())),
+          };
+        });
   items.sort((a, b) => b[by] - a[by]);
   return { window_s: 600, by, error_bound: scenario === 'empty' ? 0 : 12, items: items.slice(0, limit) };
 }
@@ -168,13 +296,36 @@ export class Mock {
   history() {
     const at = (s) => new Date(Date.now() - s * 1000).toISOString();
     const row = (id, s, mode, matched, bytes, by, urls, reason, dry_run = false) => ({
-      id, state: 'done', mode, dry_run, urls: urls.length, matched, bytes, variants: matched, in_flight: 0, effective_at: at(s), took_s: 0.0004 + matched * 0.0001,
-      sample: urls, by, reason, results: urls.map((url) => ({ url, matched: 1 })), hints: [],
+      id,
+      state: 'done',
+      mode,
+      dry_run,
+      urls: urls.length,
+      matched,
+      bytes,
+      variants: matched,
+      in_flight: 0,
+      effective_at: at(s),
+      took_s: 0.0004 + matched * 0.0001,
+      sample: urls,
+      by,
+      reason,
+      results: urls.map((url) => ({ url, matched: 1 })),
+      hints: [],
     });
     return [
       row('p_0006', 900, 'soft', 4, 212_000, 'token:cms', ['http://shop.example/p/42'], 'price change'),
       row('p_0005', 7_300, 'hard', 1, 8_900_000, 'token:admin', ['http://shop.example/img/hero.webp'], ''),
-      row('p_0004', 90_000, 'soft', 12, 1_400_000, 'token:ci', ['http://shop.example/', 'http://shop.example/c/autumn', 'http://shop.example/sitemap.xml'], 'deploy 8812'),
+      row(
+        'p_0004',
+        90_000,
+        'soft',
+        12,
+        1_400_000,
+        'token:ci',
+        ['http://shop.example/', 'http://shop.example/c/autumn', 'http://shop.example/sitemap.xml'],
+        'deploy 8812',
+      ),
       row('p_0003', 190_000, 'hard', 0, 0, 'uid:1000', ['http://shop.example/gone'], ''),
     ];
   }
@@ -224,7 +375,10 @@ export class Mock {
     const t = this.now();
     for (const stream of this.streams) {
       this.event(stream, 'tick', {
-        t, status: status(t, this.scenario, this.uptime()), point: { t, ...point(t, 1, this.scenario) }, totals: totals(t, this.scenario),
+        t,
+        status: status(t, this.scenario, this.uptime()),
+        point: { t, ...point(t, 1, this.scenario) },
+        totals: totals(t, this.scenario),
       });
       if (t % 5 === 0) {
         this.event(stream, 'top', top('requests', 20, this.scenario));
@@ -242,7 +396,12 @@ export class Mock {
   }
 
   problem(response, code, title, detail = '', extra = {}, headers = {}) {
-    this.json(response, code, { type: 'about:blank', title, status: code, detail, ...extra }, { 'Content-Type': 'application/problem+json', ...headers });
+    this.json(
+      response,
+      code,
+      { type: 'about:blank', title, status: code, detail, ...extra },
+      { 'Content-Type': 'application/problem+json', ...headers },
+    );
   }
 
   session(request) {
@@ -296,10 +455,14 @@ export class Mock {
     }
     const key = `s${this.sessions.size}${Date.now()}`;
     const session = {
-      name: given.token === 'read-token' ? 'board' : 'admin', scopes: given.token === 'read-token' ? ['read'] : this.scopes, csrf: `csrf-${key}`,
+      name: given.token === 'read-token' ? 'board' : 'admin',
+      scopes: given.token === 'read-token' ? ['read'] : this.scopes,
+      csrf: `csrf-${key}`,
     };
     this.sessions.set(key, session);
-    this.json(response, 200, session, { 'Set-Cookie': `larder_session=${key}; HttpOnly; SameSite=Strict; Path=/` });
+    this.json(response, 200, session, {
+      'Set-Cookie': `larder_session=${key}; HttpOnly; SameSite=Strict; Path=/`,
+    });
   }
 
   inside(request, url, path, body, session, response) {
@@ -319,7 +482,15 @@ export class Mock {
         this.json(response, 200, stats(url.searchParams.get('range'), now, this.scenario));
       }
     } else if (route === 'GET /top') {
-      this.json(response, 200, top(url.searchParams.get('by') ?? 'requests', Number(url.searchParams.get('limit') ?? 20), this.scenario));
+      this.json(
+        response,
+        200,
+        top(
+          url.searchParams.get('by') ?? 'requests',
+          Number(url.searchParams.get('limit') ?? 20),
+          this.scenario,
+        ),
+      );
     } else if (route === 'GET /events') {
       this.events(response);
     } else if (route === 'GET /purges') {
@@ -341,7 +512,9 @@ export class Mock {
     if (!this.silent) {
       const now = this.now();
       this.event(response, 'snapshot', {
-        status: status(now, this.scenario, this.uptime()), stats: stats('5m', now, this.scenario), top: top('requests', 20, this.scenario),
+        status: status(now, this.scenario, this.uptime()),
+        stats: stats('5m', now, this.scenario),
+        top: top('requests', 20, this.scenario),
       });
     }
     this.streams.add(response);
@@ -352,7 +525,9 @@ export class Mock {
     this.bodies.push(order);
     const unknown = Object.keys(order).filter((k) => !['select', 'mode', 'dry_run', 'reason'].includes(k));
     if (unknown.length > 0 || !['soft', 'hard'].includes(order.mode)) {
-      this.problem(response, 422, 'The purge is not valid', '', { errors: [{ pointer: '/mode', message: 'soft or hard' }] });
+      this.problem(response, 422, 'The purge is not valid', '', {
+        errors: [{ pointer: '/mode', message: 'soft or hard' }],
+      });
       return;
     }
     if (!session.scopes.includes('purge')) {
@@ -369,9 +544,21 @@ export class Mock {
     const none = urls.every((u) => u.includes('absent'));
     const matched = none ? 0 : this.matched * urls.length;
     const done = {
-      id: `p_${String(100 + this.bodies.length)}`, state: 'done', mode: order.mode, dry_run: order.dry_run === true, urls: urls.length, matched, bytes: matched * 70_512,
-      variants: matched, in_flight: none ? 0 : 1, effective_at: new Date().toISOString(), took_s: 0.0021, sample: none ? [] : urls, by: `token:${session.name}`,
-      reason: order.reason ?? '', results: urls.map((url) => ({ url, matched: none ? 0 : this.matched })),
+      id: `p_${String(100 + this.bodies.length)}`,
+      state: 'done',
+      mode: order.mode,
+      dry_run: order.dry_run === true,
+      urls: urls.length,
+      matched,
+      bytes: matched * 70_512,
+      variants: matched,
+      in_flight: none ? 0 : 1,
+      effective_at: new Date().toISOString(),
+      took_s: 0.0021,
+      sample: none ? [] : urls,
+      by: `token:${session.name}`,
+      reason: order.reason ?? '',
+      results: urls.map((url) => ({ url, matched: none ? 0 : this.matched })),
       hints: none ? ['http://shop.example/absent/ (with a slash at the end) is stored'] : [],
     };
     this.purges.unshift(done);
@@ -387,7 +574,11 @@ export class Mock {
       response.writeHead(404).end();
       return;
     }
-    response.writeHead(200, { 'Content-Type': MIME[extname(file)] ?? 'application/octet-stream', 'Content-Security-Policy': CSP, 'Cache-Control': 'no-cache' });
+    response.writeHead(200, {
+      'Content-Type': MIME[extname(file)] ?? 'application/octet-stream',
+      'Content-Security-Policy': CSP,
+      'Cache-Control': 'no-cache',
+    });
     createReadStream(file).pipe(response);
   }
 }

@@ -2,7 +2,20 @@
 import { spawn } from 'node:child_process';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { accessible, check, equal, noFaults, noSidewaysScroll, numberOf, ok, openPage, pixelsLike, shot, SHOTS, until } from './harness.mjs';
+import {
+  accessible,
+  check,
+  equal,
+  noFaults,
+  noSidewaysScroll,
+  numberOf,
+  ok,
+  openPage,
+  pixelsLike,
+  shot,
+  SHOTS,
+  until,
+} from './harness.mjs';
 
 const START_MS = 60_000;
 const FULL_CHART_MS = 300_000;
@@ -22,7 +35,10 @@ function demoStart(program) {
     child.stderr.on('data', read);
     child.on('error', failed);
     child.on('exit', (code) => failed(new Error(`the demo ended with ${code}:\n${output.slice(-2000)}`)));
-    setTimeout(() => failed(new Error(`no login link after ${START_MS} ms:\n${output.slice(-2000)}`)), START_MS).unref();
+    setTimeout(
+      () => failed(new Error(`no login link after ${START_MS} ms:\n${output.slice(-2000)}`)),
+      START_MS,
+    ).unref();
   });
   const stop = () =>
     new Promise((done) => {
@@ -39,12 +55,19 @@ function demoStart(program) {
 
 async function pictures(page) {
   for (const scheme of ['light', 'dark']) {
-    for (const [width, height] of [[1360, 1000], [390, 844]]) {
+    for (const [width, height] of [
+      [1360, 1000],
+      [390, 844],
+    ]) {
       await check(`real: overview ${scheme} ${width}`, async () => {
         await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' });
         await page.setViewportSize({ width, height });
         await page.waitForTimeout(300);
-        await shot(page, scheme === 'light' && width === 1360 ? 'dashboard' : `real-${scheme}-${width}`, width === 390);
+        await shot(
+          page,
+          scheme === 'light' && width === 1360 ? 'dashboard' : `real-${scheme}-${width}`,
+          width === 390,
+        );
         await accessible(page);
         await noSidewaysScroll(page);
       });
@@ -92,10 +115,15 @@ export async function realRun(browser, program) {
     if (context === undefined) {
       return;
     }
-    const { page, faults, close } = await openPage(browser, context.base, { viewport: { width: 1360, height: 1000 } });
+    const { page, faults, close } = await openPage(browser, context.base, {
+      viewport: { width: 1360, height: 1000 },
+    });
     await check('real: the login link works and is not shown again', async () => {
       const answer = await page.goto(context.link);
-      ok((answer.headers()['content-security-policy'] ?? '').includes("default-src 'none'"), 'no strict policy');
+      ok(
+        (answer.headers()['content-security-policy'] ?? '').includes("default-src 'none'"),
+        'no strict policy',
+      );
       await page.locator('.tile .value').first().waitFor();
       ok(!page.url().includes('login='), page.url());
     });
@@ -106,7 +134,9 @@ export async function realRun(browser, program) {
       }
       ok(Number((await numberOf(page, 'requests')).replace('<', '')) > 0, 'no requests');
     });
-    await check('real: the chart is drawn', () => until('hits', async () => (await pixelsLike(page, '--hit')) > 50, 30_000));
+    await check('real: the chart is drawn', () =>
+      until('hits', async () => (await pixelsLike(page, '--hit')) > 50, 30_000),
+    );
     await check('real: top URLs', async () => {
       await page.locator('.cell-url').nth(1).waitFor();
       for (const by of ['Misses', 'Bytes', 'Requests']) {

@@ -17,65 +17,128 @@ const form = async (page, urls, mode = 'soft') => {
 export const STATES = [
   { name: 'overview', full: true },
   { name: 'problems', scenario: 'problems', full: true, act: (p) => p.locator('.strip').waitFor() },
-  { name: 'empty', scenario: 'empty', full: true, act: (p) => p.getByText('Nothing has come through yet').waitFor() },
+  {
+    name: 'empty',
+    scenario: 'empty',
+    full: true,
+    act: (p) => p.getByText('Nothing has come through yet').waitFor(),
+  },
   { name: 'gap', scenario: 'gap' },
-  { name: 'day', act: async (p) => {
-    await p.getByRole('radio', { name: '24 h' }).check();
-    await p.locator('.chart canvas').first().waitFor();
-  } },
-  { name: 'range-error', allow: HTTP, act: async (p, m) => {
-    m.badStats = true;
-    await p.getByRole('radio', { name: '7 d' }).check();
-    await p.getByText('This range could not be read').waitFor();
-  } },
-  { name: 'table', act: async (p) => {
-    await p.getByRole('button', { name: 'Table' }).first().click();
-    await p.locator('.chart-table').waitFor();
-  } },
+  {
+    name: 'day',
+    act: async (p) => {
+      await p.getByRole('radio', { name: '24 h' }).check();
+      await p.locator('.chart canvas').first().waitFor();
+    },
+  },
+  {
+    name: 'range-error',
+    allow: HTTP,
+    act: async (p, m) => {
+      m.badStats = true;
+      await p.getByRole('radio', { name: '7 d' }).check();
+      await p.getByText('This range could not be read').waitFor();
+    },
+  },
+  {
+    name: 'table',
+    act: async (p) => {
+      await p.getByRole('button', { name: 'Table' }).first().click();
+      await p.locator('.chart-table').waitFor();
+    },
+  },
   { name: 'formula', act: (p) => p.getByRole('button', { name: 'Formula: Hit ratio' }).focus() },
   { name: 'menu', act: (p) => p.locator('.account summary').click() },
-  { name: 'stale', act: async (p, m) => {
-    m.frozen = true;
-    m.silent = true;
-    await p.locator('.live-stale').waitFor();
-  } },
-  { name: 'offline', allow: HTTP, bare: true, before: (m) => Object.assign(m, { noStream: true, silent: true }), act: (p) => p.getByText('No answer from the admin server').waitFor() },
-  { name: 'session-ended', allow: HTTP, act: async (p, m) => {
-    m.endSessions();
-    await p.getByText('Your session has ended').waitFor();
-  } },
-  { name: 'read-only', token: 'read-token', full: true, act: (p) => p.getByText('lacks the scope').waitFor() },
+  {
+    name: 'stale',
+    act: async (p, m) => {
+      m.frozen = true;
+      m.silent = true;
+      await p.locator('.live-stale').waitFor();
+    },
+  },
+  {
+    name: 'offline',
+    allow: HTTP,
+    bare: true,
+    before: (m) => Object.assign(m, { noStream: true, silent: true }),
+    act: (p) => p.getByText('No answer from the admin server').waitFor(),
+  },
+  {
+    name: 'session-ended',
+    allow: HTTP,
+    act: async (p, m) => {
+      m.endSessions();
+      await p.getByText('Your session has ended').waitFor();
+    },
+  },
+  {
+    name: 'read-only',
+    token: 'read-token',
+    full: true,
+    act: (p) => p.getByText('lacks the scope').waitFor(),
+  },
   { name: 'read-only-purge', token: 'read-token', page: 'purge' },
   { name: 'purge', page: 'purge', act: (p) => p.getByText('deploy 8812').waitFor() },
-  { name: 'purge-empty', scenario: 'empty', page: 'purge', act: (p) => p.getByText('Nothing has been purged yet').waitFor() },
-  { name: 'purge-faults', page: 'purge', act: async (p) => {
-    await form(p, 'http://shop.example/\n/p/42\nnonsense');
-    await p.locator('#purge-faults').waitFor();
-  } },
+  {
+    name: 'purge-empty',
+    scenario: 'empty',
+    page: 'purge',
+    act: (p) => p.getByText('Nothing has been purged yet').waitFor(),
+  },
+  {
+    name: 'purge-faults',
+    page: 'purge',
+    act: async (p) => {
+      await form(p, 'http://shop.example/\n/p/42\nnonsense');
+      await p.locator('#purge-faults').waitFor();
+    },
+  },
   { name: 'dialog', act: dialogOpen },
-  { name: 'dialog-hard', page: 'purge', act: async (p) => {
-    await form(p, 'http://shop.example/p/42\nhttp://shop.example/p/43', 'hard');
-    await p.getByRole('button', { name: 'Purge 6 objects' }).waitFor();
-  } },
-  { name: 'dialog-nothing', page: 'purge', act: async (p) => {
-    await form(p, 'http://shop.example/absent');
-    await p.getByText('Nothing stored matches').waitFor();
-  } },
-  { name: 'dialog-refused', allow: HTTP, page: 'purge', act: async (p) => {
-    await form(p, 'http://refused.example/');
-    await p.getByText('no site has this host').waitFor();
-  } },
-  { name: 'dialog-done', act: async (p) => {
-    await dialogOpen(p);
-    await p.getByRole('button', { name: /^Soft-purge/ }).click();
-    await p.getByText('marked stale in').waitFor();
-  } },
+  {
+    name: 'dialog-hard',
+    page: 'purge',
+    act: async (p) => {
+      await form(p, 'http://shop.example/p/42\nhttp://shop.example/p/43', 'hard');
+      await p.getByRole('button', { name: 'Purge 6 objects' }).waitFor();
+    },
+  },
+  {
+    name: 'dialog-nothing',
+    page: 'purge',
+    act: async (p) => {
+      await form(p, 'http://shop.example/absent');
+      await p.getByText('Nothing stored matches').waitFor();
+    },
+  },
+  {
+    name: 'dialog-refused',
+    allow: HTTP,
+    page: 'purge',
+    act: async (p) => {
+      await form(p, 'http://refused.example/');
+      await p.getByText('no site has this host').waitFor();
+    },
+  },
+  {
+    name: 'dialog-done',
+    act: async (p) => {
+      await dialogOpen(p);
+      await p.getByRole('button', { name: /^Soft-purge/ }).click();
+      await p.getByText('marked stale in').waitFor();
+    },
+  },
   { name: 'login', login: false },
-  { name: 'login-refused', login: false, allow: HTTP, act: async (p) => {
-    await p.getByLabel('Token').fill('wrong');
-    await p.getByRole('button', { name: 'Sign in' }).click();
-    await p.getByText('not known here').waitFor();
-  } },
+  {
+    name: 'login-refused',
+    login: false,
+    allow: HTTP,
+    act: async (p) => {
+      await p.getByLabel('Token').fill('wrong');
+      await p.getByRole('button', { name: 'Sign in' }).click();
+      await p.getByText('not known here').waitFor();
+    },
+  },
 ];
 
 const LOOKS = [
@@ -137,7 +200,15 @@ export async function statesRun(browser, mock, only) {
     }
     await check(`state ${state.name} at 360 px`, async () => {
       await page.setViewportSize({ width: 360, height: 780 });
-      await until('fits', () => noSidewaysScroll(page).then(() => true, () => false), 1000).catch(() => noSidewaysScroll(page));
+      await until(
+        'fits',
+        () =>
+          noSidewaysScroll(page).then(
+            () => true,
+            () => false,
+          ),
+        1000,
+      ).catch(() => noSidewaysScroll(page));
     });
     await check(`state ${state.name} without faults`, () => noFaults(faults, state.allow));
     await close();

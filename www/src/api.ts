@@ -46,10 +46,24 @@ export interface Status {
 }
 
 export const COLUMNS = [
-  'requests', 'hit', 'stale', 'revalidated', 'miss', 'pass', 'synthetic', 'denied', 'error',
-  'bytes_cache', 'bytes_origin', 'bytes_self',
-  'origin_first_byte_p50_ms', 'origin_first_byte_p95_ms', 'hit_p50_ms', 'hit_p95_ms',
-  'connections', 'evicted',
+  'requests',
+  'hit',
+  'stale',
+  'revalidated',
+  'miss',
+  'pass',
+  'synthetic',
+  'denied',
+  'error',
+  'bytes_cache',
+  'bytes_origin',
+  'bytes_self',
+  'origin_first_byte_p50_ms',
+  'origin_first_byte_p95_ms',
+  'hit_p50_ms',
+  'hit_p95_ms',
+  'connections',
+  'evicted',
 ] as const;
 export type Column = (typeof COLUMNS)[number];
 export type Cell = number | null;
@@ -225,7 +239,11 @@ export class Api {
     } catch (error) {
       throw error instanceof ApiError
         ? error
-        : new ApiError(0, 'No answer from the admin server', 'Is Larder running, and can this browser reach it?');
+        : new ApiError(
+            0,
+            'No answer from the admin server',
+            'Is Larder running, and can this browser reach it?',
+          );
     } finally {
       clearTimeout(timer);
     }

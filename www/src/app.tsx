@@ -2,25 +2,19 @@
 import { render } from 'preact';
 import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
 import { Api, sessionLikely } from './api';
-import type { Problem, Purge, Range, Session, Snapshot, Tick, Top } from './api';
-import { StackChart } from './charts';
-import * as f from './format';
+import type { Purge, Session, Snapshot, Tick, Top } from './api';
 import { Live } from './live';
 import type { Health } from './live';
 import { codeTake, loginFault, LoginPage, SessionEnded } from './login';
-import {
-  isQuiet, mayPurge, modelInitial, problemsNow, RANGES, reduce, RESULTS, seriesOf, severityOf, SOURCES, tilesOf,
-} from './model';
-import type { Model, Series } from './model';
-import { Segments } from './parts';
+import { mayPurge, modelInitial, problemsNow, reduce, severityOf } from './model';
+import type { Model } from './model';
+import { Overview } from './overview';
 import { PurgeDialog, PurgePage } from './purge';
 import type { PurgeOrder } from './purge';
 import { Shell } from './shell';
 import './styles.css';
 import { themeKeep, themeRead } from './theme';
 import type { Theme } from './theme';
-import { Tiles, TilesLoading } from './tiles';
-import { TopUrls } from './top';
 
 type Page = 'overview' | 'purge';
 
@@ -69,7 +63,11 @@ function useLive(api: Api, session: Session, onEnded: () => void): LiveData {
     const live: Live = new Live({
       open: () => api.events(),
       now: () => performance.now() + 1,
-      probe: () => api.whoami().then(() => true, (e: { status?: number }) => e.status !== 401),
+      probe: () =>
+        api.whoami().then(
+          () => true,
+          (e: { status?: number }) => e.status !== 401,
+        ),
       poll: async () => {
         const [status, stats, top] = await Promise.all([api.status(), api.stats('5m'), api.top('requests')]);
         dispatch({ type: 'snapshot', data: { status, stats, top } });
@@ -107,112 +105,6 @@ function useLive(api: Api, session: Session, onEnded: () => void): LiveData {
     };
   }, [api, session]);
   return { model, health, purges };
-}
-
-// Five minutes come with the stream; longer ranges are asked for, as often as they gain a step.
-function useSeries(api: Api, range: Range, recent: Series | null, active: boolean): { series: Series | null; error: string; retry: () => void } {
-  const [kept, setKept] = useState<Series | null>(null);
-  const [error, setError] = useState('');
-  const [again, setAgain] = useState(0);
-  useEffect(() => {
-    if (range === '5m' || !active) {
-      return undefined;
-    }
-    let gone = false;
-    const load = (): void => {
-      api.stats(range).then(
-        (stats) => {
-          if (!gone) {
-            setKept(seriesOf(stats));
-            setError('');
-          }
-        },
-        (e: Error) => gone || setError(e.message),
-      );
-    };
-    load();
-    const timer = setInterval(load, range === '1h' ? 10_000 : 60_000);
-    return () => {
-      gone = true;
-      clearInterval(timer);
-    };
-  }, [api, range, active, again]);
-  if (range === '5m') {
-    return { series: recent, error: '', retry: () => undefined };
-  }
-  return { series: kept !== null && kept.range === range ? kept : null, error, retry: () => setAgain(again + 1) };
-}
-
-function RecentProblems({ problems, now }: { problems: Problem[] | null; now: number }) {
-  const sorted = [...(problems ?? [])].sort((a, b) => (f.unixOf(b.last) ?? 0) - (f.unixOf(a.last) ?? 0)).slice(0, 20);
-  return (
-    <section class="panel" id="problems" aria-labelledby="problems-title">
-      <header class="panel-head"><h2 id="problems-title">Recent problems</h2></header>
-      {problems === null && <div class="skeleton block" />}
-      {problems !== null && sorted.length === 0 && <p class="blank">None. Warnings and errors would be listed here.</p>}
-      {sorted.length > 0 && (
-        <ol class="problems">
-          {sorted.map((p) => (
-            <li key={p.event + p.text} class={`level-${p.level}`}>
-              <span class="level">{p.level === 'error' ? 'Error' : 'Warning'}</span>
-              <span class="problem-text">{p.text}</span>
-              <span class="note">
-                <time dateTime={p.last} title={f.utc(p.last)}>{f.when(p.last, now)}</time>
-                {p.count > 1 && ` · ${f.exact(p.count)} times`}
-              </span>
-            </li>
-          ))}
-        </ol>
-      )}
-    </section>
-  );
-}
-
-function FirstRequest() {
-  return (
-    <section class="panel first" aria-labelledby="first-title">
-      <h2 id="first-title">Nothing has come through yet</h2>
-      <p>Send a request through the proxy and watch it arrive here; the second one is a hit:</p>
-      <pre tabIndex={0}><code>curl -i http://{location.hostname}:8080/</code></pre>
-    </section>
-  );
-}
-
-interface OverviewProps {
-  api: Api;
-  data: LiveData;
-  drawn: string;
-  active: boolean;
-  canPurge: boolean;
-  onPurge: (url: string) => void;
-}
-
-function Overview({ api, data, drawn, active, canPurge, onPurge }: OverviewProps) {
-  const [range, setRange] = useState<Range>('5m');
-  const { model } = data;
-  const { series, error, retry } = useSeries(api, range, model.recent, active);
-  return (
-    <>
-      <h1 class="hidden">Overview</h1>
-      {model.status === null ? <TilesLoading /> : <Tiles tiles={tilesOf(model)} />}
-      {isQuiet(model) && <FirstRequest />}
-      <div class="range-bar">
-        <p class="note">{RANGES.find((r) => r.key === range)?.long}</p>
-        <Segments name="range" legend="Range" items={RANGES} value={range} onChange={setRange} />
-      </div>
-      {error !== '' && (
-        <p class="inline-error" role="alert">This range could not be read: {error} <button type="button" class="small" onClick={retry}>Retry</button></p>
-      )}
-      <div class="charts">
-        <StackChart title="Requests by result" series={series} kinds={RESULTS} format={f.rate} theme={drawn} />
-        <StackChart title="Bytes to clients" series={series} kinds={SOURCES} format={f.byteRate} isBytes theme={drawn} />
-      </div>
-      <div class="lower">
-        <TopUrls api={api} live={model.top} active={active} canPurge={canPurge} onPurge={onPurge} />
-        <RecentProblems problems={model.status?.problems ?? null} now={model.now} />
-      </div>
-    </>
-  );
 }
 
 const ICONS = { ok: 'icon.svg', warn: 'icon-warn.svg', error: 'icon-error.svg' } as const;
@@ -255,21 +147,41 @@ function Inside({ api, session, theme, onSession, onSignOut }: InsideProps) {
   const store = status?.store;
   return (
     <Shell
-      page={page} session={session} status={status} health={data.health} problems={problems}
-      theme={theme.theme} onTheme={theme.choose} onSignOut={onSignOut}
+      page={page}
+      session={session}
+      status={status}
+      health={data.health}
+      problems={problems}
+      theme={theme.theme}
+      onTheme={theme.choose}
+      onSignOut={onSignOut}
     >
-      {page === 'purge'
-        ? <PurgePage api={api} canPurge={canPurge} hosts={status?.site_names ?? []} serial={data.purges + serial} fresh={fresh} onOrder={setOrder} />
-        : (
-          <Overview
-            api={api} data={data} drawn={theme.drawn} active={active} canPurge={canPurge}
-            onPurge={(url) => setOrder({ urls: [url], mode: 'soft', reason: '', askMode: true })}
-          />
-        )}
+      {page === 'purge' ? (
+        <PurgePage
+          api={api}
+          canPurge={canPurge}
+          hosts={status?.site_names ?? []}
+          serial={data.purges + serial}
+          fresh={fresh}
+          onOrder={setOrder}
+        />
+      ) : (
+        <Overview
+          api={api}
+          model={data.model}
+          drawn={theme.drawn}
+          active={active}
+          canPurge={canPurge}
+          onPurge={(url) => setOrder({ urls: [url], mode: 'soft', reason: '', askMode: true })}
+        />
+      )}
       {order !== null && (
         <PurgeDialog
-          api={api} order={order} storeBytes={store === undefined ? null : Math.max(store.disk_bytes, store.memory_bytes)}
-          onClose={() => setOrder(null)} onDone={done}
+          api={api}
+          order={order}
+          storeBytes={store === undefined ? null : Math.max(store.disk_bytes, store.memory_bytes)}
+          onClose={() => setOrder(null)}
+          onDone={done}
         />
       )}
       {ended && (
@@ -334,7 +246,11 @@ function App() {
   };
 
   if (session === 'loading') {
-    return <main class="login" aria-busy="true"><p class="hidden">Loading</p></main>;
+    return (
+      <main class="login" aria-busy="true">
+        <p class="hidden">Loading</p>
+      </main>
+    );
   }
   if (session === null) {
     document.title = 'Sign in · Larder';

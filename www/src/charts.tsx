@@ -25,12 +25,16 @@ export function colourOf(kind: Kind): string {
 function mixed(top: string, ground: string, share: number): string {
   const part = (hex: string, at: number): number => parseInt(hex.slice(at, at + 2), 16);
   const byte = (at: number): string =>
-    Math.round(part(top, at) * share + part(ground, at) * (1 - share)).toString(16).padStart(2, '0');
+    Math.round(part(top, at) * share + part(ground, at) * (1 - share))
+      .toString(16)
+      .padStart(2, '0');
   return `#${byte(1)}${byte(3)}${byte(5)}`;
 }
 
 // Bytes step by powers of two, so that the axis reads 256 KiB and not 244 KiB.
-const TIME_STEPS = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800];
+const TIME_STEPS = [
+  1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800,
+];
 const BYTE_STEPS = Array.from({ length: 51 }, (_, i) => 2 ** i);
 
 function timeLabels(rangeSeconds: number): (self: uPlot, splits: number[]) => string[] {
@@ -95,7 +99,10 @@ function optionsOf(look: Look, width: number, height: number): uPlot.Options {
     .map((kind, i): uPlot.Series => {
       const colour = cssColour(colourOf(kind));
       // The lowest area is the largest: soft with a clear edge. The thin ones above it are solid.
-      const edge = i === 0 ? { stroke: colour, width: 1.5, fill: mixed(colour, ground, SOFT) } : { stroke: colour, width: 0.5, fill: mixed(colour, ground, SOLID) };
+      const edge =
+        i === 0
+          ? { stroke: colour, width: 1.5, fill: mixed(colour, ground, SOFT) }
+          : { stroke: colour, width: 0.5, fill: mixed(colour, ground, SOLID) };
       return { label: kind.label, ...edge, points: { show: false } };
     })
     .reverse();
@@ -104,7 +111,12 @@ function optionsOf(look: Look, width: number, height: number): uPlot.Options {
     height,
     padding: [10, 14, 0, 0],
     legend: { show: false },
-    cursor: { y: false, points: { show: false }, drag: { x: false, y: false }, sync: { key: 'larder', setSeries: false } },
+    cursor: {
+      y: false,
+      points: { show: false },
+      drag: { x: false, y: false },
+      sync: { key: 'larder', setSeries: false },
+    },
     scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] } },
     axes: axesOf(look),
     series: [{}, ...series],
@@ -140,7 +152,7 @@ function Canvas({ series, kinds, format, isBytes, theme, hover }: CanvasProps) {
     if (made === null) {
       return;
     }
-    const end = (latest.current.t[latest.current.t.length - 1] ?? Date.now() / 1000);
+    const end = latest.current.t[latest.current.t.length - 1] ?? Date.now() / 1000;
     made.batch(() => {
       made.setData(dataOf(latest.current, kinds), false);
       made.setScale('x', { min: end - rangeSeconds + latest.current.step * 1.5, max: end });
@@ -153,7 +165,10 @@ function Canvas({ series, kinds, format, isBytes, theme, hover }: CanvasProps) {
       return undefined;
     }
     const look: Look = { rangeSeconds, kinds, format, isBytes, hover };
-    const size = (): { width: number; height: number } => ({ width: element.clientWidth, height: element.clientHeight });
+    const size = (): { width: number; height: number } => ({
+      width: element.clientWidth,
+      height: element.clientHeight,
+    });
     const { width, height } = size();
     plot.current = new uPlot(optionsOf(look, width, height), dataOf(latest.current, kinds), element);
     draw();
@@ -183,7 +198,9 @@ function Legend({ series, kinds, at, format }: LegendProps) {
   const t = at === null ? undefined : series.t[at];
   return (
     <div class="legend">
-      <p class="legend-head">{t === undefined ? 'average' : series.step >= 300 ? `${f.day(t)} ${f.clock(t, false)}` : f.clock(t)}</p>
+      <p class="legend-head">
+        {t === undefined ? 'average' : series.step >= 300 ? `${f.day(t)} ${f.clock(t, false)}` : f.clock(t)}
+      </p>
       <ul>
         {shares.map(({ kind, perSecond, share }) => {
           const cell = series.columns[kind.key][at ?? 0] ?? null;
@@ -202,7 +219,17 @@ function Legend({ series, kinds, at, format }: LegendProps) {
   );
 }
 
-function ChartTable({ series, kinds, format, title }: { series: Series; kinds: readonly Kind[]; format: LegendProps['format']; title: string }) {
+function ChartTable({
+  series,
+  kinds,
+  format,
+  title,
+}: {
+  series: Series;
+  kinds: readonly Kind[];
+  format: LegendProps['format'];
+  title: string;
+}) {
   const { rates } = stackOf(series, kinds);
   const thin = thinned(series.t, rates, TABLE_ROWS);
   const order = thin.t.map((_, i) => i).reverse();
@@ -213,14 +240,22 @@ function ChartTable({ series, kinds, format, title }: { series: Series; kinds: r
         <thead>
           <tr>
             <th scope="col">Time</th>
-            {kinds.map((k) => <th scope="col" class="num" key={k.key}>{k.label}</th>)}
+            {kinds.map((k) => (
+              <th scope="col" class="num" key={k.key}>
+                {k.label}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>
           {order.map((i) => (
             <tr key={thin.t[i]}>
               <th scope="row">{time(thin.t[i] ?? 0)}</th>
-              {thin.columns.map((c, k) => <td class="num" key={k}>{f.text(format(c[i]))}</td>)}
+              {thin.columns.map((c, k) => (
+                <td class="num" key={k}>
+                  {f.text(format(c[i]))}
+                </td>
+              ))}
             </tr>
           ))}
         </tbody>
@@ -248,18 +283,37 @@ export function StackChart({ title, series, kinds, format, isBytes = false, them
     <section class="panel chart" aria-labelledby={id}>
       <header class="panel-head">
         <h2 id={id}>{title}</h2>
-        <button type="button" class="quiet" aria-pressed={asTable} disabled={series === null || empty} onClick={() => setAsTable(!asTable)}>
+        <button
+          type="button"
+          class="quiet"
+          aria-pressed={asTable}
+          disabled={series === null || empty}
+          onClick={() => setAsTable(!asTable)}
+        >
           Table
         </button>
       </header>
       {series === null && <div class="canvas skeleton" />}
-      {empty && <div class="canvas blank"><p>No data for this range yet. It is written down as time passes.</p></div>}
+      {empty && (
+        <div class="canvas blank">
+          <p>No data for this range yet. It is written down as time passes.</p>
+        </div>
+      )}
       {series !== null && !empty && (
         <>
           <p class="hidden">{summaryOf(series, shown, title, format)}</p>
-          {asTable
-            ? <ChartTable series={series} kinds={shown} format={format} title={title} />
-            : <Canvas series={series} kinds={shown} format={format} isBytes={isBytes} theme={theme} hover={setAt} />}
+          {asTable ? (
+            <ChartTable series={series} kinds={shown} format={format} title={title} />
+          ) : (
+            <Canvas
+              series={series}
+              kinds={shown}
+              format={format}
+              isBytes={isBytes}
+              theme={theme}
+              hover={setAt}
+            />
+          )}
           <Legend series={series} kinds={shown} at={asTable ? null : at} format={format} />
         </>
       )}
@@ -275,7 +329,10 @@ function Scale({ share, mark }: { share: number | null; mark: number | null }) {
   const ticks = Array.from({ length: SCALE_STEPS + 1 }, (_, i) => i);
   return (
     <svg class="instrument" viewBox="0 0 200 24" preserveAspectRatio="none" aria-hidden="true">
-      <path class="scale-ticks" d={ticks.map((i) => `M${i * 5} ${i % 10 === 0 ? 12 : i % 5 === 0 ? 15 : 18}V22`).join('')} />
+      <path
+        class="scale-ticks"
+        d={ticks.map((i) => `M${i * 5} ${i % 10 === 0 ? 12 : i % 5 === 0 ? 15 : 18}V22`).join('')}
+      />
       <rect class="scale-track" x="0" y="3" width="200" height="5" />
       {share !== null && <rect class="scale-bar" x="0" y="3" width={at(share)} height="5" />}
       {mark !== null && <path class="scale-mark" d={`M${at(mark)} 0V11`} />}
@@ -310,7 +367,12 @@ function Spark({ values, least, tone }: { values: Cell[]; least: number; tone: s
     }
   });
   return (
-    <svg class={`instrument spark spark-${tone}`} viewBox="0 0 200 24" preserveAspectRatio="none" aria-hidden="true">
+    <svg
+      class={`instrument spark spark-${tone}`}
+      viewBox="0 0 200 24"
+      preserveAspectRatio="none"
+      aria-hidden="true"
+    >
       <path class="scale-ticks" d="M0 22H200" />
       <path class="spark-area" d={area} />
       <path class="spark-line" d={line} />
@@ -319,7 +381,9 @@ function Spark({ values, least, tone }: { values: Cell[]; least: number; tone: s
 }
 
 export function InstrumentView({ instrument }: { instrument: Instrument }) {
-  return instrument.kind === 'scale'
-    ? <Scale share={instrument.share} mark={instrument.mark} />
-    : <Spark values={instrument.values} least={instrument.least} tone={instrument.tone} />;
+  return instrument.kind === 'scale' ? (
+    <Scale share={instrument.share} mark={instrument.mark} />
+  ) : (
+    <Spark values={instrument.values} least={instrument.least} tone={instrument.tone} />
+  );
 }

@@ -174,5 +174,10 @@ export function when(rfc3339: string, nowSeconds: number): string {
 
 export function utc(rfc3339: string): string {
   const t = unixOf(rfc3339);
-  return t === null ? '' : new Date(t * 1000).toISOString().replace('T', ' ').replace(/(\.\d+)?Z$/, ' UTC');
+  return t === null
+    ? ''
+    : new Date(t * 1000)
+        .toISOString()
+        .replace('T', ' ')
+        .replace(/(\.\d+)?Z$/, ' UTC');
 }

@@ -92,7 +92,10 @@ export function step(state: LiveState, event: LiveEvent, now: number): Step {
   const asleep = off || state.transport === 'paused';
   switch (event.type) {
     case 'start':
-      return [{ ...liveInitial, transport: 'stream', begunAt: now, lastData: state.lastData }, ['close', 'open']];
+      return [
+        { ...liveInitial, transport: 'stream', begunAt: now, lastData: state.lastData },
+        ['close', 'open'],
+      ];
     case 'message':
       return asleep
         ? [state, []]
@@ -114,7 +117,9 @@ export function step(state: LiveState, event: LiveEvent, now: number): Step {
     case 'clock':
       return asleep ? [state, []] : clockStep(state, now);
     case 'hidden':
-      return asleep ? [state, []] : [{ ...state, transport: 'paused', retryAt: 0, polling: false }, ['close']];
+      return asleep
+        ? [state, []]
+        : [{ ...state, transport: 'paused', retryAt: 0, polling: false }, ['close']];
     case 'visible':
       return state.transport === 'paused' ? step(state, { type: 'start' }, now) : [state, []];
     case 'unauthorized':

@@ -63,18 +63,40 @@ function LoginForm({ api, fault, onSession }: FormProps) {
 
   return (
     <form class="login-form" onSubmit={submit} noValidate>
-      <input type="text" name="username" autocomplete="username" value="larder" class="hidden" tabIndex={-1} aria-hidden="true" readOnly />
+      <input
+        type="text"
+        name="username"
+        autocomplete="username"
+        value="larder"
+        class="hidden"
+        tabIndex={-1}
+        aria-hidden="true"
+        readOnly
+      />
       <label for="token">Token</label>
       <input
-        id="token" type="password" name="token" autocomplete="current-password" spellcheck={false} value={token}
-        onInput={(e) => setToken(e.currentTarget.value)} autofocus
-        aria-invalid={error !== ''} aria-describedby={error === '' ? 'token-help' : 'token-fault token-help'}
+        id="token"
+        type="password"
+        name="token"
+        autocomplete="current-password"
+        spellcheck={false}
+        value={token}
+        onInput={(e) => setToken(e.currentTarget.value)}
+        autofocus
+        aria-invalid={error !== ''}
+        aria-describedby={error === '' ? 'token-help' : 'token-fault token-help'}
       />
-      {error !== '' && <p id="token-fault" class="inline-error" role="alert">{error}</p>}
-      <button type="submit" class="primary" disabled={busy}>{busy ? 'Signing in…' : 'Sign in'}</button>
+      {error !== '' && (
+        <p id="token-fault" class="inline-error" role="alert">
+          {error}
+        </p>
+      )}
+      <button type="submit" class="primary" disabled={busy}>
+        {busy ? 'Signing in…' : 'Sign in'}
+      </button>
       <p id="token-help" class="note">
-        Larder made a token at its first start; the terminal showed it, or named the file that holds it. Opening
-        the login link from the terminal needs no token.
+        Larder made a token at its first start; the terminal showed it, or named the file that holds it.
+        Opening the login link from the terminal needs no token.
       </p>
     </form>
   );
@@ -84,7 +106,9 @@ export function LoginPage({ api, fault, onSession }: FormProps) {
   return (
     <main class="login">
       <div class="panel login-panel">
-        <h1><Mark /> Larder</h1>
+        <h1>
+          <Mark /> Larder
+        </h1>
         <p class="login-host">{location.host}</p>
         <LoginForm api={api} fault={fault} onSession={onSession} />
       </div>

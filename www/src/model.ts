@@ -1,7 +1,18 @@
 // What the page knows and how it is put: pure functions from the admin server's answers to what is shown.
 import { COLUMNS } from './api';
 import type {
-  AllTotals, Cell, Column, Mode, Point, Problem, Range, Snapshot, Stats, Status, Tick, Top,
+  AllTotals,
+  Cell,
+  Column,
+  Mode,
+  Point,
+  Problem,
+  Range,
+  Snapshot,
+  Stats,
+  Status,
+  Tick,
+  Top,
 } from './api';
 import * as f from './format';
 
@@ -52,7 +63,12 @@ export interface Model {
 }
 
 export const modelInitial: Model = {
-  status: null, totals: null, definitions: {}, recent: null, top: null, now: 0,
+  status: null,
+  totals: null,
+  definitions: {},
+  recent: null,
+  top: null,
+  now: 0,
 };
 
 const RECENT_POINTS = 300;
@@ -96,16 +112,18 @@ export function seriesAppend(series: Series, point: Point): Series {
 }
 
 export type Action =
-  | { type: 'snapshot'; data: Snapshot }
-  | { type: 'tick'; data: Tick }
-  | { type: 'top'; data: Top };
+  { type: 'snapshot'; data: Snapshot } | { type: 'tick'; data: Tick } | { type: 'top'; data: Top };
 
 export function reduce(model: Model, action: Action): Model {
   switch (action.type) {
     case 'snapshot': {
       const { status, stats, top } = action.data;
       return {
-        status, top, totals: stats.totals, definitions: stats.definitions ?? {}, recent: seriesOf(stats),
+        status,
+        top,
+        totals: stats.totals,
+        definitions: stats.definitions ?? {},
+        recent: seriesOf(stats),
         now: stats.t[stats.t.length - 1] ?? Math.floor(Date.now() / 1000),
       };
     }
@@ -155,14 +173,20 @@ export function sharesOf(series: Series, kinds: readonly Kind[]): Share[] {
   return kinds.map((kind, i) => {
     const total = totals[i] ?? 0;
     return {
-      kind, total,
+      kind,
+      total,
       perSecond: known === 0 ? null : total / (known * series.step),
       share: all === 0 ? null : total / all,
     };
   });
 }
 
-export function summaryOf(series: Series, kinds: readonly Kind[], what: string, asRate: (n: f.Maybe) => f.Quantity): string {
+export function summaryOf(
+  series: Series,
+  kinds: readonly Kind[],
+  what: string,
+  asRate: (n: f.Maybe) => f.Quantity,
+): string {
   const shares = sharesOf(series, kinds);
   const long = RANGES.find((r) => r.key === series.range)?.long ?? series.range;
   const average = shares[0]?.perSecond === null ? null : shares.reduce((a, s) => a + (s.perSecond ?? 0), 0);
@@ -231,7 +255,9 @@ function storeTile(model: Model): Tile {
   const memory = store === undefined ? f.NONE : usedOf(store.memory_bytes, store.memory_capacity_bytes);
   const full = f.isNumber(share) && share >= STORE_FULL && (model.totals?.last_minute.evictions ?? 0) > 0;
   return {
-    key: 'store', label: 'Store', number: f.percent(share),
+    key: 'store',
+    label: 'Store',
+    number: f.percent(share),
     aside: store === undefined ? '' : `of ${f.text(f.bytes(size))}${disk ? '' : ' memory'}`,
     tone: store?.disk === 'failed' ? 'bad' : 'plain',
     rows: [
@@ -249,7 +275,10 @@ function errorsTile(model: Model): Tile {
   const share = divide(minute?.errors_5xx, minute?.requests);
   const busiest = Math.max(100, ...(model.recent?.columns.requests ?? []).map((c) => c ?? 0));
   return {
-    key: 'errors', label: 'Errors', number: f.percent(share), aside: 'last minute',
+    key: 'errors',
+    label: 'Errors',
+    number: f.percent(share),
+    aside: 'last minute',
     tone: f.isNumber(share) && share >= ERRORS_BAD ? 'bad' : 'plain',
     rows: [
       ['responses 5xx', f.text(f.count(minute?.errors_5xx))],
@@ -258,7 +287,12 @@ function errorsTile(model: Model): Tile {
     ],
     formula: ['responses 5xx / all requests', model.definitions.errors_5xx].filter(Boolean).join('; '),
     // A lone error must not fill the height: it is measured against what would be bad.
-    instrument: { kind: 'spark', values: model.recent?.columns.error ?? [], least: busiest * ERRORS_BAD * 2, tone: 'error' },
+    instrument: {
+      kind: 'spark',
+      values: model.recent?.columns.error ?? [],
+      least: busiest * ERRORS_BAD * 2,
+      tone: 'error',
+    },
   };
 }
 
@@ -273,7 +307,10 @@ export function tilesOf(model: Model): Tile[] {
   const fromOrigin = divide(minute?.bytes_origin, minute?.covered_s ?? 60);
   return [
     {
-      key: 'ratio', label: 'Hit ratio', number: f.percent(ratio), aside: low ? 'low' : good ? 'good' : '',
+      key: 'ratio',
+      label: 'Hit ratio',
+      number: f.percent(ratio),
+      aside: low ? 'low' : good ? 'good' : '',
       tone: low ? 'bad' : good ? 'good' : 'plain',
       rows: [
         ['24 h', f.text(f.percent(dayTotals?.hit_ratio))],
@@ -284,7 +321,11 @@ export function tilesOf(model: Model): Tile[] {
       instrument: { kind: 'scale', share: ratio ?? null, mark: dayTotals?.hit_ratio ?? null },
     },
     {
-      key: 'requests', label: 'Requests', number: f.rate(minute?.requests_per_s), aside: '', tone: 'plain',
+      key: 'requests',
+      label: 'Requests',
+      number: f.rate(minute?.requests_per_s),
+      aside: '',
+      tone: 'plain',
       rows: [
         ['peak today', f.text(f.rate(model.totals?.peak_requests_per_s))],
         ['24 h', f.text(f.count(dayTotals?.requests))],
@@ -294,7 +335,11 @@ export function tilesOf(model: Model): Tile[] {
       instrument: { kind: 'spark', values: columns?.requests ?? [], least: 1, tone: 'cache' },
     },
     {
-      key: 'saved', label: 'Saved traffic', number: f.byteRate(minute?.saved_bytes_per_s), aside: '', tone: 'plain',
+      key: 'saved',
+      label: 'Saved traffic',
+      number: f.byteRate(minute?.saved_bytes_per_s),
+      aside: '',
+      tone: 'plain',
       rows: [
         ['24 h', f.text(f.bytes(dayTotals?.bytes_cache))],
         ['from origin', f.text(f.byteRate(fromOrigin))],
@@ -304,14 +349,23 @@ export function tilesOf(model: Model): Tile[] {
       instrument: { kind: 'spark', values: columns?.bytes_cache ?? [], least: 1024, tone: 'cache' },
     },
     {
-      key: 'origin', label: 'Origin first byte', number: f.millis(minute?.origin_first_byte_p95_ms), aside: 'p95', tone: 'plain',
+      key: 'origin',
+      label: 'Origin first byte',
+      number: f.millis(minute?.origin_first_byte_p95_ms),
+      aside: 'p95',
+      tone: 'plain',
       rows: [
         ['p50', f.text(f.millis(minute?.origin_first_byte_p50_ms))],
         ['24 h p95', f.text(f.millis(dayTotals?.origin_first_byte_p95_ms))],
         ['cache p95', f.text(f.millis(minute?.cache_p95_ms))],
       ],
       formula: define('origin_first_byte_p95_ms', '95 of 100 origin answers of the last 60 s began sooner'),
-      instrument: { kind: 'spark', values: columns?.origin_first_byte_p95_ms ?? [], least: 1, tone: 'origin' },
+      instrument: {
+        kind: 'spark',
+        values: columns?.origin_first_byte_p95_ms ?? [],
+        least: 1,
+        tone: 'origin',
+      },
     },
     errorsTile(model),
     storeTile(model),
@@ -330,13 +384,21 @@ function ofTheState(status: Status): Problem[] {
     add('error', 'store.disk', 'The disk store has failed; answers come from memory and the origin only.');
   }
   if (!status.config.last_reload_ok && !seen('reload') && !seen('config')) {
-    add('error', 'config.reload', `The last reload failed, the old configuration is still in force: ${status.config.last_reload_error}`);
+    add(
+      'error',
+      'config.reload',
+      `The last reload failed, the old configuration is still in force: ${status.config.last_reload_error}`,
+    );
   }
   if (status.state === 'draining') {
     add('warn', 'state.draining', 'Larder is draining: it finishes what it has begun and then ends.');
   }
   if (status.state === 'recovering' || status.store.recovering) {
-    add('warn', 'state.recovering', `The store is being read after the start: ${f.text(f.percent(status.store.recovered_share))} done. Larder serves meanwhile.`);
+    add(
+      'warn',
+      'state.recovering',
+      `The store is being read after the start: ${f.text(f.percent(status.store.recovered_share))} done. Larder serves meanwhile.`,
+    );
   }
   return made;
 }
@@ -360,8 +422,12 @@ export function severityOf(problems: readonly Problem[]): 'ok' | 'warn' | 'error
 
 // Has anything been asked for at all? If not, the page says how to begin.
 export function isQuiet(model: Model): boolean {
-  return model.totals !== null && (model.totals.day.requests ?? 0) === 0 && model.recent !== null &&
-    sum(model.recent.columns.requests) === 0;
+  return (
+    model.totals !== null &&
+    (model.totals.day.requests ?? 0) === 0 &&
+    model.recent !== null &&
+    sum(model.recent.columns.requests) === 0
+  );
 }
 
 export interface Urls {
@@ -398,7 +464,9 @@ function urlFault(line: string): string | null {
     return 'a URL has no spaces; write one a line';
   }
   if (!/^https?:\/\//i.test(line)) {
-    return line.startsWith('/') ? `needs the host too, like http://www.example.com${line}` : 'begins with http:// or https://';
+    return line.startsWith('/')
+      ? `needs the host too, like http://www.example.com${line}`
+      : 'begins with http:// or https://';
   }
   try {
     return new URL(line).hostname === '' ? 'has no host' : null;
@@ -416,7 +484,9 @@ export function purgeSentence(p: { mode: Mode; matched: number; bytes: number; t
   const what = f.plural(p.matched, 'object');
   const size = f.text(f.bytes(p.bytes));
   const took = f.text(f.seconds(p.took_s));
-  return p.mode === 'soft' ? `${what} (${size}) marked stale in ${took}` : `${what} removed, ${size} freed in ${took}`;
+  return p.mode === 'soft'
+    ? `${what} (${size}) marked stale in ${took}`
+    : `${what} removed, ${size} freed in ${took}`;
 }
 
 export function mayPurge(scopes: readonly string[]): boolean {

@@ -18,7 +18,13 @@ export function Segments<K extends string>({ name, legend, items, value, onChang
       <legend class="hidden">{legend}</legend>
       {items.map((item) => (
         <label key={item.key} title={item.hint}>
-          <input type="radio" name={`${name}-${id}`} value={item.key} checked={item.key === value} onChange={() => onChange(item.key)} />
+          <input
+            type="radio"
+            name={`${name}-${id}`}
+            value={item.key}
+            checked={item.key === value}
+            onChange={() => onChange(item.key)}
+          />
           <span>{item.label}</span>
         </label>
       ))}
@@ -50,7 +56,8 @@ export function Modal({ label, onClose, children }: ModalProps) {
   }, []);
   return (
     <dialog
-      ref={ref} aria-label={label}
+      ref={ref}
+      aria-label={label}
       onCancel={(e) => {
         e.preventDefault();
         onClose?.();
@@ -65,7 +72,10 @@ export function Mark() {
   return (
     <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
       <rect class="mark-body" width="32" height="32" rx="7" />
-      <path class="mark-shelf" d="M6 14h20v2H6zM6 25h20v2H6zM8 8a1 1 0 0 1 1-1h2a1 1 0 0 1 1 1v5H8zM14 10a1 1 0 0 1 1-1h3a1 1 0 0 1 1 1v3h-5zM8 20a1 1 0 0 1 1-1h5a1 1 0 0 1 1 1v4H8zM17 19a1 1 0 0 1 1-1h1a1 1 0 0 1 1 1v5h-3z" />
+      <path
+        class="mark-shelf"
+        d="M6 14h20v2H6zM6 25h20v2H6zM8 8a1 1 0 0 1 1-1h2a1 1 0 0 1 1 1v5H8zM14 10a1 1 0 0 1 1-1h3a1 1 0 0 1 1 1v3h-5zM8 20a1 1 0 0 1 1-1h5a1 1 0 0 1 1 1v4H8zM17 19a1 1 0 0 1 1-1h1a1 1 0 0 1 1 1v5h-3z"
+      />
       <path class="mark-jar" d="M21 7a1 1 0 0 1 1-1h2a1 1 0 0 1 1 1v6h-4z" />
     </svg>
   );

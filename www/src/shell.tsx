@@ -9,16 +9,42 @@ import type { Theme } from './theme';
 
 const THEMES: readonly { key: Theme; label: ComponentChildren; hint: string }[] = [
   {
-    key: 'auto', hint: 'Theme of the system',
-    label: <><svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="5.5" /><path class="solid" d="M8 2.5a5.5 5.5 0 0 1 0 11z" /></svg><span class="hidden">Auto theme</span></>,
+    key: 'auto',
+    hint: 'Theme of the system',
+    label: (
+      <>
+        <svg viewBox="0 0 16 16" aria-hidden="true">
+          <circle cx="8" cy="8" r="5.5" />
+          <path class="solid" d="M8 2.5a5.5 5.5 0 0 1 0 11z" />
+        </svg>
+        <span class="hidden">Auto theme</span>
+      </>
+    ),
   },
   {
-    key: 'light', hint: 'Light theme',
-    label: <><svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="3" /><path d="M8 1v2M8 13v2M1 8h2M13 8h2M3 3l1.4 1.4M11.6 11.6 13 13M3 13l1.4-1.4M11.6 4.4 13 3" /></svg><span class="hidden">Light theme</span></>,
+    key: 'light',
+    hint: 'Light theme',
+    label: (
+      <>
+        <svg viewBox="0 0 16 16" aria-hidden="true">
+          <circle cx="8" cy="8" r="3" />
+          <path d="M8 1v2M8 13v2M1 8h2M13 8h2M3 3l1.4 1.4M11.6 11.6 13 13M3 13l1.4-1.4M11.6 4.4 13 3" />
+        </svg>
+        <span class="hidden">Light theme</span>
+      </>
+    ),
   },
   {
-    key: 'dark', hint: 'Dark theme',
-    label: <><svg viewBox="0 0 16 16" aria-hidden="true"><path d="M13 9.8A5.5 5.5 0 0 1 6.2 3a5.5 5.5 0 1 0 6.8 6.8z" /></svg><span class="hidden">Dark theme</span></>,
+    key: 'dark',
+    hint: 'Dark theme',
+    label: (
+      <>
+        <svg viewBox="0 0 16 16" aria-hidden="true">
+          <path d="M13 9.8A5.5 5.5 0 0 1 6.2 3a5.5 5.5 0 1 0 6.8 6.8z" />
+        </svg>
+        <span class="hidden">Dark theme</span>
+      </>
+    ),
   },
 ];
 
@@ -29,7 +55,10 @@ function healthWords(health: Health): { word: string; long: string } {
     case 'polling':
       return { word: 'Every 2 s', long: 'The stream is not to be had; asking every two seconds' };
     case 'stale':
-      return { word: `Stale ${f.duration(health.seconds)}`, long: 'No news from the server: the numbers are stale' };
+      return {
+        word: `Stale ${f.duration(health.seconds)}`,
+        long: 'No news from the server: the numbers are stale',
+      };
     case 'offline':
       return { word: 'No answer', long: 'No answer from the server' };
     case 'paused':
@@ -47,13 +76,25 @@ function LiveSign({ health }: { health: Health }) {
   return (
     <div class={`live live-${health.kind}`}>
       <span class="lamp" aria-hidden="true" />
-      <span aria-hidden="true" title={long}>{word}</span>
-      <span class="hidden" role="status">{long}</span>
+      <span aria-hidden="true" title={long}>
+        {word}
+      </span>
+      <span class="hidden" role="status">
+        {long}
+      </span>
     </div>
   );
 }
 
-function Account({ session, status, onSignOut }: { session: Session; status: Status | null; onSignOut: () => void }) {
+function Account({
+  session,
+  status,
+  onSignOut,
+}: {
+  session: Session;
+  status: Status | null;
+  onSignOut: () => void;
+}) {
   const ref = useRef<HTMLDetailsElement>(null);
   useEffect(() => {
     const close = (event: Event): void => {
@@ -65,7 +106,10 @@ function Account({ session, status, onSignOut }: { session: Session; status: Sta
       if (escape) {
         menu.querySelector('summary')?.focus();
       }
-      if (escape || (event.type === 'click' && event.target instanceof Node && !menu.contains(event.target))) {
+      if (
+        escape ||
+        (event.type === 'click' && event.target instanceof Node && !menu.contains(event.target))
+      ) {
         menu.open = false;
       }
     };
@@ -81,18 +125,37 @@ function Account({ session, status, onSignOut }: { session: Session; status: Sta
       <summary>{session.name}</summary>
       <div class="menu">
         <dl class="facts">
-          <div><dt>scopes</dt><dd>{session.scopes.join(', ')}</dd></div>
+          <div>
+            <dt>scopes</dt>
+            <dd>{session.scopes.join(', ')}</dd>
+          </div>
           {status !== null && (
             <>
-              <div><dt>version</dt><dd>{status.version}</dd></div>
-              <div><dt>up for</dt><dd>{f.duration(status.uptime_s)}</dd></div>
-              <div><dt>workers</dt><dd>{f.exact(status.workers)}</dd></div>
-              <div><dt>config</dt><dd class="path">{status.config.file}</dd></div>
+              <div>
+                <dt>version</dt>
+                <dd>{status.version}</dd>
+              </div>
+              <div>
+                <dt>up for</dt>
+                <dd>{f.duration(status.uptime_s)}</dd>
+              </div>
+              <div>
+                <dt>workers</dt>
+                <dd>{f.exact(status.workers)}</dd>
+              </div>
+              <div>
+                <dt>config</dt>
+                <dd class="path">{status.config.file}</dd>
+              </div>
             </>
           )}
         </dl>
-        <button type="button" onClick={onSignOut}>Sign out</button>
-        <a class="note" href="licences.txt">Licences</a>
+        <button type="button" onClick={onSignOut}>
+          Sign out
+        </button>
+        <a class="note" href="licences.txt">
+          Licences
+        </a>
       </div>
     </details>
   );
@@ -132,18 +195,46 @@ interface Props {
   children: ComponentChildren;
 }
 
-export function Shell({ page, session, status, health, problems, theme, onTheme, onSignOut, children }: Props) {
+export function Shell({
+  page,
+  session,
+  status,
+  health,
+  problems,
+  theme,
+  onTheme,
+  onSignOut,
+  children,
+}: Props) {
   const main = useRef<HTMLElement>(null);
   const dim = health.kind === 'stale' || health.kind === 'offline' || health.kind === 'ended';
   const link = (key: string, label: string) => (
-    <a href={`#/${key}`} aria-current={page === key ? 'page' : undefined}>{label}</a>
+    <a href={`#/${key}`} aria-current={page === key ? 'page' : undefined}>
+      {label}
+    </a>
   );
   return (
     <>
-      <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); main.current?.focus(); }}>Skip to content</a>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(e) => {
+          e.preventDefault();
+          main.current?.focus();
+        }}
+      >
+        Skip to content
+      </a>
       <header class="bar">
-        <div class="brand"><Mark /><span class="product">Larder</span><span class="host">{status?.host ?? location.hostname}</span></div>
-        <nav aria-label="Pages">{link('overview', 'Overview')}{link('purge', 'Purge')}</nav>
+        <div class="brand">
+          <Mark />
+          <span class="product">Larder</span>
+          <span class="host">{status?.host ?? location.hostname}</span>
+        </div>
+        <nav aria-label="Pages">
+          {link('overview', 'Overview')}
+          {link('purge', 'Purge')}
+        </nav>
         <LiveSign health={health} />
         <Segments name="theme" legend="Theme" items={THEMES} value={theme} onChange={onTheme} />
         <Account session={session} status={status} onSignOut={onSignOut} />
@@ -153,7 +244,9 @@ export function Shell({ page, session, status, health, problems, theme, onTheme,
         {status === null && health.kind === 'offline' && (
           <section class="panel first" role="alert">
             <h2>No answer from the admin server</h2>
-            <p>This page asks again by itself. Is Larder running, and may this browser reach {location.host}?</p>
+            <p>
+              This page asks again by itself. Is Larder running, and may this browser reach {location.host}?
+            </p>
           </section>
         )}
         {children}

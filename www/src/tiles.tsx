@@ -10,12 +10,19 @@ function Formula({ tile }: { tile: Tile }) {
   return (
     <span class={`formula${hushed ? ' hushed' : ''}`} onMouseLeave={() => setHushed(false)}>
       <button
-        type="button" aria-label={`Formula: ${tile.label}`} aria-describedby={id}
-        onKeyDown={(e) => e.key === 'Escape' && setHushed(true)} onBlur={() => setHushed(false)}
+        type="button"
+        aria-label={`Formula: ${tile.label}`}
+        aria-describedby={id}
+        onKeyDown={(e) => e.key === 'Escape' && setHushed(true)}
+        onBlur={() => setHushed(false)}
       >
-        <svg viewBox="0 0 16 16" aria-hidden="true"><path d="M11.5 3.2c-1.8-.9-3 .1-3.4 2L6.6 11c-.5 1.9-1.5 2.6-3 1.9M5.3 6.6h5.2" /></svg>
+        <svg viewBox="0 0 16 16" aria-hidden="true">
+          <path d="M11.5 3.2c-1.8-.9-3 .1-3.4 2L6.6 11c-.5 1.9-1.5 2.6-3 1.9M5.3 6.6h5.2" />
+        </svg>
       </button>
-      <span role="tooltip" id={id} class="tip">{tile.formula}</span>
+      <span role="tooltip" id={id} class="tip">
+        {tile.formula}
+      </span>
     </span>
   );
 }
@@ -36,7 +43,10 @@ function TileView({ tile }: { tile: Tile }) {
       <InstrumentView instrument={tile.instrument} />
       <dl>
         {tile.rows.map(([name, value]) => (
-          <div key={name}><dt>{name}</dt><dd>{value}</dd></div>
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
         ))}
       </dl>
     </section>
@@ -44,14 +54,22 @@ function TileView({ tile }: { tile: Tile }) {
 }
 
 export function Tiles({ tiles }: { tiles: Tile[] }) {
-  return <div class="tiles">{tiles.map((tile) => <TileView key={tile.key} tile={tile} />)}</div>;
+  return (
+    <div class="tiles">
+      {tiles.map((tile) => (
+        <TileView key={tile.key} tile={tile} />
+      ))}
+    </div>
+  );
 }
 
 // Sized like the tiles themselves, so that nothing moves when the numbers come.
 export function TilesLoading() {
   return (
     <div class="tiles" aria-hidden="true">
-      {['a', 'b', 'c', 'd', 'e', 'f'].map((key) => <div key={key} class="tile skeleton" />)}
+      {['a', 'b', 'c', 'd', 'e', 'f'].map((key) => (
+        <div key={key} class="tile skeleton" />
+      ))}
     </div>
   );
 }

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { DEAD_MS, health, Live, liveInitial, POLL_MS, retryDelay, STALE_MS, step } from '../../../www/src/live';
+import {
+  DEAD_MS,
+  health,
+  Live,
+  liveInitial,
+  POLL_MS,
+  retryDelay,
+  STALE_MS,
+  step,
+} from '../../../www/src/live';
 import type { Effect, Health, LiveDeps, LiveEvent, LiveState, Source } from '../../../www/src/live';
 
 const start = (): LiveState => step(liveInitial, { type: 'start' }, 1000)[0];
@@ -17,7 +26,10 @@ function run(state: LiveState, events: [number, LiveEvent][]): { state: LiveStat
 }
 
 test('the pause between attempts doubles from 1 to 30 seconds', () => {
-  assert.deepEqual([1, 2, 3, 4, 5, 6, 7, 50].map(retryDelay), [1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
+  assert.deepEqual(
+    [1, 2, 3, 4, 5, 6, 7, 50].map(retryDelay),
+    [1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000],
+  );
 });
 
 test('start opens a stream, the first event makes it live', () => {
@@ -28,7 +40,10 @@ test('start opens a stream, the first event makes it live', () => {
 });
 
 test('a closed source is made anew after the pause, not before', () => {
-  const { state, effects } = run(live(), [[3000, { type: 'error', closed: true }], [3500, { type: 'clock' }]]);
+  const { state, effects } = run(live(), [
+    [3000, { type: 'error', closed: true }],
+    [3500, { type: 'clock' }],
+  ]);
   assert.deepEqual(effects, ['close', 'probe']);
   assert.deepEqual(step(state, { type: 'clock' }, 4000)[1], ['open']);
   const opened = step(state, { type: 'clock' }, 4000)[0];
@@ -36,13 +51,20 @@ test('a closed source is made anew after the pause, not before', () => {
 });
 
 test('while the browser tries by itself it is left alone, but the session is looked at', () => {
-  const { state, effects } = run(live(), [[3000, { type: 'error', closed: false }], [4500, { type: 'clock' }]]);
+  const { state, effects } = run(live(), [
+    [3000, { type: 'error', closed: false }],
+    [4500, { type: 'clock' }],
+  ]);
   assert.deepEqual(effects, ['probe']);
   assert.equal(state.retryAt, 0);
 });
 
 test('three failures of any kind begin polling; the stream is still tried', () => {
-  let { state } = run(live(), [[3000, { type: 'error', closed: false }], [6000, { type: 'error', closed: false }], [9000, { type: 'error', closed: false }]]);
+  let { state } = run(live(), [
+    [3000, { type: 'error', closed: false }],
+    [6000, { type: 'error', closed: false }],
+    [9000, { type: 'error', closed: false }],
+  ]);
   assert.equal(state.transport, 'polling');
   let effects: Effect[];
   [state, effects] = step(state, { type: 'clock' }, 9000);
@@ -90,7 +112,11 @@ test('no answer from the beginning is offline, not connecting for ever', () => {
 });
 
 test('a hidden tab asks nothing; shown again it begins anew', () => {
-  const { state, effects } = run(live(), [[3000, { type: 'hidden' }], [60_000, { type: 'clock' }], [60_500, { type: 'error', closed: true }]]);
+  const { state, effects } = run(live(), [
+    [3000, { type: 'hidden' }],
+    [60_000, { type: 'clock' }],
+    [60_500, { type: 'error', closed: true }],
+  ]);
   assert.deepEqual(effects, ['close']);
   assert.equal(health(state, 60_000).kind, 'paused');
   const [shown, again] = step(state, { type: 'visible' }, 61_000);
@@ -106,7 +132,12 @@ test('visible without hidden does nothing', () => {
 
 test('the end of the session stops everything until a new start', () => {
   const { state, effects } = run(live(), [
-    [3000, { type: 'unauthorized' }], [3100, { type: 'message' }], [9000, { type: 'clock' }], [9100, { type: 'poll-ok' }], [9200, { type: 'hidden' }], [9300, { type: 'visible' }],
+    [3000, { type: 'unauthorized' }],
+    [3100, { type: 'message' }],
+    [9000, { type: 'clock' }],
+    [9100, { type: 'poll-ok' }],
+    [9200, { type: 'hidden' }],
+    [9300, { type: 'visible' }],
   ]);
   assert.deepEqual(effects, ['close']);
   assert.equal(health(state, 10_000).kind, 'ended');
@@ -153,8 +184,14 @@ function fake(over: Partial<LiveDeps> = {}) {
   const machine = new Live({
     open: () => new FakeSource(),
     now: () => seen.now,
-    probe: () => { seen.probes++; return Promise.resolve(true); },
-    poll: () => { seen.polls++; return Promise.resolve(true); },
+    probe: () => {
+      seen.probes++;
+      return Promise.resolve(true);
+    },
+    poll: () => {
+      seen.polls++;
+      return Promise.resolve(true);
+    },
     data: (type, data) => seen.data.push(`${type}:${JSON.stringify(data)}`),
     health: (h) => seen.health.push(h.kind),
     ...over,
@@ -195,7 +232,12 @@ test('Live ends when the probe finds no session', async () => {
 
 test('Live polls after three failures, and a failing poll goes stale but on', async () => {
   let fails = true;
-  const { seen, at } = fake({ poll: () => { seen.polls++; return fails ? Promise.reject(new Error('x')) : Promise.resolve(true); } });
+  const { seen, at } = fake({
+    poll: () => {
+      seen.polls++;
+      return fails ? Promise.reject(new Error('x')) : Promise.resolve(true);
+    },
+  });
   at(1000, { type: 'start' });
   FakeSource.made[0]?.emit('tick', '{}');
   for (const now of [2000, 4000, 8000]) {
