@@ -360,6 +360,9 @@ enum http_judgement http_judge(const struct http_stored *stored,
         freshness_client_refuses(directives, age_s, ttl_s)) {
         return HTTP_VALIDATE;
     }
+    if ((stored->flags & HTTP_STORED_PURGED) != 0 && ttl_s > 0) {
+        ttl_s = 0; /* the clock was set back after the purge */
+    }
     if (ttl_s > 0) {
         return HTTP_FRESH;
     }

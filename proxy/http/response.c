@@ -19,10 +19,12 @@ static bool response_digit(char c)
 static bool response_status_line(struct http_response *response, const char **at, const char *end)
 {
     const char *newline = memchr(*at, '\n', (size_t)(end - *at));
-    const char *next = newline == NULL ? end : newline + 1;
-    const char *stop = newline == NULL ? end : newline;
+    const char *stop = newline;
     const char *p = *at;
 
+    if (newline == NULL) {
+        return false;
+    }
     if (stop > p && stop[-1] == '\r') {
         stop--;
     }
@@ -42,7 +44,7 @@ static bool response_status_line(struct http_response *response, const char **at
         }
         response->reason = span_of(p + 13, (size_t)(stop - p) - 13);
     }
-    *at = next;
+    *at = newline + 1;
     return true;
 }
 

@@ -397,6 +397,9 @@ static void soft_purge(void **state)
     assert_int_equal(http_judge(&stored, NULL, NOW_MS), HTTP_VALIDATE);
     assert_int_equal(http_judge(&stored, &max_stale, NOW_MS), HTTP_VALIDATE);
     assert_int_equal(http_judge(&stored, &max_stale, NOW_MS - 5000), HTTP_VALIDATE);
+    stored = stored_of("max-age=60");
+    http_stored_make_stale(&stored, NOW_MS + 20000);
+    assert_int_equal(http_judge(&stored, NULL, NOW_MS + 10000), HTTP_VALIDATE); /* clock set back */
     /* A stale one does not get a longer life. */
     stored = stored_of("max-age=60, stale-while-revalidate=10");
     http_stored_make_stale(&stored, NOW_MS + 65000);

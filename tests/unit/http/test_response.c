@@ -25,6 +25,7 @@ static const struct row rows[] = {
     {OK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", true, 200, -1, true, true},
     {"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true, 200, -1, true, true},
     {OK "X: a\xff\r\nEmpty:\r\n\r\n", true, 200, -1, false, false},
+    {"HTTP/1.1 200 OK", false, 0, 0, false, false},
     {"", false, 0, 0, false, false},
     {"\r\n", false, 0, 0, false, false},
     {"HTTP/2 200\r\n\r\n", false, 0, 0, false, false},
