@@ -275,6 +275,32 @@ void fetch_fail(struct fetch *fetch, enum fetch_fault fault, const char *detail)
     fetch_settle(fetch->pool);
 }
 
+/* libcurl repeats a request whose reused connection died before any byte came, but counts that over the life
+ * of a handle and gives up at each sixth, and not at all when already sending failed. */
+static bool fetch_retry(struct fetch *fetch, CURLcode code)
+{
+    struct fetch_pool *pool = fetch->pool;
+    long connects = 0;
+
+    if (!fetch->may_retry || fetch->cancelled || fetch->head_len > 0 || fetch->head_done ||
+        fetch->informational_count > 0 || fetch->result.fault != FETCH_OK ||
+        (code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR && code != CURLE_GOT_NOTHING) ||
+        curl_easy_getinfo(fetch->easy, CURLINFO_NUM_CONNECTS, &connects) != CURLE_OK ||
+        connects > 0) {
+        return false;
+    }
+    fetch->may_retry = false;
+    fetch->connected = false;
+    fetch->fresh = true;
+    fetch->error[0] = '\0';
+    pool->in_curl = true;
+    (void)curl_multi_remove_handle(pool->multi, fetch->easy);
+    fetch->in_multi = curl_easy_setopt(fetch->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
+                      curl_multi_add_handle(pool->multi, fetch->easy) == CURLM_OK;
+    pool->in_curl = false;
+    return fetch->in_multi;
+}
+
 static struct fetch *fetch_of_work(struct list *node)
 {
     return CONTAINER_OF(node, struct fetch, work_node);
@@ -302,7 +328,10 @@ static void fetch_messages_read(struct fetch_pool *pool)
         }
         struct fetch *fetch = (struct fetch *)(void *)private;
         CHECK_OBJ(fetch, FETCH_MAGIC);
-        fetch_finish(fetch, message->data.result);
+        CURLcode code = message->data.result;
+        if (!fetch_retry(fetch, code)) {
+            fetch_finish(fetch, code);
+        }
     }
 }
 
@@ -438,6 +467,7 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
     fetch->paused = fetch->body_paused = false;
     fetch->is_head = span_eq(request->method, SPAN("HEAD"));
     fetch->has_body = request->has_body && !fetch->is_head;
+    fetch->may_retry = request->may_retry;
     fetch->body_length = request->body_length;
     fetch->body_sent = 0;
     fetch->informational_count = 0;

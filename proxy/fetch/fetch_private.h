@@ -62,6 +62,7 @@ struct fetch {
     bool body_paused; /* upload: the handler has no more for now */
     bool has_body;
     bool is_head;
+    bool may_retry; /* a pooled connection found dead: once more on a fresh one */
     uint64_t body_length; /* UINT64_MAX: unknown */
     uint64_t body_sent;
     unsigned informational_count;

@@ -1,0 +1,610 @@
+#ifndef TESTS_UNIT_FETCH_ORIGIN_H
+#define TESTS_UNIT_FETCH_ORIGIN_H
+/*
+ * origin - a scripted origin: a thread that accepts, and one per connection that reads a request and does what
+ * its path says. And a probe: a fetch handler that writes down what it was told. Header only; for the tests
+ * of this folder.
+ *
+ *   a path of the table given   the raw bytes of its row, then close
+ *   /bytes/N     N bytes with Content-Length         /chunks/N   N bytes, chunked
+ *   /stall/N     announces 1000000, sends N, waits    /silent     never answers
+ *   /late/N      N bytes after 150 ms                 /drip       a head, one byte every 20 ms
+ *   /echo        the request it read, head and body   /die        closes; on a connection's first request
+ *   /deaf        never reads the body                             it answers "alive" instead
+ *   /hang/N      N bytes, then closes 1 ms later
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "fetch/fetch.h"
+#include "http/framing.h"
+
+enum {
+    ORIGIN_BODY_BYTES = 64 * 1024 * 1024,
+    ORIGIN_CONNECTIONS_MAX = 512,
+};
+
+struct origin_row {
+    const char *path;
+    const char *raw;
+    size_t raw_len; /* 0: strlen */
+};
+
+struct origin {
+    int fd;
+    struct fetch_origin address;
+    const struct origin_row *rows;
+    size_t row_count;
+    pthread_t thread;
+    pthread_t workers[ORIGIN_CONNECTIONS_MAX];
+    _Atomic unsigned connections;
+    _Atomic unsigned requests;
+    _Atomic unsigned body_ends;  /* request bodies read to their end */
+    _Atomic unsigned body_cuts;  /* broken off */
+    _Atomic uint64_t sent;       /* bytes the kernel took */
+    _Atomic bool stopping;
+};
+
+struct origin_conn {
+    struct origin *origin;
+    int fd;
+    unsigned requests;
+    struct buf in;
+};
+
+static char *origin_body;
+
+static inline void sleep_ms(long ms)
+{
+    struct timespec wait = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    (void)nanosleep(&wait, NULL);
+}
+
+/* False: closed, or the test ends. */
+static bool origin_read(struct origin_conn *conn)
+{
+    char data[16384];
+
+    for (;;) {
+        struct pollfd wait = {.fd = conn->fd, .events = POLLIN};
+        if (atomic_load(&conn->origin->stopping)) {
+            return false;
+        }
+        if (poll(&wait, 1, 20) == 1) {
+            break;
+        }
+    }
+    ssize_t got = recv(conn->fd, data, sizeof(data), 0);
+    if (got <= 0) {
+        return false;
+    }
+    buf_append(&conn->in, span_of(data, (size_t)got));
+    return true;
+}
+
+static bool origin_send(struct origin_conn *conn, const char *data, size_t len)
+{
+    while (len > 0) {
+        struct pollfd wait = {.fd = conn->fd, .events = POLLOUT};
+        if (atomic_load(&conn->origin->stopping)) {
+            return false;
+        }
+        if (poll(&wait, 1, 20) != 1) {
+            continue;
+        }
+        ssize_t sent = send(conn->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && errno == EAGAIN) {
+            continue;
+        }
+        if (sent < 0) {
+            return false;
+        }
+        atomic_fetch_add(&conn->origin->sent, (uint64_t)sent);
+        data += sent;
+        len -= (size_t)sent;
+    }
+    return true;
+}
+
+static bool origin_puts(struct origin_conn *conn, const char *text)
+{
+    return origin_send(conn, text, strlen(text));
+}
+
+static void origin_wait(struct origin_conn *conn, unsigned ms)
+{
+    for (unsigned i = 0; i < ms && !atomic_load(&conn->origin->stopping); i += 5) {
+        sleep_ms(5);
+    }
+}
+
+/* Bytes of the request at the front of `in`, head and body; 0 when it never comes whole. */
+static size_t origin_request_read(struct origin_conn *conn, size_t *head_len, bool skips_body)
+{
+    const char *end;
+
+    while ((end = conn->in.len == 0 ? NULL : memmem(conn->in.data, conn->in.len, "\r\n\r\n", 4)) ==
+           NULL) {
+        if (!origin_read(conn)) {
+            return 0;
+        }
+    }
+    *head_len = (size_t)(end + 4 - conn->in.data);
+    const char *length = memmem(conn->in.data, *head_len, "\r\nContent-Length: ", 18);
+    bool chunked = memmem(conn->in.data, *head_len, "\r\nTransfer-Encoding: chunked", 28) != NULL;
+    if (skips_body || memmem(conn->in.data, *head_len, " /deaf", 6) != NULL) {
+        return *head_len;
+    }
+    if (length != NULL) {
+        size_t total = *head_len + (size_t)strtoul(length + 18, NULL, 10);
+        while (conn->in.len < total) {
+            if (!origin_read(conn)) {
+                atomic_fetch_add(&conn->origin->body_cuts, 1);
+                return 0;
+            }
+        }
+        atomic_fetch_add(&conn->origin->body_ends, 1);
+        return total;
+    }
+    while (chunked && (conn->in.len < 5 || memcmp(conn->in.data + conn->in.len - 5, "0\r\n\r\n", 5) != 0)) {
+        if (!origin_read(conn)) {
+            atomic_fetch_add(&conn->origin->body_cuts, 1);
+            return 0;
+        }
+    }
+    if (chunked) {
+        atomic_fetch_add(&conn->origin->body_ends, 1);
+        return conn->in.len;
+    }
+    return *head_len;
+}
+
+static bool origin_bytes(struct origin_conn *conn, size_t count, size_t announced)
+{
+    char head[128];
+
+    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", announced);
+    return origin_puts(conn, head) && origin_send(conn, origin_body, count);
+}
+
+static bool origin_chunks(struct origin_conn *conn, size_t count)
+{
+    char line[HTTP_CHUNK_HEAD_BYTES];
+
+    if (!origin_puts(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")) {
+        return false;
+    }
+    for (size_t at = 0; at < count;) {
+        size_t len = count - at < 7000 ? count - at : 7000;
+        if (!origin_send(conn, line, http_chunk_head_write(line, len)) ||
+            !origin_send(conn, origin_body + at, len) || !origin_puts(conn, "\r\n")) {
+            return false;
+        }
+        at += len;
+    }
+    return origin_puts(conn, "0\r\n\r\n");
+}
+
+/* False: the connection ends. */
+static bool origin_answer(struct origin_conn *conn, const char *path, size_t total)
+{
+    const char *digits = strrchr(path, '/') + 1;
+    size_t number = (size_t)strtoul(digits, NULL, 10);
+
+    for (size_t i = 0; i < conn->origin->row_count; i++) {
+        const struct origin_row *row = &conn->origin->rows[i];
+        if (strcmp(path, row->path) == 0) {
+            (void)origin_send(conn, row->raw, row->raw_len > 0 ? row->raw_len : strlen(row->raw));
+            origin_wait(conn, 30);
+            return false;
+        }
+    }
+    if (strncmp(path, "/bytes/", 7) == 0) {
+        return origin_bytes(conn, number, number);
+    }
+    if (strncmp(path, "/chunks/", 8) == 0) {
+        return origin_chunks(conn, number);
+    }
+    if (strncmp(path, "/hang/", 6) == 0) {
+        (void)origin_bytes(conn, number, number);
+        sleep_ms(1);
+        return false;
+    }
+    if (strncmp(path, "/stall/", 7) == 0) {
+        (void)origin_bytes(conn, number, 1000000);
+        while (origin_read(conn)) {
+        }
+        return false;
+    }
+    if (strncmp(path, "/late/", 6) == 0) {
+        origin_wait(conn, 150);
+        return origin_bytes(conn, number, number);
+    }
+    if (strcmp(path, "/silent") == 0 || strcmp(path, "/deaf") == 0) {
+        /* Keeps what comes in the kernel, where it runs full. */
+        while (!atomic_load(&conn->origin->stopping)) {
+            struct pollfd gone = {.fd = conn->fd, .events = POLLRDHUP};
+            if (poll(&gone, 1, 20) == 1) {
+                break;
+            }
+        }
+        return false;
+    }
+    if (strcmp(path, "/drip") == 0) {
+        bool good = origin_puts(conn, "HTTP/1.1 200 OK\r\n");
+        while (good) {
+            good = origin_puts(conn, "X: y\r\n");
+            origin_wait(conn, 20);
+        }
+        return false;
+    }
+    if (strcmp(path, "/die") == 0) {
+        return conn->requests == 1 && origin_puts(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nalive");
+    }
+    if (strcmp(path, "/echo") == 0) {
+        char head[128];
+        snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", total);
+        return origin_puts(conn, head) && origin_send(conn, conn->in.data, total);
+    }
+    return origin_puts(conn, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n");
+}
+
+static void *origin_conn_run(void *arg)
+{
+    struct origin_conn *conn = arg;
+    bool goes_on = true;
+
+    while (goes_on) {
+        char path[256] = "";
+        size_t head_len;
+        size_t total = origin_request_read(conn, &head_len, false);
+        if (total == 0) {
+            break;
+        }
+        atomic_fetch_add(&conn->origin->requests, 1);
+        conn->requests++;
+        (void)sscanf(conn->in.data, "%*s %255s", path);
+        goes_on = path[0] == '/' && origin_answer(conn, path, total);
+        memmove(conn->in.data, conn->in.data + total, conn->in.len - total);
+        conn->in.len -= total;
+    }
+    close(conn->fd);
+    buf_free(&conn->in);
+    mem_free(conn);
+    return NULL;
+}
+
+static void *origin_run(void *arg)
+{
+    struct origin *origin = arg;
+    int one = 1;
+
+    while (!atomic_load(&origin->stopping)) {
+        struct pollfd wait = {.fd = origin->fd, .events = POLLIN};
+        if (poll(&wait, 1, 20) != 1) {
+            continue;
+        }
+        struct origin_conn *conn = mem_new(sizeof(*conn));
+        conn->origin = origin;
+        conn->fd = accept(origin->fd, NULL, NULL);
+        assert_true(conn->fd >= 0);
+        (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+        buf_init(&conn->in, ORIGIN_BODY_BYTES);
+        unsigned at = atomic_fetch_add(&origin->connections, 1);
+        assert_true(at < ORIGIN_CONNECTIONS_MAX);
+        assert_int_equal(thread_start(&origin->workers[at], "origin", origin_conn_run, conn), ERR_OK);
+    }
+    return NULL;
+}
+
+static inline struct origin *origin_start(const struct origin_row *rows, size_t count)
+{
+    struct origin *origin = mem_new(sizeof(*origin));
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+
+    if (origin_body == NULL) {
+        origin_body = mem_try(ORIGIN_BODY_BYTES);
+        assert_non_null(origin_body);
+        for (size_t i = 0; i < ORIGIN_BODY_BYTES; i++) {
+            origin_body[i] = (char)('a' + (i * 7 + i / 1000) % 26);
+        }
+    }
+    origin->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(origin->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(origin->fd, 128), 0);
+    assert_int_equal(getsockname(origin->fd, (struct sockaddr *)&address, &len), 0);
+    origin->rows = rows;
+    origin->row_count = count;
+    origin->address = (struct fetch_origin){
+        .name = "test",
+        .host = "127.0.0.1",
+        .port = ntohs(address.sin_port),
+        .connect_timeout_us = 2000000,
+        .first_byte_timeout_us = 5000000,
+        .idle_timeout_us = 5000000,
+    };
+    assert_int_equal(thread_start(&origin->thread, "origin", origin_run, origin), ERR_OK);
+    return origin;
+}
+
+static inline void origin_stop(struct origin *origin)
+{
+    atomic_store(&origin->stopping, true);
+    assert_int_equal(pthread_join(origin->thread, NULL), 0);
+    for (unsigned i = 0; i < atomic_load(&origin->connections); i++) {
+        assert_int_equal(pthread_join(origin->workers[i], NULL), 0);
+    }
+    close(origin->fd);
+    mem_free(origin);
+}
+
+/* ---- probes ---- */
+
+enum probe_stage {
+    PROBE_NEVER,
+    PROBE_IN_INFORMATIONAL,
+    PROBE_IN_HEAD,
+    PROBE_IN_DATA,
+    PROBE_IN_BATCH,
+    PROBE_IN_BODY,
+    PROBE_IN_DONE,
+};
+
+struct probe {
+    struct loop *loop;
+    struct fetch *fetch;
+    struct loop_timer timer;
+    unsigned informational, heads, datas, batches, dones;
+    unsigned status;
+    bool chunked, has_length, unstorable;
+    struct buf body;
+    struct fetch_result result;
+    /* behaviour */
+    enum probe_stage cancel_at;
+    bool cancel_by_call; /* fetch_cancel from inside instead of FETCH_CANCEL */
+    bool ends_cancelled;
+    bool pause_head;
+    unsigned pause_every; /* data calls between pauses; 0: never */
+    bool paused;
+    struct span upload;
+    size_t upload_at;
+    size_t upload_piece;   /* bytes per call */
+    bool upload_pauses;    /* between pieces */
+    bool upload_breaks;    /* FETCH_CANCEL at the end */
+    bool stops;            /* the loop, when done */
+    bool wants_body_later;
+};
+
+static void probe_end(struct probe *probe)
+{
+    if (probe->stops) {
+        loop_stop(probe->loop);
+    }
+}
+
+/* Cancels here, when told so. */
+static bool probe_cancels(struct probe *probe, enum probe_stage stage, enum fetch_flow *flow)
+{
+    if (probe->cancel_at != stage) {
+        return false;
+    }
+    assert_false(probe->ends_cancelled); /* nothing is called after a cancel */
+    probe->ends_cancelled = true;
+    if (probe->cancel_by_call) {
+        fetch_cancel(&probe->fetch);
+        assert_null(probe->fetch);
+    } else {
+        *flow = FETCH_CANCEL;
+    }
+    return true;
+}
+
+static void probe_informational(void *ctx, struct span head)
+{
+    struct probe *probe = ctx;
+    enum fetch_flow flow;
+
+    assert_false(probe->ends_cancelled);
+    assert_memory_equal(head.ptr + head.len - 4, "\r\n\r\n", 4);
+    probe->informational++;
+    (void)probe_cancels(probe, PROBE_IN_INFORMATIONAL, &flow);
+}
+
+static enum fetch_flow probe_head(void *ctx, const struct http_response *response)
+{
+    struct probe *probe = ctx;
+    enum fetch_flow flow = FETCH_GO;
+
+    assert_false(probe->ends_cancelled);
+    probe->heads++;
+    probe->status = response->status;
+    probe->chunked = response->chunked;
+    probe->has_length = response->has_content_length;
+    probe->unstorable = response->unstorable;
+    if (!probe_cancels(probe, PROBE_IN_HEAD, &flow) && probe->pause_head) {
+        probe->paused = true;
+        flow = FETCH_PAUSE;
+    }
+    return flow;
+}
+
+static enum fetch_flow probe_data(void *ctx, struct span data)
+{
+    struct probe *probe = ctx;
+    enum fetch_flow flow = FETCH_GO;
+
+    assert_false(probe->ends_cancelled);
+    assert_false(probe->paused); /* nothing comes while paused */
+    assert_true(data.len > 0);
+    probe->datas++;
+    buf_append(&probe->body, data);
+    if (!probe_cancels(probe, PROBE_IN_DATA, &flow) && probe->pause_every > 0 &&
+        probe->datas % probe->pause_every == 0) {
+        probe->paused = true;
+        flow = FETCH_PAUSE;
+    }
+    return flow;
+}
+
+static void probe_batch(void *ctx)
+{
+    struct probe *probe = ctx;
+    enum fetch_flow flow = FETCH_GO;
+
+    assert_false(probe->ends_cancelled);
+    assert_true(probe->heads > 0);
+    probe->batches++;
+    if (probe->cancel_at == PROBE_IN_BATCH) {
+        probe->cancel_by_call = true;
+        (void)probe_cancels(probe, PROBE_IN_BATCH, &flow);
+        return;
+    }
+    if (probe->paused) {
+        loop_timer_set(probe->loop, &probe->timer, 1000);
+    }
+}
+
+static void probe_done(void *ctx, const struct fetch_result *result)
+{
+    struct probe *probe = ctx;
+
+    assert_false(probe->ends_cancelled);
+    assert_int_equal(probe->dones, 0);
+    assert_true(probe->heads == 0 || probe->batches > 0);
+    probe->dones++;
+    probe->result = *result;
+    if (probe->cancel_at == PROBE_IN_DONE) {
+        fetch_cancel(&probe->fetch); /* superfluous, but harmless */
+    }
+    probe->fetch = NULL;
+    probe_end(probe);
+}
+
+static enum fetch_flow probe_body(void *ctx, char *out, size_t size, size_t *count)
+{
+    struct probe *probe = ctx;
+    enum fetch_flow flow = FETCH_GO;
+    size_t left = probe->upload.len - probe->upload_at;
+    size_t piece = probe->upload_piece < left ? probe->upload_piece : left;
+
+    assert_false(probe->ends_cancelled);
+    *count = 0;
+    if (probe_cancels(probe, PROBE_IN_BODY, &flow)) {
+        return flow;
+    }
+    if (probe->upload_pauses && !probe->wants_body_later) {
+        probe->wants_body_later = true;
+        loop_timer_set(probe->loop, &probe->timer, 1000);
+        return FETCH_PAUSE;
+    }
+    probe->wants_body_later = false;
+    if (piece == 0 && probe->upload_breaks) {
+        probe->ends_cancelled = true;
+        return FETCH_CANCEL;
+    }
+    piece = piece < size ? piece : size;
+    if (piece > 0) {
+        memcpy(out, probe->upload.ptr + probe->upload_at, piece);
+    }
+    probe->upload_at += piece;
+    *count = piece;
+    return FETCH_GO;
+}
+
+/* Resumes what was paused. */
+static void probe_timer(struct loop_timer *timer)
+{
+    struct probe *probe = CONTAINER_OF(timer, struct probe, timer);
+
+    if (probe->fetch == NULL || probe->ends_cancelled) {
+        return;
+    }
+    if (probe->wants_body_later) {
+        fetch_resume_body(probe->fetch);
+    }
+    if (probe->paused) {
+        probe->paused = false;
+        fetch_resume(probe->fetch);
+    }
+}
+
+static const struct fetch_handler probe_handler = {
+    .informational = probe_informational,
+    .head = probe_head,
+    .data = probe_data,
+    .batch = probe_batch,
+    .done = probe_done,
+    .body = probe_body,
+};
+
+static inline void probe_init(struct probe *probe, struct loop *loop)
+{
+    memset(probe, 0, sizeof(*probe));
+    probe->loop = loop;
+    probe->stops = true;
+    probe->upload_piece = SIZE_MAX;
+    loop_timer_init(&probe->timer, probe_timer);
+    buf_init(&probe->body, ORIGIN_BODY_BYTES);
+}
+
+static inline void probe_fini(struct probe *probe)
+{
+    loop_timer_clear(&probe->timer);
+    buf_free(&probe->body);
+}
+
+static inline struct fetch_request probe_request(const struct origin *origin, const char *target)
+{
+    return (struct fetch_request){
+        .origin = &origin->address,
+        .method = SPAN("GET"),
+        .host = SPAN("example.org"),
+        .target = span_str(target),
+        .may_retry = true,
+    };
+}
+
+/* A loop that does not end by itself is stopped and the test fails. */
+struct watchdog {
+    struct loop_timer timer;
+    struct loop *loop;
+    bool bit;
+};
+
+static void watchdog_fire(struct loop_timer *timer)
+{
+    struct watchdog *dog = CONTAINER_OF(timer, struct watchdog, timer);
+
+    dog->bit = true;
+    loop_stop(dog->loop);
+}
+
+static inline void run_loop(struct loop *loop, unsigned ms, bool may_bite)
+{
+    struct watchdog dog = {.loop = loop};
+
+    loop_timer_init(&dog.timer, watchdog_fire);
+    loop_timer_set(loop, &dog.timer, (uint64_t)ms * 1000);
+    loop_run(loop);
+    loop_timer_clear(&dog.timer);
+    assert_true(may_bite || !dog.bit);
+}
+#endif
