@@ -247,6 +247,7 @@ static bool reload_now(struct service *service, struct buf *text, struct buf *js
             log_warn("reload_needs_restart", "%zu bytes of differences, see larder reload",
                      text->len);
         }
+        conf_keep_restart(conf, old);
         conf_unref(old);
         put_in_force(service, conf);
         conf_unref(conf);
