@@ -1,0 +1,217 @@
+/* command_status - one screen, and an exit status for monitoring. */
+#include <string.h>
+#include <time.h>
+
+#include <cjson/cJSON.h>
+
+#include "base/clock.h"
+#include "cli/client.h"
+#include "cli/command.h"
+
+#define STATUS_RECENT_S 600 /* a problem younger than this is a warning */
+
+enum verdict {
+    VERDICT_OK,
+    VERDICT_WARN,
+    VERDICT_CRIT,
+};
+
+static const char *const verdict_names[] = {"ok", "warning", "critical"};
+
+/* Unix seconds of an RFC 3339 time in UTC; 0: not one. */
+static int64_t unix_time(const char *text)
+{
+    struct tm parts = {0};
+
+    return strptime(text, "%Y-%m-%dT%H:%M:%S", &parts) == NULL ? 0 : (int64_t)timegm(&parts);
+}
+
+static bool is_recent(const cJSON *problem)
+{
+    int64_t age_s = clock_wall_ms() / 1000 - unix_time(client_text(problem, "last"));
+
+    return age_s < STATUS_RECENT_S;
+}
+
+static enum verdict judge(const cJSON *status)
+{
+    const char *state = client_text(status, "state");
+    const cJSON *store = cJSON_GetObjectItemCaseSensitive(status, "store");
+    const cJSON *config = cJSON_GetObjectItemCaseSensitive(status, "config");
+    const cJSON *problem;
+
+    if ((strcmp(state, "serving") != 0 && strcmp(state, "recovering") != 0) ||
+        strcmp(client_text(store, "disk"), "failed") == 0) {
+        return VERDICT_CRIT;
+    }
+    if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(config, "last_reload_ok"))) {
+        return VERDICT_WARN;
+    }
+    cJSON_ArrayForEach(problem, cJSON_GetObjectItemCaseSensitive(status, "problems"))
+    {
+        if (is_recent(problem)) {
+            return VERDICT_WARN;
+        }
+    }
+    return VERDICT_OK;
+}
+
+static void print_duration(double seconds)
+{
+    unsigned long all = (unsigned long)seconds;
+
+    if (all >= 86400) {
+        printf("%lu d %lu h", all / 86400, all % 86400 / 3600);
+    } else if (all >= 3600) {
+        printf("%lu h %lu min", all / 3600, all % 3600 / 60);
+    } else if (all >= 60) {
+        printf("%lu min %lu s", all / 60, all % 60);
+    } else {
+        printf("%lu s", all);
+    }
+}
+
+/* A ratio, or "-" when nothing was measured. */
+static void print_ratio(const cJSON *object, const char *name)
+{
+    if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(object, name))) {
+        printf("%.1f %%", client_number(object, name) * 100);
+    } else {
+        printf("-");
+    }
+}
+
+static void print_ms(const cJSON *object, const char *name)
+{
+    if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(object, name))) {
+        printf("%.3g ms", client_number(object, name));
+    } else {
+        printf("-");
+    }
+}
+
+static void print_traffic(const cJSON *totals)
+{
+    const cJSON *minute = cJSON_GetObjectItemCaseSensitive(totals, "last_minute");
+    struct cli_figure figure;
+
+    printf("traffic   %s/s requests in the last minute, peak today %s/s\n",
+           cli_count(&figure, client_number(minute, "requests_per_s")),
+           cli_count(&(struct cli_figure){0}, client_number(totals, "peak_requests_per_s")));
+    printf("cache     hit ratio ");
+    print_ratio(minute, "hit_ratio");
+    printf(", of bytes ");
+    print_ratio(minute, "byte_hit_ratio");
+    printf(", saved %s/s\n", cli_bytes(&figure, client_number(minute, "saved_bytes_per_s")));
+    printf("times     cache p95 ");
+    print_ms(minute, "cache_p95_ms");
+    printf(", origin first byte p50 ");
+    print_ms(minute, "origin_first_byte_p50_ms");
+    printf(" p95 ");
+    print_ms(minute, "origin_first_byte_p95_ms");
+    printf("\nerrors    %.0f responses 5xx in the last minute: %.0f from origins, %.0f our own\n",
+           client_number(minute, "errors_5xx"), client_number(minute, "errors_origin"),
+           client_number(minute, "errors_self"));
+}
+
+static void print_store(const cJSON *store)
+{
+    struct cli_figure used;
+    struct cli_figure size;
+    struct cli_figure count;
+    const char *disk = client_text(store, "disk");
+
+    printf("memory    %s of %s, %s objects\n",
+           cli_bytes(&used, client_number(store, "memory_bytes")),
+           cli_bytes(&size, client_number(store, "memory_capacity_bytes")),
+           cli_count(&count, client_number(store, "memory_objects")));
+    if (strcmp(disk, "off") == 0) {
+        printf("disk      off\n");
+        return;
+    }
+    printf("disk      %s of %s, %s objects, %s",
+           cli_bytes(&used, client_number(store, "disk_bytes")),
+           cli_bytes(&size, client_number(store, "disk_capacity_bytes")),
+           cli_count(&count, client_number(store, "disk_objects")), disk);
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(store, "recovering"))) {
+        printf(", index %.0f %% read", client_number(store, "recovered_share") * 100);
+    }
+    printf("\n");
+}
+
+static void print_problems(const cJSON *status)
+{
+    const cJSON *config = cJSON_GetObjectItemCaseSensitive(status, "config");
+    const cJSON *problem;
+
+    if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(config, "last_reload_ok"))) {
+        printf("reload    failed, the old configuration is in force: ");
+        cli_print_safe(stdout, client_text(config, "last_reload_error"));
+        printf("\n");
+    }
+    cJSON_ArrayForEach(problem, cJSON_GetObjectItemCaseSensitive(status, "problems"))
+    {
+        printf("%-9s ", client_text(problem, "level"));
+        cli_print_safe(stdout, client_text(problem, "last"));
+        printf(" ");
+        cli_print_safe(stdout, client_text(problem, "event"));
+        printf(" ");
+        cli_print_safe(stdout, client_text(problem, "text"));
+        printf(" (%.0f times)\n", client_number(problem, "count"));
+    }
+}
+
+static void print_screen(const cJSON *status, const cJSON *totals, enum verdict verdict)
+{
+    static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
+    bool colour = cli_has_colour(stdout);
+
+    printf("larder    %s%s%s, %s for ", colour ? colours[verdict] : "", verdict_names[verdict],
+           colour ? "\033[0m" : "", client_text(status, "state"));
+    print_duration(client_number(status, "uptime_s"));
+    printf(" on ");
+    cli_print_safe(stdout, client_text(status, "host"));
+    printf(", version %s, pid %.0f, %.0f workers, %.0f connections\n",
+           client_text(status, "version"), client_number(status, "pid"),
+           client_number(status, "workers"), client_number(status, "connections"));
+    print_traffic(totals);
+    print_store(cJSON_GetObjectItemCaseSensitive(status, "store"));
+    print_problems(status);
+}
+
+static void print_json(const struct buf *status, const cJSON *totals, enum verdict verdict)
+{
+    char *text = cJSON_PrintUnformatted(totals);
+
+    printf("{\"verdict\":\"%s\",\"status\":%s,\"totals\":%s}\n", verdict_names[verdict],
+           status->data, text == NULL ? "null" : text);
+    cJSON_free(text);
+}
+
+int command_status(struct cli_args *args)
+{
+    struct buf raw = {0};
+    enum verdict verdict = VERDICT_CRIT;
+    struct client *client = client_open(args);
+
+    if (client == NULL) {
+        return VERDICT_CRIT;
+    }
+    cJSON *status = client_get(client, "GET", "/api/v1/status", NULL, &raw);
+    cJSON *stats =
+        status == NULL ? NULL : client_get(client, "GET", "/api/v1/stats?range=5m", NULL, NULL);
+    if (stats != NULL) {
+        const cJSON *totals = cJSON_GetObjectItemCaseSensitive(stats, "totals");
+        verdict = judge(status);
+        if (args->value[FLAG_JSON] != NULL) {
+            print_json(&raw, totals, verdict);
+        } else {
+            print_screen(status, totals, verdict);
+        }
+    }
+    buf_free(&raw);
+    cJSON_Delete(status);
+    cJSON_Delete(stats);
+    client_close(&client);
+    return (int)verdict;
+}

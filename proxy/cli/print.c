@@ -1,0 +1,112 @@
+/* print - messages, figures, and text of others. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+
+void cli_print_safe(FILE *out, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        /* C1 controls are c2 80..9f in UTF-8 */
+        bool is_c1 = c == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0;
+        fputc((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || is_c1 ? '?' : c, out);
+    }
+}
+
+void cli_error(const char *fmt, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    fputs("larder: ", stderr);
+    cli_print_safe(stderr, text);
+    fputc('\n', stderr);
+}
+
+bool cli_has_colour(FILE *out)
+{
+    const char *no_colour = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+
+    return (no_colour == NULL || no_colour[0] == '\0') && isatty(fileno(out)) == 1 &&
+           (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+/* Edits from one word to the other (insert, remove, replace), words of up to 31 bytes. */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[32];
+    unsigned width = (unsigned)strlen(b);
+
+    if (width >= ARRAY_LEN(row) || strlen(a) >= ARRAY_LEN(row)) {
+        return ARRAY_LEN(row);
+    }
+    for (unsigned i = 0; i <= width; i++) {
+        row[i] = i;
+    }
+    for (unsigned k = 1; a[k - 1] != '\0'; k++) {
+        unsigned corner = row[0];
+        row[0] = k;
+        for (unsigned i = 1; i <= width; i++) {
+            unsigned above = row[i];
+            unsigned replaced = corner + (ascii_lower(a[k - 1]) != ascii_lower(b[i - 1]));
+            row[i] = least(replaced, least(above, row[i - 1]) + 1);
+            corner = above;
+        }
+    }
+    return row[width];
+}
+
+const char *cli_nearest(const char *word, const char *const *words, size_t count)
+{
+    const char *best = NULL;
+    unsigned best_distance = 3;
+
+    for (size_t i = 0; i < count; i++) {
+        unsigned here = distance(word, words[i]);
+        if (here < best_distance && here < strlen(words[i])) {
+            best_distance = here;
+            best = words[i];
+        }
+    }
+    return best;
+}
+
+static const char *scaled(struct cli_figure *figure, double value, double base,
+                          const char *const *units, size_t count)
+{
+    size_t i = 0;
+
+    while (value >= base && i + 1 < count) {
+        value /= base;
+        i++;
+    }
+    (void)snprintf(figure->text, sizeof(figure->text), i == 0 ? "%.0f%s" : "%.1f%s", value,
+                   units[i]);
+    return figure->text;
+}
+
+const char *cli_bytes(struct cli_figure *figure, double bytes)
+{
+    static const char *const units[] = {" B", " KiB", " MiB", " GiB", " TiB"};
+
+    return scaled(figure, bytes, 1024, units, ARRAY_LEN(units));
+}
+
+const char *cli_count(struct cli_figure *figure, double count)
+{
+    static const char *const units[] = {"", "k", "M", "G"};
+
+    return scaled(figure, count, 1000, units, ARRAY_LEN(units));
+}
