@@ -99,7 +99,7 @@ async function purgeOne(page) {
 }
 
 async function purgeForm(page) {
-  await page.getByLabel('URLs, one a line').fill('http://127.0.0.1/there/is/no/such/page');
+  await page.getByLabel('URLs, one a line').fill('http://127.0.0.1/absent/page');
   await page.getByRole('button', { name: 'Preview…' }).click();
   await page.getByText('Nothing stored matches').waitFor();
   await page.getByRole('button', { name: 'Cancel' }).click();
