@@ -10,6 +10,7 @@ import type { Instrument, Kind, Series } from './model';
 
 const TABLE_ROWS = 30;
 const AXIS_FONT_PX = 11;
+const EDGE_PX = 10;
 const SOFT = 0.3;
 const SOLID = 0.82;
 
@@ -37,14 +38,17 @@ const TIME_STEPS = [
 ];
 const BYTE_STEPS = Array.from({ length: 51 }, (_, i) => 2 ** i);
 
+// A label too near the right edge would be cut off and is left out.
 function timeLabels(rangeSeconds: number): (self: uPlot, splits: number[]) => string[] {
-  return (_, splits) =>
-    splits.map((s) => {
-      if (rangeSeconds <= 300) {
-        return f.clock(s);
+  return (self, splits) => {
+    const last = self.bbox.width / devicePixelRatio - EDGE_PX;
+    return splits.map((s) => {
+      if (self.valToPos(s, 'x') > last) {
+        return '';
       }
-      return rangeSeconds > 86400 ? f.day(s) : f.clock(s, false);
+      return rangeSeconds > 86400 ? f.day(s) : f.clock(s, rangeSeconds <= 300);
     });
+  };
 }
 
 interface Look {
