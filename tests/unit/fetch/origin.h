@@ -1,16 +1,16 @@
 #ifndef TESTS_UNIT_FETCH_ORIGIN_H
 #define TESTS_UNIT_FETCH_ORIGIN_H
 /*
- * origin - a scripted origin: a thread that accepts, and one per connection that reads a request and does what
- * its path says. And a probe: a fetch handler that writes down what it was told. Header only; for the tests
- * of this folder.
+ * origin - a scripted origin: a thread that accepts, and one per connection that reads a request
+ * and does what its path says. And a probe: a fetch handler that writes down what it was told.
+ * Header only; for the tests of this folder.
  *
  *   a path of the table given   the raw bytes of its row, then close
  *   /bytes/N     N bytes with Content-Length         /chunks/N   N bytes, chunked
  *   /stall/N     announces 1000000, sends N, waits    /silent     never answers
  *   /late/N      N bytes after 150 ms                 /drip       a head, one byte every 20 ms
- *   /echo        the request it read, head and body   /die        closes; on a connection's first request
- *   /deaf        never reads the body                             it answers "alive" instead
+ *   /echo        the request it read, head and body   /die        closes; on a connection's first
+ * request /deaf        never reads the body                             it answers "alive" instead
  *   /hang/N      N bytes, then closes 1 ms later
  */
 #include <arpa/inet.h>
@@ -55,9 +55,9 @@ struct origin {
     pthread_t workers[ORIGIN_CONNECTIONS_MAX];
     _Atomic unsigned connections;
     _Atomic unsigned requests;
-    _Atomic unsigned body_ends;  /* request bodies read to their end */
-    _Atomic unsigned body_cuts;  /* broken off */
-    _Atomic uint64_t sent;       /* bytes the kernel took */
+    _Atomic unsigned body_ends; /* request bodies read to their end */
+    _Atomic unsigned body_cuts; /* broken off */
+    _Atomic uint64_t sent;      /* bytes the kernel took */
     _Atomic bool stopping;
 };
 
@@ -163,7 +163,8 @@ static size_t origin_request_read(struct origin_conn *conn, size_t *head_len, bo
         atomic_fetch_add(&conn->origin->body_ends, 1);
         return total;
     }
-    while (chunked && (conn->in.len < 5 || memcmp(conn->in.data + conn->in.len - 5, "0\r\n\r\n", 5) != 0)) {
+    while (chunked &&
+           (conn->in.len < 5 || memcmp(conn->in.data + conn->in.len - 5, "0\r\n\r\n", 5) != 0)) {
         if (!origin_read(conn)) {
             atomic_fetch_add(&conn->origin->body_cuts, 1);
             return 0;
@@ -256,7 +257,8 @@ static bool origin_answer(struct origin_conn *conn, const char *path, size_t tot
         return false;
     }
     if (strcmp(path, "/die") == 0) {
-        return conn->requests == 1 && origin_puts(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nalive");
+        return conn->requests == 1 &&
+               origin_puts(conn, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nalive");
     }
     if (strcmp(path, "/echo") == 0) {
         char head[128];
@@ -309,7 +311,8 @@ static void *origin_run(void *arg)
         buf_init(&conn->in, ORIGIN_BODY_BYTES);
         unsigned at = atomic_fetch_add(&origin->connections, 1);
         assert_true(at < ORIGIN_CONNECTIONS_MAX);
-        assert_int_equal(thread_start(&origin->workers[at], "origin", origin_conn_run, conn), ERR_OK);
+        assert_int_equal(thread_start(&origin->workers[at], "origin", origin_conn_run, conn),
+                         ERR_OK);
     }
     return NULL;
 }
@@ -386,10 +389,10 @@ struct probe {
     bool paused;
     struct span upload;
     size_t upload_at;
-    size_t upload_piece;   /* bytes per call */
-    bool upload_pauses;    /* between pieces */
-    bool upload_breaks;    /* FETCH_CANCEL at the end */
-    bool stops;            /* the loop, when done */
+    size_t upload_piece; /* bytes per call */
+    bool upload_pauses;  /* between pieces */
+    bool upload_breaks;  /* FETCH_CANCEL at the end */
+    bool stops;          /* the loop, when done */
     bool wants_body_later;
 };
 

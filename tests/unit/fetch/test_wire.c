@@ -19,13 +19,14 @@ static const struct row {
     {"/plain", RAW(OK_HEAD LENGTH_5 "\r\nhello"), FETCH_OK, "hello", 200, true, false, 0},
     {"/chunked", RAW(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), FETCH_OK,
      "hello", 200, true, false, 0},
-    {"/both", RAW(OK_HEAD "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
-                          "5\r\nhello\r\n0\r\n\r\n"),
+    {"/both",
+     RAW(OK_HEAD "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+                 "5\r\nhello\r\n0\r\n\r\n"),
      FETCH_OK, "hello", 200, true, true, 0},
     {"/two-equal", RAW(OK_HEAD LENGTH_5 LENGTH_5 "\r\nhello"), FETCH_OK, "hello", 200, true, false,
      0},
-    {"/two-lengths", RAW(OK_HEAD LENGTH_5 "Content-Length: 9\r\n\r\nhello1234"),
-     FETCH_BAD_RESPONSE, "", 0, false, false, 0},
+    {"/two-lengths", RAW(OK_HEAD LENGTH_5 "Content-Length: 9\r\n\r\nhello1234"), FETCH_BAD_RESPONSE,
+     "", 0, false, false, 0},
     {"/plus", RAW(OK_HEAD "Content-Length: +5\r\n\r\nhello"), FETCH_BAD_RESPONSE, "", 0, false,
      false, 0},
     {"/minus", RAW(OK_HEAD "Content-Length: -5\r\n\r\nhello"), FETCH_BAD_RESPONSE, "", 0, false,
@@ -51,25 +52,27 @@ static const struct row {
      false, false, 0},
     {"/http2", RAW("HTTP/2 200\r\n" LENGTH_5 "\r\nhello"), FETCH_BAD_RESPONSE, "", 0, false, false,
      0},
-    {"/short", RAW(OK_HEAD "Content-Length: 500\r\n\r\nhello"), FETCH_INCOMPLETE, "hello", 200, true,
-     false, 0},
+    {"/short", RAW(OK_HEAD "Content-Length: 500\r\n\r\nhello"), FETCH_INCOMPLETE, "hello", 200,
+     true, false, 0},
     {"/short-chunks", RAW(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"),
      FETCH_INCOMPLETE, "hello", 200, true, false, 0},
     {"/short-chunk", RAW(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n9\r\nhello"), FETCH_INCOMPLETE,
      "hello", 200, true, false, 0},
-    {"/until-close", RAW(OK_HEAD "\r\nhello until close"), FETCH_OK, "hello until close", 200, false,
-     false, 0},
-    {"/trailer", RAW(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: tv\r\n"
-                             "Content-Length: 99\r\n\r\n"),
+    {"/until-close", RAW(OK_HEAD "\r\nhello until close"), FETCH_OK, "hello until close", 200,
+     false, false, 0},
+    {"/trailer",
+     RAW(OK_HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: tv\r\n"
+                 "Content-Length: 99\r\n\r\n"),
      FETCH_OK, "hello", 200, true, false, 0},
-    {"/hints", RAW("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" OK_HEAD LENGTH_5 "\r\nhello"),
+    {"/hints",
+     RAW("HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n" OK_HEAD LENGTH_5 "\r\nhello"),
      FETCH_OK, "hello", 200, true, false, 1},
     {"/continue", RAW("HTTP/1.1 100 Continue\r\n\r\n" OK_HEAD LENGTH_5 "\r\nhello"), FETCH_OK,
      "hello", 200, true, false, 0},
     {"/bad-hint", RAW("HTTP/1.1 103 Hints\r\nBad Name: 1\r\n\r\n" OK_HEAD LENGTH_5 "\r\nhello"),
      FETCH_BAD_RESPONSE, "", 0, false, false, 0},
-    {"/switch", RAW("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nabc"), FETCH_BAD_RESPONSE,
-     "", 0, false, false, 0},
+    {"/switch", RAW("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nabc"),
+     FETCH_BAD_RESPONSE, "", 0, false, false, 0},
     {"/te-gzip", RAW(OK_HEAD "Transfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
      FETCH_BAD_RESPONSE, "", 0, false, false, 0},
     {"/te-unknown", RAW(OK_HEAD "Transfer-Encoding: xchunked\r\n" LENGTH_5 "\r\nhello"),
@@ -79,14 +82,15 @@ static const struct row {
     {"/redirect", RAW("HTTP/1.1 302 Found\r\nLocation: /plain\r\nContent-Length: 0\r\n\r\n"),
      FETCH_OK, "", 302, true, false, 0},
     {"/204", RAW("HTTP/1.1 204 No Content\r\n\r\n"), FETCH_OK, "", 204, true, false, 0},
-    {"/304", RAW("HTTP/1.1 304 Not Modified\r\nContent-Length: 50\r\nETag: \"x\"\r\n\r\n"), FETCH_OK,
-     "", 304, true, false, 0},
+    {"/304", RAW("HTTP/1.1 304 Not Modified\r\nContent-Length: 50\r\nETag: \"x\"\r\n\r\n"),
+     FETCH_OK, "", 304, true, false, 0},
     {"/nothing", "", 0, FETCH_CLOSED, "", 0, false, false, 0},
     {"/half-head", RAW(OK_HEAD "X-A: b\r\nX-"), FETCH_CLOSED, "", 0, false, false, 0},
     /* The origin answers a request nobody made: it must not be given to the next one. */
     {"/extra", RAW(OK_HEAD LENGTH_5 "\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL"),
      FETCH_OK, "hello", 200, true, false, 0},
-    {"/extra304", RAW("HTTP/1.1 304 Not Modified\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL"),
+    {"/extra304",
+     RAW("HTTP/1.1 304 Not Modified\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL"),
      FETCH_OK, "", 304, true, false, 0},
 };
 
@@ -94,7 +98,8 @@ static void test_wire(void **state)
 {
     struct origin_row raws[ARRAY_LEN(rows)];
     struct loop *loop = loop_new();
-    struct fetch_pool_options options = {.loop = loop, .idle_connections = 8, .head_bytes_max = 65536};
+    struct fetch_pool_options options = {
+        .loop = loop, .idle_connections = 8, .head_bytes_max = 65536};
     struct fetch_pool *pool = fetch_pool_new(&options);
 
     (void)state;
@@ -152,7 +157,8 @@ static void test_endless_head_is_cut(void **state)
     struct buf raw;
     struct probe probe;
     struct loop *loop = loop_new();
-    struct fetch_pool_options options = {.loop = loop, .idle_connections = 8, .head_bytes_max = 65536};
+    struct fetch_pool_options options = {
+        .loop = loop, .idle_connections = 8, .head_bytes_max = 65536};
     struct fetch_pool *pool = fetch_pool_new(&options);
 
     (void)state;
