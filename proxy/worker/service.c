@@ -31,6 +31,7 @@ struct service {
     struct worker **workers;
     unsigned worker_count;
     struct conn_shared shared;
+    struct record_ring *rings[WORKERS_MAX]; /* the log thread's */
     struct access_log *log;
     struct top *top;
     char *conf_path;
@@ -424,12 +425,11 @@ struct service *service_new(const struct service_options *options, char *error, 
 
 enum err service_start(struct service *service)
 {
-    struct record_ring *rings[WORKERS_MAX];
     service->started_us = clock_mono_us();
     for (unsigned w = 0; w < service->worker_count; w++) {
-        rings[w] = worker_ring(service->workers[w]);
+        service->rings[w] = worker_ring(service->workers[w]);
     }
-    service->log = access_log_start(rings, service->worker_count, service->top);
+    service->log = access_log_start(service->rings, service->worker_count, service->top);
     apply_logs(service, service->conf);
     for (unsigned w = 0; w < service->worker_count; w++) {
         enum err err = worker_start(service->workers[w]);
