@@ -4,8 +4,32 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "store/disk.h"
 #include "store/ioq.h"
+#include "store/recover.h"
 #include "store/store_private.h"
+
+/* Opens the folder, or leaves the store in RAM only (for now) when that cannot be. */
+static void store_open_disk(struct store *store)
+{
+    struct disk_options options = {.path = store->path,
+                                   .disk_bytes = store->options.disk_bytes,
+                                   .memory_bytes = store->options.memory_bytes};
+
+    store->disk = disk_new(&options);
+    writer_open(store);
+    bool is_good = disk_is_open(store->disk) && recover_numbers(store, true);
+    if (!is_good && disk_is_open(store->disk)) {
+        is_good = disk_start_over(store->disk) == ERR_OK && recover_numbers(store, true);
+    }
+    atomic_store_explicit(&store->disk_state, is_good ? STORE_DISK_OK : STORE_DISK_FAILED,
+                          memory_order_relaxed);
+    ioq_open(store);
+    if (is_good) {
+        recover_start(store);
+    }
+    writer_start(store);
+}
 
 struct store *store_open(const struct store_options *options)
 {
@@ -24,6 +48,9 @@ struct store *store_open(const struct store_options *options)
     atomic_init(&store->ram.budget, options->memory_bytes);
     atomic_init(&store->disk_state, STORE_DISK_OFF);
     index_init(store);
+    if (store->path != NULL) {
+        store_open_disk(store);
+    }
     return store;
 }
 
@@ -36,6 +63,13 @@ void store_close(struct store **store_in)
         return;
     }
     CHECK_OBJ(store, STORE_MAGIC);
+    if (store->path != NULL) {
+        atomic_store_explicit(&store->is_closing, true, memory_order_relaxed);
+        recover_stop(store);
+        ioq_close(store);
+        writer_close(store);
+        disk_free(&store->disk);
+    }
     index_fini(store);
     mem_free(store->path);
     store->magic = 0;

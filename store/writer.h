@@ -43,4 +43,9 @@ bool writer_has_room(const struct store *store, uint64_t bytes);
 /* Waits until all pushed so far is written with a sync; false after timeout_ms. */
 bool writer_sync(struct store *store, int timeout_ms);
 uint64_t writer_queued_bytes(const struct store *store);
+
+/* open makes the queue, start the thread, close works off what is queued and ends. */
+void writer_open(struct store *store);
+void writer_start(struct store *store);
+void writer_close(struct store *store);
 #endif

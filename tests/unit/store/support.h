@@ -109,20 +109,6 @@ static UNUSED void test_append(struct store_lead *lead, const char *key, uint64_
     }
 }
 
-/* Leads, fills and commits in one go. */
-static UNUSED void test_put(struct store *store, const char *key, uint64_t length,
-                            enum store_judgement judgement)
-{
-    struct store_lookup lookup = test_lookup_of(store, key, NULL);
-    struct store_head head = test_head(length, judgement);
-
-    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
-    store_object_unref(&lookup.object);
-    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
-    test_append(lookup.lead, key, 0, length);
-    store_lead_commit(&lookup.lead);
-}
-
 /* Delivers mail until *flag, at most ms. */
 static UNUSED bool test_wait(struct mailbox *box, const bool *flag, int ms)
 {
@@ -204,6 +190,23 @@ static UNUSED enum store_verdict test_get(struct store *store, struct store_look
         lookup->loaded = load.object;
     }
     return STORE_DISK;
+}
+
+/* Leads, fills and commits in one go. */
+static UNUSED void test_put(struct store *store, const char *key, uint64_t length,
+                            enum store_judgement judgement)
+{
+    struct store_lookup lookup = test_lookup_of(store, key, NULL);
+    struct store_head head = test_head(length, judgement);
+
+    struct mailbox box;
+    mailbox_init(&box);
+    assert_int_equal(test_get(store, &lookup, &box), STORE_LEAD); /* by way of an index loading */
+    mailbox_fini(&box);
+    store_object_unref(&lookup.object);
+    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+    test_append(lookup.lead, key, 0, length);
+    store_lead_commit(&lookup.lead);
 }
 
 /* Is the object a fresh hit with the right bytes? */

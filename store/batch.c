@@ -1,0 +1,494 @@
+/*
+ * batch - what one round of the writer puts into RocksDB. Bodies go first, without WAL; then, per
+ * object and under its shard lock, the entry learns its position (unless it was purged meanwhile);
+ * then all index records in one write with WAL. A crash in between leaves bodies nobody points to,
+ * or nothing.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/codec.h"
+#include "store/disk.h"
+#include "store/writer_private.h"
+
+#define BATCH_VALUE_BYTES 512u
+
+static void batch_defer(struct writer *writer, struct writer_job *job)
+{
+    struct writer_job **at = &writer->pending;
+
+    if (writer->pending_count >= WRITER_PENDING_MAX) {
+        writer->must_start_over =
+            true; /* too much to remember: what is on disk is not to be used */
+        writer_job_free(job);
+        return;
+    }
+    if (job->kind == WRITER_REFRESH) {
+        writer_job_free(job); /* only a fresher head: asked for again when it is needed */
+        return;
+    }
+    /* Deletions and marks: their order among each other does not matter. */
+    job->next = *at;
+    *at = job;
+    writer->pending_count++;
+}
+
+static void batch_done(struct store *store, struct writer_job *job)
+{
+    atomic_fetch_sub_explicit(&store->writer->queued_bytes, job->bytes, memory_order_relaxed);
+    writer_job_free(job);
+}
+
+/* ---- idx values ---- */
+
+static void batch_put_idx(struct store *store, struct hash128 hash, uint64_t id,
+                          const struct codec_idx *idx)
+{
+    uint8_t room[BATCH_VALUE_BYTES];
+    size_t size = codec_idx_size(idx);
+    uint8_t *value = size <= sizeof(room) ? room : mem_try(size);
+
+    if (value == NULL) {
+        return; /* not found after a restart, nothing worse */
+    }
+    codec_idx_encode(value, idx);
+    disk_batch_idx(store->disk, hash, id, span_of((const char *)value, size));
+    if (value != room) {
+        mem_free(value);
+    }
+}
+
+/* The runs of positions of a streamed object; NULL when a piece is missing or has left the log. */
+static uint8_t *batch_extents(struct store *store, struct store_object *object, size_t *bytes,
+                              uint64_t *first)
+{
+    struct flow *flow = object->flow;
+    uint64_t log_first = atomic_load_explicit(&store->log_first, memory_order_relaxed);
+
+    /* Nobody changes positions of a complete object but us. */
+    lock_acquire(&flow->lock);
+    uint32_t n = flow->slot_count;
+    bool ok = !flow->is_broken && n > 0 && n == pieces_of(store_object_length(object));
+    lock_release(&flow->lock);
+    uint8_t *out = ok ? mem_try((size_t)n * CODEC_EXTENT_BYTES) : NULL;
+    if (out == NULL) {
+        return NULL;
+    }
+    size_t runs = 0;
+    uint64_t start = 0;
+    uint32_t count = 0;
+    lock_acquire(&flow->lock);
+    uint64_t flow_first = flow->slots[0].position;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t position = flow->slots[i].position;
+        ok = ok && position != OBJECT_NONE_POSITION && position >= log_first;
+        if (count > 0 && position == start + count) {
+            count++;
+        } else {
+            if (count > 0) {
+                codec_extent_encode(out + runs++ * CODEC_EXTENT_BYTES, start, count);
+            }
+            start = position;
+            count = 1;
+        }
+    }
+    lock_release(&flow->lock);
+    codec_extent_encode(out + runs++ * CODEC_EXTENT_BYTES, start, count);
+    *bytes = runs * CODEC_EXTENT_BYTES;
+    *first = flow_first;
+    if (!ok) {
+        mem_free(out);
+        out = NULL;
+    }
+    return out;
+}
+
+/* ---- bodies ---- */
+
+static void batch_write_bodies(struct store *store)
+{
+    struct writer *writer = store->writer;
+    uint64_t bytes = disk_batch_body_bytes(store->disk);
+
+    writer->batch_failed = writer->batch_failed || !store_has_disk(store);
+    if (bytes == 0) {
+        return;
+    }
+    uint64_t with_idx = bytes + bytes / 32 + 2 * disk_batch_idx_bytes(store->disk);
+    if (!writer->batch_failed && !evict_make_room(store, with_idx)) {
+        writer->batch_failed = true;
+    }
+    if (writer->batch_failed) {
+        disk_batch_drop_bodies(store->disk);
+        return;
+    }
+    if (disk_write_body(store->disk) != ERR_OK) {
+        writer->batch_failed = true;
+        counter_add(&store->counters.write_errors, 1);
+        upkeep_fail(store);
+        return;
+    }
+    writer->put_bytes += with_idx;
+    counter_add(&store->counters.written_bytes, bytes);
+    if (writer->unflushed_us == 0) {
+        writer->unflushed_us = clock_mono_us();
+    }
+}
+
+static void batch_put_first(struct store *store, struct store_object *object, uint64_t position,
+                            uint64_t length, struct span body)
+{
+    uint8_t header[CODEC_FIRST_BYTES];
+    struct codec_first record = {
+        .hash = object->hash,
+        .id = object->id,
+        .length = length,
+        .useless_after_s = object->useless_after_s,
+        .key = store_object_key(object),
+        .selector = object_selector(object),
+        .head = store_object_head(object),
+        .body = body,
+    };
+
+    memcpy(record.facts, object->facts, sizeof(record.facts));
+    codec_first_encode(header, &record, store->seed);
+    /* Key, selector and head lie one behind the other in most objects, but not in all. */
+    struct span parts[] = {span_of((const char *)header, sizeof(header)), record.key,
+                           record.selector, record.head, body};
+    disk_batch_body(store->disk, position, parts, ARRAY_LEN(parts));
+    counter_add(&store->counters.written_count, 1);
+}
+
+static void batch_put_piece(struct store *store, struct store_object *object, uint64_t position,
+                            uint32_t piece, struct span body)
+{
+    uint8_t header[CODEC_PIECE_BYTES];
+    struct codec_piece record = {
+        .hash = object->hash, .id = object->id, .piece = piece, .body = body};
+
+    codec_piece_encode(header, &record, store->seed);
+    struct span parts[] = {span_of((const char *)header, sizeof(header)), body};
+    disk_batch_body(store->disk, position, parts, ARRAY_LEN(parts));
+    counter_add(&store->counters.written_count, 1);
+}
+
+static void batch_stage(struct store *store, struct writer_job *job)
+{
+    struct writer *writer = store->writer;
+
+    job->next = NULL;
+    *writer->staged_last = job;
+    writer->staged_last = &job->next;
+    if (disk_batch_body_bytes(store->disk) >= WRITER_BATCH_BYTES) {
+        batch_write_bodies(store);
+    }
+}
+
+/* Is the object of this job still wanted? */
+static bool batch_is_wanted(struct store *store, const struct writer_job *job)
+{
+    struct shard *shard = index_shard(store, job->hash);
+
+    lock_acquire(&shard->lock);
+    const struct entry *entry = index_find(shard, job->hash, job->id);
+    bool is_wanted =
+        entry != NULL && entry->kind == ENTRY_READY && (entry->flags & ENTRY_QUEUED) != 0;
+    lock_release(&shard->lock);
+    return is_wanted;
+}
+
+static void batch_commit(struct store *store, struct writer_job *job)
+{
+    struct writer *writer = store->writer;
+    struct store_object *object = job->object;
+
+    if (!batch_is_wanted(store, job)) {
+        batch_done(store, job);
+        return;
+    }
+    job->piece = 0;
+    if (store_object_is_whole(object) && store_has_disk(store)) {
+        uint64_t length = store_object_length(object);
+        uint32_t n = pieces_of(length);
+        job->position = writer->next_position;
+        job->piece = n == 0 ? 1 : n;
+        writer->next_position += job->piece;
+        batch_put_first(store, object, job->position, length,
+                        n == 0 ? span_of("", 0) : store_object_piece(object, 0));
+        for (uint32_t i = 1; i < n; i++) {
+            batch_put_piece(store, object, job->position + i, i, store_object_piece(object, i));
+            if (disk_batch_body_bytes(store->disk) >= WRITER_BATCH_BYTES) {
+                batch_write_bodies(store);
+            }
+        }
+    }
+    batch_stage(store, job);
+}
+
+static void batch_piece(struct store *store, struct writer_job *job)
+{
+    struct writer *writer = store->writer;
+    struct store_object *object = job->object;
+    struct span body = span_of(job->chunk->data, (size_t)job->bytes);
+
+    job->position = writer->next_position++;
+    if (job->piece == 0) {
+        batch_put_first(store, object, job->position, store_object_length(object), body);
+    } else {
+        batch_put_piece(store, object, job->position, job->piece, body);
+    }
+    batch_stage(store, job);
+}
+
+/* ---- after the bodies ---- */
+
+/* What the entry learns. False: nothing is to go to idx. */
+static bool batch_settle(struct store *store, struct writer_job *job, bool ok, uint64_t position,
+                         uint32_t pieces, uint8_t *idx_flags)
+{
+    struct shard *shard = index_shard(store, job->hash);
+    bool is_whole = store_object_is_whole(job->object);
+    struct trash trash;
+
+    trash_init(&trash);
+    lock_acquire(&shard->lock);
+    struct entry *entry = index_find(shard, job->hash, job->id);
+    bool is_there = entry != NULL && entry->kind == ENTRY_READY;
+    if (is_there) {
+        unsigned gone = ENTRY_QUEUED | (ok ? ENTRY_HIT | ENTRY_EXTENTS | ENTRY_OVERRIDE : 0u);
+        entry->flags &= ~gone & 0xfffu;
+    }
+    if (is_there && ok) {
+        entry->flags |= pieces > 1 ? ENTRY_EXTENTS : 0u;
+        *idx_flags = (entry->flags & ENTRY_SOFT) != 0 ? CODEC_IDX_SOFT : 0;
+        index_set_position(shard, entry, position);
+    } else if (is_there && !is_whole) {
+        index_remove(store, shard, entry, STORE_WAS_EVICTED, &trash);
+    }
+    lock_release(&shard->lock);
+    trash_empty(store, &trash);
+    return is_there && ok;
+}
+
+static void batch_commit_done(struct store *store, struct writer_job *job, bool ok)
+{
+    struct store_object *object = job->object;
+    bool is_streamed = job->piece == 0;
+    uint64_t log_first = atomic_load_explicit(&store->log_first, memory_order_relaxed);
+    uint8_t one_extent[CODEC_EXTENT_BYTES];
+    uint8_t *extents = one_extent;
+    size_t extent_bytes = sizeof(one_extent);
+    uint64_t position = job->position;
+    uint32_t pieces = job->piece;
+    uint8_t flags = 0;
+
+    if (is_streamed && ok && !store_object_is_whole(object) && object->flow != NULL) {
+        extents = batch_extents(store, object, &extent_bytes, &position);
+        ok = extents != NULL;
+        pieces = pieces_of(store_object_length(object));
+    } else {
+        codec_extent_encode(one_extent, position, pieces);
+    }
+    ok = ok && position != 0 && position >= log_first;
+    if (batch_settle(store, job, ok, position, pieces, &flags)) {
+        struct codec_idx idx = {
+            .flags = (uint8_t)(flags | (pieces > 1 ? CODEC_IDX_EXTENTS : 0)),
+            .useless_after_s = object->useless_after_s <= 0 ? 0
+                               : object->useless_after_s > UINT32_MAX
+                                   ? UINT32_MAX
+                                   : (uint32_t)object->useless_after_s,
+            .head_bytes = object->head_len,
+            .position = position,
+            .length = store_object_length(object),
+            .selector = object_selector(object),
+            .extents = span_of((const char *)extents, extent_bytes),
+        };
+        batch_put_idx(store, job->hash, job->id, &idx);
+        if (!is_streamed) {
+            ledger_push(&store->writer->ledger, position, job->hash);
+        } else {
+            fill_trim_all(object);
+        }
+    } else if (!ok) {
+        counter_add(&store->counters.not_stored_disk, 1);
+    }
+    if (extents != one_extent) {
+        mem_free(extents);
+    }
+}
+
+void batch_finish(struct store *store)
+{
+    struct writer *writer = store->writer;
+
+    batch_write_bodies(store);
+    bool ok = !writer->batch_failed;
+    while (writer->staged != NULL) {
+        struct writer_job *job = writer->staged;
+        writer->staged = job->next;
+        if (job->kind == WRITER_PIECE) {
+            if (ok && job->piece == 0) {
+                ledger_push(&writer->ledger, job->position, job->hash);
+            }
+            fill_piece_written(job->object, job->piece, ok ? job->position : OBJECT_NONE_POSITION);
+        } else {
+            batch_commit_done(store, job, ok);
+        }
+        batch_done(store, job);
+    }
+    writer->staged_last = &writer->staged;
+    writer->batch_failed = false;
+    writer->put_bytes += 2 * disk_batch_idx_bytes(store->disk);
+    if (disk_is_open(store->disk) && disk_write_idx(store->disk, writer->wants_sync) != ERR_OK) {
+        counter_add(&store->counters.write_errors, 1);
+        upkeep_fail(store);
+    }
+    writer->wants_sync = false;
+    if (writer->tickets_staged > 0) {
+        lock_acquire(&writer->lock);
+        writer->tickets_done += writer->tickets_staged;
+        cond_broadcast(&writer->done);
+        lock_release(&writer->lock);
+        writer->tickets_staged = 0;
+    }
+}
+
+/* ---- index-only jobs: they see what is written, so what is staged is finished first ---- */
+
+static void batch_refresh(struct store *store, struct writer_job *job)
+{
+    struct shard *shard = index_shard(store, job->hash);
+    struct store_object *object = job->object;
+    bool is_commit = false;
+    void *pin = NULL;
+    struct span value;
+    struct codec_idx idx = {0};
+
+    batch_finish(store);
+    lock_acquire(&shard->lock);
+    struct entry *entry = index_find(shard, job->hash, job->id);
+    bool is_there = entry != NULL && entry->kind == ENTRY_READY;
+    uint64_t position = is_there ? entry->position : 0;
+    unsigned flags = is_there ? entry->flags : 0;
+    if (is_there && position == 0 && store_object_is_whole(object)) {
+        entry->flags |= ENTRY_QUEUED; /* the first writing was refused: try again */
+        is_commit = true;
+    } else if (position != 0) {
+        entry->flags |= ENTRY_OVERRIDE;
+    }
+    lock_release(&shard->lock);
+    if (is_commit) {
+        job->kind = WRITER_COMMIT;
+        batch_commit(store, job);
+        return;
+    }
+    if (position != 0 && (flags & ENTRY_EXTENTS) != 0 &&
+        (disk_get_idx(store->disk, job->hash, job->id, &pin, &value) != ERR_OK ||
+         codec_idx_decode(value, &idx) != ERR_OK)) {
+        position = 0; /* without its runs it cannot be re-pointed: the old record stays */
+    }
+    if (position != 0) {
+        struct codec_idx now = {
+            .flags =
+                (uint8_t)(CODEC_IDX_OVERRIDE | ((flags & ENTRY_SOFT) != 0 ? CODEC_IDX_SOFT : 0) |
+                          ((flags & ENTRY_EXTENTS) != 0 ? CODEC_IDX_EXTENTS : 0)),
+            .useless_after_s = object->useless_after_s <= 0 ? 0 : (uint32_t)object->useless_after_s,
+            .head_bytes = object->head_len,
+            .position = position,
+            .length = store_object_length(object),
+            .selector = object_selector(object),
+            .extents = idx.extents,
+            .facts = span_of((const char *)object->facts, STORE_FACTS_BYTES),
+            .head = store_object_head(object),
+        };
+        batch_put_idx(store, job->hash, job->id, &now);
+    }
+    disk_unpin(pin);
+    batch_done(store, job);
+}
+
+/* Sets the soft mark in one idx value. */
+static void batch_mark_soft(struct store *store, struct hash128 hash, uint64_t id,
+                            struct span value)
+{
+    struct codec_idx idx;
+
+    if (codec_idx_decode(value, &idx) == ERR_OK) {
+        idx.flags |= CODEC_IDX_SOFT;
+        batch_put_idx(store, hash, id, &idx);
+    }
+}
+
+static void batch_soft(struct store *store, struct writer_job *job)
+{
+    void *pin;
+    struct span value;
+
+    batch_finish(store);
+    if (disk_get_idx(store->disk, job->hash, job->id, &pin, &value) == ERR_OK) {
+        batch_mark_soft(store, job->hash, job->id, value);
+    }
+    disk_unpin(pin);
+    batch_done(store, job);
+}
+
+static void batch_purge(struct store *store, struct writer_job *job)
+{
+    struct span key;
+    struct span value;
+
+    batch_finish(store);
+    struct disk_cursor *cursor = disk_cursor_open(store->disk, job->hash, true);
+    while (cursor != NULL && disk_cursor_next(cursor, &key, &value) == ERR_OK) {
+        struct hash128 hash;
+        uint64_t id;
+        if (codec_idx_key_decode(key, &hash, &id) != ERR_OK || id >= job->id) {
+            continue;
+        }
+        if (job->kind == WRITER_PURGE) {
+            disk_batch_idx_delete(store->disk, hash, id);
+        } else {
+            batch_mark_soft(store, hash, id, value);
+        }
+    }
+    disk_cursor_close(&cursor);
+    batch_done(store, job);
+}
+
+void batch_job(struct store *store, struct writer_job *job)
+{
+    struct writer *writer = store->writer;
+    bool has_disk = store_has_disk(store);
+
+    switch (job->kind) {
+    case WRITER_COMMIT:
+        batch_commit(store, job);
+        return;
+    case WRITER_PIECE:
+        batch_piece(store, job);
+        return;
+    case WRITER_SYNC:
+        writer->tickets_staged++;
+        writer->wants_sync = has_disk;
+        batch_done(store, job);
+        return;
+    case WRITER_REFRESH:
+    case WRITER_DELETE:
+    case WRITER_SOFT:
+    case WRITER_PURGE:
+    case WRITER_PURGE_SOFT:
+        break;
+    }
+    if (!has_disk) {
+        batch_defer(writer, job);
+    } else if (job->kind == WRITER_DELETE) {
+        disk_batch_idx_delete(store->disk, job->hash, job->id);
+        batch_done(store, job);
+    } else if (job->kind == WRITER_REFRESH) {
+        batch_refresh(store, job);
+    } else if (job->kind == WRITER_SOFT) {
+        batch_soft(store, job);
+    } else {
+        batch_purge(store, job);
+    }
+}

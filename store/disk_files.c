@@ -1,0 +1,131 @@
+/* disk_files - see disk_files.h. */
+#include "store/disk_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define DISK_FILES_DEPTH 3
+#define DISK_FILES_FDS 16
+
+enum err disk_files_make(const char *path)
+{
+    char part[DISK_PATH_BYTES];
+    size_t len = strlen(path);
+
+    if (len == 0 || len >= sizeof(part)) {
+        return ERR_IO;
+    }
+    memcpy(part, path, len + 1);
+    for (size_t i = 1; i <= len; i++) {
+        if (part[i] != '/' && part[i] != '\0') {
+            continue;
+        }
+        char kept = part[i];
+        part[i] = '\0';
+        if (mkdir(part, 0750) != 0 && errno != EEXIST) {
+            return ERR_IO;
+        }
+        part[i] = kept;
+    }
+    return ERR_OK;
+}
+
+static uint64_t disk_files_bytes_of(const struct stat *stat)
+{
+    uint64_t blocks = (uint64_t)stat->st_blocks * 512;
+    uint64_t size = (uint64_t)stat->st_size;
+
+    return blocks > size ? blocks : size;
+}
+
+static uint64_t disk_files_walk(int folder_fd, const char *name, int depth)
+{
+    uint64_t sum = 0;
+    int fd = openat(folder_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+    if (dir == NULL) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return 0;
+    }
+    for (struct dirent *item; (item = readdir(dir)) != NULL;) {
+        struct stat stat;
+        if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 ||
+            fstatat(dirfd(dir), item->d_name, &stat, AT_SYMLINK_NOFOLLOW) != 0) {
+            continue;
+        }
+        sum += disk_files_bytes_of(&stat);
+        if (S_ISDIR(stat.st_mode) && depth > 1) {
+            sum += disk_files_walk(dirfd(dir), item->d_name, depth - 1);
+        }
+    }
+    (void)closedir(dir);
+    return sum;
+}
+
+uint64_t disk_files_bytes(const char *path)
+{
+    return disk_files_walk(AT_FDCWD, path, DISK_FILES_DEPTH);
+}
+
+static int disk_files_delete(const char *path, const struct stat *stat, int kind, struct FTW *ftw)
+{
+    (void)stat;
+    (void)kind;
+    (void)ftw;
+    (void)remove(path);
+    return 0;
+}
+
+bool disk_files_drop_quarantine(const char *path)
+{
+    bool found = false;
+    DIR *dir = opendir(path);
+
+    if (dir == NULL) {
+        return false;
+    }
+    for (struct dirent *item; (item = readdir(dir)) != NULL;) {
+        char name[DISK_PATH_BYTES];
+        if (strncmp(item->d_name, "quarantine-", 11) != 0) {
+            continue;
+        }
+        int len = snprintf(name, sizeof(name), "%s/%s", path, item->d_name);
+        if (len > 0 && (size_t)len < sizeof(name)) {
+            (void)nftw(name, disk_files_delete, DISK_FILES_FDS, FTW_DEPTH | FTW_PHYS);
+            found = true;
+        }
+    }
+    (void)closedir(dir);
+    return found;
+}
+
+void disk_files_quarantine(const char *path)
+{
+    char from[DISK_PATH_BYTES];
+    char to[DISK_PATH_BYTES];
+
+    (void)disk_files_drop_quarantine(path);
+    int a = snprintf(from, sizeof(from), "%s/db", path);
+    int b =
+        snprintf(to, sizeof(to), "%s/quarantine-%lld", path, (long long)(clock_wall_ms() / 1000));
+    if (a < 0 || (size_t)a >= sizeof(from) || b < 0 || (size_t)b >= sizeof(to)) {
+        return;
+    }
+    if (rename(from, to) == 0) {
+        log_error("store_quarantine", "moved=%s", to);
+    } else {
+        log_error("store_quarantine", "cannot move %s: errno=%d", from, errno);
+    }
+}

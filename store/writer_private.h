@@ -1,0 +1,88 @@
+#ifndef STORE_WRITER_PRIVATE_H
+#define STORE_WRITER_PRIVATE_H
+/* writer_private - the writer's own state, shared by writer.c, batch.c, evict.c, upkeep.c,
+ * recover.c.
+ *
+ * Threads: fields marked [queue] under writer->lock; all else is the writer thread's, or set before
+ * it starts. */
+#include "store/ledger.h"
+#include "store/store_private.h"
+
+#define WRITER_BATCH_BYTES (4u * 1024u * 1024u)
+#define WRITER_MARK_STEP (UINT64_C(1) << 28) /* numbers reserved ahead of their use */
+#define WRITER_RETRY_US 3000000u             /* how often a failed disk is tried again */
+#define WRITER_PENDING_MAX 100000u           /* index changes kept while the disk has failed */
+
+/* What the load found, for the ledger. */
+struct recover_list {
+    struct lock lock; /* LOCK_QUEUE */
+    struct ledger_item *items;
+    size_t count, cap;
+    bool is_lost;
+};
+
+struct writer {
+    struct lock lock; /* LOCK_QUEUE */
+    struct cond work;
+    struct cond done;
+    struct writer_job *first, **last; /* [queue] */
+    bool is_closing;                  /* [queue] */
+    bool is_urgent;                   /* [queue] somebody waits or much is queued */
+    uint64_t tickets;                 /* [queue] syncs asked for */
+    uint64_t tickets_done;            /* [queue] */
+    _Atomic uint64_t queued_bytes;
+    pthread_t thread;
+
+    uint64_t first_id; /* ids from here on are of this run */
+    uint64_t log_last; /* last position at the start */
+    uint64_t id_mark, position_mark;
+    uint64_t next_position;
+    struct recover_list recovered;
+    bool has_adopted; /* recovered is in old_ledger */
+    struct ledger old_ledger, ledger;
+
+    /* the batch being gathered */
+    struct writer_job *staged, **staged_last; /* COMMIT and PIECE with their positions */
+    uint64_t tickets_staged;
+    bool wants_sync;
+    bool batch_failed;          /* a body of this batch could not be written: none of it counts */
+    struct writer_job *again;   /* COMMITs of objects worth keeping, from eviction */
+    struct writer_job *pending; /* index changes while the disk has failed */
+    uint32_t pending_count;
+    bool must_start_over;
+
+    /* the folder */
+    uint64_t measured_bytes; /* files and memtables when last measured */
+    uint64_t idx_bytes;
+    uint64_t put_bytes; /* since then */
+    uint64_t measured_us;
+    bool has_quarantine;
+
+    uint64_t unflushed_us; /* when the first unflushed body was put, 0: none */
+    uint64_t retry_us;
+    uint64_t upkeep_us;
+    uint64_t merge_us;
+    uint32_t sweep_shard, sweep_bucket;
+};
+
+void recover_note(struct store *store, uint64_t position, struct hash128 hash);
+
+/* batch.c */
+void batch_job(struct store *store, struct writer_job *job);
+/* Writes what is staged: bodies, then index records. */
+void batch_finish(struct store *store);
+
+/* evict.c */
+/* Makes sure bytes more fit under the folder's bound, evicting the oldest files. */
+bool evict_make_room(struct store *store, uint64_t bytes);
+void evict_measure(struct store *store);
+/* Drops the oldest files worth about so many bytes. */
+bool evict_oldest(struct store *store, uint64_t bytes);
+/* After a crash of the database inside our life: what lies behind `last` was never written. */
+void evict_lost_tail(struct store *store, uint64_t last);
+
+/* upkeep.c */
+void upkeep_fail(struct store *store);
+void upkeep_run(struct store *store, bool is_idle);
+uint64_t upkeep_wait_ms(const struct store *store);
+#endif

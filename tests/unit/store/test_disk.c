@@ -1,0 +1,418 @@
+/* Round trips through the disk: reopen, streamed objects, kill -9, damage, bounds, trouble. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "support.h"
+
+static char folder[64];
+static struct mailbox box;
+
+static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *ftw)
+{
+    (void)stat;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof(folder), "/tmp/larder-store-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    mailbox_init(&box);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    (void)mailbox_deliver(&box);
+    mailbox_fini(&box);
+    (void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    return 0;
+}
+
+static struct store *open_store(uint64_t memory, uint64_t disk)
+{
+    struct store_options options = {.path = folder,
+                                    .disk_bytes = disk,
+                                    .memory_bytes = memory,
+                                    .max_object_bytes = UINT64_C(1) << 32,
+                                    .read_threads = 2,
+                                    .flush_ms = 200,
+                                    .max_readers = 100};
+    return store_open(&options);
+}
+
+static void wait_loaded(struct store *store)
+{
+    struct store_stats stats;
+
+    for (int i = 0; i < 1000; i++) {
+        store_stats(store, &stats);
+        if (!stats.recovering) {
+            return;
+        }
+        usleep(10000);
+    }
+    assert_true(false);
+}
+
+static void wait_written(struct store *store)
+{
+    struct store_stats stats;
+
+    for (int i = 0; i < 2000; i++) {
+        store_stats(store, &stats);
+        if (stats.queued_write_bytes == 0) {
+            break;
+        }
+        usleep(5000);
+    }
+    usleep(20000);
+}
+
+static uint64_t length_of(unsigned i)
+{
+    static const uint64_t lengths[] = {0,      1,      1000,    4000,    33000,   100000,
+                                       262143, 262144, 262145, 1000000, 1048576, 3000001};
+    return lengths[i % ARRAY_LEN(lengths)];
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    struct store *store = open_store(64u << 20, 256u << 20);
+    for (unsigned i = 0; i < 60; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "key %u", i);
+        test_put(store, key, length_of(i), STORE_JUDGE_FRESH);
+    }
+    store_close(&store);
+    for (int round = 0; round < 2; round++) {
+        store = open_store(64u << 20, 256u << 20);
+        if (round == 0) { /* asked for before the index is there, maybe */
+            assert_true(test_hit(store, "key 2", 1000, &box));
+        }
+        wait_loaded(store);
+        struct store_stats stats;
+        store_stats(store, &stats);
+        assert_int_equal(stats.disk_objects, 60);
+        assert_int_equal(stats.disk_state, STORE_DISK_OK);
+        for (unsigned i = 0; i < 60; i++) {
+            char key[32];
+            snprintf(key, sizeof(key), "key %u", i);
+            if (!test_hit(store, key, length_of(i), &box)) {
+                print_error("round %d: no hit: %s\n", round, key);
+                assert_true(false);
+            }
+        }
+        store_stats(store, &stats);
+        assert_int_equal(stats.corrupt, 0);
+        assert_int_equal(stats.read_errors, 0);
+        store_close(&store);
+    }
+}
+
+/* A body many times the RAM tier, with and without a length, read by a follower meanwhile. */
+static void test_streamed(void **state)
+{
+    const uint64_t length = (48u << 20) + 12345;
+
+    (void)state;
+    for (int known = 0; known < 2; known++) {
+        struct store *store = open_store(16u << 20, 256u << 20);
+        char key[16];
+        snprintf(key, sizeof(key), "big %d", known);
+        struct store_lookup lookup = test_lookup_of(store, key, NULL);
+        struct store_head head =
+            test_head(known ? length : STORE_LENGTH_UNKNOWN, STORE_JUDGE_FRESH);
+        bool woken = false;
+        bool lead_woken = false;
+        uint64_t seed = test_seed(key);
+        uint64_t written = 0;
+        uint64_t read = 0;
+        assert_int_equal(test_get(store, &lookup, &box), STORE_LEAD);
+        struct store_object *object = store_object_ref(store_lead_object(lookup.lead));
+        store_lead_bind(lookup.lead, &box, test_wake, &lead_woken);
+        assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+        struct store_reader *reader =
+            store_reader_open(store, object, 0, false, &box, test_wake, &woken);
+        while (read < length) {
+            if (lookup.lead != NULL) {
+                uint64_t to = written + 300000 < length ? written + 300000 : length;
+                test_append(lookup.lead, key, written, to);
+                written = to;
+                store_lead_flush(lookup.lead);
+                if (written == length) {
+                    store_lead_commit(&lookup.lead);
+                } else if (store_lead_must_pause(lookup.lead)) {
+                    assert_true(test_wait(&box, &lead_woken, 20000));
+                }
+                lead_woken = false;
+            }
+            struct store_stats stats;
+            store_stats(store, &stats);
+            assert_true(stats.memory_bytes <= 16u << 20);
+            struct span span;
+            /* The follower is slow: it comes back for pieces that have left memory. */
+            for (int i = 0; i < (written == length ? 1000 : 1) && read < length; i++) {
+                enum store_read got = store_reader_next(reader, &span);
+                if (got == STORE_READ_WAIT) {
+                    assert_true(written == length ? test_wait(&box, &woken, 20000) : true);
+                    woken = false;
+                    continue;
+                }
+                assert_int_equal(got, STORE_READ_BYTES);
+                size_t n = span.len < 100000 ? span.len : 100000;
+                test_check_bytes(span_of(span.ptr, n), seed, read);
+                store_reader_advance(reader, n);
+                read += n;
+            }
+        }
+        struct span span;
+        assert_int_equal(store_reader_next(reader, &span), STORE_READ_END);
+        store_reader_close(&reader);
+        store_object_unref(&object);
+        (void)mailbox_deliver(&box);
+        wait_written(store);
+        assert_true(test_hit(store, key, length, &box));
+        store_close(&store);
+        store = open_store(16u << 20, 256u << 20);
+        wait_loaded(store);
+        assert_true(test_hit(store, key, length, &box));
+        /* A range from the middle. */
+        struct store_lookup range = test_lookup_of(store, key, NULL);
+        assert_int_equal(test_get(store, &range, &box), STORE_FRESH);
+        assert_true(test_read_all(store, range.object, key, 30000001, &box));
+        store_object_unref(&range.object);
+        store_close(&store);
+    }
+}
+
+static void test_refresh_and_purge(void **state)
+{
+    static const uint64_t lengths[] = {100, 100000, 2000000};
+
+    (void)state;
+    struct store *store = open_store(64u << 20, 256u << 20);
+    for (unsigned i = 0; i < 3; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "r%u", i);
+        test_put(store, key, lengths[i], STORE_JUDGE_VALIDATE);
+        snprintf(key, sizeof(key), "p%u", i);
+        test_put(store, key, lengths[i], STORE_JUDGE_FRESH);
+        snprintf(key, sizeof(key), "s%u", i);
+        test_put(store, key, lengths[i], STORE_JUDGE_FRESH);
+    }
+    for (int round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 3; i++) {
+            char key[32];
+            snprintf(key, sizeof(key), "r%u", i);
+            struct store_lookup lookup = test_lookup_of(store, key, NULL);
+            enum store_verdict verdict = test_get(store, &lookup, &box);
+            if (round == 2) { /* the refreshed head came back from disk */
+                assert_int_equal(verdict, STORE_FRESH);
+                assert_true(
+                    span_eq(store_object_head(lookup.object), SPAN("HTTP/1.1 200 NEW\r\n\r\n")));
+                store_object_unref(&lookup.object);
+                assert_true(test_hit(store, key, lengths[i], &box));
+                continue;
+            }
+            assert_int_equal(verdict, round == 0 ? STORE_LEAD : STORE_LEAD);
+            struct store_head head = test_head(STORE_LENGTH_UNKNOWN, STORE_JUDGE_VALIDATE);
+            head.head = SPAN("HTTP/1.1 200 NEW\r\n\r\n");
+            if (round == 1) {
+                head.facts[0] = STORE_JUDGE_FRESH;
+            }
+            struct store_object *object = store_lead_refresh(&lookup.lead, &head);
+            assert_int_equal(store_object_length(object), lengths[i]);
+            store_object_unref(&object);
+            store_object_unref(&lookup.object);
+        }
+        for (unsigned i = 0; i < 3 && round == 0; i++) {
+            struct store_purge_result result;
+            char key[32];
+            snprintf(key, sizeof(key), "p%u", i);
+            store_purge_key(store, span_str(key), STORE_PURGE_HARD, false, true, &result);
+            assert_int_equal(result.objects, 1);
+            snprintf(key, sizeof(key), "s%u", i);
+            store_purge_key(store, span_str(key), STORE_PURGE_SOFT, false, true, &result);
+            assert_int_equal(result.objects, 1);
+        }
+        store_close(&store);
+        store = open_store(64u << 20, 256u << 20);
+        for (unsigned i = 0; i < 3; i++) {
+            char key[32];
+            snprintf(key, sizeof(key), "p%u", i);
+            struct store_lookup lookup = test_lookup_of(store, key, NULL);
+            lookup.may_lead = false;
+            assert_int_equal(test_get(store, &lookup, &box), STORE_ABSENT);
+            snprintf(key, sizeof(key), "s%u", i);
+            lookup = test_lookup_of(store, key, NULL);
+            assert_int_equal(test_get(store, &lookup, &box), STORE_LEAD);
+            assert_int_equal(lookup.absence, STORE_WAS_PURGED_SOFT);
+            store_lead_abort(&lookup.lead, 0);
+            store_object_unref(&lookup.object);
+        }
+    }
+    store_close(&store);
+}
+
+/* The child writes and is killed; what is older than the flush time must be there, and no byte wrong. */
+static void test_kill(void **state)
+{
+    (void)state;
+    for (unsigned round = 0; round < 4; round++) {
+        int pipes[2];
+        assert_int_equal(pipe(pipes), 0);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            struct store *store = open_store(64u << 20, 256u << 20);
+            for (unsigned i = 0;; i++) {
+                char key[32];
+                snprintf(key, sizeof(key), "kill %u %u", round, i);
+                test_put(store, key, length_of(i) / 4, STORE_JUDGE_FRESH);
+                uint64_t now = clock_mono_us();
+                if (write(pipes[1], &now, sizeof(now)) != (ssize_t)sizeof(now)) {
+                    _exit(1);
+                }
+                usleep(2000);
+            }
+        }
+        (void)close(pipes[1]);
+        usleep(900000 + round * 37000);
+        uint64_t killed_us = clock_mono_us();
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        uint64_t times[2000];
+        unsigned count = 0;
+        while (count < 2000 && read(pipes[0], &times[count], sizeof(times[0])) == 8) {
+            count++;
+        }
+        (void)close(pipes[0]);
+        struct store *store = open_store(64u << 20, 256u << 20);
+        if (round % 2 == 0) {
+            wait_loaded(store);
+        }
+        unsigned old = 0;
+        unsigned old_hits = 0;
+        unsigned hits = 0;
+        for (unsigned i = 0; i < count; i++) {
+            char key[32];
+            snprintf(key, sizeof(key), "kill %u %u", round, i);
+            bool hit = test_hit(store, key, length_of(i) / 4, &box);
+            hits += hit;
+            /* flush_ms plus time for gathering and the flush itself on a busy machine */
+            if (times[i] + 500000 < killed_us) {
+                old++;
+                old_hits += hit;
+            }
+        }
+        struct store_stats stats;
+        store_stats(store, &stats);
+        print_message("round %u: %u written, %u hits; old %u, hits %u\n", round, count, hits, old,
+                      old_hits);
+        assert_int_equal(stats.corrupt, 0);
+        assert_true(old > 10);
+        assert_true(old_hits * 100 >= old * 95);
+        store_close(&store);
+    }
+}
+
+static void flip_bytes(void)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/db", folder);
+    DIR *dir = opendir(path);
+    assert_non_null(dir);
+    for (struct dirent *item; (item = readdir(dir)) != NULL;) {
+        size_t len = strlen(item->d_name);
+        if (len < 4 || strcmp(item->d_name + len - 4, ".sst") != 0) {
+            continue;
+        }
+        char name[512];
+        snprintf(name, sizeof(name), "%s/%s", path, item->d_name);
+        struct stat stat_of;
+        assert_int_equal(stat(name, &stat_of), 0);
+        if (stat_of.st_size < 1000000) {
+            continue; /* idx */
+        }
+        int fd = open(name, O_RDWR);
+        for (off_t at = 5000; at < stat_of.st_size - 200000; at += 300000) {
+            char byte;
+            assert_int_equal(pread(fd, &byte, 1, at), 1);
+            byte = (char)(byte ^ 0x40);
+            assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+        }
+        close(fd);
+    }
+    closedir(dir);
+}
+
+static void test_damage(void **state)
+{
+    (void)state;
+    struct store *store = open_store(64u << 20, 256u << 20);
+    for (unsigned i = 0; i < 60; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "d %u", i);
+        test_put(store, key, length_of(i), STORE_JUDGE_FRESH);
+    }
+    store_close(&store);
+    flip_bytes();
+    store = open_store(64u << 20, 256u << 20);
+    wait_loaded(store);
+    unsigned hits = 0;
+    for (unsigned i = 0; i < 60; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "d %u", i);
+        hits += test_hit(store, key, length_of(i), &box);
+    }
+    struct store_stats stats;
+    store_stats(store, &stats);
+    print_message("%u of 60 hit, corrupt %u\n", hits, (unsigned)stats.corrupt);
+    assert_true(hits > 5 && hits < 60);
+    assert_true(stats.corrupt > 0);
+    for (unsigned i = 0; i < 60; i++) { /* and they can be stored again */
+        char key[32];
+        snprintf(key, sizeof(key), "d %u", i);
+        if (!test_hit(store, key, length_of(i), &box)) {
+            test_put(store, key, length_of(i), STORE_JUDGE_FRESH);
+            assert_true(test_hit(store, key, length_of(i), &box));
+        }
+    }
+    store_close(&store);
+    /* A database that cannot be opened is moved aside. */
+    char name[128];
+    snprintf(name, sizeof(name), "%s/db/CURRENT", folder);
+    int fd = open(name, O_WRONLY | O_TRUNC);
+    assert_int_equal(write(fd, "garbage", 7), 7);
+    close(fd);
+    store = open_store(64u << 20, 256u << 20);
+    store_stats(store, &stats);
+    assert_int_equal(stats.disk_state, STORE_DISK_OK);
+    test_put(store, "after", 1000, STORE_JUDGE_FRESH);
+    store_close(&store);
+    store = open_store(64u << 20, 256u << 20);
+    assert_true(test_hit(store, "after", 1000, &box));
+    store_close(&store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_streamed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refresh_and_purge, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kill, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
