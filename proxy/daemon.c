@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -96,7 +97,16 @@ static struct admin *start_admin(struct service *service, const struct conf *con
     char error[512] = "";
     struct admin *admin = admin_start(service, conf, error, sizeof(error));
     if (admin == NULL) {
-        fprintf(stderr, "larder: the admin server did not start; %s\n", error);
+        fprintf(stderr, "larder: %s\n", error);
+        return NULL;
+    }
+    char token[128];
+    if (admin_take_token(admin, token, sizeof(token))) {
+        if (isatty(STDERR_FILENO)) {
+            fprintf(stderr, "admin token, shown this once: %s\n", token);
+        } else {
+            log_info("tokens_made", "file=\"%s\"", conf->admin.tokens_path);
+        }
     }
     return admin;
 }

@@ -145,6 +145,8 @@ static void on_started(void *ctx, struct service *service, struct admin *admin)
     char code[128] = "";
     (void)service;
     admin_login_code(admin, code, sizeof(code));
+    char token[128];
+    (void)admin_take_token(admin, token, sizeof(token));
     if (demo->origin != NULL) {
         printf("demo origin   %s      (built in, slow on purpose: %d ms)\n", demo->origin_url,
                ORIGIN_DELAY_MS);

@@ -1,0 +1,47 @@
+/* main - hands the command line its two commands that are the program itself: run and demo. */
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "conf/conf.h"
+#include "daemon.h"
+#include "demo_run.h"
+
+static int run(const char *conf_path)
+{
+    struct conf *conf = NULL;
+    struct conf_report *report = conf_report_new();
+    if (conf_load(conf_path, &conf, report) != ERR_OK) {
+        struct buf text;
+        buf_init(&text, 1 << 20);
+        conf_report_print(report, &text);
+        fprintf(stderr, "%s", text.data == NULL ? "" : text.data);
+        buf_free(&text);
+        conf_report_free(report);
+        return 1;
+    }
+    conf_report_free(report);
+    int status = daemon_run(conf, conf_path, NULL);
+    conf_unref(conf);
+    return status;
+}
+
+static int demo(const struct cli_demo *options)
+{
+    return demo_run(&(struct demo_options){
+        .port = options->port,
+        .admin_port = options->admin_port,
+        .traffic = options->traffic,
+        .origin = options->origin,
+        .store = options->store,
+    });
+}
+
+int main(int argc, char **argv)
+{
+    const struct cli_ops ops = {.run = run, .demo = demo};
+    mem_setup();
+    daemon_block_signals();
+    return cli_run(argc, argv, &ops);
+}
