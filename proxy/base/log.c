@@ -217,24 +217,26 @@ void log_debug(const char *event, const char *fmt, ...)
     va_end(args);
 }
 
+static bool log_is_plain(char c)
+{
+    return c >= 0x21 && c <= 0x7e && c != '"' && c != '\\';
+}
+
 const char *log_escape(char *out, size_t size, struct span data)
 {
     static const char hex[] = "0123456789abcdef";
+    size_t total = 0;
     size_t at = 0;
 
     CHECK(size >= 4);
+    for (size_t i = 0; i < data.len && total < size; i++) {
+        total += log_is_plain(data.ptr[i]) ? 1 : 4;
+    }
+    size_t room = total < size ? size - 1 : size - 4; /* for "..." */
     for (size_t i = 0; i < data.len; i++) {
         unsigned char c = (unsigned char)data.ptr[i];
-        bool plain = c >= 0x21 && c <= 0x7e && c != '"' && c != '\\';
-        size_t need = plain ? 1 : 4;
-        /* Keep room for "..." and the NUL unless this is the last byte. */
-        size_t spare = i + 1 == data.len ? 1 : 4;
-        if (at + need + spare > size) {
-            while (at + 4 > size) {
-                at--;
-            }
-            memcpy(out + at, "...", 3);
-            at += 3;
+        bool plain = log_is_plain(data.ptr[i]);
+        if (at + (plain ? 1 : 4) > room) {
             break;
         }
         if (plain) {
@@ -245,6 +247,10 @@ const char *log_escape(char *out, size_t size, struct span data)
             out[at++] = hex[c >> 4];
             out[at++] = hex[c & 15];
         }
+    }
+    if (total >= size) {
+        memcpy(out + at, "...", 3);
+        at += 3;
     }
     out[at] = '\0';
     return out;
