@@ -4,6 +4,8 @@
 #include <math.h>
 #include <time.h>
 
+#define JSON_TIME_MAX_MS ((int64_t)253402300799999) /* the year 9999: RFC 3339 has four digits */
+
 void json_init(struct json *json, struct buf *out)
 {
     *json = (struct json){.out = out};
@@ -175,7 +177,7 @@ void json_time(struct json *json, int64_t wall_ms)
     struct tm parts;
     char text[40];
 
-    if (wall_ms <= 0 || gmtime_r(&seconds, &parts) == NULL ||
+    if (wall_ms <= 0 || wall_ms > JSON_TIME_MAX_MS || gmtime_r(&seconds, &parts) == NULL ||
         strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts) == 0) {
         json_null(json);
         return;

@@ -63,15 +63,43 @@ static bool read_file(const char *path, struct buf *out)
     return got == 0 && !out->failed;
 }
 
+/* The row as cJSON understands it, NULL when it is not an object with an id and nothing behind it.
+ */
+static cJSON *row_parse(struct span row)
+{
+    const char *end = NULL;
+
+    if (row.len == 0 || row.len > PURGE_LOG_ROW_MAX_BYTES || row.ptr[0] != '{') {
+        return NULL;
+    }
+    cJSON *json = cJSON_ParseWithLengthOpts(row.ptr, row.len, &end, false);
+    if (!cJSON_IsObject(json) || end != row.ptr + row.len ||
+        !cJSON_IsString(cJSON_GetObjectItem(json, "id"))) {
+        cJSON_Delete(json);
+        return NULL;
+    }
+    return json;
+}
+
 static bool row_is_good(struct span row)
 {
-    if (row.len == 0 || row.len > PURGE_LOG_ROW_MAX_BYTES || row.ptr[0] != '{') {
-        return false;
-    }
-    cJSON *json = cJSON_ParseWithLength(row.ptr, row.len);
-    bool good = cJSON_IsObject(json) && cJSON_IsString(cJSON_GetObjectItem(json, "id"));
+    cJSON *json = row_parse(row);
+
     cJSON_Delete(json);
-    return good;
+    return json != NULL;
+}
+
+/* Printed anew, since cJSON takes spellings that others refuse. */
+static void remember_read(struct purge_log *log, struct span row)
+{
+    cJSON *json = row_parse(row);
+    char *text = json == NULL ? NULL : cJSON_PrintUnformatted(json);
+
+    if (text != NULL) {
+        remember(log, span_str(text));
+    }
+    cJSON_free(text);
+    cJSON_Delete(json);
 }
 
 /* Splits off a line; false: no more. */
@@ -193,7 +221,7 @@ struct purge_log *purge_log_open(const char *path, int64_t now_ms)
     compact(log, now_ms, false, &kept);
     for (struct span at = buf_span(&kept); next_line(&at, &line);) {
         if (split_line(line, &time_ms, &row)) {
-            remember(log, row);
+            remember_read(log, row);
         }
     }
     buf_free(&kept);
