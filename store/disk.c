@@ -445,31 +445,6 @@ enum err disk_put_number(struct disk *disk, const char *name, uint64_t value)
     return error == NULL ? ERR_OK : disk_trouble("store_write", error);
 }
 
-void disk_body_bounds(struct disk *disk, uint64_t *first, uint64_t *last)
-{
-    *first = 0;
-    *last = 0;
-    if (!disk_begin(disk)) {
-        return;
-    }
-    rocksdb_iterator_t *iterator =
-        rocksdb_create_iterator_cf(disk->db, disk->read, disk->families[FAMILY_BODY]);
-    for (int i = 0; i < 2; i++) {
-        size_t len;
-        if (i == 0) {
-            rocksdb_iter_seek_to_first(iterator);
-        } else {
-            rocksdb_iter_seek_to_last(iterator);
-        }
-        if (rocksdb_iter_valid(iterator)) {
-            const char *key = rocksdb_iter_key(iterator, &len);
-            *(i == 0 ? first : last) = len == 8 ? codec_position(key) : 0;
-        }
-    }
-    rocksdb_iter_destroy(iterator);
-    disk_end(disk);
-}
-
 /* ---- writes: the writer thread only, so db cannot go away under them ---- */
 
 void disk_batch_body(struct disk *disk, uint64_t position, const struct span *parts, size_t count)
@@ -639,6 +614,19 @@ size_t disk_body_files(struct disk *disk, struct disk_file **out)
     rocksdb_livefiles_destroy(files);
     qsort(*out, count, sizeof(**out), disk_file_order);
     return count;
+}
+
+void disk_body_bounds(struct disk *disk, uint64_t *first, uint64_t *last)
+{
+    struct disk_file *files;
+    size_t count = disk_body_files(disk, &files);
+
+    *first = count == 0 ? 0 : files[0].smallest;
+    *last = 0;
+    for (size_t i = 0; i < count; i++) {
+        *last = files[i].largest > *last ? files[i].largest : *last;
+    }
+    mem_free(files);
 }
 
 void disk_drop_to(struct disk *disk, uint64_t position)

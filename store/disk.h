@@ -56,7 +56,8 @@ void disk_cursor_close(struct disk_cursor **cursor);
 /* Small named numbers, always written with a sync. ERR_ABSENT when never put. */
 MUST_USE enum err disk_get_number(struct disk *disk, const char *name, uint64_t *out);
 MUST_USE enum err disk_put_number(struct disk *disk, const char *name, uint64_t value);
-/* First and last position in body; 0 when empty. */
+/* First and last position in body files, by what the files are said to hold, so that a damaged block
+ * changes nothing; 0 when empty. Before anything is put. */
 void disk_body_bounds(struct disk *disk, uint64_t *first, uint64_t *last);
 
 /* Gathers records, then writes them at once. */

@@ -264,6 +264,22 @@ static void test_refresh_and_purge(void **state)
     store_close(&store);
 }
 
+static void kill_child(unsigned round, int fd)
+{
+    struct store *store = open_store(64u << 20, 256u << 20);
+
+    for (unsigned i = 0;; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "kill %u %u", round, i);
+        test_put(store, key, length_of(i) / 4, STORE_JUDGE_FRESH);
+        uint64_t now = clock_mono_us();
+        if (write(fd, &now, sizeof(now)) != (ssize_t)sizeof(now)) {
+            _exit(1);
+        }
+        usleep(2000);
+    }
+}
+
 /* The child writes and is killed; what is older than the flush time must be there, and no byte wrong. */
 static void test_kill(void **state)
 {
@@ -274,25 +290,24 @@ static void test_kill(void **state)
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) {
-            struct store *store = open_store(64u << 20, 256u << 20);
-            for (unsigned i = 0;; i++) {
-                char key[32];
-                snprintf(key, sizeof(key), "kill %u %u", round, i);
-                test_put(store, key, length_of(i) / 4, STORE_JUDGE_FRESH);
-                uint64_t now = clock_mono_us();
-                if (write(pipes[1], &now, sizeof(now)) != (ssize_t)sizeof(now)) {
-                    _exit(1);
-                }
-                usleep(2000);
-            }
+            /* A fresh program: RocksDB's threads do not survive a fork. */
+            char text[2][16];
+            snprintf(text[0], sizeof(text[0]), "%u", round);
+            snprintf(text[1], sizeof(text[1]), "%d", pipes[1]);
+            (void)execl("/proc/self/exe", "writer", folder, text[0], text[1], (char *)NULL);
+            _exit(1);
         }
         (void)close(pipes[1]);
-        usleep(900000 + round * 37000);
+        uint64_t times[2000];
+        unsigned count = 0;
+        /* Long enough that many are older than the flush time, and at no special moment. */
+        while ((count < 50 || times[count - 1] - times[0] < 1000000 + round * 37000) &&
+               count < 1500 && read(pipes[0], &times[count], sizeof(times[0])) == 8) {
+            count++;
+        }
         uint64_t killed_us = clock_mono_us();
         assert_int_equal(kill(child, SIGKILL), 0);
         assert_int_equal(waitpid(child, NULL, 0), child);
-        uint64_t times[2000];
-        unsigned count = 0;
         while (count < 2000 && read(pipes[0], &times[count], sizeof(times[0])) == 8) {
             count++;
         }
@@ -405,8 +420,12 @@ static void test_damage(void **state)
     store_close(&store);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 4) {
+        snprintf(folder, sizeof(folder), "%s", argv[1]);
+        kill_child((unsigned)strtoul(argv[2], NULL, 10), (int)strtol(argv[3], NULL, 10));
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(test_streamed, setup, teardown),
