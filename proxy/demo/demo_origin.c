@@ -166,7 +166,7 @@ static void request_answer(struct demo_origin *origin, struct conn *conn, size_t
         path = span_of(first + 1, (size_t)(last - first - 1));
     }
     demo_page_make(path, clock_wall_ms(), page);
-    snprintf(etag, sizeof(etag), "\"%016llx\"", (unsigned long long)page->etag);
+    (void)snprintf(etag, sizeof(etag), "\"%016llx\"", (unsigned long long)page->etag);
     bool is_head = span_eq(method, SPAN("HEAD"));
     if (!is_head && !span_eq(method, SPAN("GET"))) {
         page->status = 405;
@@ -306,6 +306,38 @@ static int origin_timers(struct demo_origin *origin)
     return (int)((next_us - now_us + 999) / 1000);
 }
 
+/* What poll is to watch: every connection that is not resting, the listener, the stop. */
+static void origin_watch(const struct demo_origin *origin, struct pollfd *fds)
+{
+    for (size_t i = 0; i < CONN_MAX; i++) {
+        const struct conn *conn = &origin->conns[i];
+        bool is_quiet = conn->state == CONN_FREE || conn->state == CONN_WAITING;
+        fds[i].fd = is_quiet ? -1 : conn->fd;
+        fds[i].events = conn->state == CONN_SENDING ? POLLOUT : POLLIN;
+        fds[i].revents = 0;
+    }
+    fds[CONN_MAX] = (struct pollfd){.fd = origin->listen_fd, .events = POLLIN};
+    fds[CONN_MAX + 1] = (struct pollfd){.fd = origin->stop_fd, .events = POLLIN};
+}
+
+static void origin_act(struct demo_origin *origin, const struct pollfd *fds)
+{
+    for (size_t i = 0; i < CONN_MAX; i++) {
+        struct conn *conn = &origin->conns[i];
+        if (fds[i].revents == 0) {
+            continue;
+        }
+        if (conn->state == CONN_SENDING) {
+            conn_send(origin, conn);
+        } else if (conn->state == CONN_READING) {
+            conn_read(origin, conn);
+        }
+    }
+    if ((fds[CONN_MAX].revents & POLLIN) != 0) {
+        origin_accept(origin);
+    }
+}
+
 static void *origin_run(void *arg)
 {
     struct demo_origin *origin = arg;
@@ -314,35 +346,17 @@ static void *origin_run(void *arg)
     CHECK_OBJ(origin, ORIGIN_MAGIC);
     for (;;) {
         int timeout_ms = origin_timers(origin);
-        for (size_t i = 0; i < CONN_MAX; i++) {
-            const struct conn *conn = &origin->conns[i];
-            bool is_quiet = conn->state == CONN_FREE || conn->state == CONN_WAITING;
-            fds[i].fd = is_quiet ? -1 : conn->fd;
-            fds[i].events = conn->state == CONN_SENDING ? POLLOUT : POLLIN;
-            fds[i].revents = 0;
-        }
-        fds[CONN_MAX] = (struct pollfd){.fd = origin->listen_fd, .events = POLLIN};
-        fds[CONN_MAX + 1] = (struct pollfd){.fd = origin->stop_fd, .events = POLLIN};
-        if (poll(fds, CONN_MAX + 2, timeout_ms) < 0 && errno != EINTR) {
-            break;
+        origin_watch(origin, fds);
+        if (poll(fds, CONN_MAX + 2, timeout_ms) < 0) {
+            if (errno != EINTR) {
+                break;
+            }
+            continue;
         }
         if (fds[CONN_MAX + 1].revents != 0) {
             break;
         }
-        for (size_t i = 0; i < CONN_MAX; i++) {
-            struct conn *conn = &origin->conns[i];
-            if (fds[i].revents == 0) {
-                continue;
-            }
-            if (conn->state == CONN_SENDING) {
-                conn_send(origin, conn);
-            } else if (conn->state == CONN_READING) {
-                conn_read(origin, conn);
-            }
-        }
-        if ((fds[CONN_MAX].revents & POLLIN) != 0) {
-            origin_accept(origin);
-        }
+        origin_act(origin, fds);
     }
     for (size_t i = 0; i < CONN_MAX; i++) {
         conn_close(&origin->conns[i]);

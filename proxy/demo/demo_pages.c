@@ -11,7 +11,7 @@ enum {
     LARGE_FILE_BYTES = 32 << 20,
 };
 
-static const char HTML_TYPE[] = "text/html; charset=utf-8";
+static const char html_type[] = "text/html; charset=utf-8";
 
 /* Reads "N" or "N<suffix>" after the prefix. Returns 0 when it is not 1..max. */
 static unsigned path_number(struct span path, const char *prefix, const char *suffix, unsigned max)
@@ -63,7 +63,7 @@ static void page_index(struct buf *body)
 static void page_article(struct buf *body, unsigned number)
 {
     char title[32];
-    snprintf(title, sizeof(title), "Article %u", number);
+    (void)snprintf(title, sizeof(title), "Article %u", number);
     html_open(body, title);
     buf_printf(body, "<p><img src=/picture/%u.svg alt='' width=160 height=120>",
                1 + number % DEMO_PICTURE_COUNT);
@@ -100,7 +100,7 @@ static void page_account(struct buf *body, int64_t now_ms)
 static void page_missing(struct demo_page *out)
 {
     out->status = 404;
-    out->type = HTML_TYPE;
+    out->type = html_type;
     out->cache_control = "max-age=10";
     html_open(&out->body, "Not here");
     buf_puts(&out->body, "<p>There is no such page. <a href=/>Back</a>");
@@ -110,7 +110,7 @@ static void page_fill(struct span path, int64_t now_ms, struct demo_page *out)
 {
     unsigned number;
 
-    out->type = HTML_TYPE;
+    out->type = html_type;
     out->cache_control = "max-age=60";
     if (span_eq(path, SPAN("/"))) {
         page_index(&out->body);
@@ -147,7 +147,7 @@ static void page_fill(struct span path, int64_t now_ms, struct demo_page *out)
 
 void demo_page_make(struct span path, int64_t now_ms, struct demo_page *out)
 {
-    static const struct hash_seed SEED = {.value = 1}; /* tags stay the same over restarts */
+    static const struct hash_seed seed = {.value = 1}; /* tags stay the same over restarts */
 
     for (size_t i = 0; i < path.len; i++) {
         if (path.ptr[i] == '?') {
@@ -157,7 +157,7 @@ void demo_page_make(struct span path, int64_t now_ms, struct demo_page *out)
     *out = (struct demo_page){.status = 200};
     buf_init(&out->body, PAGE_LIMIT_BYTES);
     page_fill(path, now_ms, out);
-    out->etag = hash64(SEED, out->pattern_bytes != 0 ? path : buf_span(&out->body));
+    out->etag = hash64(seed, out->pattern_bytes != 0 ? path : buf_span(&out->body));
 }
 
 void demo_pattern_fill(char *out, size_t len, uint64_t offset)

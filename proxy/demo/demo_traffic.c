@@ -56,22 +56,22 @@ static void path_pick(struct demo_traffic *traffic, char *out, size_t size)
     unsigned dice = random_below(traffic, 200);
 
     if (dice < 40) {
-        snprintf(out, size, "/");
+        (void)snprintf(out, size, "/");
     } else if (dice < 90) {
-        snprintf(out, size, "/picture/%u.svg", 1 + random_below(traffic, DEMO_PICTURE_COUNT));
+        (void)snprintf(out, size, "/picture/%u.svg", 1 + random_below(traffic, DEMO_PICTURE_COUNT));
     } else if (dice < 150) {
         unsigned reach = 1 + random_below(traffic, DEMO_ARTICLE_COUNT);
-        snprintf(out, size, "/article/%u", 1 + random_below(traffic, reach));
+        (void)snprintf(out, size, "/article/%u", 1 + random_below(traffic, reach));
     } else if (dice < 170) {
-        snprintf(out, size, "/api/time.json");
+        (void)snprintf(out, size, "/api/time.json");
     } else if (dice < 182) {
-        snprintf(out, size, "/hello");
+        (void)snprintf(out, size, "/hello");
     } else if (dice < 190) {
-        snprintf(out, size, "/account");
+        (void)snprintf(out, size, "/account");
     } else if (dice < 199) {
-        snprintf(out, size, "/missing");
+        (void)snprintf(out, size, "/missing");
     } else {
-        snprintf(out, size, "/large.bin");
+        (void)snprintf(out, size, "/large.bin");
     }
 }
 
