@@ -313,6 +313,9 @@ enum exchange_next exchange_error(struct exchange *x)
         x->error_text = text.ptr;
         x->offset = 0;
         x->end = head_only ? 0 : text.len;
+        if (x->stream->request->method == HTTP_CONNECT) {
+            extra_put(&extra, SPAN("Connection: close\r\n")); /* what follows is no HTTP */
+        }
         if (x->status == 405) {
             extra_put(&extra, SPAN("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n"));
         }

@@ -234,7 +234,10 @@ static void h1_head(struct stream *stream, struct span fields, struct span extra
     }
     char *at = h1_put(begin, fields);
     at = h1_put(at, extra);
-    at = h1_head_end_write(conn, at, h1_lines_scan(fields) | h1_lines_scan(extra));
+    unsigned has = h1_lines_scan(fields) | h1_lines_scan(extra);
+    /* Whoever writes Connection itself means to close. */
+    conn->close_after = conn->close_after || (has & H1_HAS_CONNECTION) != 0;
+    at = h1_head_end_write(conn, at, has);
     if (own == NULL) {
         conn->head_bytes = (size_t)(at - begin);
         set->scratch_owner = conn;
