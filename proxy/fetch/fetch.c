@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "fetch/fetch_private.h"
+#include "http/status.h"
 
 #define FETCH_MAGIC 0x66657463u
 
@@ -45,6 +46,30 @@ static bool fetch_flow_apply(struct fetch *fetch, enum fetch_flow flow)
         return false;
     }
     return true;
+}
+
+/* libcurl waits for the rest of a request body that may never come, although the response is
+ * through. Ends such a transfer; its connection is not used again. A chunked response's end only
+ * libcurl sees: it gives up the body by itself after a status of 300 or more, but not while that is
+ * paused. */
+static void fetch_early_check(struct fetch *fetch)
+{
+    const struct http_response *response = &fetch->response;
+    struct fetch_pool *pool = fetch->pool;
+
+    if (!fetch->has_body || fetch->body_ended || fetch->cancelled) {
+        return;
+    }
+    bool is_complete = !http_status_has_body(response->status) ||
+                       (response->has_content_length && !response->chunked &&
+                        fetch->result.received_bytes >= response->content_length);
+    if (is_complete) {
+        fetch_work(fetch, &pool->early);
+    } else if (fetch->body_paused && response->status >= 300) {
+        fetch->body_paused = false;
+        fetch_work(fetch, &pool->resumed);
+        loop_task_defer(pool->loop, &pool->task);
+    }
 }
 
 /* ---- heads ---- */
@@ -117,7 +142,9 @@ static bool fetch_head_complete(struct fetch *fetch)
                                    fetch->is_head || response->status == 204 ||
                                    response->status == 304;
     fetch_dirty(fetch);
-    return fetch_flow_apply(fetch, fetch->handler->head(fetch->ctx, response));
+    bool goes_on = fetch_flow_apply(fetch, fetch->handler->head(fetch->ctx, response));
+    fetch_early_check(fetch);
+    return goes_on;
 }
 
 size_t fetch_on_head(char *data, size_t size, size_t count, void *ctx)
@@ -161,7 +188,11 @@ size_t fetch_on_data(char *data, size_t size, size_t count, void *ctx)
     fetch->result.received_bytes += len;
     fetch_dirty(fetch);
     enum fetch_flow flow = fetch->handler->data(fetch->ctx, span_of(data, len));
-    return fetch_flow_apply(fetch, flow) ? len : 0;
+    if (!fetch_flow_apply(fetch, flow)) {
+        return 0;
+    }
+    fetch_early_check(fetch);
+    return len;
 }
 
 size_t fetch_on_body(char *out, size_t size, size_t count, void *ctx)
@@ -179,6 +210,7 @@ size_t fetch_on_body(char *out, size_t size, size_t count, void *ctx)
         room = (size_t)left;
     }
     if (room == 0) {
+        fetch->body_ended = true;
         return 0;
     }
     fetch->activity_us = loop_now_us(fetch->pool->loop);
@@ -198,6 +230,7 @@ size_t fetch_on_body(char *out, size_t size, size_t count, void *ctx)
         return CURL_READFUNC_ABORT;
     }
     fetch->body_sent += got;
+    fetch->body_ended = got == 0 || fetch->body_sent == fetch->body_length;
     return got;
 }
 

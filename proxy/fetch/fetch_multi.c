@@ -275,8 +275,8 @@ void fetch_fail(struct fetch *fetch, enum fetch_fault fault, const char *detail)
     fetch_settle(fetch->pool);
 }
 
-/* libcurl repeats a request whose reused connection died before any byte came, but counts that over the life
- * of a handle and gives up at each sixth, and not at all when already sending failed. */
+/* libcurl repeats a request whose reused connection died before any byte came, but counts that over
+ * the life of a handle and gives up at each sixth, and not at all when already sending failed. */
 static bool fetch_retry(struct fetch *fetch, CURLcode code)
 {
     struct fetch_pool *pool = fetch->pool;
@@ -315,6 +315,15 @@ static void fetch_doomed_release(struct fetch_pool *pool)
     }
 }
 
+static void fetch_early_finish(struct fetch_pool *pool)
+{
+    struct list *node;
+
+    while ((node = list_pop(&pool->early)) != NULL) {
+        fetch_finish(fetch_of_work(node), CURLE_OK);
+    }
+}
+
 static void fetch_messages_read(struct fetch_pool *pool)
 {
     CURLMsg *message;
@@ -347,6 +356,7 @@ static void fetch_settle(struct fetch_pool *pool)
     do {
         fetch_doomed_release(pool);
         fetch_messages_read(pool);
+        fetch_early_finish(pool);
         while ((node = list_pop(&pool->dirty)) != NULL) {
             struct fetch *fetch = CONTAINER_OF(node, struct fetch, dirty_node);
             if (!fetch->cancelled) {
@@ -464,7 +474,7 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
     fetch->first_byte_timeout_us = request->origin->first_byte_timeout_us;
     fetch->idle_timeout_us = request->origin->idle_timeout_us;
     fetch->cancelled = fetch->finished = fetch->connected = fetch->head_done = false;
-    fetch->paused = fetch->body_paused = false;
+    fetch->paused = fetch->body_paused = fetch->body_ended = false;
     fetch->is_head = span_eq(request->method, SPAN("HEAD"));
     fetch->has_body = request->has_body && !fetch->is_head;
     fetch->may_retry = request->may_retry;
@@ -552,6 +562,7 @@ struct fetch_pool *fetch_pool_new(const struct fetch_pool_options *options)
     list_init(&pool->idle);
     list_init(&pool->dirty);
     list_init(&pool->resumed);
+    list_init(&pool->early);
     list_init(&pool->finished);
     list_init(&pool->doomed);
     loop_timer_init(&pool->timer, fetch_timer_fire);

@@ -43,7 +43,7 @@ struct fetch {
     CURL *easy;
     struct list node;       /* pool->active or pool->idle */
     struct list dirty_node; /* pool->dirty: batch is due */
-    struct list work_node;  /* pool->resumed, ->finished or ->doomed */
+    struct list work_node;  /* pool->resumed, ->early, ->finished or ->doomed */
     const struct fetch_handler *handler;
     void *ctx;
     struct loop_timer deadline;
@@ -61,8 +61,9 @@ struct fetch {
     bool paused;      /* download: the handler wants no more for now */
     bool body_paused; /* upload: the handler has no more for now */
     bool has_body;
+    bool body_ended; /* libcurl has all of it */
     bool is_head;
-    bool may_retry; /* a pooled connection found dead: once more on a fresh one */
+    bool may_retry;       /* a pooled connection found dead: once more on a fresh one */
     uint64_t body_length; /* UINT64_MAX: unknown */
     uint64_t body_sent;
     unsigned informational_count;
@@ -109,6 +110,7 @@ struct fetch_pool {
     struct list idle;
     struct list dirty;
     struct list resumed;
+    struct list early; /* answered in full before their request body had come */
     struct list finished;
     struct list doomed;
     unsigned idle_count;

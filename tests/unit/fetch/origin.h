@@ -136,7 +136,7 @@ static void origin_wait(struct origin_conn *conn, unsigned ms)
 }
 
 /* Bytes of the request at the front of `in`, head and body; 0 when it never comes whole. */
-static size_t origin_request_read(struct origin_conn *conn, size_t *head_len, bool skips_body)
+static size_t origin_request_read(struct origin_conn *conn, size_t *head_len)
 {
     const char *end;
 
@@ -149,7 +149,8 @@ static size_t origin_request_read(struct origin_conn *conn, size_t *head_len, bo
     *head_len = (size_t)(end + 4 - conn->in.data);
     const char *length = memmem(conn->in.data, *head_len, "\r\nContent-Length: ", 18);
     bool chunked = memmem(conn->in.data, *head_len, "\r\nTransfer-Encoding: chunked", 28) != NULL;
-    if (skips_body || memmem(conn->in.data, *head_len, " /deaf", 6) != NULL) {
+    if (memmem(conn->in.data, *head_len, " /deaf", 6) != NULL ||
+        memmem(conn->in.data, *head_len, " /early", 7) != NULL) {
         return *head_len;
     }
     if (length != NULL) {
@@ -248,6 +249,15 @@ static bool origin_answer(struct origin_conn *conn, const char *path, size_t tot
         }
         return false;
     }
+    if (strncmp(path, "/early", 6) == 0) {
+        (void)origin_puts(conn, strcmp(path, "/early") == 0
+                                    ? "HTTP/1.1 413 Large\r\nContent-Length: 5\r\n\r\nlarge"
+                                    : "HTTP/1.1 413 Large\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                      "5\r\nlarge\r\n0\r\n\r\n");
+        while (origin_read(conn)) {
+        }
+        return false;
+    }
     if (strcmp(path, "/drip") == 0) {
         bool good = origin_puts(conn, "HTTP/1.1 200 OK\r\n");
         while (good) {
@@ -276,7 +286,7 @@ static void *origin_conn_run(void *arg)
     while (goes_on) {
         char path[256] = "";
         size_t head_len;
-        size_t total = origin_request_read(conn, &head_len, false);
+        size_t total = origin_request_read(conn, &head_len);
         if (total == 0) {
             break;
         }
@@ -392,6 +402,7 @@ struct probe {
     size_t upload_piece; /* bytes per call */
     bool upload_pauses;  /* between pieces */
     bool upload_breaks;  /* FETCH_CANCEL at the end */
+    bool upload_stalls;  /* waits for ever at the end */
     bool stops;          /* the loop, when done */
     bool wants_body_later;
 };
@@ -519,6 +530,9 @@ static enum fetch_flow probe_body(void *ctx, char *out, size_t size, size_t *cou
         return FETCH_PAUSE;
     }
     probe->wants_body_later = false;
+    if (piece == 0 && probe->upload_stalls) {
+        return FETCH_PAUSE;
+    }
     if (piece == 0 && probe->upload_breaks) {
         probe->ends_cancelled = true;
         return FETCH_CANCEL;

@@ -267,6 +267,46 @@ static void test_broken_uploads_are_never_completed(void **state)
     assert_int_equal(atomic_load(&origin->body_cuts), 3);
 }
 
+static void test_answer_before_the_body_has_come(void **state)
+{
+    static const struct {
+        const char *target;
+        uint64_t length;
+        size_t upload;
+    } rows[] = {
+        {"/early", 1000, 0},
+        {"/early", UINT64_MAX, 0},
+        {"/early-chunks", 1000, 0},
+        {"/early-chunks", UINT64_MAX, 0},
+        {"/early", 1000, 500},
+        {"/early", UINT64_MAX, 500},
+        {"/early", 40000000, 40000000},
+        {"/early", UINT64_MAX, 40000000},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fetch_request request = probe_request(origin, rows[i].target);
+        probe_again();
+        request.method = SPAN("POST");
+        request.has_body = true;
+        request.may_retry = false;
+        request.body_length = rows[i].length;
+        probe.upload = span_of(origin_body, rows[i].upload);
+        probe.upload_piece = 10000;
+        probe.upload_stalls = true; /* the client gives no more, without ending */
+        run(&request);
+        assert_int_equal(probe.result.fault, FETCH_OK);
+        assert_int_equal(probe.status, 413);
+        assert_memory_equal(probe.body.data, "large", 5);
+        assert_true(probe.result.total_us < 3000000);
+        /* On that connection the origin would take it for the rest of the body. */
+        get("/bytes/3");
+        assert_int_equal(probe.body.len, 3);
+    }
+    assert_int_equal(atomic_load(&origin->body_ends), 0);
+}
+
 /* ---- time ---- */
 
 static void test_timeouts(void **state)
@@ -581,6 +621,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_paused_download_stops_the_origin, setup, teardown),
         cmocka_unit_test_setup_teardown(test_uploads_arrive_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_uploads_are_never_completed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answer_before_the_body_has_come, setup, teardown),
         cmocka_unit_test_setup_teardown(test_timeouts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upload_nobody_reads_times_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_connection, setup, teardown),
