@@ -30,7 +30,7 @@ static const char *line_name_fault(const char *start, const char *stop)
 }
 
 /* The byte at *at is no value byte: is it the line's end? Moves behind it. */
-static bool line_end(const char **at, const char *end, bool bare_lf)
+static inline bool line_end(const char **at, const char *end, bool bare_lf)
 {
     if (end - *at >= 2 && (*at)[0] == '\r' && (*at)[1] == '\n') {
         *at += 2;

@@ -354,8 +354,9 @@ static enum http_parse request_finish(struct request_parse *parse)
     if (http_fields_has(fields, HTTP_FIELD_CONNECTION)) {
         if (http_fields_has_token(fields, HTTP_FIELD_CONNECTION, SPAN("close"))) {
             request->keep_alive = false;
-        } else if (http_fields_has_token(fields, HTTP_FIELD_CONNECTION, SPAN("keep-alive"))) {
-            request->keep_alive = true;
+        } else if (!request->keep_alive) {
+            request->keep_alive =
+                http_fields_has_token(fields, HTTP_FIELD_CONNECTION, SPAN("keep-alive"));
         }
     }
     return request_host(parse);

@@ -129,52 +129,87 @@ static struct span vary_split(struct span member, unsigned *weight)
     return span_trim(span_of(member.ptr, len));
 }
 
+enum vary_coding {
+    VARY_GZIP = 0x01,
+    VARY_BR = 0x02,
+    VARY_ZSTD = 0x04,
+    VARY_DEFLATE = 0x08,
+    VARY_ANY = 0x10,
+    VARY_NO_IDENTITY = 0x20, /* identity;q=0 */
+    VARY_NO_OTHER = 0x40,    /* *;q=0 */
+    VARY_IDENTITY = 0x80,    /* never in a mask: says that there was something to read */
+};
+
 /* The bit of a coding we know; 0 for others. */
 static unsigned vary_coding_bit(struct span name)
 {
-    static const char *const names[] = {"gzip", "br", "zstd", "deflate", "*"};
-
-    if (span_eq_nocase(name, SPAN("x-gzip"))) {
-        return 1;
+    switch (name.len) {
+    case 1:
+        return name.ptr[0] == '*' ? VARY_ANY : 0;
+    case 2:
+        return span_eq_nocase(name, SPAN("br")) ? VARY_BR : 0;
+    case 4:
+        if (span_eq_nocase(name, SPAN("gzip"))) {
+            return VARY_GZIP;
+        }
+        return span_eq_nocase(name, SPAN("zstd")) ? VARY_ZSTD : 0;
+    case 6:
+        return span_eq_nocase(name, SPAN("x-gzip")) ? VARY_GZIP : 0;
+    case 7:
+        return span_eq_nocase(name, SPAN("deflate")) ? VARY_DEFLATE : 0;
+    case 8:
+        return span_eq_nocase(name, SPAN("identity")) ? VARY_IDENTITY : 0;
+    default:
+        return 0;
     }
-    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
-        if (span_eq_nocase(name, span_str(names[i]))) {
-            return 1u << i;
+}
+
+/* The mask of the known codings; *others says whether there were more. */
+static unsigned vary_coding_mask(const struct http_fields *fields, bool *others)
+{
+    unsigned mask = 0;
+    unsigned at = 0;
+    const struct http_field *field;
+
+    while ((field = http_fields_next(fields, HTTP_FIELD_ACCEPT_ENCODING, &at)) != NULL) {
+        struct span value = field->value;
+        struct span member;
+        while (http_list_next(&value, &member)) {
+            unsigned weight;
+            unsigned bit = vary_coding_bit(vary_split(member, &weight));
+            if (weight > 0) {
+                *others = *others || bit == 0;
+                mask |= bit & ~(unsigned)VARY_IDENTITY;
+            } else if (bit == VARY_IDENTITY) {
+                mask |= VARY_NO_IDENTITY;
+            } else if (bit == VARY_ANY) {
+                mask |= VARY_NO_OTHER;
+            }
         }
     }
-    return 0;
+    return mask;
 }
 
 /* Which codings are accepted, whatever the order and weights: browsers differ in those, and each
- * would otherwise get variants of its own. Bit 5: identity refused; bit 6: "*" refused. */
+ * would otherwise get variants of its own. Unknown codings follow the mask by name. */
 static void vary_encoding(struct vary_sink *sink, const struct http_fields *fields)
 {
-    unsigned mask = 0x80;
+    bool others = false;
+    char mask = (char)(unsigned char)vary_coding_mask(fields, &others);
+    unsigned at = 0;
+    const struct http_field *field;
 
-    for (int pass = 0; pass < 2; pass++) {
-        unsigned at = 0;
-        const struct http_field *field;
-        while ((field = http_fields_next(fields, HTTP_FIELD_ACCEPT_ENCODING, &at)) != NULL) {
-            struct span value = field->value;
-            struct span member;
-            while (http_list_next(&value, &member)) {
-                unsigned weight;
-                struct span name = vary_split(member, &weight);
-                bool identity = span_eq_nocase(name, SPAN("identity"));
-                unsigned bit = vary_coding_bit(name);
-                if (pass == 0) {
-                    mask |= weight > 0 && !identity ? bit : 0;
-                    mask |= weight == 0 && identity ? 0x20 : 0;
-                    mask |= weight == 0 && bit == 0x10 ? 0x40 : 0;
-                } else if (bit == 0 && !identity && weight > 0) {
-                    vary_emit_lower(sink, name);
-                    vary_emit(sink, SPAN(","));
-                }
+    vary_emit(sink, span_of(&mask, 1));
+    while (others && (field = http_fields_next(fields, HTTP_FIELD_ACCEPT_ENCODING, &at)) != NULL) {
+        struct span value = field->value;
+        struct span member;
+        while (http_list_next(&value, &member)) {
+            unsigned weight;
+            struct span name = vary_split(member, &weight);
+            if (weight > 0 && vary_coding_bit(name) == 0) {
+                vary_emit_lower(sink, name);
+                vary_emit(sink, SPAN(","));
             }
-        }
-        if (pass == 0) {
-            char byte = (char)mask;
-            vary_emit(sink, span_of(&byte, 1));
         }
     }
 }
