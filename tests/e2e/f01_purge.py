@@ -130,7 +130,7 @@ def test_cli_purge(t):
     origin = t.origin({"/p": reply("x", cache="max-age=600", etag='"1"')})
     larder = t.larder(origin)
     larder.fetch("/p")
-    done = larder.command("purge", "--url", "http://site.test/p", check=0)
+    done = larder.command("purge", "--url", "http://site.test/p", "--hard", check=0)
     assert "1" in done.stdout, done.stdout
     assert not larder.fetch("/p").is_hit
     larder.command("purge", "--url", "http://site.test/p", "--soft", check=0)

@@ -1,0 +1,84 @@
+#!/bin/sh
+# From a fresh Debian 12 to a running Larder:
+#   sh conf/quickstart.sh                          a demonstration: proxy, dashboard and a demo site; Ctrl-C removes it
+#   sh conf/quickstart.sh http://127.0.0.1:3000    Larder before your site; its cache stays in the folder it prints
+# What follows the URL is handed to `larder demo`, see `larder help demo`.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+say() { printf 'quickstart: %s\n' "$*" >&2; }
+
+packages='build-essential cmake ninja-build pkg-config librocksdb-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev
+libxxhash-dev libcjson-dev libjemalloc-dev'
+# The dashboard is built with node; any node from version 18 will do.
+if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
+    packages="$packages nodejs npm"
+fi
+
+missing=
+if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then
+    for package in $packages; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+    done
+    if [ -n "$missing" ]; then
+        sudo=
+        if [ "$(id -u)" -ne 0 ]; then
+            if ! command -v sudo >/dev/null 2>&1; then
+                say "some packages are missing and there is no sudo; as root run: apt-get install$missing"
+                exit 1
+            fi
+            sudo=sudo
+        fi
+        say "installing:$missing"
+        $sudo apt-get update
+        # shellcheck disable=SC2086 # words are meant
+        $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing
+    fi
+else
+    for tool in cc cmake ninja pkg-config; do
+        command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
+    done
+    for library in rocksdb libcurl libcrypto libmicrohttpd libxxhash libcjson; do
+        if command -v pkg-config >/dev/null 2>&1; then
+            pkg-config --exists "$library" || missing="$missing $library"
+        fi
+    done
+    if [ -n "$missing" ]; then
+        say "no apt-get here. Install these yourself, then run this again:$missing"
+        say "(on Debian they are: $(echo $packages))"
+        exit 1
+    fi
+fi
+
+build=$root/build/release
+log=$root/build/quickstart.log
+mkdir -p "$root/build"
+say 'building; the first time takes a minute or two'
+if ! { cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release && ninja -C "$build" larder; } >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    say "the build failed; all of it is in $log"
+    exit 1
+fi
+
+case ${1:-} in
+http://*)
+    origin=$1
+    shift
+    store=${XDG_STATE_HOME:-${HOME:+$HOME/.local/state}}
+    store=${store:+$store/larder}
+    store=${store:-$PWD/larder-data}
+    mkdir -p "$store"
+    say "the cache stays in $store"
+    exec "$build/larder" demo --origin "$origin" --store "$store" "$@"
+    ;;
+https://*)
+    say 'origins speak http:// for now'
+    exit 2
+    ;;
+'' | -*)
+    exec "$build/larder" demo "$@"
+    ;;
+*)
+    say "\"$1\" is no URL; use http://HOST:PORT of your site"
+    exit 2
+    ;;
+esac
