@@ -1,0 +1,164 @@
+#ifndef FAKE_SERVICE_H
+#define FAKE_SERVICE_H
+/* fake_service - the service and the store as the admin server sees them, under the test's control.
+ * Included by one .c per program: it defines the functions. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "worker/service.h"
+#include "worker/service_run.h"
+
+struct fake_purge {
+    char key[256];
+    enum store_purge_mode mode;
+    bool dry_run, durable;
+};
+
+static struct {
+    struct conf *conf;
+    struct top *top;
+    _Atomic int state;
+    _Atomic unsigned hits; /* counters show so many */
+    bool reload_fails;
+    _Atomic unsigned reloads, reopens, stops;
+    _Atomic unsigned purge_ms; /* a purge takes so long */
+    _Atomic unsigned purge_count;
+    struct fake_purge purges[16];
+} fake = {.state = SERVICE_SERVING};
+
+enum service_state service_state(const struct service *service)
+{
+    (void)service;
+    return (enum service_state)atomic_load(&fake.state);
+}
+
+double service_uptime_s(const struct service *service)
+{
+    (void)service;
+    return 12.5;
+}
+
+unsigned service_workers(const struct service *service)
+{
+    (void)service;
+    return 2;
+}
+
+struct store *service_store(struct service *service)
+{
+    return (struct store *)(void *)service;
+}
+
+struct conf *service_conf(struct service *service)
+{
+    (void)service;
+    return conf_ref(fake.conf);
+}
+
+const char *service_conf_path(const struct service *service)
+{
+    (void)service;
+    return "fake.conf";
+}
+
+void service_counters(struct service *service, struct counters_sum *out)
+{
+    (void)service;
+    memset(out, 0, sizeof(*out));
+    unsigned hits = atomic_load(&fake.hits);
+    out->site[0][RESULT_HIT] = out->requests[RESULT_HIT] = hits;
+    out->site[1][RESULT_MISS] = out->requests[RESULT_MISS] = 3;
+    out->site_responses[1][2] = out->responses[2] = 3;
+    out->hit_time[5] = hits;
+    out->hit_time_sum_us = hits * 200;
+}
+
+void service_connections(struct service *service, struct service_connections *out)
+{
+    (void)service;
+    *out = (struct service_connections){.open = 9, .idle = 4, .accepted = 20};
+}
+
+const char *service_site_name(struct service *service, unsigned slot)
+{
+    (void)service;
+    return slot == 0 ? "-" : slot == 1 ? "www.\"x\"\\y" : NULL;
+}
+
+struct top *service_top(struct service *service)
+{
+    (void)service;
+    return fake.top;
+}
+
+uint64_t service_log_dropped(const struct service *service)
+{
+    (void)service;
+    return 0;
+}
+
+bool service_reload(struct service *service, struct buf *report, struct buf *json)
+{
+    (void)service;
+    atomic_fetch_add(&fake.reloads, 1);
+    if (fake.reload_fails) {
+        buf_puts(report, "x.conf:1:1: error: no \"such\" thing\n");
+        buf_puts(json, "{\"problems\":[{\"line\":1,\"message\":\"no [such] thing\"}],\"count\":1}");
+    } else {
+        buf_puts(json, "{\"problems\":[],\"count\":0}");
+    }
+    return !fake.reload_fails;
+}
+
+void service_last_reload(struct service *service, struct service_reload *out)
+{
+    (void)service;
+    *out = (struct service_reload){.ok = true, .loaded_ms = 1700000000000};
+}
+
+void service_stop(struct service *service)
+{
+    (void)service;
+    atomic_fetch_add(&fake.stops, 1);
+}
+
+void service_reopen_logs(struct service *service)
+{
+    (void)service;
+    atomic_fetch_add(&fake.reopens, 1);
+}
+
+const char *service_purge_key(const char *url, struct buf *out)
+{
+    if (strncmp(url, "http", 4) != 0) {
+        return "the URL needs a scheme";
+    }
+    buf_puts(out, url);
+    return NULL;
+}
+
+void store_stats(struct store *store, struct store_stats *out)
+{
+    (void)store;
+    *out = (struct store_stats){
+        .memory_bytes = 1000, .disk_state = STORE_DISK_OK, .recovered_share = 0.5};
+}
+
+/* A URL with "stored" in it has two variants. */
+void store_purge_key(struct store *store, struct span key, enum store_purge_mode mode, bool dry_run,
+                     bool durable, struct store_purge_result *out)
+{
+    (void)store;
+    (void)usleep(atomic_load(&fake.purge_ms) * 1000);
+    *out = (struct store_purge_result){0};
+    if (memmem(key.ptr, key.len, "stored", 6) != NULL) {
+        *out = (struct store_purge_result){.objects = 2, .bytes = 100, .in_flight = 1};
+    }
+    struct fake_purge *note = &fake.purges[atomic_fetch_add(&fake.purge_count, 1) % 16];
+    *note = (struct fake_purge){.mode = mode, .dry_run = dry_run, .durable = durable};
+    (void)snprintf(note->key, sizeof(note->key), "%.*s", (int)key.len, key.ptr);
+}
+#endif
