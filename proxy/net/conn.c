@@ -15,7 +15,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 
 #define CONN_MAGIC 0x636f6e31u
@@ -253,12 +252,15 @@ void conn_open(struct listener *listener, int fd, const struct sockaddr_storage 
     set->conn_count++;
     net_count(&set->counters->connections, 1);
     net_count(&set->counters->idle_connections, 1);
-    if (loop_watch_add(set->loop, &conn->watch, EPOLLIN | EPOLLERR) != ERR_OK) {
-        log_warn("epoll_refused", "what=client");
-        conn_destroy(conn, false);
-        return;
-    }
     conn_read_deadline_set(conn, loop_now_us(set->loop) + set->limits.idle_timeout_us);
+    /* Under load the first request is there before its connection is accepted, and a connection for
+     * one request then never meets epoll. */
+    if (h1_readable(conn)) {
+        conn_interest_update(conn);
+        if (conn->watch.events == 0 && conn->state != CONN_BROKEN) {
+            conn_gone(conn, ERR_NOMEM, false);
+        }
+    }
 }
 
 void conn_destroy(struct conn *conn, bool reset)

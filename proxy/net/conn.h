@@ -21,7 +21,8 @@
 #include "net/stream.h"
 
 enum {
-    CONN_BLOCK_BYTES = 16384,     /* receive buffer of a pooled block */
+    CONN_BLOCK_BYTES = 4096,      /* receive buffer of a pooled block; larger heads grow it */
+    CONN_BODY_BYTES = 16384,      /* of a block that only receives a body */
     CONN_WINDOW_BYTES_MIN = 4096, /* less room behind a head: the body gets a block of its own */
     CONN_TURN_BYTES = 256 * 1024, /* sent per loop round by one connection */
     CONN_JOIN_BYTES = 16384,      /* a body up to this is copied behind its head: one plain send */

@@ -17,15 +17,23 @@
 
 /* ---- receiving ---- */
 
+/* Is there little room behind the head, measured by what is to come? */
+static bool h1_window_is_small(const struct conn *conn)
+{
+    size_t room = conn->window->capacity - conn->floor;
+
+    return room < CONN_WINDOW_BYTES_MIN &&
+           (conn->block->request.body != HTTP_BODY_LENGTH || room < conn->body_left);
+}
+
 /* Makes room behind `end`, if the bytes there are all used up. */
 static void h1_window_reset(struct conn *conn)
 {
     if (conn->piece.len > 0 || conn->begin != conn->end) {
         return;
     }
-    if (!conn->body_done && conn->window == conn->block &&
-        conn->window->capacity - conn->floor < CONN_WINDOW_BYTES_MIN) {
-        struct conn_block *block = conn_block_take(conn->set, CONN_BLOCK_BYTES);
+    if (!conn->body_done && conn->window == conn->block && h1_window_is_small(conn)) {
+        struct conn_block *block = conn_block_take(conn->set, CONN_BODY_BYTES);
         if (block != NULL) {
             conn->window = block;
             conn->floor = 0;

@@ -419,6 +419,9 @@ static ptrdiff_t h1_send(struct stream *stream, const struct iovec *parts, unsig
         total += parts[i].iov_len;
     }
     CHECK(total == 0 || conn->kind != STREAM_BODY_NONE);
+    if (conn->want_writable && total > 0) {
+        return 0; /* asked again before handler.writable */
+    }
     /* A head that had to leave the scratch waits without an event. */
     if (conn_has_output(conn) && (conn->watch.events & EPOLLOUT) == 0 && !h1_flush(conn)) {
         conn_break(conn);
