@@ -26,11 +26,10 @@ void random_bytes(void *out, size_t len)
 
     while (len > 0) {
         ssize_t got = getrandom(at, len, 0);
-        if (got < 0) {
-            CHECK(errno == EINTR);
-            continue;
+        CHECK(got >= 0 || errno == EINTR);
+        if (got > 0) {
+            at += got;
+            len -= (size_t)got;
         }
-        at += got;
-        len -= (size_t)got;
     }
 }

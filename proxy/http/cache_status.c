@@ -54,6 +54,14 @@ struct status_text {
     bool failed;
 };
 
+static void status_start(struct status_text *text, char *out, size_t size)
+{
+    text->out = out;
+    text->size = size;
+    text->len = 0;
+    text->failed = false;
+}
+
 static void status_put(struct status_text *text, struct span data)
 {
     if (text->failed || text->size - text->len < data.len) {
@@ -107,8 +115,9 @@ static struct span status_forward_name(enum http_forward forward)
 
 size_t http_cache_status_write(char *out, size_t size, const struct http_cache_status *status)
 {
-    struct status_text text = {.out = out, .size = size};
+    struct status_text text;
 
+    status_start(&text, out, size);
     status_put(&text, status->cache);
     status_put(&text, status_forward_name(status->forward));
     if (status->forward_status != 0) {
@@ -180,8 +189,9 @@ unsigned http_proxy_error_status(enum http_proxy_error error)
 size_t http_proxy_status_write(char *out, size_t size, struct span proxy,
                                enum http_proxy_error error)
 {
-    struct status_text text = {.out = out, .size = size};
+    struct status_text text;
 
+    status_start(&text, out, size);
     status_put(&text, proxy);
     status_put(&text, SPAN("; error="));
     status_put(&text, span_str(http_proxy_error_name(error)));

@@ -225,9 +225,3 @@ enum http_merge http_condition_merge_dated(struct buf *out, struct span stored_h
     }
     return out->failed ? HTTP_MERGE_FAILED : HTTP_MERGE_DONE;
 }
-
-enum http_merge http_condition_merge(struct buf *out, struct span stored_head,
-                                     const struct http_response *not_modified)
-{
-    return http_condition_merge_dated(out, stored_head, not_modified, HTTP_DATE_NONE);
-}

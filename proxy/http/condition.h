@@ -55,7 +55,4 @@ enum http_merge {
 enum http_merge http_condition_merge_dated(struct buf *out, struct span stored_head,
                                            const struct http_response *not_modified,
                                            int64_t date_s);
-/* The same with HTTP_DATE_NONE. */
-enum http_merge http_condition_merge(struct buf *out, struct span stored_head,
-                                     const struct http_response *not_modified);
 #endif

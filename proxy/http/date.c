@@ -229,11 +229,12 @@ void http_date_write(char out[HTTP_DATE_BYTES], int64_t time_s)
 {
     const int64_t first = -62135596800; /* 0001-01-01 */
     const int64_t last = 253402300799;  /* 9999-12-31 23:59:59 */
+    const struct span blank = SPAN("Day, 00 Mon 0000 00:00:00 GMT");
     unsigned weekday;
 
     time_s = time_s < first ? first : time_s > last ? last : time_s;
     struct date_parts parts = date_from_seconds(time_s, &weekday);
-    memcpy(out, "Day, 00 Mon 0000 00:00:00 GMT", HTTP_DATE_BYTES);
+    memcpy(out, blank.ptr, HTTP_DATE_BYTES);
     memcpy(out, date_day_names + (size_t)weekday * 3, 3);
     date_put_digits(out + 5, 2, parts.day);
     memcpy(out + 8, date_month_names + (size_t)(parts.month - 1) * 3, 3);

@@ -19,13 +19,14 @@ struct span http_authority_normal(struct span scheme, struct span authority)
 
 struct span http_key_write(char *out, struct span scheme, struct span authority, struct span path)
 {
+    const struct span between = SPAN("://");
     char *at = out;
 
     authority = http_authority_normal(scheme, authority);
     memcpy(at, scheme.ptr, scheme.len);
     at += scheme.len;
-    memcpy(at, "://", 3);
-    at += 3;
+    memcpy(at, between.ptr, between.len);
+    at += between.len;
     if (authority.len > 0) {
         memcpy(at, authority.ptr, authority.len);
         at += authority.len;
