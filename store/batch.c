@@ -255,7 +255,10 @@ static bool batch_settle(struct store *store, struct writer_job *job, bool ok, u
     struct entry *entry = index_find(shard, job->hash, job->id);
     bool is_there = entry != NULL && entry->kind == ENTRY_READY;
     if (is_there) {
-        unsigned gone = ENTRY_QUEUED | (ok ? ENTRY_HIT | ENTRY_EXTENTS | ENTRY_OVERRIDE : 0u);
+        /* An object of many records can be read back only once idx says where they are: it stays
+         * queued, and so in RAM, until then (batch_release). */
+        unsigned gone = (ok && pieces > 1 ? 0u : ENTRY_QUEUED) |
+                        (ok ? ENTRY_HIT | ENTRY_EXTENTS | ENTRY_OVERRIDE : 0u);
         entry->flags &= ~gone & 0xfffu;
     }
     if (is_there && ok) {
@@ -270,7 +273,20 @@ static bool batch_settle(struct store *store, struct writer_job *job, bool ok, u
     return is_there && ok;
 }
 
-static void batch_commit_done(struct store *store, struct writer_job *job, bool ok)
+static void batch_release(struct store *store, const struct writer_job *job)
+{
+    struct shard *shard = index_shard(store, job->hash);
+
+    lock_acquire(&shard->lock);
+    struct entry *entry = index_find(shard, job->hash, job->id);
+    if (entry != NULL) {
+        entry->flags &= ~(unsigned)ENTRY_QUEUED & 0xfffu;
+    }
+    lock_release(&shard->lock);
+}
+
+/* True: batch_release is to follow. */
+static bool batch_commit_done(struct store *store, struct writer_job *job, bool ok)
 {
     struct store_object *object = job->object;
     bool is_streamed = job->piece == 0;
@@ -315,6 +331,7 @@ static void batch_commit_done(struct store *store, struct writer_job *job, bool 
     if (extents != one_extent) {
         mem_free(extents);
     }
+    return ok && pieces > 1;
 }
 
 void batch_finish(struct store *store)
@@ -323,6 +340,7 @@ void batch_finish(struct store *store)
 
     batch_write_bodies(store);
     bool ok = !writer->batch_failed;
+    struct writer_job *held = NULL;
     while (writer->staged != NULL) {
         struct writer_job *job = writer->staged;
         writer->staged = job->next;
@@ -331,8 +349,10 @@ void batch_finish(struct store *store)
                 ledger_push(&writer->ledger, job->position, job->hash);
             }
             fill_piece_written(job->object, job->piece, ok ? job->position : OBJECT_NONE_POSITION);
-        } else {
-            batch_commit_done(store, job, ok);
+        } else if (batch_commit_done(store, job, ok)) {
+            job->next = held;
+            held = job;
+            continue;
         }
         batch_done(store, job);
     }
@@ -342,6 +362,12 @@ void batch_finish(struct store *store)
     if (disk_is_open(store->disk) && disk_write_idx(store->disk, writer->wants_sync) != ERR_OK) {
         counter_add(&store->counters.write_errors, 1);
         upkeep_fail(store);
+    }
+    while (held != NULL) {
+        struct writer_job *job = held;
+        held = job->next;
+        batch_release(store, job);
+        batch_done(store, job);
     }
     writer->wants_sync = false;
     if (writer->tickets_staged > 0) {

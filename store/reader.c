@@ -125,7 +125,9 @@ static uint64_t reader_slowest(const struct flow *flow)
 
 bool reader_nobody(const struct flow *flow)
 {
-    return flow->was_read && reader_slowest(flow) == UINT64_MAX;
+    /* A private fill waits for its client; one that was to be shared may never have had a reader.
+     */
+    return (flow->was_read || !flow->is_private) && reader_slowest(flow) == UINT64_MAX;
 }
 
 bool reader_lags(const struct store_object *object)
@@ -136,9 +138,10 @@ bool reader_lags(const struct store_object *object)
                          : (uint64_t)OBJECT_PASSING_PIECES * STORE_PIECE_BYTES;
     uint64_t slowest = reader_slowest(flow);
 
-    if (slowest == UINT64_MAX) {
-        slowest = flow->was_read ? flow->filled : 0;
+    if (reader_nobody(flow)) {
+        return false; /* to be cancelled; if it is not, let it run out */
     }
+    slowest = slowest == UINT64_MAX ? 0 : slowest;
     return flow->filled > slowest && flow->filled - slowest > ahead;
 }
 
@@ -147,8 +150,12 @@ void reader_drop_passed(struct store_object *object, struct wake_list *wakes)
     struct flow *flow = object->flow;
     uint64_t slowest = reader_slowest(flow);
 
+    bool is_over = reader_nobody(flow);
+
     if (slowest == UINT64_MAX) {
-        slowest = flow->was_read ? flow->filled : 0;
+        /* A reader may be closed to be opened at another offset: the last pieces wait for it. */
+        uint64_t kept = (uint64_t)OBJECT_PASSING_PIECES * STORE_PIECE_BYTES;
+        slowest = is_over && flow->filled > kept ? flow->filled - kept : 0;
     }
     if (slowest > flow->filled) {
         slowest = flow->filled;
@@ -157,7 +164,6 @@ void reader_drop_passed(struct store_object *object, struct wake_list *wakes)
         flow_drop_chunk(flow, flow->dropped);
         flow->dropped++;
     }
-    bool is_over = reader_nobody(flow);
     if (is_over || !reader_lags(object)) {
         lead_gather(flow, is_over, wakes);
     }

@@ -288,9 +288,13 @@ static void *recover_thread(void *arg)
         at = (struct hash128){.hi = at.hi + (UINT64_C(1) << 48)}; /* past the damaged block */
     }
     recover_shards_done(store, &shards_done, INDEX_SHARDS);
-    /* release: pairs with the acquire in writer_adopt_recovered */
+    struct recover_list *list = &store->writer->recovered;
+    lock_acquire(&list->lock);
+    size_t count = list->count;
+    lock_release(&list->lock);
+    /* release: pairs with the acquire in upkeep_adopt */
     atomic_store_explicit(&store->is_loading, false, memory_order_release);
-    log_info("store_index_loaded", "records=%zu took_ms=%llu", store->writer->recovered.count,
+    log_info("store_index_loaded", "records=%zu took_ms=%llu", count,
              (unsigned long long)((clock_mono_us() - start_us) / 1000));
     return NULL;
 }

@@ -1,9 +1,11 @@
 #ifndef TESTS_UNIT_STORE_SUPPORT_H
 #define TESTS_UNIT_STORE_SUPPORT_H
 /*
- * support - what the store's tests share: content that is a function of the key, a lookup whose facts
- * say how it is to be judged, and a mailbox loop. Everything static: one program per test file.
+ * support - what the store's tests share: content that is a function of the key, a lookup whose
+ * facts say how it is to be judged, and a mailbox loop. Everything static: one program per test
+ * file.
  */
+#include <ftw.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,6 +23,20 @@
 #include "store/store.h"
 
 #define UNUSED __attribute__((unused))
+
+static UNUSED int test_remove_one(const char *path, const struct stat *stat, int kind,
+                                  struct FTW *ftw)
+{
+    (void)stat;
+    (void)kind;
+    (void)ftw;
+    return remove(path);
+}
+
+static UNUSED void test_remove_tree(const char *path)
+{
+    (void)nftw(path, test_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
 
 /* facts[0]: enum store_judgement wanted; facts[1]: judgement once soft-purged. */
 static UNUSED enum store_judgement test_judge(const uint8_t *facts, bool soft_purged, void *ctx)

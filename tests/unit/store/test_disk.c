@@ -1,7 +1,6 @@
 /* Round trips through the disk: reopen, streamed objects, kill -9, damage, bounds, trouble. */
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -10,14 +9,6 @@
 
 static char folder[64];
 static struct mailbox box;
-
-static int remove_one(const char *path, const struct stat *stat, int kind, struct FTW *ftw)
-{
-    (void)stat;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
 
 static int setup(void **state)
 {
@@ -33,7 +24,7 @@ static int teardown(void **state)
     (void)state;
     (void)mailbox_deliver(&box);
     mailbox_fini(&box);
-    (void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    test_remove_tree(folder);
     return 0;
 }
 
@@ -79,7 +70,7 @@ static void wait_written(struct store *store)
 
 static uint64_t length_of(unsigned i)
 {
-    static const uint64_t lengths[] = {0,      1,      1000,    4000,    33000,   100000,
+    static const uint64_t lengths[] = {0,      1,      1000,   4000,    33000,   100000,
                                        262143, 262144, 262145, 1000000, 1048576, 3000001};
     return lengths[i % ARRAY_LEN(lengths)];
 }
@@ -280,7 +271,8 @@ static void kill_child(unsigned round, int fd)
     }
 }
 
-/* The child writes and is killed; what is older than the flush time must be there, and no byte wrong. */
+/* The child writes and is killed; what is older than the flush time must be there, and no byte
+ * wrong. */
 static void test_kill(void **state)
 {
     (void)state;
