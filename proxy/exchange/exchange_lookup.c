@@ -26,7 +26,8 @@ static enum store_judgement judge(const uint8_t *facts, bool soft_purged, void *
     const struct judge_ctx *judge = ctx;
     const struct http_stored *stored = (const struct http_stored *)(const void *)facts;
     struct http_stored copy;
-    if (soft_purged) {
+    /* One that is stale already keeps its own, longer staleness. */
+    if (soft_purged && http_ttl_s(stored, judge->now_ms) > 0) {
         copy = *stored;
         http_stored_make_stale(&copy, judge->now_ms);
         stored = &copy;

@@ -45,15 +45,24 @@ static enum exchange_next use_refreshed(struct exchange *x, struct store_object 
     return exchange_go(x, EXCHANGE_STEP_REPLY);
 }
 
+/* May the stale copy answer for an origin that failed in this way? */
+static bool may_send_stale(const struct exchange *x, uint32_t code)
+{
+    const struct http_stored *facts = exchange_facts(x->stale);
+    if (code == FILL_CODE_STALE) {
+        return true;
+    }
+    return code <= FILL_CODE_FAULT(FETCH_INTERNAL) &&
+           (http_may_serve_stale_unreachable(facts, &x->directives) ||
+            http_may_serve_stale_on_error(facts, &x->directives, loop_wall_ms(x->env->loop)));
+}
+
 /* The origin failed: a stale copy, where that is allowed (RFC 9111 4.2.4, RFC 5861 4), or an error
  * page. */
 static enum exchange_next origin_failed(struct exchange *x, uint32_t code)
 {
-    int64_t now_ms = loop_wall_ms(x->env->loop);
     exchange_release(x);
-    if (x->stale != NULL &&
-        (code == FILL_CODE_STALE ||
-         http_may_serve_stale_on_error(exchange_facts(x->stale), &x->directives, now_ms))) {
+    if (x->stale != NULL && may_send_stale(x, code)) {
         x->object = x->stale;
         x->stale = NULL;
         x->source = BYTES_CACHE;

@@ -167,8 +167,8 @@ static enum fetch_flow on_not_modified(struct fill *fill, const struct http_resp
 {
     struct buf head;
     buf_init(&head, FILL_HEAD_LIMIT);
-    enum http_merge merged = http_condition_merge_dated(
-        &head, store_object_head(fill->stale), response, loop_wall_ms(fill->env->loop) / 1000);
+    enum http_merge merged = http_condition_merge(&head, store_object_head(fill->stale), response,
+                                                  loop_wall_ms(fill->env->loop) / 1000);
     struct http_field items[256];
     struct http_response renewed = {.minor_version = 1};
     http_fields_init(&renewed.fields, items, ARRAY_LEN(items));
@@ -179,8 +179,8 @@ static enum fetch_flow on_not_modified(struct fill *fill, const struct http_resp
         return FETCH_GO;
     }
     struct http_stored stored;
-    http_stored_init(&stored, &renewed, fill->request_time_ms, loop_wall_ms(fill->env->loop),
-                     &fill->site->freshness);
+    const int64_t times_ms[2] = {fill->request_time_ms, loop_wall_ms(fill->env->loop)};
+    http_stored_refresh(&stored, &renewed, response, times_ms, &fill->site->freshness);
     struct store_head out = {
         .head = buf_span(&head),
         .selector = store_object_selector(fill->stale),
@@ -352,7 +352,13 @@ static void on_batch(void *ctx)
 {
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
-    if (fill->lead != NULL) {
+    if (fill->failed) {
+        return; /* the deferred task ends it */
+    }
+    if (fill->lead != NULL && fill->complete) {
+        /* Every announced byte is here: whoever asks next finds it ready. */
+        store_lead_commit(&fill->lead);
+    } else if (fill->lead != NULL) {
         store_lead_flush(fill->lead);
     }
     if (fill->owner != NULL && !fill->restart) {

@@ -314,3 +314,22 @@ int listener_bind(const char *text, int backlog)
     }
     return fd;
 }
+
+bool listener_is_taken(const char *text)
+{
+    struct sockaddr_storage address;
+    socklen_t len = listener_address_parse(text, &address);
+    int one = 1;
+    int v6_only = text[0] != ':';
+    int fd = len == 0 ? -1 : socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        return false;
+    }
+    bool taken = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0 &&
+                 (address.ss_family != AF_INET6 ||
+                  setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only)) == 0) &&
+                 bind(fd, (const struct sockaddr *)&address, len) != 0 && errno == EADDRINUSE;
+    (void)close(fd);
+    return taken;
+}

@@ -336,7 +336,11 @@ static bool bind_all(struct service *service, const struct conf *conf, int *fds,
                 char *colon = strrchr(text, ':');
                 snprintf(colon, sizeof(text) - (size_t)(colon - text), ":%u", service->ports[i]);
             }
-            int fd = listener_bind(text, BACKLOG);
+            bool taken = w == 0 && listener_is_taken(text);
+            int fd = taken ? -1 : listener_bind(text, BACKLOG);
+            if (taken) {
+                errno = EADDRINUSE;
+            }
             if (fd < 0) {
                 char why[96];
                 snprintf(error, size, "cannot listen on %s: %s", conf->listens[i].text,
