@@ -167,8 +167,8 @@ static enum fetch_flow on_not_modified(struct fill *fill, const struct http_resp
 {
     struct buf head;
     buf_init(&head, FILL_HEAD_LIMIT);
-    enum http_merge merged = http_condition_merge(&head, store_object_head(fill->stale), response,
-                                                  loop_wall_ms(fill->env->loop) / 1000);
+    enum http_merge merged = http_condition_merge_dated(
+        &head, store_object_head(fill->stale), response, loop_wall_ms(fill->env->loop) / 1000);
     struct http_field items[256];
     struct http_response renewed = {.minor_version = 1};
     http_fields_init(&renewed.fields, items, ARRAY_LEN(items));
@@ -355,7 +355,7 @@ static void on_batch(void *ctx)
     if (fill->failed) {
         return; /* the deferred task ends it */
     }
-    if (fill->lead != NULL && fill->complete) {
+    if (fill->lead != NULL && fill->complete && !fill->restart) {
         /* Every announced byte is here: whoever asks next finds it ready. */
         store_lead_commit(&fill->lead);
     } else if (fill->lead != NULL) {
