@@ -144,7 +144,7 @@ void conn_interest_update(struct conn *conn)
     uint32_t events = EPOLLERR;
     bool blocked = conn_has_output(conn) || conn->want_writable;
 
-    if (conn->state == CONN_BROKEN) {
+    if (conn->state == CONN_BROKEN || conn->is_opening) {
         return;
     }
     if (!conn->eof && !conn->read_full) {
@@ -255,7 +255,9 @@ void conn_open(struct listener *listener, int fd, const struct sockaddr_storage 
     conn_read_deadline_set(conn, loop_now_us(set->loop) + set->limits.idle_timeout_us);
     /* Under load the first request is there before its connection is accepted, and a connection for
      * one request then never meets epoll. */
+    conn->is_opening = true;
     if (h1_readable(conn)) {
+        conn->is_opening = false;
         conn_interest_update(conn);
         if (conn->watch.events == 0 && conn->state != CONN_BROKEN) {
             conn_gone(conn, ERR_NOMEM, false);

@@ -61,7 +61,8 @@ enum conn_state {
 
 struct conn {
     uint32_t magic;
-    uint8_t state; /* enum conn_state */
+    uint8_t state;   /* enum conn_state */
+    bool is_opening; /* not in epoll yet: its first bytes are tried at once */
     bool in_handler;
     bool is_idle;     /* counted as such */
     bool close_after; /* this response is the connection's last */
