@@ -187,6 +187,10 @@ static enum exchange_next send_read(struct exchange *x)
         struct span bytes;
         switch (store_reader_next(x->reader, &bytes)) {
         case STORE_READ_WAIT:
+            /* A head whose body has not come yet must not wait for it. */
+            if (x->stream->sent_bytes == 0 && stream_send(x->stream, NULL, 0, false) < 0) {
+                return cut(x);
+            }
             return EXCHANGE_PARK;
         case STORE_READ_FAILED:
             return cut(x);
@@ -243,10 +247,6 @@ enum exchange_next exchange_send(struct exchange *x)
     }
     if (x->whole) {
         return send_whole(x);
-    }
-    /* A head whose body has not come yet must not wait for it. */
-    if (x->stream->sent_bytes == 0 && stream_send(x->stream, NULL, 0, false) < 0) {
-        return cut(x);
     }
     return send_read(x);
 }
