@@ -21,7 +21,7 @@ struct line {
     char *end;
 };
 
-static void put(struct line *line, struct span text)
+static inline void put(struct line *line, struct span text)
 {
     size_t room = (size_t)(line->end - line->at);
     size_t len = text.len < room ? text.len : room;
@@ -76,26 +76,59 @@ static bool is_plain(char c)
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
+#define EACH_BYTE(value) (0x0101010101010101ull * (value))
+
+/* The highest bit of each byte that is zero; bytes above a zero one may be marked too. */
+static uint64_t zero_bytes(uint64_t word)
+{
+    return (word - EACH_BYTE(1)) & ~word & EACH_BYTE(0x80);
+}
+
+/* How many bytes at the start need no escape; eight at a time, since nearly all are plain. */
+static size_t plain_length(struct span text)
+{
+    size_t i = 0;
+
+    while (text.len - i >= sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, text.ptr + i, sizeof(word));
+        uint64_t low = (word - EACH_BYTE(0x20)) & ~word & EACH_BYTE(0x80);
+        uint64_t high = word & EACH_BYTE(0x80);
+        if ((low | high | zero_bytes(word ^ EACH_BYTE(0x7f)) | zero_bytes(word ^ EACH_BYTE('"')) |
+             zero_bytes(word ^ EACH_BYTE('\\'))) != 0) {
+            break;
+        }
+        i += sizeof(word);
+    }
+    while (i < text.len && is_plain(text.ptr[i])) {
+        i++;
+    }
+    return i;
+}
+
+static void put_escape(struct line *line, char c, bool json)
+{
+    const char pair[2] = {log_hex[(unsigned char)c >> 4], log_hex[(unsigned char)c & 15]};
+
+    if (json && (c == '"' || c == '\\')) {
+        put(line, span_of((const char[]){'\\', c}, 2));
+    } else {
+        put(line, json ? SPAN("\\u00") : SPAN("\\x"));
+        put(line, span_of(pair, sizeof(pair)));
+    }
+}
+
 static void put_escaped(struct line *line, struct span text, bool json)
 {
-    size_t from = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (is_plain(c)) {
-            continue;
+    for (;;) {
+        size_t plain = plain_length(text);
+        put(line, span_of(text.ptr, plain));
+        if (plain == text.len) {
+            return;
         }
-        put(line, span_of(text.ptr + from, i - from));
-        from = i + 1;
-        if (json && (c == '"' || c == '\\')) {
-            put(line, span_of((const char[]){'\\', c}, 2));
-        } else {
-            const char pair[2] = {log_hex[(unsigned char)c >> 4], log_hex[(unsigned char)c & 15]};
-            put(line, json ? SPAN("\\u00") : SPAN("\\x"));
-            put(line, span_of(pair, sizeof(pair)));
-        }
+        put_escape(line, text.ptr[plain], json);
+        text = span_of(text.ptr + plain + 1, text.len - plain - 1);
     }
-    put(line, span_of(text.ptr + from, text.len - from));
 }
 
 /* Combined: "-" stands for nothing; fields that are not in quotes may hold no space. */
