@@ -1,58 +1,19 @@
 /*
- * disk - RocksDB 7.8 as Debian builds it. What its options are for:
+ * disk - reads, writes and files of the open database. Options, opening and closing: disk_open.c.
  *
- * - body: no WAL, no compression, two levels, L0 trigger 1, level base without bound: flushed files
- *   are moved (not rewritten) to L1 and stay there, where files can be deleted whole. ttl 0: the
- *   default would rewrite files after 30 days. No block cache for it: index blocks live with the
- * open table, max_open_files bounds them, and a pinned value owns its block, so a read is one copy.
- * - Preallocation off, small MANIFEST, LOG and WAL: the folder's size must be what we think it is.
- * - Not atomic_flush (aborts when a manual flush meets an automatic one), no mmap reads (a bad
- * sector or a cut file would be SIGBUS instead of an error).
+ * Reads hold the database open by a count, so that the writer may close and open it again when the
+ * disk has failed; the writer itself needs no such care.
  */
-#include "store/disk.h"
-
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <rocksdb/c.h>
-
-#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/codec.h"
 #include "store/disk_files.h"
+#include "store/disk_private.h"
 
 #define DISK_PARTS 8u
-#define DISK_BLOCK_BYTES (8u * 1024u)
-#define DISK_TARGET_FILE_BYTES (64u * 1024u * 1024u)
-#define DISK_OPEN_FILES 384
-#define DISK_LZ4 4
-#define DISK_XXH3 4
-
-struct disk {
-    struct disk_options options;
-    char *path;
-    char *db_path;
-    struct lock lock; /* LOCK_QUEUE: users and is_open */
-    struct cond idle;
-    unsigned users; /* [lock] reads under way */
-    bool is_open;   /* [lock] */
-    rocksdb_t *db;
-    rocksdb_column_family_handle_t *families[3];
-    rocksdb_options_t *db_options, *idx_options, *body_options;
-    rocksdb_cache_t *cache;
-    rocksdb_readoptions_t *read, *scan;
-    rocksdb_writeoptions_t *write_body, *write_idx, *write_sync;
-    rocksdb_writebatch_t *body, *idx;
-    size_t body_bytes, idx_bytes;
-};
-
-enum {
-    FAMILY_DEFAULT,
-    FAMILY_IDX,
-    FAMILY_BODY
-};
 
 struct disk_cursor {
     struct disk *disk;
@@ -78,241 +39,6 @@ static void disk_end(struct disk *disk)
         cond_signal(&disk->idle);
     }
     lock_release(&disk->lock);
-}
-
-/* Says what went wrong and frees the text. */
-static enum err disk_trouble(const char *event, char *text)
-{
-    char words[300];
-    enum err err = strncmp(text, "Corruption", 10) == 0 ? ERR_CORRUPT : ERR_IO;
-
-    log_warn(event, "%s", log_escape(words, sizeof(words), span_str(text)));
-    rocksdb_free(text);
-    return err;
-}
-
-/* ---- options ---- */
-
-static uint64_t disk_clamp(uint64_t value, uint64_t low, uint64_t high)
-{
-    return value < low ? low : value > high ? high : value;
-}
-
-static void disk_more_options(rocksdb_options_t **options, const char *text)
-{
-    char *error = NULL;
-    rocksdb_options_t *more = rocksdb_options_create();
-
-    rocksdb_get_options_from_string(*options, text, more, &error);
-    if (error != NULL) {
-        (void)disk_trouble("store_options", error);
-        rocksdb_options_destroy(more);
-        return;
-    }
-    rocksdb_options_destroy(*options);
-    *options = more;
-}
-
-static void disk_make_db_options(struct disk *disk, uint64_t idx_buffer)
-{
-    rocksdb_options_t *options = rocksdb_options_create();
-
-    rocksdb_options_set_create_if_missing(options, 1);
-    rocksdb_options_set_create_missing_column_families(options, 1);
-    rocksdb_options_set_paranoid_checks(options, 0);
-    rocksdb_options_set_wal_recovery_mode(options, rocksdb_point_in_time_recovery);
-    rocksdb_options_set_max_open_files(options, DISK_OPEN_FILES);
-    rocksdb_options_set_skip_stats_update_on_db_open(options, 1);
-    rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(options, 1);
-    rocksdb_options_set_max_background_jobs(options, 2);
-    rocksdb_options_set_info_log_level(options, 2);
-    rocksdb_options_set_max_log_file_size(options, 256 * 1024);
-    rocksdb_options_set_keep_log_file_num(options, 2);
-    rocksdb_options_set_max_manifest_file_size(options, 512 * 1024);
-    rocksdb_options_set_manifest_preallocation_size(options, 4096);
-    rocksdb_options_set_max_total_wal_size(options, 2 * idx_buffer);
-    rocksdb_options_set_stats_dump_period_sec(options, 0);
-    rocksdb_options_set_stats_persist_period_sec(options, 0);
-    rocksdb_options_set_bytes_per_sync(options, 1024 * 1024);
-    rocksdb_options_set_write_buffer_size(options, 256 * 1024);
-    disk_more_options(&options, "allow_fallocate=false");
-    disk->db_options = options;
-}
-
-static void disk_make_idx_options(struct disk *disk, uint64_t buffer)
-{
-    rocksdb_options_t *options = rocksdb_options_create();
-    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
-
-    disk->cache = rocksdb_cache_create_lru(
-        (size_t)disk_clamp(disk->options.memory_bytes / 32, 1u << 20, 16u << 20));
-    rocksdb_block_based_options_set_block_cache(table, disk->cache);
-    rocksdb_block_based_options_set_cache_index_and_filter_blocks(table, 1);
-    rocksdb_block_based_options_set_checksum(table, DISK_XXH3);
-    rocksdb_block_based_options_set_filter_policy(table,
-                                                  rocksdb_filterpolicy_create_bloom_full(10));
-    rocksdb_options_set_block_based_table_factory(options, table);
-    rocksdb_block_based_options_destroy(table);
-    rocksdb_options_set_compression(options, DISK_LZ4);
-    rocksdb_options_set_write_buffer_size(options, (size_t)buffer);
-    rocksdb_options_set_max_write_buffer_number(options, 2);
-    rocksdb_options_set_target_file_size_base(options, buffer * 2);
-    rocksdb_options_set_max_bytes_for_level_base(options, buffer * 8);
-    disk_more_options(&options, "ttl=0;periodic_compaction_seconds=0");
-    disk->idx_options = options;
-}
-
-static void disk_make_body_options(struct disk *disk, uint64_t buffer)
-{
-    rocksdb_options_t *options = rocksdb_options_create();
-    rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
-
-    rocksdb_block_based_options_set_no_block_cache(table, 1);
-    rocksdb_block_based_options_set_block_size(table, DISK_BLOCK_BYTES);
-    rocksdb_block_based_options_set_checksum(table, DISK_XXH3);
-    rocksdb_options_set_block_based_table_factory(options, table);
-    rocksdb_block_based_options_destroy(table);
-    rocksdb_options_set_compression(options, rocksdb_no_compression);
-    rocksdb_options_set_write_buffer_size(options, (size_t)buffer);
-    rocksdb_options_set_max_write_buffer_number(options, 3);
-    rocksdb_options_set_num_levels(options, 2);
-    rocksdb_options_set_level0_file_num_compaction_trigger(options, 1);
-    rocksdb_options_set_max_bytes_for_level_base(options, UINT64_C(1) << 50);
-    rocksdb_options_set_target_file_size_base(options, DISK_TARGET_FILE_BYTES);
-    rocksdb_options_set_arena_block_size(options, 512 * 1024);
-    disk_more_options(&options, "ttl=0;periodic_compaction_seconds=0");
-    disk->body_options = options;
-}
-
-/* ---- open and close ---- */
-
-static enum err disk_try_open(struct disk *disk)
-{
-    static const char *const names[] = {"default", "idx", "body"};
-    const rocksdb_options_t *options[] = {disk->db_options, disk->idx_options, disk->body_options};
-    char *error = NULL;
-
-    if (disk_files_make(disk->path) != ERR_OK) {
-        log_warn("store_open", "cannot make the folder %s", disk->path);
-        return ERR_IO;
-    }
-    rocksdb_t *db = rocksdb_open_column_families(disk->db_options, disk->db_path, 3, names, options,
-                                                 disk->families, &error);
-    if (error != NULL) {
-        return disk_trouble("store_open", error);
-    }
-    lock_acquire(&disk->lock);
-    disk->db = db;
-    disk->is_open = true;
-    lock_release(&disk->lock);
-    return ERR_OK;
-}
-
-static void disk_shut(struct disk *disk)
-{
-    lock_acquire(&disk->lock);
-    bool was_open = disk->is_open;
-    disk->is_open = false;
-    while (disk->users > 0) {
-        (void)cond_wait(&disk->idle, &disk->lock, -1);
-    }
-    lock_release(&disk->lock);
-    if (was_open) {
-        for (size_t i = 0; i < 3; i++) {
-            rocksdb_column_family_handle_destroy(disk->families[i]);
-        }
-        rocksdb_close(disk->db);
-        disk->db = NULL;
-    }
-}
-
-struct disk *disk_new(const struct disk_options *options)
-{
-    struct disk *disk = mem_new(sizeof(*disk));
-    size_t len = strlen(options->path);
-    uint64_t idx_buffer = disk_clamp(options->disk_bytes / 128, 512u << 10, 8u << 20);
-    uint64_t body_buffer = options->disk_bytes / 64;
-
-    if (body_buffer > options->memory_bytes / 8) {
-        body_buffer = options->memory_bytes / 8;
-    }
-    disk->options = *options;
-    disk->path = mem_copy(options->path, len);
-    disk->db_path = mem_new(len + 4);
-    (void)snprintf(disk->db_path, len + 4, "%s/db", options->path);
-    lock_init(&disk->lock, LOCK_QUEUE);
-    cond_init(&disk->idle);
-    disk_make_db_options(disk, idx_buffer);
-    disk_make_idx_options(disk, idx_buffer);
-    disk_make_body_options(disk, disk_clamp(body_buffer, 2u << 20, 32u << 20));
-    disk->read = rocksdb_readoptions_create();
-    disk->scan = rocksdb_readoptions_create();
-    rocksdb_readoptions_set_readahead_size(disk->scan, 2u << 20);
-    rocksdb_readoptions_set_fill_cache(disk->scan, 0);
-    disk->write_body = rocksdb_writeoptions_create();
-    rocksdb_writeoptions_disable_WAL(disk->write_body, 1);
-    disk->write_idx = rocksdb_writeoptions_create();
-    disk->write_sync = rocksdb_writeoptions_create();
-    rocksdb_writeoptions_set_sync(disk->write_sync, 1);
-    disk->body = rocksdb_writebatch_create();
-    disk->idx = rocksdb_writebatch_create();
-    if (disk_try_open(disk) != ERR_OK) {
-        disk_files_quarantine(disk->path);
-        if (disk_try_open(disk) != ERR_OK) {
-            log_error("store_failed", "path=%s storing in memory only", disk->path);
-        }
-    }
-    return disk;
-}
-
-void disk_free(struct disk **disk_in)
-{
-    struct disk *disk = *disk_in;
-
-    *disk_in = NULL;
-    if (disk == NULL) {
-        return;
-    }
-    disk_shut(disk);
-    rocksdb_writebatch_destroy(disk->body);
-    rocksdb_writebatch_destroy(disk->idx);
-    rocksdb_writeoptions_destroy(disk->write_body);
-    rocksdb_writeoptions_destroy(disk->write_idx);
-    rocksdb_writeoptions_destroy(disk->write_sync);
-    rocksdb_readoptions_destroy(disk->read);
-    rocksdb_readoptions_destroy(disk->scan);
-    rocksdb_options_destroy(disk->db_options);
-    rocksdb_options_destroy(disk->idx_options);
-    rocksdb_options_destroy(disk->body_options);
-    rocksdb_cache_destroy(disk->cache);
-    cond_fini(&disk->idle);
-    lock_fini(&disk->lock);
-    mem_free(disk->db_path);
-    mem_free(disk->path);
-    mem_free(disk);
-}
-
-bool disk_is_open(struct disk *disk)
-{
-    lock_acquire(&disk->lock);
-    bool is_open = disk->is_open;
-    lock_release(&disk->lock);
-    return is_open;
-}
-
-enum err disk_reopen(struct disk *disk)
-{
-    disk_shut(disk);
-    disk_batch_clear(disk);
-    return disk_try_open(disk);
-}
-
-enum err disk_start_over(struct disk *disk)
-{
-    disk_shut(disk);
-    disk_batch_clear(disk);
-    disk_files_quarantine(disk->path);
-    return disk_try_open(disk);
 }
 
 /* ---- reads ---- */
@@ -559,6 +285,23 @@ enum err disk_flush_body(struct disk *disk, bool wait)
     rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
     rocksdb_flushoptions_set_wait(options, wait ? 1 : 0);
     rocksdb_flush_cf(disk->db, options, disk->families[FAMILY_BODY], &error);
+    rocksdb_flushoptions_destroy(options);
+    return error == NULL ? ERR_OK : disk_trouble("store_flush", error);
+}
+
+enum err disk_flush_idx(struct disk *disk)
+{
+    char *error = NULL;
+
+    if (!disk->is_open) {
+        return ERR_IO;
+    }
+    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(options, 0);
+    rocksdb_flush_cf(disk->db, options, disk->families[FAMILY_DEFAULT], &error);
+    if (error == NULL) {
+        rocksdb_flush_cf(disk->db, options, disk->families[FAMILY_IDX], &error);
+    }
     rocksdb_flushoptions_destroy(options);
     return error == NULL ? ERR_OK : disk_trouble("store_flush", error);
 }

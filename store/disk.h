@@ -56,8 +56,8 @@ void disk_cursor_close(struct disk_cursor **cursor);
 /* Small named numbers, always written with a sync. ERR_ABSENT when never put. */
 MUST_USE enum err disk_get_number(struct disk *disk, const char *name, uint64_t *out);
 MUST_USE enum err disk_put_number(struct disk *disk, const char *name, uint64_t value);
-/* First and last position in body files, by what the files are said to hold, so that a damaged block
- * changes nothing; 0 when empty. Before anything is put. */
+/* First and last position in body files, by what the files are said to hold, so that a damaged
+ * block changes nothing; 0 when empty. Before anything is put. */
 void disk_body_bounds(struct disk *disk, uint64_t *first, uint64_t *last);
 
 /* Gathers records, then writes them at once. */
@@ -73,6 +73,8 @@ void disk_batch_drop_bodies(struct disk *disk);
 void disk_batch_clear(struct disk *disk);
 /* Starts writing the body memtable to a file; wait: until it is there. */
 MUST_USE enum err disk_flush_body(struct disk *disk, bool wait);
+/* Starts writing the idx memtable to a file, which lets old WAL files go. */
+MUST_USE enum err disk_flush_idx(struct disk *disk);
 /* Has background work (a flush, a compaction) failed since it was opened? */
 bool disk_has_failed(struct disk *disk);
 

@@ -71,6 +71,14 @@ struct entry {
 };
 _Static_assert(sizeof(struct entry) == 64, "an index entry is one cache line");
 
+/* The hint is only ever prefetched: the object last used in this chain is then on its way while the
+ * entry that leads to it is still being read (the two are 200-350 ns each among 100,000 objects).
+ */
+struct bucket {
+    struct entry *first;
+    const struct store_object *hint;
+};
+
 /* S3-FIFO of one shard. */
 struct ram_fifo {
     struct list small;
@@ -82,15 +90,12 @@ struct ram_fifo {
     uint32_t ghost_mask;
 };
 
-struct entry_block;
-
 struct shard {
     _Alignas(64) struct lock lock;
     uint32_t bucket_count;
     uint32_t level_mask; /* buckets of the finished level - 1 */
-    struct entry **segments[INDEX_SEGMENTS];
+    struct bucket *segments[INDEX_SEGMENTS];
     struct entry *free;
-    struct entry_block *blocks;
     uint64_t entry_count; /* all kinds */
     uint64_t ready_count;
     uint64_t disk_count; /* READY with a position */
@@ -121,6 +126,7 @@ struct shard *index_shard(struct store *store, struct hash128 hash);
 
 /* First entry of the bucket: walk by next and compare hashes. */
 struct entry *index_chain(const struct shard *shard, uint64_t hash_lo);
+struct bucket *index_bucket_of(const struct shard *shard, uint64_t hash_lo);
 static inline bool entry_is(const struct entry *entry, struct hash128 hash)
 {
     return entry->hash.lo == hash.lo && entry->hash.hi == hash.hi;

@@ -91,9 +91,10 @@ static struct lookup_probe lookup_probe_chain(struct store *store, const struct 
 {
     struct lookup_probe probe = {.busy_id = busy_id};
     uint64_t log_first = atomic_load_explicit(&store->log_first, memory_order_relaxed);
+    struct bucket *bucket = index_bucket_of(shard, lookup->key.hash.lo);
 
-    for (struct entry *entry = index_chain(shard, lookup->key.hash.lo); entry != NULL;
-         entry = entry->next) {
+    object_prefetch(bucket->hint); /* harmless when there is none */
+    for (struct entry *entry = bucket->first; entry != NULL; entry = entry->next) {
         if (!entry_is(entry, lookup->key.hash)) {
             continue;
         }
@@ -130,13 +131,19 @@ static void lookup_lead(struct store *store, struct shard *shard, struct store_l
     lookup->lead->is_shared = true;
 }
 
-static void lookup_give(struct entry *entry, struct store_object *object,
+static void lookup_give(struct shard *shard, struct entry *entry, struct store_object *object,
                         struct store_lookup *lookup)
 {
     lookup->object = store_object_ref(object);
     lookup->object_on_disk = lookup->loaded == object;
-    if (entry->object == object && object->ram_frequency < 3) {
-        object->ram_frequency++;
+    if (entry->object == object) {
+        struct bucket *bucket = index_bucket_of(shard, entry->hash.lo);
+        if (bucket->hint != object) {
+            bucket->hint = object;
+        }
+        if (object->ram_frequency < 3) {
+            object->ram_frequency++;
+        }
     }
     if ((entry->flags & ENTRY_HIT) == 0) {
         entry->flags |= ENTRY_HIT;
@@ -199,7 +206,7 @@ static enum store_verdict lookup_decide(struct store *store, struct shard *shard
     bool is_soft = (probe.best->flags & ENTRY_SOFT) != 0;
     switch (lookup->judge(object->facts, is_soft, lookup->ctx)) {
     case STORE_JUDGE_FRESH:
-        lookup_give(probe.best, object, lookup);
+        lookup_give(shard, probe.best, object, lookup);
         return STORE_FRESH;
     case STORE_JUDGE_STALE:
         lookup->absence = is_soft ? STORE_WAS_PURGED_SOFT : STORE_WAS_EXPIRED;
@@ -209,7 +216,7 @@ static enum store_verdict lookup_decide(struct store *store, struct shard *shard
             }
             lookup_lead(store, shard, lookup, spare, object);
         }
-        lookup_give(probe.best, object, lookup);
+        lookup_give(shard, probe.best, object, lookup);
         return STORE_STALE;
     case STORE_JUDGE_VALIDATE:
         break;

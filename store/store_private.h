@@ -18,6 +18,7 @@
 
 struct disk;
 struct ioq;
+struct entry_pool;
 
 /* All relaxed: figures, not signals. */
 struct store_counters {
@@ -34,6 +35,8 @@ struct store {
     _Atomic uint64_t next_id;
     void *block; /* the allocation this aligned struct lies in */
     struct ram ram;
+    struct lock pool_lock;    /* LOCK_QUEUE */
+    struct entry_pool *pools; /* where entries live [pool_lock] */
     struct store_counters counters;
     struct disk *disk;     /* NULL: RAM only */
     struct writer *writer; /* NULL: RAM only */

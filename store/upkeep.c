@@ -13,6 +13,8 @@
 
 #define UPKEEP_TICK_US 200000u
 #define UPKEEP_SWEEP_BUCKETS 256u
+#define UPKEEP_FLUSHES 32u /* each begins a new WAL file; the old ones go when idx is flushed too  \
+                            */
 #define UPKEEP_MERGE_US 2000000u
 #define UPKEEP_MERGE_FILES 8u /* files of one tier in a row that are worth merging */
 #define UPKEEP_MERGE_TIER 8u  /* each tier is so many times larger than the one before */
@@ -251,7 +253,11 @@ static void upkeep_flush(struct store *store)
     if (writer->unflushed_us != 0 &&
         now_us - writer->unflushed_us >= (uint64_t)store->options.flush_ms * 1000) {
         writer->unflushed_us = 0;
-        if (disk_flush_body(store->disk, false) != ERR_OK) {
+        enum err err = disk_flush_body(store->disk, false);
+        if (err == ERR_OK && ++writer->flush_count % UPKEEP_FLUSHES == 0) {
+            err = disk_flush_idx(store->disk);
+        }
+        if (err != ERR_OK) {
             counter_add(&store->counters.write_errors, 1);
             upkeep_fail(store);
         }

@@ -59,6 +59,7 @@ struct writer {
     bool has_quarantine;
 
     uint64_t unflushed_us; /* when the first unflushed body was put, 0: none */
+    uint32_t flush_count;
     uint64_t retry_us;
     uint64_t upkeep_us;
     uint64_t merge_us;
