@@ -19,8 +19,8 @@ def function_origin(t, cache="max-age=100000"):
                                                         etag='"1"')(conn, request))
 
 
-def check_all(larder, targets):
-    """Every answer right; returns how many were hits."""
+def check_all(larder, targets, hit_list=None):
+    """Every answer right; returns how many were hits, and adds them to hit_list."""
     hits = 0
     with larder.client() as client:
         for target in targets:
@@ -29,6 +29,8 @@ def check_all(larder, targets):
             same(response.status, 200, target)
             same_body(response, content(target, size_of(target)))
             hits += response.is_hit
+            if response.is_hit and hit_list is not None:
+                hit_list.append(target)
     return hits
 
 
@@ -65,9 +67,10 @@ def test_kill_keeps_what_was_flushed(t):
 def test_kill_loop(t):
     """kill -9 at any moment under load: no wrong byte, and nearly all of what was flushed is still there."""
     origin = function_origin(t)
-    larder = t.larder(origin, start=False)
+    larder = t.larder(origin, start=False, size="4G")
     chance = random.Random(11)
-    known = {}  # target -> when its answer was complete
+    known = {}  # target -> when its answer was complete, in this turn
+    survivors = []  # hits after an earlier kill: they must outlive all later ones
     lock = threading.Lock()
     errors = []
 
@@ -89,6 +92,7 @@ def test_kill_loop(t):
                 return
             with lock:
                 known.setdefault(target, time.monotonic())
+            time.sleep(0.02)
     for turn in range(5):
         larder.start()
         stop = threading.Event()
@@ -107,9 +111,15 @@ def test_kill_loop(t):
         larder.judge()
         larder.start()
         old = [target for target, at in known.items() if killed - at > 1.5]
-        old = chance.sample(old, min(300, len(old)))
-        hits = check_all(larder, old)
-        assert hits >= 0.95 * len(old), f"turn {turn}: only {hits} of {len(old)} flushed objects are hits"
+        known.clear()
+        assert len(old) > 20, f"turn {turn}: the load came to {len(old)} objects only"
+        for what, targets in (("flushed in this turn", old), ("that outlived earlier kills", survivors)):
+            targets = chance.sample(targets, min(200, len(targets)))
+            kept = []
+            check_all(larder, targets, kept)
+            assert len(kept) >= 0.95 * len(targets), f"turn {turn}: {len(kept)} of {len(targets)} objects {what} are hits"
+            survivors += kept
+        survivors = sorted(set(survivors))
         larder.kill()
 
 
@@ -290,16 +300,19 @@ def test_memory_tier_evicts_to_disk(t):
                 same_body(response, content(f"/e/{number}", 200_000))
                 hits += response.is_hit
         time.sleep(1.0)
-    same(hits, 400, "hits of 80 MB with 16 MB of memory")
-    same(origin.count(), 400)
+    dropped = int(larder.metrics()["larder_store_not_written_total"])
+    assert hits >= 400 - dropped, f"{hits} hits of 400 in 80 MB with 16 MB of memory, {dropped} said to be dropped"
+    assert dropped <= 200, f"{dropped} of 400 objects were dropped before they were written"
+    same(origin.count(), 800 - hits)
 
 
 def test_reads_from_disk_in_parallel(t):
     origin = t.origin(default=lambda conn, request: reply(content(request.target, 300_000), cache="max-age=100000")
                       (conn, request))
-    larder = t.larder(origin, memory="16M")
+    larder = t.larder(origin)
     for number in range(60):
         larder.fetch(f"/e/{number}")
+    larder.write_config(memory="16M")
     larder.restart()
     errors = []
 
@@ -351,6 +364,7 @@ def test_replaced_objects_stay_replaced(t):
     response = larder.fetch("/x")
     same(response.body, b"version 5")
     larder.fetch("/x", "POST", body=b"x")
+    time.sleep(1.0)
     larder.kill()
     state["v"] = 6
     larder.start()

@@ -142,7 +142,7 @@ def test_cli_status(t):
     done = larder.command("status", check=0)
     assert "serving" in done.stdout, done.stdout
     answer = json.loads(larder.command("status", "--json", check=0).stdout)
-    same(answer["pid"], larder.process.pid)
+    same((answer["verdict"], answer["status"]["pid"]), ("ok", larder.process.pid))
     larder.stop()
     done = larder.command("status")
     assert done.returncode not in (0, -6, -11) and done.stderr.strip(), (done.returncode, done.stdout, done.stderr)

@@ -151,8 +151,8 @@ def test_reload_takes_effect(t):
         assert not larder.fetch("/x").is_hit
     larder.write_config(cache="default_ttl 60s;")
     larder.command("reload", check=0)
-    larder.fetch("/x")
-    assert larder.fetch("/x").is_hit
+    larder.fetch("/y")
+    assert larder.fetch("/y").is_hit
     same(larder.api("/api/v1/status")[1]["config"]["last_reload_ok"], True)
 
 
