@@ -72,6 +72,8 @@ void cli_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 const char *cli_nearest(const char *word, const char *const *words, size_t count);
 /* Foreign text without what could act on a terminal. */
 void cli_print_safe(FILE *out, const char *text);
+/* The same, only the first line. */
+void cli_print_line(FILE *out, const char *text);
 /* Colours on a terminal, unless NO_COLOR is set. */
 bool cli_has_colour(FILE *out);
 /* "1.5 GiB", "3.0k": into a small buffer of the caller, returned. */

@@ -146,17 +146,17 @@ static void print_problems(const cJSON *status)
 
     if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(config, "last_reload_ok"))) {
         printf("reload    failed, the old configuration is in force: ");
-        cli_print_safe(stdout, client_text(config, "last_reload_error"));
+        cli_print_line(stdout, client_text(config, "last_reload_error"));
         printf("\n");
     }
     cJSON_ArrayForEach(problem, cJSON_GetObjectItemCaseSensitive(status, "problems"))
     {
         printf("%-9s ", client_text(problem, "level"));
-        cli_print_safe(stdout, client_text(problem, "last"));
+        cli_print_line(stdout, client_text(problem, "last"));
         printf(" ");
-        cli_print_safe(stdout, client_text(problem, "event"));
+        cli_print_line(stdout, client_text(problem, "event"));
         printf(" ");
-        cli_print_safe(stdout, client_text(problem, "text"));
+        cli_print_line(stdout, client_text(problem, "text"));
         printf(" (%.0f times)\n", client_number(problem, "count"));
     }
 }
@@ -170,7 +170,7 @@ static void print_screen(const cJSON *status, const cJSON *totals, enum verdict 
            colour ? "\033[0m" : "", client_text(status, "state"));
     print_duration(client_number(status, "uptime_s"));
     printf(" on ");
-    cli_print_safe(stdout, client_text(status, "host"));
+    cli_print_line(stdout, client_text(status, "host"));
     printf(", version %s, pid %.0f, %.0f workers, %.0f connections\n",
            client_text(status, "version"), client_number(status, "pid"),
            client_number(status, "workers"), client_number(status, "connections"));

@@ -5,15 +5,32 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "conf/utf8.h"
+
+static void print_upto(FILE *out, const char *text, const char *stop)
+{
+    struct span left = span_str(text);
+
+    while (left.len > 0 && strchr(stop, left.ptr[0]) == NULL) {
+        size_t len = utf8_printable(left);
+        if (len > 0) {
+            (void)fwrite(left.ptr, 1, len, out);
+        } else {
+            fputc(left.ptr[0] == '\n' || left.ptr[0] == '\t' ? left.ptr[0] : '?', out);
+            len = 1;
+        }
+        left = span_of(left.ptr + len, left.len - len);
+    }
+}
 
 void cli_print_safe(FILE *out, const char *text)
 {
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        /* C1 controls are c2 80..9f in UTF-8 */
-        bool is_c1 = c == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0;
-        fputc((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f || is_c1 ? '?' : c, out);
-    }
+    print_upto(out, text, "");
+}
+
+void cli_print_line(FILE *out, const char *text)
+{
+    print_upto(out, text, "\r\n");
 }
 
 void cli_error(const char *fmt, ...)
