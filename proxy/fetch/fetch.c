@@ -236,14 +236,27 @@ size_t fetch_on_body(char *out, size_t size, size_t count, void *ctx)
 
 /* ---- time ---- */
 
+/* The last moment before the request goes out. libcurl takes a kept connection with unread bytes
+ * for a good one and would read them as the answer: a response too many, sent to the last request
+ * by mistake or in malice, would be given to this one. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
 int fetch_on_connected(void *ctx, char *peer, char *local, int peer_port, int local_port)
 {
     struct fetch *fetch = ctx;
 
     (void)peer;
     (void)local;
-    (void)peer_port;
-    (void)local_port;
+    CHECK_OBJ(fetch, FETCH_MAGIC);
+    switch (fetch_line_check(fetch->pool, local_port, peer_port)) {
+    case FETCH_LINE_CLEAN:
+        break;
+    case FETCH_LINE_STALE:
+        fetch->line_stale = true;
+        return CURL_PREREQFUNC_ABORT;
+    case FETCH_LINE_TALKING:
+        fetch_fault_set(fetch, FETCH_BAD_RESPONSE, "the origin spoke before it was asked");
+        return CURL_PREREQFUNC_ABORT;
+    }
     fetch->connected = true;
     fetch->activity_us = loop_now_us(fetch->pool->loop);
     return CURL_PREREQFUNC_OK;
@@ -301,7 +314,7 @@ static enum fetch_fault fetch_fault_of(const struct fetch *fetch, CURLcode code)
     case CURLE_PARTIAL_FILE:
         return FETCH_INCOMPLETE;
     case CURLE_ABORTED_BY_CALLBACK:
-        return FETCH_BODY_BAD;
+        return fetch->line_stale ? FETCH_CLOSED : FETCH_BODY_BAD;
     case CURLE_RECV_ERROR:
         /* One code for a lost connection, for a chunk size that is none and for an endless head. */
         if (strstr(fetch->error, "hunk") != NULL || strstr(fetch->error, "Too large") != NULL) {

@@ -4,149 +4,13 @@
  * Every call into libcurl is followed by fetch_settle: what was cancelled meanwhile is taken out,
  * ended transfers are collected, batch is called for all that got data, then done. Data may come
  * from a socket, from a timer or from unpausing alike.
- *
- * A connection that libcurl puts aside stays registered for input: its next request then needs no
- * epoll call. If it becomes readable while idle (the origin closed it, or sent what nobody asked
- * for), the registration goes at that first event; libcurl finds out by itself before it would
- * reuse it. Only sockets we opened are treated so, since only of those we hear when they are
- * closed.
  */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "fetch/fetch_private.h"
 
 #define FETCH_MAGIC 0x66657463u
-
-static void fetch_settle(struct fetch_pool *pool);
-
-/* ---- sockets ---- */
-
-static struct fetch_socket *fetch_socket_at(struct fetch_pool *pool, int fd)
-{
-    size_t at = (size_t)fd;
-
-    if (at >= pool->socket_count) {
-        size_t count = (at + 1) * 2 > 64 ? (at + 1) * 2 : 64;
-        struct fetch_socket **grown = mem_try_resize(pool->sockets, count * sizeof(*grown));
-        if (grown == NULL) {
-            return NULL;
-        }
-        memset(grown + pool->socket_count, 0, (count - pool->socket_count) * sizeof(*grown));
-        pool->sockets = grown;
-        pool->socket_count = count;
-    }
-    return pool->sockets[at];
-}
-
-static void fetch_socket_ready(struct loop_watch *watch, uint32_t events)
-{
-    struct fetch_socket *sock = CONTAINER_OF(watch, struct fetch_socket, watch);
-    struct fetch_pool *pool = sock->pool;
-    uint32_t wanted = sock->wanted;
-    int bits = 0;
-    int running;
-
-    if ((events & (EPOLLERR | EPOLLHUP)) == 0) {
-        events &= wanted;
-    }
-    if (wanted == 0 || events == 0) {
-        /* Registered for more than libcurl waits for now: bring it in line, or it would spin. */
-        loop_watch_change(pool->loop, watch, wanted);
-        return;
-    }
-    if ((events & (EPOLLIN | EPOLLHUP)) != 0) {
-        bits |= CURL_CSELECT_IN;
-    }
-    if ((events & EPOLLOUT) != 0) {
-        bits |= CURL_CSELECT_OUT;
-    }
-    if ((events & EPOLLERR) != 0) {
-        bits |= CURL_CSELECT_ERR;
-    }
-    pool->in_curl = true;
-    (void)curl_multi_socket_action(pool->multi, watch->fd, bits, &running);
-    pool->in_curl = false;
-    fetch_settle(pool);
-}
-
-static struct fetch_socket *fetch_socket_make(struct fetch_pool *pool, int fd)
-{
-    struct fetch_socket *sock = fetch_socket_at(pool, fd);
-
-    if (sock == NULL && (size_t)fd < pool->socket_count) {
-        sock = mem_new(sizeof(*sock));
-        sock->watch = (struct loop_watch){.ready = fetch_socket_ready, .fd = fd};
-        sock->pool = pool;
-        pool->sockets[fd] = sock;
-    }
-    return sock;
-}
-
-/* libcurl's CURLMOPT_SOCKETFUNCTION. */
-static int fetch_socket_want(CURL *easy, curl_socket_t fd, int what, void *ctx, void *unused)
-{
-    struct fetch_pool *pool = ctx;
-    struct fetch_socket *sock = fetch_socket_make(pool, fd);
-    uint32_t wanted = 0;
-
-    (void)easy;
-    (void)unused;
-    if (sock == NULL) {
-        return -1;
-    }
-    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) {
-        wanted |= EPOLLIN;
-    }
-    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) {
-        wanted |= EPOLLOUT;
-    }
-    sock->wanted = wanted;
-    if (wanted == 0 && sock->is_ours && what == CURL_POLL_REMOVE && sock->watch.events == EPOLLIN) {
-        return 0;
-    }
-    loop_watch_change(pool->loop, &sock->watch, wanted);
-    return 0;
-}
-
-curl_socket_t fetch_socket_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    struct fetch_pool *pool = ctx;
-    int fd = socket(address->family, address->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
-                    address->protocol);
-
-    (void)purpose;
-    if (fd < 0) {
-        log_warn("socket_refused", "what=origin");
-        return CURL_SOCKET_BAD;
-    }
-    struct fetch_socket *sock = fetch_socket_make(pool, fd);
-    if (sock == NULL) {
-        (void)close(fd);
-        return CURL_SOCKET_BAD;
-    }
-    sock->is_ours = true;
-    return fd;
-}
-
-int fetch_socket_close(void *ctx, curl_socket_t fd)
-{
-    struct fetch_pool *pool = ctx;
-    struct fetch_socket *sock = fetch_socket_at(pool, fd);
-
-    if (sock != NULL) {
-        loop_watch_forget(pool->loop, &sock->watch);
-        sock->wanted = 0;
-        sock->is_ours = false;
-    }
-    return close(fd);
-}
 
 /* ---- libcurl's timer ---- */
 
@@ -284,12 +148,14 @@ static bool fetch_retry(struct fetch *fetch, CURLcode code)
 
     if (!fetch->may_retry || fetch->cancelled || fetch->head_len > 0 || fetch->head_done ||
         fetch->informational_count > 0 || fetch->result.fault != FETCH_OK ||
-        (code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR && code != CURLE_GOT_NOTHING) ||
+        (code != CURLE_RECV_ERROR && code != CURLE_SEND_ERROR && code != CURLE_GOT_NOTHING &&
+         !fetch->line_stale) ||
         curl_easy_getinfo(fetch->easy, CURLINFO_NUM_CONNECTS, &connects) != CURLE_OK ||
         connects > 0) {
         return false;
     }
     fetch->may_retry = false;
+    fetch->line_stale = false;
     fetch->connected = false;
     fetch->fresh = true;
     fetch->error[0] = '\0';
@@ -345,7 +211,7 @@ static void fetch_messages_read(struct fetch_pool *pool)
 }
 
 /* Tells handlers what happened. They may start, resume and cancel anything meanwhile. */
-static void fetch_settle(struct fetch_pool *pool)
+void fetch_settle(struct fetch_pool *pool)
 {
     struct list *node;
 
@@ -478,6 +344,7 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
     fetch->is_head = span_eq(request->method, SPAN("HEAD"));
     fetch->has_body = request->has_body && !fetch->is_head;
     fetch->may_retry = request->may_retry;
+    fetch->line_stale = false;
     fetch->body_length = request->body_length;
     fetch->body_sent = 0;
     fetch->informational_count = 0;
@@ -565,6 +432,7 @@ struct fetch_pool *fetch_pool_new(const struct fetch_pool_options *options)
     list_init(&pool->early);
     list_init(&pool->finished);
     list_init(&pool->doomed);
+    fetch_sockets_init(pool);
     loop_timer_init(&pool->timer, fetch_timer_fire);
     loop_task_init(&pool->task, fetch_task_run);
     pool->multi = curl_multi_init();
@@ -599,10 +467,7 @@ void fetch_pool_free(struct fetch_pool **pool_ptr)
     (void)curl_multi_cleanup(pool->multi);
     loop_timer_clear(&pool->timer);
     loop_task_clear(&pool->task);
-    for (size_t i = 0; i < pool->socket_count; i++) {
-        mem_free(pool->sockets[i]);
-    }
-    mem_free(pool->sockets);
+    fetch_sockets_fini(pool);
     mem_free(pool);
 }
 

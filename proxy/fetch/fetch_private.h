@@ -4,7 +4,8 @@
  * fetch_private - the inside of the fetch layer, not for others.
  *
  *   fetch.c          one fetch: its callbacks, validation of what comes, flow, its deadline
- *   fetch_multi.c    the pool: libcurl's sockets and timer on our loop, completion, cancelling
+ *   fetch_multi.c    the pool: libcurl's timer on our loop, completion, cancelling
+ *   fetch_socket.c   libcurl's sockets, and whether a kept connection may be used
  *   fetch_options.c  what libcurl is told about a request
  *
  * A struct fetch and its easy handle live together and are used again and again, so that only what
@@ -28,6 +29,7 @@ enum {
     FETCH_BUFFER_BYTES =
         100 * 1024, /* libcurl maps and unmaps receive buffers of 128 KB and more */
     FETCH_URL_BYTES = 300,
+    FETCH_PORT_SLOTS = 256,
 };
 
 enum fetch_method {
@@ -63,6 +65,7 @@ struct fetch {
     bool has_body;
     bool body_ended; /* libcurl has all of it */
     bool is_head;
+    bool line_stale;      /* libcurl chose a kept connection that must not be used */
     bool may_retry;       /* a pooled connection found dead: once more on a fresh one */
     uint64_t body_length; /* UINT64_MAX: unknown */
     uint64_t body_sent;
@@ -92,6 +95,10 @@ struct fetch {
 struct fetch_socket {
     struct loop_watch watch;
     struct fetch_pool *pool;
+    struct list port_node; /* by local port, pool->ports; alone before it is known */
+    uint16_t local_port;   /* 0: not known yet */
+    uint16_t peer_port;
+    bool used;       /* has carried a request */
     uint32_t wanted; /* what libcurl waits for; less than what is registered while the connection
                         idles */
     bool is_ours;    /* opened by us, and we shall hear of its close */
@@ -116,6 +123,8 @@ struct fetch_pool {
     unsigned idle_count;
     struct fetch_socket **sockets; /* by descriptor */
     size_t socket_count;
+    struct list nameless; /* ours, whose local port is not known yet */
+    struct list ports[FETCH_PORT_SLOTS];
     struct fetch_pool_figures figures;
     struct http_field items[FETCH_FIELDS_MAX]; /* of the head being judged */
 };
@@ -138,8 +147,24 @@ void fetch_fail(struct fetch *fetch, enum fetch_fault fault, const char *detail)
 void fetch_dirty(struct fetch *fetch);
 /* Puts it on a work list, the pool's task does the rest. */
 void fetch_work(struct fetch *fetch, struct list *list);
+/* Acts on what libcurl and its callbacks left to do. After each call into libcurl. */
+void fetch_settle(struct fetch_pool *pool);
+
+/* ---- fetch_socket.c ---- */
+
+void fetch_sockets_init(struct fetch_pool *pool);
+void fetch_sockets_fini(struct fetch_pool *pool);
+/* libcurl's CURLMOPT_SOCKETFUNCTION, CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION. */
+int fetch_socket_want(CURL *easy, curl_socket_t fd, int what, void *ctx, void *unused);
 curl_socket_t fetch_socket_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address);
 int fetch_socket_close(void *ctx, curl_socket_t fd);
+/* What a connection looks like at the moment a request is to be sent on it. */
+enum fetch_line {
+    FETCH_LINE_CLEAN,
+    FETCH_LINE_STALE,   /* kept connection, closed or with bytes nobody asked for */
+    FETCH_LINE_TALKING, /* new connection, and the origin spoke first */
+};
+enum fetch_line fetch_line_check(struct fetch_pool *pool, int local_port, int peer_port);
 
 /* ---- fetch_options.c ---- */
 

@@ -11,6 +11,7 @@
  *   /late/N      N bytes after 150 ms                 /drip       a head, one byte every 20 ms
  *   /echo        the request it read, head and body   /die        closes; on a connection's first
  * request /deaf        never reads the body                             it answers "alive" instead
+ *   /twice/N     "once", and N ms later one more response
  *   /hang/N      N bytes, then closes 1 ms later
  */
 #include <arpa/inet.h>
@@ -223,6 +224,11 @@ static bool origin_answer(struct origin_conn *conn, const char *path, size_t tot
     }
     if (strncmp(path, "/chunks/", 8) == 0) {
         return origin_chunks(conn, number);
+    }
+    if (strncmp(path, "/twice/", 7) == 0) {
+        bool good = origin_puts(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nonce");
+        sleep_ms((long)number);
+        return good && origin_puts(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL");
     }
     if (strncmp(path, "/hang/", 6) == 0) {
         (void)origin_bytes(conn, number, number);

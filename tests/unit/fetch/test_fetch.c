@@ -557,6 +557,33 @@ static void test_dead_pooled_connection_is_tried_again(void **state)
     assert_int_equal(probe.result.reused_connection, false);
 }
 
+static void test_a_response_too_many_answers_nobody(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        get(i % 2 == 0 ? "/twice/0" : "/twice/5");
+        assert_memory_equal(probe.body.data, "once", 4);
+        sleep_ms(30);
+        if (i >= 3) {
+            run_loop(loop, 20, true); /* the loop sees it come */
+        }
+        get("/bytes/4");
+        assert_int_equal(probe.result.fault, FETCH_OK);
+        assert_int_equal(probe.body.len, 4);
+        assert_memory_equal(probe.body.data, origin_body, 4);
+        /* Neither does it to one that must not be repeated. */
+        struct fetch_request request = probe_request(origin, "/bytes/4");
+        get("/twice/0");
+        sleep_ms(30);
+        probe_again();
+        request.method = SPAN("DELETE");
+        request.may_retry = false;
+        run(&request);
+        assert_int_equal(probe.result.fault, FETCH_OK);
+        assert_memory_equal(probe.body.data, origin_body, 4);
+    }
+}
+
 static void test_unsafe_requests_never_go_out_twice(void **state)
 {
     (void)state;
@@ -631,6 +658,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_connections_are_reused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_pooled_connection_is_tried_again, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_a_response_too_many_answers_nobody, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unsafe_requests_never_go_out_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_at_once, setup, teardown),
     };
