@@ -9,6 +9,7 @@ static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
     const struct http_request *request = x->stream->request;
     const struct http_fields *fields = &request->fields;
     struct record record = {
+        .end_us = loop_now_us(x->env->loop),
         .wall_ms = loop_wall_ms(x->env->loop),
         .bytes = x->stream->sent_bytes,
         .total_us = (uint32_t)total_us,
@@ -79,6 +80,7 @@ void exchange_account_refused(struct exchange_env *env, struct stream *stream, u
         return;
     }
     struct record record = {
+        .end_us = loop_now_us(env->loop),
         .wall_ms = loop_wall_ms(env->loop),
         .bytes = bytes_sent,
         .status = (uint16_t)status,

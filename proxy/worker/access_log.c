@@ -24,12 +24,17 @@
 #define ACCESS_LOG_PAUSE_MS 100
 #define ACCESS_LOG_BUSY_PAUSE_MS 20
 #define ACCESS_LOG_BUSY_RECORDS 1000u
-#define ACCESS_LOG_BATCH 1024u /* records between two looks at the next ring */
-#define ACCESS_LOG_PASSES 64u  /* then orders are looked at, however full the rings */
+#define ACCESS_LOG_BATCH 65536u /* records; then orders are looked at, however full the rings */
 #define ACCESS_LOG_BUFFER_BYTES ((size_t)262144)
 #define ACCESS_LOG_LINE_BYTES ((size_t)32768) /* longer than the longest line */
 #define ACCESS_LOG_REOPEN_MS 5000
 #define ACCESS_LOG_STUCK_MS 1000 /* a pipe nobody reads: then the batch is dropped */
+
+/* A ring's next record, taken but not yet written. */
+struct log_next {
+    bool is_there;
+    struct record record;
+};
 
 struct access_log {
     uint32_t magic;
@@ -52,6 +57,7 @@ struct access_log {
     size_t len;                      /* the thread's: bytes in buffer */
     uint64_t lines;                  /* the thread's: lines in buffer */
     char *buffer;
+    struct log_next *next; /* the thread's, one per ring */
     _Atomic uint64_t dropped;
 };
 
@@ -105,27 +111,34 @@ static void log_one(struct access_log *log, const struct record *record)
     log->lines++;
 }
 
+/* The ring whose next record ended first, or -1. Lines come out in the order the requests ended,
+ * whichever workers served them. */
+static int log_earliest(struct access_log *log)
+{
+    int earliest = -1;
+
+    for (unsigned i = 0; i < log->ring_count; i++) {
+        struct log_next *next = &log->next[i];
+        next->is_there = next->is_there || record_ring_take(log->rings[i], &next->record);
+        if (next->is_there &&
+            (earliest < 0 || next->record.end_us < log->next[earliest].record.end_us)) {
+            earliest = (int)i;
+        }
+    }
+    return earliest;
+}
+
 /* Returns how many records were taken. */
 static unsigned log_drain(struct access_log *log)
 {
-    struct record record;
     unsigned all = 0;
+    int i;
 
-    for (unsigned pass = 0; pass < ACCESS_LOG_PASSES; pass++) {
-        unsigned here = 0;
-        for (unsigned i = 0; i < log->ring_count; i++) {
-            unsigned taken = 0;
-            while (taken < ACCESS_LOG_BATCH && record_ring_take(log->rings[i], &record)) {
-                log_one(log, &record);
-                taken++;
-            }
-            record_ring_release(log->rings[i]);
-            here += taken;
-        }
-        all += here;
-        if (here == 0) {
-            break;
-        }
+    while (all < ACCESS_LOG_BATCH && (i = log_earliest(log)) >= 0) {
+        log_one(log, &log->next[i].record);
+        log->next[i].is_there = false;
+        record_ring_release(log->rings[i]);
+        all++;
     }
     log_flush(log);
     return all;
@@ -167,6 +180,8 @@ static void *log_run(void *arg)
         unsigned taken = log_drain(log);
         pause_ms = taken > ACCESS_LOG_BUSY_RECORDS ? ACCESS_LOG_BUSY_PAUSE_MS : ACCESS_LOG_PAUSE_MS;
     }
+    while (log_drain(log) > 0) {
+    }
     return NULL;
 }
 
@@ -182,6 +197,7 @@ struct access_log *access_log_start(struct record_ring *const *rings, unsigned c
     log->new_fd = -1;
     log->fd = STDERR_FILENO;
     log->buffer = mem_new(ACCESS_LOG_BUFFER_BYTES);
+    log->next = mem_new((count + 1) * sizeof(*log->next));
     lock_init(&log->lock, LOCK_QUEUE);
     cond_init(&log->wake);
     cond_init(&log->swapped);
@@ -210,6 +226,7 @@ void access_log_stop(struct access_log **log_ptr)
     lock_fini(&log->lock);
     mem_free(log->path);
     mem_free(log->buffer);
+    mem_free(log->next);
     log->magic = 0;
     mem_free(log);
     *log_ptr = NULL;
