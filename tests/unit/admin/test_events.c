@@ -52,6 +52,10 @@ static void test_stream(void **state)
     assert_true(wait_for(fd, "event: purge\ndata: {\"id\":\"p_"));
     assert_true(wait_for(fd, "\nid: "));
     (void)close(fd);
+    /* HEAD takes no place. */
+    for (unsigned i = 0; i < 40; i++) {
+        assert_int_equal(ask("HEAD /api/v1/events", READER, NULL), 200);
+    }
 }
 
 static void test_streams_are_bounded(void **state)

@@ -288,6 +288,43 @@ static void test_assets(void **state)
     }
 }
 
+static void test_www_dir(void **state)
+{
+    (void)state;
+    char more[128];
+    char path[128];
+
+    stop();
+    (void)snprintf(path, sizeof(path), "%s/index.html", folder);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs("<p>mine</p>", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    (void)snprintf(more, sizeof(more), "www_dir %s;", folder);
+    start(more);
+    assert_int_equal(ask("GET /", "", NULL), 200);
+    assert_string_equal(body_of_reply(), "<p>mine</p>");
+    assert_true(says("text/html"));
+    static const char *const bad[] = {
+        "GET /../../etc/passwd",
+        "GET /%2e%2e/%2e%2e/etc/passwd",
+        "GET /..%2fetc/passwd",
+        "GET /.hidden",
+        "GET /index.html%00.js",
+        "GET /admin.sock",
+        "GET //",
+        "GET /index.html/x",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        unsigned status = ask(bad[i], "", NULL);
+        /* A NUL ends the path: the file before it is a file of ours. */
+        if (status != 404 && !(status == 200 && says("<p>mine</p>"))) {
+            fail_msg("%s: %u", bad[i], status);
+        }
+    }
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +336,7 @@ int main(void)
         TEST(test_stats_and_status),
         TEST(test_metrics),
         TEST(test_assets),
+        TEST(test_www_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
