@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -14,6 +15,8 @@
 #include "store/disk_private.h"
 
 #define DISK_PARTS 8u
+#define DISK_STALL_US 2000u
+#define DISK_STALLS 5000u /* ten seconds: then it has failed */
 
 struct disk_cursor {
     struct disk *disk;
@@ -171,6 +174,18 @@ enum err disk_put_number(struct disk *disk, const char *name, uint64_t value)
     return error == NULL ? ERR_OK : disk_trouble("store_write", error);
 }
 
+static uint64_t disk_property(struct disk *disk, int family, const char *name)
+{
+    uint64_t value = 0;
+
+    return rocksdb_property_int_cf(disk->db, disk->families[family], name, &value) == 0 ? value : 0;
+}
+
+bool disk_has_failed(struct disk *disk)
+{
+    return !disk->is_open || disk_property(disk, FAMILY_DEFAULT, "rocksdb.background-errors") > 0;
+}
+
 /* ---- writes: the writer thread only, so db cannot go away under them ---- */
 
 void disk_batch_body(struct disk *disk, uint64_t position, const struct span *parts, size_t count)
@@ -230,19 +245,39 @@ size_t disk_batch_idx_bytes(const struct disk *disk)
     return disk->idx_bytes;
 }
 
-enum err disk_write_body(struct disk *disk)
+/* Writes and empties a batch. While RocksDB is behind with flushing we wait, as long as it works.
+ */
+static enum err disk_write(struct disk *disk, const rocksdb_writeoptions_t *options,
+                           rocksdb_writebatch_t *batch)
 {
     char *error = NULL;
 
+    for (uint32_t i = 0; i < DISK_STALLS; i++) {
+        rocksdb_write(disk->db, options, batch, &error);
+        if (error == NULL || strncmp(error, "Result incomplete", 17) != 0 ||
+            disk_has_failed(disk)) {
+            break;
+        }
+        if (i + 1 < DISK_STALLS) {
+            rocksdb_free(error);
+            error = NULL;
+            (void)usleep(DISK_STALL_US);
+        }
+    }
+    rocksdb_writebatch_clear(batch);
+    return error == NULL ? ERR_OK : disk_trouble("store_write", error);
+}
+
+enum err disk_write_body(struct disk *disk)
+{
     if (!disk->is_open) {
         return ERR_IO;
     }
-    if (disk->body_bytes > 0) {
-        rocksdb_write(disk->db, disk->write_body, disk->body, &error);
-        rocksdb_writebatch_clear(disk->body);
-        disk->body_bytes = 0;
+    if (disk->body_bytes == 0) {
+        return ERR_OK;
     }
-    return error == NULL ? ERR_OK : disk_trouble("store_write", error);
+    disk->body_bytes = 0;
+    return disk_write(disk, disk->write_body, disk->body);
 }
 
 enum err disk_write_idx(struct disk *disk, bool sync)
@@ -253,10 +288,10 @@ enum err disk_write_idx(struct disk *disk, bool sync)
         return ERR_IO;
     }
     if (disk->idx_bytes > 0) {
-        rocksdb_write(disk->db, sync ? disk->write_sync : disk->write_idx, disk->idx, &error);
-        rocksdb_writebatch_clear(disk->idx);
         disk->idx_bytes = 0;
-    } else if (sync) {
+        return disk_write(disk, sync ? disk->write_sync : disk->write_idx, disk->idx);
+    }
+    if (sync) {
         rocksdb_flush_wal(disk->db, 1, &error);
     }
     return error == NULL ? ERR_OK : disk_trouble("store_write", error);
@@ -279,8 +314,8 @@ enum err disk_flush_body(struct disk *disk, bool wait)
 {
     char *error = NULL;
 
-    if (!disk->is_open) {
-        return ERR_IO;
+    if (disk_has_failed(disk)) {
+        return ERR_IO; /* it could wait for ever */
     }
     rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
     rocksdb_flushoptions_set_wait(options, wait ? 1 : 0);
@@ -293,8 +328,8 @@ enum err disk_flush_idx(struct disk *disk)
 {
     char *error = NULL;
 
-    if (!disk->is_open) {
-        return ERR_IO;
+    if (disk_has_failed(disk)) {
+        return ERR_IO; /* it could wait for ever */
     }
     rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
     rocksdb_flushoptions_set_wait(options, 0);
@@ -304,18 +339,6 @@ enum err disk_flush_idx(struct disk *disk)
     }
     rocksdb_flushoptions_destroy(options);
     return error == NULL ? ERR_OK : disk_trouble("store_flush", error);
-}
-
-static uint64_t disk_property(struct disk *disk, int family, const char *name)
-{
-    uint64_t value = 0;
-
-    return rocksdb_property_int_cf(disk->db, disk->families[family], name, &value) == 0 ? value : 0;
-}
-
-bool disk_has_failed(struct disk *disk)
-{
-    return !disk->is_open || disk_property(disk, FAMILY_DEFAULT, "rocksdb.background-errors") > 0;
 }
 
 /* ---- files ---- */
@@ -418,6 +441,12 @@ void disk_measure(struct disk *disk, struct disk_usage *out)
         out->idx_bytes = disk_property(disk, FAMILY_IDX, "rocksdb.total-sst-files-size");
     }
     out->file_bytes = disk_files_bytes(disk->path);
+    out->free_bytes = disk_files_free(disk->path);
+}
+
+bool disk_may_write(struct disk *disk)
+{
+    return disk_files_make(disk->path) == ERR_OK && disk_files_probe(disk->path);
 }
 
 bool disk_drop_quarantine(struct disk *disk)

@@ -93,10 +93,14 @@ void disk_merge(struct disk *disk, uint64_t from, uint64_t to);
 
 struct disk_usage {
     uint64_t file_bytes;     /* of everything in the folder */
+    uint64_t free_bytes;     /* of the file system, for us */
     uint64_t memtable_bytes; /* not yet in files */
     uint64_t idx_bytes;      /* of idx files: what its compaction may need once more */
 };
 void disk_measure(struct disk *disk, struct disk_usage *out);
+/* Tries a file of a few MiB. Opening a database on a full file system can destroy it: RocksDB finds
+ * no CURRENT after the attempt before and begins anew. So this is asked first. */
+bool disk_may_write(struct disk *disk);
 /* Deletes folders moved aside. False: there were none. */
 bool disk_drop_quarantine(struct disk *disk);
 #endif

@@ -8,13 +8,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 #define DISK_FILES_DEPTH 3
 #define DISK_FILES_FDS 16
+#define DISK_PROBE_BLOCK ((size_t)256 * 1024)
+#define DISK_PROBE_BLOCKS 16u
 
 enum err disk_files_make(const char *path)
 {
@@ -77,6 +81,66 @@ static uint64_t disk_files_walk(int folder_fd, const char *name, int depth)
 uint64_t disk_files_bytes(const char *path)
 {
     return disk_files_walk(AT_FDCWD, path, DISK_FILES_DEPTH);
+}
+
+uint64_t disk_files_free(const char *path)
+{
+    struct statvfs stat;
+
+    return statvfs(path, &stat) != 0 ? UINT64_MAX : (uint64_t)stat.f_bavail * stat.f_frsize;
+}
+
+bool disk_files_probe(const char *path)
+{
+    char name[DISK_PATH_BYTES];
+    char *block = mem_new(DISK_PROBE_BLOCK);
+    int len = snprintf(name, sizeof(name), "%s/probe", path);
+    int fd = -1;
+    bool ok = false;
+
+    if (len > 0 && (size_t)len < sizeof(name)) {
+        fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    }
+    if (fd >= 0) {
+        ok = true;
+        for (unsigned i = 0; i < DISK_PROBE_BLOCKS && ok; i++) {
+            ok = write(fd, block, DISK_PROBE_BLOCK) == (ssize_t)DISK_PROBE_BLOCK;
+        }
+        ok = ok && fsync(fd) == 0;
+        (void)close(fd);
+        (void)unlink(name);
+    }
+    mem_free(block);
+    return ok;
+}
+
+enum err disk_files_seed(const char *path, uint64_t fallback, uint64_t *out)
+{
+    char name[DISK_PATH_BYTES];
+    int len = snprintf(name, sizeof(name), "%s/seed", path);
+
+    *out = fallback;
+    if (len <= 0 || (size_t)len >= sizeof(name)) {
+        return ERR_IO;
+    }
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0) {
+        uint64_t found;
+        bool ok = read(fd, &found, sizeof(found)) == (ssize_t)sizeof(found);
+        (void)close(fd);
+        if (ok) {
+            *out = found;
+            return ERR_OK;
+        }
+    }
+    fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0) {
+        return ERR_IO;
+    }
+    bool ok = write(fd, &fallback, sizeof(fallback)) == (ssize_t)sizeof(fallback);
+    ok = fsync(fd) == 0 && ok;
+    (void)close(fd);
+    return ok ? ERR_OK : ERR_IO;
 }
 
 static int disk_files_delete(const char *path, const struct stat *stat, int kind, struct FTW *ftw)

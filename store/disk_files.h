@@ -12,6 +12,13 @@
 enum err disk_files_make(const char *path);
 /* Bytes set aside for everything below path, the larger of size and blocks, two levels deep. */
 uint64_t disk_files_bytes(const char *path);
+/* Bytes the file system has left for us; UINT64_MAX when it does not say. */
+uint64_t disk_files_free(const char *path);
+/* Can a file of a few MiB be written, synced and deleted here? */
+bool disk_files_probe(const char *path);
+/* The store's hash seed from <path>/seed, made with `fallback` when absent; ERR_IO: it cannot be.
+ */
+enum err disk_files_seed(const char *path, uint64_t fallback, uint64_t *out);
 /* Moves <path>/db to <path>/quarantine-<time>, after deleting an older one. */
 void disk_files_quarantine(const char *path);
 /* Deletes all quarantine folders; false: there were none. */

@@ -196,9 +196,15 @@ struct disk *disk_new(const struct disk_options *options)
     disk->write_idx = rocksdb_writeoptions_create();
     disk->write_sync = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(disk->write_sync, 1);
+    /* A write that must wait comes back instead: after a failed flush it would wait for ever. */
+    rocksdb_writeoptions_set_no_slowdown(disk->write_body, 1);
+    rocksdb_writeoptions_set_no_slowdown(disk->write_idx, 1);
+    rocksdb_writeoptions_set_no_slowdown(disk->write_sync, 1);
     disk->body = rocksdb_writebatch_create();
     disk->idx = rocksdb_writebatch_create();
-    if (disk_try_open(disk) != ERR_OK) {
+    if (!disk_may_write(disk)) {
+        log_error("store_failed", "path=%s cannot be written: storing in memory only", disk->path);
+    } else if (disk_try_open(disk) != ERR_OK) {
         disk_files_quarantine(disk->path);
         if (disk_try_open(disk) != ERR_OK) {
             log_error("store_failed", "path=%s storing in memory only", disk->path);

@@ -16,6 +16,8 @@
 
 #define EVICT_MARGIN_BYTES (2u * 1024u * 1024u)
 #define EVICT_MARGIN_SHARE 64u
+#define EVICT_SPARE_BYTES                                                                          \
+    (4u * 1024u * 1024u) /* left free on a file system that is smaller than us */
 #define EVICT_REINSERT_SHARE 4u
 #define EVICT_REREAD_BYTES (512u * 1024u) /* larger ones are kept only when they are in RAM */
 #define EVICT_WAIT_US 2000u /* for a flushed file to be moved to where it can be deleted */
@@ -32,6 +34,13 @@ void evict_measure(struct store *store)
     disk_measure(store->disk, &usage);
     writer->measured_bytes = usage.file_bytes + usage.memtable_bytes;
     writer->idx_bytes = usage.idx_bytes;
+    /* A file system with less room than configured is the bound then. */
+    writer->limit_bytes = store->options.disk_bytes;
+    uint64_t possible = usage.file_bytes + usage.free_bytes;
+    possible -= possible < EVICT_SPARE_BYTES ? possible : EVICT_SPARE_BYTES;
+    if (usage.free_bytes != UINT64_MAX && possible < writer->limit_bytes) {
+        writer->limit_bytes = possible;
+    }
     writer->put_bytes = 0;
     writer->measured_us = clock_mono_us();
     atomic_store_explicit(&store->disk_used, usage.file_bytes, memory_order_relaxed);
@@ -203,6 +212,7 @@ bool evict_oldest(struct store *store, uint64_t bytes)
     uint64_t position = 0;
     bool is_moving = true;
 
+    evict_measure(store);
     for (uint32_t i = 0; i < EVICT_WAITS && position == 0 && is_moving; i++) {
         if (i > 0) {
             (void)usleep(EVICT_WAIT_US);
@@ -216,16 +226,24 @@ bool evict_oldest(struct store *store, uint64_t bytes)
     evict_ledger(store, &writer->old_ledger, position, &keep_bytes);
     evict_ledger(store, &writer->ledger, position, &keep_bytes);
     atomic_store_explicit(&store->log_first, position + 1, memory_order_relaxed);
+    uint64_t before = writer->measured_bytes;
     disk_drop_to(store->disk, position);
-    evict_measure(store);
+    /* A flush under way holds on to the files it began with: without waiting for it, the room they
+     * take would be sought again in files that are still good. */
+    for (uint32_t i = 0; i < EVICT_WAITS; i++) {
+        evict_measure(store);
+        if (writer->measured_bytes + freed / 2 <= before) {
+            break;
+        }
+        (void)usleep(EVICT_WAIT_US);
+    }
     return true;
 }
 
 bool evict_make_room(struct store *store, uint64_t bytes)
 {
     struct writer *writer = store->writer;
-    uint64_t limit = store->options.disk_bytes;
-    uint64_t step = limit / 32;
+    uint64_t step = store->options.disk_bytes / 32;
     bool has_flushed = false;
 
     step = step < EVICT_REMEASURE_MIN   ? EVICT_REMEASURE_MIN
@@ -234,7 +252,7 @@ bool evict_make_room(struct store *store, uint64_t bytes)
     if (writer->measured_us == 0 || writer->put_bytes > step) {
         evict_measure(store);
     }
-    for (uint32_t tries = 0; evict_reckon(store) + bytes > limit; tries++) {
+    for (uint32_t tries = 0; evict_reckon(store) + bytes > writer->limit_bytes; tries++) {
         if (tries > EVICT_TRIES) {
             return false;
         }
@@ -250,6 +268,7 @@ bool evict_make_room(struct store *store, uint64_t bytes)
                 continue;
             }
         }
+        uint64_t limit = writer->limit_bytes;
         if (evict_oldest(store, evict_reckon(store) + bytes - limit + limit / 128)) {
             continue;
         }

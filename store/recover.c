@@ -51,9 +51,7 @@ bool recover_numbers(struct store *store, bool is_start)
     uint64_t next_id = atomic_load_explicit(&store->next_id, memory_order_relaxed);
     enum err err = disk_get_number(store->disk, "seed", &seed);
 
-    if (err == ERR_OK && is_start) {
-        store->seed.value = seed;
-    } else if (err == ERR_ABSENT) {
+    if (err == ERR_ABSENT) {
         if (disk_put_number(store->disk, "seed", store->seed.value) != ERR_OK) {
             return false;
         }
@@ -64,11 +62,11 @@ bool recover_numbers(struct store *store, bool is_start)
         !recover_mark(store, "position", &writer->next_position, &writer->position_mark)) {
         return false;
     }
-    if (is_start) {
-        atomic_store_explicit(&store->next_id, next_id, memory_order_relaxed);
-    }
     disk_body_bounds(store->disk, &first, &last);
     if (is_start) {
+        /* Ids given out before (a store that had to start in memory) are below, and no matter. */
+        atomic_store_explicit(&store->next_id, next_id, memory_order_relaxed);
+        writer->was_opened = true;
         writer->first_id = next_id;
         writer->log_last = last;
         atomic_store_explicit(&store->log_first, first == 0 ? writer->next_position : first,
@@ -303,7 +301,9 @@ void recover_start(struct store *store)
 {
     atomic_store_explicit(&store->is_loading, true, memory_order_relaxed);
     for (uint32_t i = 0; i < INDEX_SHARDS; i++) {
+        lock_acquire(&store->shards[i].lock);
         store->shards[i].is_loaded = false;
+        lock_release(&store->shards[i].lock);
     }
     store->loader_runs =
         thread_start(&store->loader, "store-index", recover_thread, store) == ERR_OK;

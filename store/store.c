@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "store/disk.h"
+#include "store/disk_files.h"
 #include "store/ioq.h"
 #include "store/recover.h"
 #include "store/store_private.h"
@@ -18,6 +19,11 @@ static void store_open_disk(struct store *store)
 
     store->disk = disk_new(&options);
     writer_open(store);
+    /* Beside the database, so that it is known even when that opens only later. */
+    if (disk_files_seed(store->path, store->seed.value, &store->seed.value) != ERR_OK) {
+        log_warn("store_seed", "path=%s: what is stored now is not found after a restart",
+                 store->path);
+    }
     bool is_good = disk_is_open(store->disk) && recover_numbers(store, true);
     if (!is_good && disk_is_open(store->disk)) {
         is_good = disk_start_over(store->disk) == ERR_OK && recover_numbers(store, true);
@@ -65,7 +71,6 @@ void store_close(struct store **store_in)
     CHECK_OBJ(store, STORE_MAGIC);
     if (store->path != NULL) {
         atomic_store_explicit(&store->is_closing, true, memory_order_relaxed);
-        recover_stop(store);
         ioq_close(store);
         writer_close(store);
         disk_free(&store->disk);

@@ -12,9 +12,11 @@
 #include "store/writer_private.h"
 
 #define UPKEEP_TICK_US 200000u
+#define UPKEEP_REOPENS 3u
 #define UPKEEP_SWEEP_BUCKETS 256u
-#define UPKEEP_FLUSHES 32u /* each begins a new WAL file; the old ones go when idx is flushed too  \
-                            */
+#define UPKEEP_FLUSHES                                                                             \
+    32u /* each begins a new WAL file; the old ones go when idx is flushed too                     \
+         */
 #define UPKEEP_MERGE_US 2000000u
 #define UPKEEP_MERGE_FILES 8u /* files of one tier in a row that are worth merging */
 #define UPKEEP_MERGE_TIER 8u  /* each tier is so many times larger than the one before */
@@ -56,20 +58,28 @@ static void upkeep_retry(struct store *store)
     enum err err;
 
     writer->retry_us = clock_mono_us() + WRITER_RETRY_US;
-    if (atomic_load_explicit(&store->is_loading, memory_order_acquire)) {
+    if (atomic_load_explicit(&store->is_loading, memory_order_acquire) ||
+        atomic_load_explicit(&store->is_closing, memory_order_relaxed)) {
         return; /* the load holds a snapshot open; it ends on its own */
     }
+    if (!disk_may_write(store->disk)) {
+        return;
+    }
     err = writer->must_start_over ? disk_start_over(store->disk) : disk_reopen(store->disk);
-    if (err == ERR_OK && !recover_numbers(store, false)) {
+    bool is_start = !writer->was_opened;
+    if (err == ERR_OK && !recover_numbers(store, is_start)) {
         err = disk_start_over(store->disk);
-        if (err == ERR_OK && !recover_numbers(store, false)) {
+        if (err == ERR_OK && !recover_numbers(store, is_start)) {
             err = ERR_IO;
         }
         writer->has_quarantine = true;
     }
     if (err != ERR_OK) {
+        /* The folder can be written and yet it does not open: an empty one is better than none. */
+        writer->must_start_over = ++writer->reopen_failures >= UPKEEP_REOPENS;
         return;
     }
+    writer->reopen_failures = 0;
     disk_body_bounds(store->disk, &first, &last);
     evict_lost_tail(store, last);
     evict_measure(store);
@@ -80,6 +90,9 @@ static void upkeep_retry(struct store *store)
     }
     atomic_store_explicit(&store->disk_state, STORE_DISK_OK, memory_order_relaxed);
     log_info("store_disk_back", "last=%llu", (unsigned long long)last);
+    if (is_start) {
+        recover_start(store);
+    }
     upkeep_replay(store);
 }
 

@@ -154,7 +154,10 @@ static void *writer_run(void *arg)
         writer_do(store, jobs);
         upkeep_run(store, is_idle && !is_closing);
         if (is_closing && is_idle) {
-            break;
+            if (!store->loader_runs) {
+                break;
+            }
+            recover_stop(store); /* it may have left jobs: one more turn */
         }
     }
     if (disk_is_open(store->disk) && disk_flush_body(store->disk, true) != ERR_OK) {

@@ -38,6 +38,7 @@ struct writer {
     uint64_t id_mark, position_mark;
     uint64_t next_position;
     struct recover_list recovered;
+    bool was_opened;  /* numbers and index of the database are, or are being, taken over */
     bool has_adopted; /* recovered is in old_ledger */
     struct ledger old_ledger, ledger;
 
@@ -54,12 +55,14 @@ struct writer {
     /* the folder */
     uint64_t measured_bytes; /* files and memtables when last measured */
     uint64_t idx_bytes;
-    uint64_t put_bytes; /* since then */
+    uint64_t limit_bytes; /* disk_bytes, or what the file system has room for */
+    uint64_t put_bytes;   /* since then */
     uint64_t measured_us;
     bool has_quarantine;
 
     uint64_t unflushed_us; /* when the first unflushed body was put, 0: none */
     uint32_t flush_count;
+    uint32_t reopen_failures;
     uint64_t retry_us;
     uint64_t upkeep_us;
     uint64_t merge_us;
