@@ -3,8 +3,8 @@
  *
  * - body: no WAL, no compression, two levels, L0 trigger 1, level base without bound: flushed files
  *   are moved (not rewritten) to L1 and stay there, where files can be deleted whole. ttl 0: the
- *   default would rewrite files after 30 days. No block cache for it: index blocks live with the
- * open table, max_open_files bounds them, and a pinned value owns its block, so a read is one copy.
+ *   default would rewrite files after 30 days. Index blocks live with the open table, max_open_files
+ *   bounds them; a pinned value owns its block, so a read is one copy.
  * - Preallocation off, small MANIFEST, LOG and WAL: the folder's size must be what we think it is.
  * - Not atomic_flush (aborts when a manual flush meets an automatic one), no mmap reads (a bad
  * sector or a cut file would be SIGBUS instead of an error).
@@ -20,6 +20,7 @@
 #define DISK_BLOCK_BYTES (8u * 1024u)
 #define DISK_TARGET_FILE_BYTES (64u * 1024u * 1024u)
 #define DISK_OPEN_FILES 384
+#define DISK_BODY_CACHE_BYTES (64u * 1024u)
 #define DISK_LZ4 4
 #define DISK_XXH3 4
 
@@ -109,7 +110,10 @@ static void disk_make_body_options(struct disk *disk, uint64_t buffer)
     rocksdb_options_t *options = rocksdb_options_create();
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
 
-    rocksdb_block_based_options_set_no_block_cache(table, 1);
+    /* All but nothing: only a block that came through a cache is handed out without a copy. It is
+     * freed when the last pin goes, for by then the cache is over its capacity. */
+    disk->body_cache = rocksdb_cache_create_lru(DISK_BODY_CACHE_BYTES);
+    rocksdb_block_based_options_set_block_cache(table, disk->body_cache);
     rocksdb_block_based_options_set_block_size(table, DISK_BLOCK_BYTES);
     rocksdb_block_based_options_set_checksum(table, DISK_XXH3);
     rocksdb_options_set_block_based_table_factory(options, table);
@@ -233,6 +237,7 @@ void disk_free(struct disk **disk_in)
     rocksdb_options_destroy(disk->idx_options);
     rocksdb_options_destroy(disk->body_options);
     rocksdb_cache_destroy(disk->cache);
+    rocksdb_cache_destroy(disk->body_cache);
     cond_fini(&disk->idle);
     lock_fini(&disk->lock);
     mem_free(disk->db_path);

@@ -18,7 +18,7 @@ struct disk {
     rocksdb_t *db;
     rocksdb_column_family_handle_t *families[3];
     rocksdb_options_t *db_options, *idx_options, *body_options;
-    rocksdb_cache_t *cache;
+    rocksdb_cache_t *cache, *body_cache;
     rocksdb_readoptions_t *read, *scan;
     rocksdb_writeoptions_t *write_body, *write_idx, *write_sync;
     rocksdb_writebatch_t *body, *idx;

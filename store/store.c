@@ -73,9 +73,9 @@ void store_close(struct store **store_in)
         atomic_store_explicit(&store->is_closing, true, memory_order_relaxed);
         ioq_close(store);
         writer_close(store);
-        disk_free(&store->disk);
     }
     index_fini(store);
+    disk_free(&store->disk); /* last: pieces may lie in its memory */
     mem_free(store->path);
     store->magic = 0;
     mem_free(store->block);
