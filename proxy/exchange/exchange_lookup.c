@@ -100,24 +100,14 @@ static enum exchange_next lead(struct exchange *x, struct store_lookup *lookup)
 
 static enum exchange_next hit(struct exchange *x, struct store_lookup *lookup, bool stale)
 {
-    x->object = lookup->object;
-    x->source = BYTES_CACHE;
-    x->result = stale ? RESULT_STALE : RESULT_HIT;
-    x->reason = stale ? HTTP_REASON_STALE_WHILE_REVALIDATE : HTTP_REASON_FRESH;
+    struct store_object *object = lookup->object;
     if (lookup->lead != NULL) {
         struct fill *fill = fill_start(&(struct fill_options){
-            .owner = x, .lead = lookup->lead, .stale = x->object, .background = true});
+            .owner = x, .lead = lookup->lead, .stale = object, .background = true});
         fill_detach(&fill);
     }
-    x->whole = store_object_is_whole(x->object);
-    if (!x->whole) {
-        x->reader = store_reader_open(x->env->store, x->object, 0, false,
-                                      loop_mailbox(x->env->loop), exchange_wake, x);
-        if (x->reader == NULL) {
-            return exchange_fail(x, 503, "too many requests wait for this object");
-        }
-    }
-    return exchange_go(x, EXCHANGE_STEP_REPLY);
+    return stale ? exchange_serve(x, object, RESULT_STALE, HTTP_REASON_STALE_WHILE_REVALIDATE)
+                 : exchange_serve(x, object, RESULT_HIT, HTTP_REASON_FRESH);
 }
 
 static void on_loaded(void *ctx, struct store_object *object)

@@ -98,6 +98,9 @@ enum exchange_next exchange_send(struct exchange *x);
 enum exchange_next exchange_error(struct exchange *x);
 enum exchange_next exchange_done(struct exchange *x);
 
+/* exchange_reply.c: answers with a stored object, whose reference it takes. */
+enum exchange_next exchange_serve(struct exchange *x, struct store_object *object,
+                                  enum request_result result, enum http_reason reason);
 /* exchange_reply.c: an own small response instead of one from origin or cache. */
 enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char *text);
 /* The same for a fill's failure code (enum fetch_fault + 1, FILL_CODE_*). */

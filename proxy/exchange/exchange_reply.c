@@ -207,6 +207,25 @@ static enum exchange_next reply_selective(struct exchange *x, const struct http_
     return start(x, store_object_head(x->object), extra, base);
 }
 
+enum exchange_next exchange_serve(struct exchange *x, struct store_object *object,
+                                  enum request_result result, enum http_reason reason)
+{
+    exchange_release(x);
+    x->object = object;
+    x->source = BYTES_CACHE;
+    x->result = (uint8_t)result;
+    x->reason = (uint8_t)reason;
+    x->whole = store_object_is_whole(object);
+    if (!x->whole) {
+        x->reader = store_reader_open(x->env->store, object, 0, false, loop_mailbox(x->env->loop),
+                                      exchange_wake, x);
+        if (x->reader == NULL) {
+            return exchange_fail(x, 503, "too many requests wait for this object");
+        }
+    }
+    return exchange_go(x, EXCHANGE_STEP_REPLY);
+}
+
 enum exchange_next exchange_reply(struct exchange *x)
 {
     char room[EXTRA_BYTES];

@@ -27,22 +27,9 @@ enum exchange_next exchange_pass(struct exchange *x)
 /* The origin said 304 to our own validation: send the renewed object. */
 static enum exchange_next use_refreshed(struct exchange *x, struct store_object *refreshed)
 {
-    exchange_release(x);
-    x->object = refreshed;
-    x->source = BYTES_CACHE;
-    x->result = RESULT_REVALIDATED;
-    x->reason = HTTP_REASON_REVALIDATED;
-    x->origin_status = 304;
     fill_detach(&x->fill);
-    x->whole = store_object_is_whole(x->object);
-    if (!x->whole) {
-        x->reader = store_reader_open(x->env->store, x->object, 0, false,
-                                      loop_mailbox(x->env->loop), exchange_wake, x);
-        if (x->reader == NULL) {
-            return exchange_fail(x, 503, "too many requests wait for this object");
-        }
-    }
-    return exchange_go(x, EXCHANGE_STEP_REPLY);
+    x->origin_status = 304;
+    return exchange_serve(x, refreshed, RESULT_REVALIDATED, HTTP_REASON_REVALIDATED);
 }
 
 /* May the stale copy answer for an origin that failed in this way? */
@@ -63,21 +50,10 @@ static enum exchange_next origin_failed(struct exchange *x, uint32_t code)
 {
     exchange_release(x);
     if (x->stale != NULL && may_send_stale(x, code)) {
-        x->object = x->stale;
+        struct store_object *stale = x->stale;
         x->stale = NULL;
-        x->source = BYTES_CACHE;
-        x->result = RESULT_STALE;
-        x->reason = HTTP_REASON_STALE_IF_ERROR;
         x->collapsed = false;
-        x->whole = store_object_is_whole(x->object);
-        if (!x->whole) {
-            x->reader = store_reader_open(x->env->store, x->object, 0, false,
-                                          loop_mailbox(x->env->loop), exchange_wake, x);
-            if (x->reader == NULL) {
-                return exchange_fail(x, 503, "too many requests wait for this object");
-            }
-        }
-        return exchange_go(x, EXCHANGE_STEP_REPLY);
+        return exchange_serve(x, stale, RESULT_STALE, HTTP_REASON_STALE_IF_ERROR);
     }
     return exchange_fail_fetch(x, code);
 }

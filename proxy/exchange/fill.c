@@ -8,46 +8,9 @@
  */
 #include "exchange/fill.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
+#include "exchange/fill_private.h"
 #include "exchange/fill_request.h"
-#include "http/condition.h"
-#include "http/head.h"
-#include "http/key.h"
-#include "http/status.h"
-#include "http/vary.h"
-
-#define FILL_MAGIC 0x46494c4cu
-#define FILL_HEAD_LIMIT (256u * 1024u)
-
-struct fill {
-    uint32_t magic;
-    bool shared; /* in the store's table */
-    bool background;
-    bool head_done;
-    bool paused;
-    bool failed;   /* the deferred task ends it with fail_code */
-    bool restart;  /* a 304 that fits nothing: again, without condition */
-    bool complete; /* every byte of a known length was appended */
-    uint32_t fail_code;
-    struct exchange_env *env;
-    struct exchange *owner;
-    struct site_table *table;
-    const struct site *site;
-    const struct http_request *request; /* the owner's, or a copy in the arena */
-    struct span peer_text;
-    struct fetch *fetch;
-    struct store_lead *lead;
-    struct store_object *stale;
-    struct store_object *refreshed;
-    struct store_key key;
-    int64_t request_time_ms;
-    uint64_t length, received; /* of the body; length STORE_LENGTH_UNKNOWN */
-    struct fill_figures figures;
-    struct loop_task task;
-    struct list node;
-    struct arena arena;
-};
 
 static void fill_free(struct fill *fill)
 {
@@ -86,8 +49,7 @@ static void fill_hand_over(struct fill *fill)
     x->stored = fill->figures.stored;
 }
 
-/* From head or data: ends the fill once libcurl has returned. */
-static enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code)
+enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code)
 {
     fill->failed = true;
     fill->fail_code = code;
@@ -117,213 +79,6 @@ static void fill_end(struct fill *fill)
 static void on_task(struct loop_task *task)
 {
     fill_end(CONTAINER_OF(task, struct fill, task));
-}
-
-/* ---- the origin's head ---- */
-
-static bool is_stale_status(unsigned status)
-{
-    return status == 500 || status == 502 || status == 503 || status == 504;
-}
-
-static uint8_t reason_of(enum http_store_verdict verdict)
-{
-    static const uint8_t map[] = {
-        [HTTP_STORE_OK] = HTTP_REASON_NONE,
-        [HTTP_STORE_NO_STORE] = HTTP_REASON_NO_STORE,
-        [HTTP_STORE_PRIVATE] = HTTP_REASON_PRIVATE,
-        [HTTP_STORE_SET_COOKIE] = HTTP_REASON_SET_COOKIE,
-        [HTTP_STORE_VARY_STAR] = HTTP_REASON_VARY_STAR,
-        [HTTP_STORE_STATUS] = HTTP_REASON_STATUS,
-        [HTTP_STORE_NO_LIFETIME] = HTTP_REASON_NO_LIFETIME,
-        [HTTP_STORE_TOO_LARGE] = HTTP_REASON_TOO_LARGE,
-        [HTTP_STORE_METHOD] = HTTP_REASON_METHOD,
-        [HTTP_STORE_AUTHORIZATION] = HTTP_REASON_AUTHORIZATION,
-        [HTTP_STORE_REQUEST_NO_STORE] = HTTP_REASON_REQUEST_NO_STORE,
-        [HTTP_STORE_FRAMING] = HTTP_REASON_FRAMING,
-    };
-    return map[verdict];
-}
-
-static int64_t useless_after_s(const struct http_stored *stored)
-{
-    if ((stored->flags & (HTTP_STORED_HAS_ETAG | HTTP_STORED_HAS_LAST_MODIFIED)) != 0) {
-        return 0;
-    }
-    uint32_t grace = stored->stale_if_error_s > stored->stale_while_revalidate_s
-                         ? stored->stale_if_error_s
-                         : stored->stale_while_revalidate_s;
-    return stored->response_time_ms / 1000 + stored->lifetime_s + grace;
-}
-
-static void put_facts(struct store_head *out, const struct http_stored *stored)
-{
-    memcpy(out->facts, stored, sizeof(*stored));
-    out->useless_after_s = useless_after_s(stored);
-}
-
-/* RFC 9111 4.3.4. */
-static enum fetch_flow on_not_modified(struct fill *fill, const struct http_response *response)
-{
-    struct buf head;
-    buf_init(&head, FILL_HEAD_LIMIT);
-    enum http_merge merged = http_condition_merge_dated(
-        &head, store_object_head(fill->stale), response, loop_wall_ms(fill->env->loop) / 1000);
-    struct http_field items[256];
-    struct http_response renewed = {.minor_version = 1};
-    http_fields_init(&renewed.fields, items, ARRAY_LEN(items));
-    if (merged != HTTP_MERGE_DONE ||
-        !http_head_read(buf_span(&head), &renewed.status, &renewed.fields)) {
-        buf_free(&head);
-        fill->restart = true;
-        return FETCH_GO;
-    }
-    struct http_stored stored;
-    const int64_t times_ms[2] = {fill->request_time_ms, loop_wall_ms(fill->env->loop)};
-    http_stored_refresh(&stored, &renewed, response, times_ms, &fill->site->freshness);
-    struct store_head out = {
-        .head = buf_span(&head),
-        .selector = store_object_selector(fill->stale),
-        .length = store_object_length(fill->stale),
-    };
-    put_facts(&out, &stored);
-    fill->refreshed = store_lead_refresh(&fill->lead, &out);
-    fill->figures.stored = true;
-    buf_free(&head);
-    return FETCH_GO;
-}
-
-/* Settles whether this response may be shared; a lead that may not goes on as a private one. */
-static void settle_sharing(struct fill *fill, const struct http_response *response,
-                           struct buf *selector)
-{
-    enum http_store_verdict verdict;
-    struct http_store_request facts;
-    http_store_request_of(&facts, fill->request);
-    verdict = http_may_store(&facts, response, loop_wall_ms(fill->env->loop) / 1000,
-                             &fill->site->freshness);
-    /* Only closing the connection ends this body: a cut one could not be told from a whole one. */
-    if (verdict == HTTP_STORE_OK && fill->length == STORE_LENGTH_UNKNOWN && !response->chunked) {
-        verdict = HTTP_STORE_FRAMING;
-    }
-    if (verdict == HTTP_STORE_OK && http_selector_build(selector, &response->fields,
-                                                        &fill->request->fields) == HTTP_VARY_STAR) {
-        verdict = HTTP_STORE_VARY_STAR;
-    }
-    if (verdict == HTTP_STORE_OK && selector->failed) {
-        verdict = HTTP_STORE_TOO_LARGE;
-    }
-    if (verdict == HTTP_STORE_OK) {
-        fill->figures.stored = true;
-        return;
-    }
-    fill->figures.reason = reason_of(verdict);
-    fill->shared = false;
-    selector->len = 0;
-    store_lead_detach(fill->lead, fill->site->hit_for_miss_ms);
-}
-
-static enum fetch_flow publish(struct fill *fill, const struct http_response *response)
-{
-    struct buf head;
-    struct buf selector;
-    buf_init(&head, FILL_HEAD_LIMIT);
-    buf_init(&selector, 16384);
-    if (fill->shared) {
-        settle_sharing(fill, response, &selector);
-    }
-    struct http_stored stored;
-    http_stored_init(&stored, response, fill->request_time_ms, loop_wall_ms(fill->env->loop),
-                     &fill->site->freshness);
-    struct http_head_options options = {
-        .via = fill->site->via,
-        .has_content_length = response->has_content_length,
-        .content_length = response->content_length,
-        .drop_set_cookie =
-            fill->shared && fill->site->freshness.set_cookie == HTTP_SET_COOKIE_STRIP,
-        .date_s = stored.date_s,
-    };
-    http_head_write(&head, response, &options);
-    struct store_head out = {
-        .head = buf_span(&head), .selector = buf_span(&selector), .length = fill->length};
-    put_facts(&out, &stored);
-    enum err err = head.failed ? ERR_NOMEM : store_lead_head(fill->lead, &out);
-    if (err == ERR_LIMIT && fill->shared) {
-        fill->shared = false;
-        fill->figures.stored = false;
-        fill->figures.reason = HTTP_REASON_TOO_LARGE;
-        store_lead_detach(fill->lead, fill->site->hit_for_miss_ms);
-        err = store_lead_head(fill->lead, &out);
-    }
-    buf_free(&head);
-    buf_free(&selector);
-    return err == ERR_OK ? FETCH_GO : fill_fail_later(fill, FILL_CODE_INTERNAL);
-}
-
-/* A same-origin URI in Location or Content-Location changes too (RFC 9111 4.4). */
-static void invalidate_named(struct fill *fill, struct span value)
-{
-    const struct http_request *request = fill->request;
-    struct http_url url = {.scheme = SPAN("http"), .authority = request->authority, .path = value};
-    if (value.len == 0) {
-        return;
-    }
-    if (value.ptr[0] != '/' || (value.len > 1 && value.ptr[1] == '/')) {
-        if (http_url_parse(value, &url) != NULL || !span_eq_nocase(url.scheme, SPAN("http")) ||
-            !span_eq_nocase(http_authority_normal(SPAN("http"), url.authority),
-                            http_authority_normal(SPAN("http"), request->authority))) {
-            return;
-        }
-    }
-    char *room =
-        arena_alloc(&fill->arena, http_key_bytes(SPAN("http"), request->authority, url.path));
-    if (room != NULL) {
-        struct store_purge_result result;
-        store_purge_key(fill->env->store,
-                        http_key_write(room, SPAN("http"), request->authority, url.path),
-                        STORE_PURGE_HARD, false, false, &result);
-    }
-}
-
-static void invalidate(struct fill *fill, const struct http_response *response)
-{
-    struct store_purge_result result;
-    store_purge_key(fill->env->store, fill->key.bytes, STORE_PURGE_HARD, false, false, &result);
-    invalidate_named(fill, http_fields_find(&response->fields, HTTP_FIELD_LOCATION));
-    invalidate_named(fill, http_fields_find(&response->fields, HTTP_FIELD_CONTENT_LOCATION));
-}
-
-static uint64_t body_length(const struct fill *fill, const struct http_response *response)
-{
-    if (fill->request->method == HTTP_HEAD || !http_status_has_body(response->status)) {
-        return 0;
-    }
-    return response->has_content_length ? response->content_length : STORE_LENGTH_UNKNOWN;
-}
-
-static enum fetch_flow on_head(void *ctx, const struct http_response *response)
-{
-    struct fill *fill = ctx;
-    CHECK_OBJ(fill, FILL_MAGIC);
-    fill->head_done = true;
-    fill->figures.origin_status = (uint16_t)response->status;
-    fill->figures.had_age = http_fields_has(&response->fields, HTTP_FIELD_AGE);
-    fill->length = body_length(fill, response);
-    fill->complete = fill->length == 0;
-    if (http_invalidates(fill->request->method, response->status)) {
-        invalidate(fill, response);
-    }
-    if (fill->shared && fill->stale != NULL) {
-        if (response->status == 304) {
-            return on_not_modified(fill, response);
-        }
-        if (is_stale_status(response->status) &&
-            http_may_serve_stale_on_error(exchange_facts(fill->stale), NULL,
-                                          loop_wall_ms(fill->env->loop))) {
-            return fill_fail_later(fill, FILL_CODE_STALE);
-        }
-    }
-    return publish(fill, response);
 }
 
 /* ---- body and end ---- */
@@ -458,7 +213,7 @@ static void fill_fetch(struct fill *fill)
 {
     static const struct fetch_handler handler = {
         .informational = on_informational,
-        .head = on_head,
+        .head = fill_on_head,
         .data = on_data,
         .batch = on_batch,
         .done = on_done,
