@@ -43,7 +43,10 @@ static bool date_digits(struct span *text, unsigned count, unsigned *out)
 /* The given bytes, letter case ignored, at the front of *text. */
 static bool date_literal(struct span *text, const char *literal, size_t len)
 {
-    if (text->len < len || !span_eq_nocase(span_of(text->ptr, len), span_of(literal, len))) {
+    /* Nearly all that come are spelled right, or differ in the first letter already. */
+    if (text->len < len || ascii_lower(text->ptr[0]) != ascii_lower(literal[0]) ||
+        (memcmp(text->ptr, literal, len) != 0 &&
+         !span_eq_nocase(span_of(text->ptr, len), span_of(literal, len)))) {
         return false;
     }
     *text = span_of(text->ptr + len, text->len - len);
