@@ -66,7 +66,7 @@ void auth_session_open(struct auth *auth, uint64_t now_ms, struct auth_identity 
 bool auth_session_find(struct auth *auth, struct span cookie, uint64_t now_ms, uint64_t idle_ms,
                        struct auth_identity *out);
 bool auth_session_is_open(struct auth *auth, uint64_t session);
-void auth_session_close(struct auth *auth, uint64_t session);
+void auth_session_close(struct auth *auth, uint64_t id);
 bool auth_csrf_matches(const struct auth_identity *identity, struct span sent);
 
 /* Wrong logins by address: at most five in any minute. Seconds to wait, 0: may try. */

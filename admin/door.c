@@ -278,8 +278,8 @@ static struct MHD_Response *make_response(struct visit *visit)
         request->reply.fixed.ptr != NULL ? request->reply.fixed : buf_span(&request->reply.body);
     /* libmicrohttpd only reads it; fixed bytes live for ever, the buffer as long as the visit,
      * which ends after the response is sent. */
-    return MHD_create_response_from_buffer(
-        body.len, (void *)(uintptr_t)(body.len == 0 ? "" : body.ptr), MHD_RESPMEM_PERSISTENT);
+    return MHD_create_response_from_buffer(body.len, span_unconst(body.len == 0 ? "" : body.ptr),
+                                           MHD_RESPMEM_PERSISTENT);
 }
 
 static enum MHD_Result visit_reply(struct visit *visit, struct MHD_Connection *connection)
@@ -338,6 +338,8 @@ static enum MHD_Result visit_body(struct visit *visit, const char *data, size_t 
     return visit->discarded > DOOR_DISCARD_MAX_BYTES ? MHD_NO : MHD_YES;
 }
 
+/* libmicrohttpd gives the parameters. */
+/* NOLINTNEXTLINE(readability-function-size) */
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *size, void **state)

@@ -3,6 +3,7 @@
  * words, never from traffic. No metric without a source.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -86,11 +87,25 @@ struct scrape {
     struct store_stats store;
 };
 
-static void put_sites(struct scrape *scrape)
+/* The i-th figure of a site: by result, by status class, or bytes by source. */
+static struct labelled site_figure(const struct counters_sum *sum, unsigned kind, unsigned slot,
+                                   unsigned i)
 {
     static const char *const classes[6] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
     static const char *const sources[BYTES_COUNT] = {"cache", "origin", "self"};
-    const struct counters_sum *sum = &scrape->counters;
+
+    switch (kind) {
+    case 0:
+        return (struct labelled){request_result_name((enum request_result)i), sum->site[slot][i]};
+    case 1:
+        return (struct labelled){classes[i], sum->site_responses[slot][i]};
+    default:
+        return (struct labelled){sources[i], sum->site_bytes[slot][i]};
+    }
+}
+
+static void put_sites(struct scrape *scrape)
+{
     static const char *const names[3] = {"larder_requests_total", "larder_responses_total",
                                          "larder_response_bytes_total"};
     static const char *const helps[3] = {"Requests by what was done.", "Responses by status class.",
@@ -103,15 +118,7 @@ static void put_sites(struct scrape *scrape)
         for (unsigned slot = 0; slot < COUNTERS_SITES; slot++) {
             const char *site = service_site_name(scrape->service, slot);
             for (unsigned i = 0; site != NULL && i < counts[kind]; i++) {
-                struct labelled row;
-                if (kind == 0) {
-                    row = (struct labelled){request_result_name((enum request_result)i),
-                                            sum->site[slot][i]};
-                } else if (kind == 1) {
-                    row = (struct labelled){classes[i], sum->site_responses[slot][i]};
-                } else {
-                    row = (struct labelled){sources[i], sum->site_bytes[slot][i]};
-                }
+                struct labelled row = site_figure(&scrape->counters, kind, slot, i);
                 site_line(scrape->out, names[kind], site, labels[kind], &row);
             }
         }
@@ -312,14 +319,20 @@ static void put_admin(struct scrape *scrape, struct admin *admin)
 
 static uint64_t resident_bytes(void)
 {
-    unsigned long long pages = 0;
+    char line[256] = "";
+    uint64_t pages = 0;
     FILE *file = fopen("/proc/self/statm", "re");
 
     if (file != NULL) {
-        if (fscanf(file, "%*u %llu", &pages) != 1) {
-            pages = 0;
+        if (fgets(line, sizeof(line), file) == NULL) {
+            line[0] = '\0';
         }
         (void)fclose(file);
+    }
+    /* "total resident ...", in pages */
+    char *second = strchr(line, ' ');
+    if (second != NULL) {
+        pages = strtoull(second, NULL, 10);
     }
     return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }

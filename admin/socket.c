@@ -28,7 +28,7 @@ static int fail(int fd, char *why, size_t size, const char *what, const char *wh
 
 static unsigned bound_port(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
 
     if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {

@@ -43,12 +43,14 @@ static char *restart_owner(const struct conf *conf, enum schema_context context)
     size_t offset = 0;
 
     for (size_t i = 0; i < schema_row_count; i++) {
-        if (context != SCHEMA_MAIN && schema_rows[i].block == context) {
-            CHECK(schema_rows[i].context == SCHEMA_MAIN && schema_rows[i].element_bytes == 0);
-            offset = schema_rows[i].offset;
+        const struct schema_row *row = &schema_rows[i];
+        if (context == SCHEMA_MAIN || row->block != context) {
+            continue;
         }
+        CHECK(row->context == SCHEMA_MAIN && row->element_bytes == 0);
+        offset = row->offset;
     }
-    return (char *)(uintptr_t)conf + offset;
+    return (char *)span_unconst(conf) + offset;
 }
 
 size_t conf_diff_restart(const struct conf *old, const struct conf *new, struct buf *out)

@@ -87,7 +87,7 @@ static bool make_folder(struct demo *demo)
         snprintf(demo->folder, sizeof(demo->folder), "%.*s", (int)sizeof(demo->folder) - 1, full);
         return true;
     }
-    const char *base = getenv("TMPDIR");
+    const char *base = getenv("TMPDIR"); /* NOLINT(concurrency-mt-unsafe): read before any thread */
     snprintf(demo->folder, sizeof(demo->folder), "%s/larder-demo-XXXXXX",
              base != NULL && base[0] == '/' ? base : "/tmp");
     if (mkdtemp(demo->folder) == NULL) {

@@ -8,6 +8,14 @@
 #include "daemon.h"
 #include "demo_run.h"
 
+/*
+ * Read by jemalloc when the program is linked with it. Bodies come and go in pieces of up to 256
+ * KiB: huge pages and a slow return of free ones spare a page fault per 4 KiB (measured: a stored
+ * miss of 100 KB cost 0.6 of what it did before).
+ */
+extern const char *malloc_conf;
+const char *malloc_conf = "thp:always,dirty_decay_ms:30000,muzzy_decay_ms:0";
+
 static int run(const char *conf_path)
 {
     struct conf *conf = NULL;

@@ -126,7 +126,7 @@ static void disk_make_body_options(struct disk *disk, uint64_t buffer)
     rocksdb_options_set_max_bytes_for_level_base(options, UINT64_C(1) << 50);
     rocksdb_options_set_target_file_size_base(options, DISK_TARGET_FILE_BYTES);
     rocksdb_options_set_arena_block_size(options, 512 * 1024);
-    disk_more_options(&options, "ttl=0;periodic_compaction_seconds=0");
+    disk_more_options(&options, "ttl=0;periodic_compaction_seconds=0;memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.1");
     disk->body_options = options;
 }
 

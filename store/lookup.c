@@ -112,7 +112,7 @@ static struct lookup_probe lookup_probe_chain(struct store *store, const struct 
             probe.tomb = entry;
             break;
         case ENTRY_FREE:
-            CHECK(!"free entry in a chain");
+            CHECK(entry->kind != ENTRY_FREE);
         }
     }
     return probe;

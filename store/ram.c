@@ -17,6 +17,8 @@
 #define RAM_FREQUENCY_MAX 3u
 #define RAM_STREAM_SHARE 8u                  /* an object may take this part of the budget */
 #define RAM_OBJECT_MAX (64u * 1024u * 1024u) /* and no more than this */
+#define RAM_SLACK_SHARE 64u
+#define RAM_SLACK_MAX (1024u * 1024u)
 #define RAM_GHOSTS 1024u
 #define RAM_LOOKS 32u /* queue heads looked at per shard and turn */
 
@@ -169,13 +171,22 @@ static bool ram_evict_one(struct store *store, struct shard *shard)
     return done;
 }
 
+/* What is kept to: a little less than the budget, for what is counted under locks (index blocks,
+ * selectors, slots), where nothing can be evicted. */
+static uint64_t ram_target(const struct store *store)
+{
+    uint64_t budget = atomic_load_explicit(&store->ram.budget, memory_order_relaxed);
+    uint64_t slack = budget / RAM_SLACK_SHARE;
+
+    return budget - (slack < RAM_SLACK_MAX ? slack : RAM_SLACK_MAX);
+}
+
 bool ram_trim(struct store *store)
 {
     /* Everything held or wanted loses its frequency in a few rounds; more rounds find nothing. */
     uint32_t misses = 0;
 
-    while (atomic_load_explicit(&store->ram.used, memory_order_relaxed) >
-           atomic_load_explicit(&store->ram.budget, memory_order_relaxed)) {
+    while (atomic_load_explicit(&store->ram.used, memory_order_relaxed) > ram_target(store)) {
         uint32_t i = atomic_fetch_add_explicit(&store->ram.next_shard, 1, memory_order_relaxed);
         if (ram_evict_one(store, &store->shards[i % INDEX_SHARDS])) {
             misses = 0;
@@ -195,7 +206,7 @@ bool ram_reserve(struct store *store, uint64_t bytes)
 {
     uint64_t used = atomic_fetch_add_explicit(&store->ram.used, bytes, memory_order_relaxed);
 
-    if (LIKELY(used + bytes <= atomic_load_explicit(&store->ram.budget, memory_order_relaxed))) {
+    if (LIKELY(used + bytes <= ram_target(store))) {
         return true;
     }
     return ram_trim(store);

@@ -14,6 +14,16 @@ struct span {
     size_t len;
 };
 
+/* For interfaces of C that take what they only read as non-const (struct iovec and the like). */
+static inline void *span_unconst(const void *ptr)
+{
+    union {
+        const void *in;
+        void *out;
+    } both = {.in = ptr};
+    return both.out;
+}
+
 /* A span over a string literal. */
 #define SPAN(literal) ((struct span){.ptr = (literal), .len = sizeof(literal) - 1})
 

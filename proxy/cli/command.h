@@ -62,7 +62,7 @@ const struct cli_command *cli_commands(size_t *count);
 
 /* False: a message was printed. */
 bool cli_parse(const struct cli_command *command, int argc, char **argv, struct cli_args *out);
-void cli_print_flags(unsigned flags, FILE *out);
+void cli_print_flags(unsigned wanted, FILE *out);
 /* A whole number from 1 to max, or a message. */
 bool cli_number(const struct cli_args *args, enum cli_flag flag, unsigned max, unsigned *out);
 

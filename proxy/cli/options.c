@@ -137,6 +137,7 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
     build(wanted, longs, shorts);
     optind = 0;
     opterr = 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the command line is read before any other thread */
     while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
         if (code == '?' || code == ':') {
             complain(command, argv, code, wanted);

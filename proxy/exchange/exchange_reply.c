@@ -349,7 +349,7 @@ enum exchange_next exchange_error(struct exchange *x)
                     head_only ? STREAM_BODY_NONE : STREAM_BODY_LENGTH);
         x->head_sent = true;
     }
-    struct iovec part = {.iov_base = (void *)(uintptr_t)(x->error_text + x->offset),
+    struct iovec part = {.iov_base = span_unconst(x->error_text + x->offset),
                          .iov_len = (size_t)(x->end - x->offset)};
     ptrdiff_t sent = stream_send(x->stream, &part, part.iov_len > 0 ? 1 : 0, true);
     if (sent < 0) {

@@ -133,7 +133,7 @@ static enum exchange_next send_whole(struct exchange *x)
                 len = (size_t)(x->end - at);
             }
             parts[count++] =
-                (struct iovec){.iov_base = (void *)(uintptr_t)(piece.ptr + skip), .iov_len = len};
+                (struct iovec){.iov_base = span_unconst(piece.ptr + skip), .iov_len = len};
             at += len;
         }
         ptrdiff_t sent = stream_send(x->stream, parts, count, at == x->end);
@@ -182,7 +182,7 @@ static enum exchange_next send_read(struct exchange *x)
             bytes.len = (size_t)(x->end - x->offset);
             last = true;
         }
-        struct iovec part = {.iov_base = (void *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
+        struct iovec part = {.iov_base = span_unconst(bytes.ptr), .iov_len = bytes.len};
         ptrdiff_t sent = stream_send(x->stream, &part, 1, last);
         if (sent < 0) {
             return cut(x);

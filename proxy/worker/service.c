@@ -280,7 +280,8 @@ bool service_reload(struct service *service, struct buf *report, struct buf *jso
     if (ok) {
         log_info("reloaded", "file=\"%s\"", service->conf_path);
     } else {
-        log_error("reload_failed", "the old configuration stays; %.300s", text.data);
+        log_error("reload_failed", "the old configuration stays; %.*s",
+                  (int)strcspn(text.data, "\n"), text.data);
     }
     if (report != NULL) {
         buf_append(report, buf_span(&text));

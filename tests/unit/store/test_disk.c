@@ -352,7 +352,7 @@ static void flip_bytes(void)
             continue; /* idx */
         }
         int fd = open(name, O_RDWR);
-        for (off_t at = 5000; at < stat_of.st_size - 200000; at += 300000) {
+        for (off_t at = 5000; at < stat_of.st_size - 200000; at += 1300000) {
             char byte;
             assert_int_equal(pread(fd, &byte, 1, at), 1);
             byte = (char)(byte ^ 0x40);
