@@ -163,7 +163,7 @@ static void on_started(void *ctx, struct service *service, struct admin *admin)
     printf(demo->temporary ? "Ctrl-C stops everything and removes %s\n"
                            : "Ctrl-C stops; what is cached stays in %s\n",
            demo->folder);
-    fflush(stdout);
+    (void)fflush(stdout);
     if (demo->origin != NULL && demo_traffic_start("127.0.0.1", demo->port, demo->options->traffic,
                                                    &demo->traffic) != ERR_OK) {
         fprintf(stderr, "larder: no built-in visitors; the charts will move with yours\n");
@@ -208,6 +208,7 @@ int demo_run(const struct demo_options *options)
         demo_origin_stop(&demo.origin);
     }
     if (demo.temporary) {
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): the other threads are gone */
         (void)nftw(demo.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
         printf("removed %s\n", demo.folder);
     }

@@ -146,8 +146,8 @@ void disk_cursor_close(struct disk_cursor **cursor)
 
 enum err disk_get_number(struct disk *disk, const char *name, uint64_t *out)
 {
-    void *pin;
-    struct span value;
+    void *pin = NULL;
+    struct span value = {0};
     enum err err =
         disk_get(disk, FAMILY_DEFAULT, (const uint8_t *)name, strlen(name), &pin, &value);
 

@@ -63,6 +63,7 @@ static uint64_t disk_files_walk(int folder_fd, const char *name, int depth)
         }
         return 0;
     }
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone */
     for (struct dirent *item; (item = readdir(dir)) != NULL;) {
         struct stat stat;
         if (strcmp(item->d_name, ".") == 0 || strcmp(item->d_name, "..") == 0 ||
@@ -160,6 +161,7 @@ bool disk_files_drop_quarantine(const char *path)
     if (dir == NULL) {
         return false;
     }
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is ours alone */
     for (struct dirent *item; (item = readdir(dir)) != NULL;) {
         char name[DISK_PATH_BYTES];
         if (strncmp(item->d_name, "quarantine-", 11) != 0) {
@@ -167,6 +169,7 @@ bool disk_files_drop_quarantine(const char *path)
         }
         int len = snprintf(name, sizeof(name), "%s/%s", path, item->d_name);
         if (len > 0 && (size_t)len < sizeof(name)) {
+            /* NOLINTNEXTLINE(concurrency-mt-unsafe): no working directory is changed */
             (void)nftw(name, disk_files_delete, DISK_FILES_FDS, FTW_DEPTH | FTW_PHYS);
             found = true;
         }

@@ -290,7 +290,7 @@ static enum err fill_make_room(struct store_lead *lead, uint32_t i, uint32_t use
     if (chunk == NULL) {
         return ERR_NOMEM;
     }
-    if (used > 0) {
+    if (used > 0 && flow->slots[i].chunk != NULL) {
         memcpy(chunk->bytes, flow->slots[i].chunk->bytes, used);
     }
     lock_acquire(&flow->lock);

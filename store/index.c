@@ -102,18 +102,19 @@ static void index_pool_grow(struct store *store)
     char *block =
         mmap(NULL, 2 * POOL_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(block != MAP_FAILED);
-    uintptr_t start = ((uintptr_t)block + POOL_BYTES - 1) & ~((uintptr_t)POOL_BYTES - 1);
-    size_t before = start - (uintptr_t)block;
+    size_t past = (uintptr_t)block & ((uintptr_t)POOL_BYTES - 1);
+    size_t before = past == 0 ? 0 : POOL_BYTES - past;
+    char *start = block + before;
 
     /* Only the aligned half is kept; it becomes memory as it is touched. */
     if (before > 0) {
         (void)munmap(block, before);
     }
     if (before < POOL_BYTES) {
-        (void)munmap((char *)start + POOL_BYTES, POOL_BYTES - before);
+        (void)munmap(start + POOL_BYTES, POOL_BYTES - before);
     }
-    (void)madvise((char *)start, POOL_BYTES, MADV_HUGEPAGE);
-    pool->start = (char *)start;
+    (void)madvise(start, POOL_BYTES, MADV_HUGEPAGE);
+    pool->start = start;
     pool->next = store->pools;
     store->pools = pool;
 }
@@ -163,6 +164,28 @@ void index_init(struct store *store)
     }
 }
 
+/* [shard] Nothing is told to the disk. */
+static void index_forget(struct store *store, struct shard *shard, struct entry *entry,
+                         struct trash *trash)
+{
+    CHECK(entry->kind != ENTRY_FILL);
+    entry->position = 0;
+    entry->flags = 0;
+    index_remove(store, shard, entry, STORE_WAS_ABSENT, trash);
+}
+
+static void index_empty(struct store *store, struct shard *shard, struct trash *trash)
+{
+    lock_acquire(&shard->lock);
+    for (uint32_t b = 0; b < shard->bucket_count; b++) {
+        struct entry **bucket = &index_bucket(shard, b)->first;
+        while (*bucket != NULL) {
+            index_forget(store, shard, *bucket, trash);
+        }
+    }
+    lock_release(&shard->lock);
+}
+
 void index_fini(struct store *store)
 {
     struct trash trash;
@@ -170,17 +193,7 @@ void index_fini(struct store *store)
     for (uint32_t i = 0; i < INDEX_SHARDS; i++) {
         struct shard *shard = &store->shards[i];
         trash_init(&trash);
-        lock_acquire(&shard->lock);
-        for (uint32_t b = 0; b < shard->bucket_count; b++) {
-            struct entry **bucket = &index_bucket(shard, b)->first;
-            while (*bucket != NULL) {
-                CHECK((*bucket)->kind != ENTRY_FILL);
-                (*bucket)->position = 0;
-                (*bucket)->flags = 0;
-                index_remove(store, shard, *bucket, STORE_WAS_ABSENT, &trash);
-            }
-        }
-        lock_release(&shard->lock);
+        index_empty(store, shard, &trash);
         CHECK(trash.jobs == NULL);
         trash_empty(store, &trash);
         for (uint32_t s = 0; s < INDEX_SEGMENTS; s++) {

@@ -86,6 +86,7 @@ static void lookup_probe_fill(struct entry *entry, const struct store_lookup *lo
     }
 }
 
+/* NOLINTNEXTLINE(readability-function-size): one flat walk, the hottest one there is */
 static struct lookup_probe lookup_probe_chain(struct store *store, const struct shard *shard,
                                               const struct store_lookup *lookup, uint64_t busy_id)
 {

@@ -117,13 +117,15 @@ struct store_object {
 /* The lines of memory a hit reads, asked for together. */
 static inline void object_prefetch(const struct store_object *object)
 {
-    /* By number: the object may be NULL or gone, its address is all that is used. */
+    /* The object may be NULL or gone: its address is all that is used, and reckoned as a number. */
     uintptr_t at = (uintptr_t)object + offsetof(struct store_object, magic);
 
+    /* NOLINTBEGIN(performance-no-int-to-ptr) */
     __builtin_prefetch((const void *)at, 1);
     __builtin_prefetch((const void *)(at + 64));
     __builtin_prefetch((const void *)(at + 128));
     __builtin_prefetch((const void *)(at + 192));
+    /* NOLINTEND(performance-no-int-to-ptr) */
 }
 
 /* An object to be filled; key copied. NULL when memory is refused. */

@@ -171,6 +171,7 @@ void reader_drop_passed(struct store_object *object, struct wake_list *wakes)
 
 /* ---- life ---- */
 
+/* NOLINTNEXTLINE(readability-function-size): seven things make a reader */
 struct store_reader *store_reader_open(struct store *store, struct store_object *object,
                                        uint64_t offset, bool own, struct mailbox *box,
                                        void (*wake)(void *ctx), void *ctx)

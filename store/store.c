@@ -40,7 +40,8 @@ static void store_open_disk(struct store *store)
 struct store *store_open(const struct store_options *options)
 {
     void *block = mem_new(sizeof(struct store) + 64);
-    struct store *store = (struct store *)(((uintptr_t)block + 63) & ~(uintptr_t)63);
+    size_t past = (uintptr_t)block & 63;
+    struct store *store = (void *)((char *)block + (past == 0 ? 0 : 64 - past));
 
     store->magic = STORE_MAGIC;
     store->block = block;

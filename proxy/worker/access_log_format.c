@@ -26,7 +26,7 @@ static inline void put(struct line *line, struct span text)
     size_t room = (size_t)(line->end - line->at);
     size_t len = text.len < room ? text.len : room;
 
-    if (len > 0) {
+    if (len > 0 && text.ptr != NULL) {
         memcpy(line->at, text.ptr, len);
         line->at += len;
     }
@@ -123,7 +123,7 @@ static void put_escaped(struct line *line, struct span text, bool json)
     for (;;) {
         size_t plain = plain_length(text);
         put(line, span_of(text.ptr, plain));
-        if (plain == text.len) {
+        if (plain == text.len || text.ptr == NULL) {
             return;
         }
         put_escape(line, text.ptr[plain], json);

@@ -10,7 +10,7 @@
 
 void notify_systemd(const char *state)
 {
-    const char *path = getenv("NOTIFY_SOCKET");
+    const char *path = getenv("NOTIFY_SOCKET"); /* NOLINT(concurrency-mt-unsafe): only read */
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     size_t len = path == NULL ? 0 : strlen(path);
     if (len == 0 || len >= sizeof(address.sun_path) || (path[0] != '/' && path[0] != '@')) {

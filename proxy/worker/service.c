@@ -4,6 +4,7 @@
 #include "worker/service.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -316,13 +317,16 @@ static unsigned worker_count_of(const struct conf *conf)
 
 static unsigned port_of(int fd)
 {
-    struct sockaddr_storage address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {.v6 = {.sin6_port = 0}};
     socklen_t len = sizeof(address);
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+    if (getsockname(fd, &address.any, &len) != 0) {
         return 0;
     }
-    const uint8_t *raw = (const uint8_t *)&address;
-    return (unsigned)raw[2] << 8 | raw[3]; /* sin_port and sin6_port stand at the same place */
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 /* One socket per worker and address. */
@@ -358,7 +362,7 @@ static bool bind_all(struct service *service, const struct conf *conf, int *fds,
 static bool build_workers(struct service *service, const struct service_options *options,
                           const int *fds)
 {
-    service->workers = mem_new(service->worker_count * sizeof(*service->workers));
+    service->workers = mem_new(service->worker_count * sizeof(struct worker *));
     for (unsigned w = 0; w < service->worker_count; w++) {
         service->workers[w] = worker_new(&(struct worker_options){
             .index = w,
