@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/codec.h"
@@ -261,7 +262,7 @@ static enum err disk_write(struct disk *disk, const rocksdb_writeoptions_t *opti
         if (i + 1 < DISK_STALLS) {
             rocksdb_free(error);
             error = NULL;
-            (void)usleep(DISK_STALL_US);
+            clock_sleep_us(DISK_STALL_US);
         }
     }
     rocksdb_writebatch_clear(batch);

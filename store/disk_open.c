@@ -3,8 +3,8 @@
  *
  * - body: no WAL, no compression, two levels, L0 trigger 1, level base without bound: flushed files
  *   are moved (not rewritten) to L1 and stay there, where files can be deleted whole. ttl 0: the
- *   default would rewrite files after 30 days. Index blocks live with the open table, max_open_files
- *   bounds them; a pinned value owns its block, so a read is one copy.
+ *   default would rewrite files after 30 days. Index blocks live with the open table,
+ * max_open_files bounds them; a pinned value owns its block, so a read is one copy.
  * - Preallocation off, small MANIFEST, LOG and WAL: the folder's size must be what we think it is.
  * - Not atomic_flush (aborts when a manual flush meets an automatic one), no mmap reads (a bad
  * sector or a cut file would be SIGBUS instead of an error).
@@ -126,7 +126,8 @@ static void disk_make_body_options(struct disk *disk, uint64_t buffer)
     rocksdb_options_set_max_bytes_for_level_base(options, UINT64_C(1) << 50);
     rocksdb_options_set_target_file_size_base(options, DISK_TARGET_FILE_BYTES);
     rocksdb_options_set_arena_block_size(options, 512 * 1024);
-    disk_more_options(&options, "ttl=0;periodic_compaction_seconds=0;memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.1");
+    disk_more_options(&options, "ttl=0;periodic_compaction_seconds=0;"
+                                "memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.1");
     disk->body_options = options;
 }
 

@@ -215,7 +215,7 @@ bool evict_oldest(struct store *store, uint64_t bytes)
     evict_measure(store);
     for (uint32_t i = 0; i < EVICT_WAITS && position == 0 && is_moving; i++) {
         if (i > 0) {
-            (void)usleep(EVICT_WAIT_US);
+            clock_sleep_us(EVICT_WAIT_US);
         }
         position = evict_choose(store, bytes, &freed, &is_moving);
     }
@@ -235,7 +235,7 @@ bool evict_oldest(struct store *store, uint64_t bytes)
         if (writer->measured_bytes + freed / 2 <= before) {
             break;
         }
-        (void)usleep(EVICT_WAIT_US);
+        clock_sleep_us(EVICT_WAIT_US);
     }
     return true;
 }

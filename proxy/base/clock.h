@@ -10,4 +10,6 @@
 uint64_t clock_mono_us(void);
 /* Milliseconds since the Unix epoch; may jump when an administrator sets the clock. */
 int64_t clock_wall_ms(void);
+/* Sleeps at least so long. Service threads only: a worker never waits. */
+void clock_sleep_us(uint64_t us);
 #endif
