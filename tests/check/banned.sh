@@ -5,8 +5,7 @@ import re
 import sources
 
 NEVER = ("strcpy strcat sprintf vsprintf strncpy strncat strtok gets atoi atol atoll atof alloca signal setjmp longjmp "
-         "localtime gmtime ctime asctime strerror rand srand random system popen tmpnam mktemp bcopy index "
-         "sleep usleep").split()
+         "localtime gmtime ctime asctime strerror rand srand random system popen tmpnam mktemp").split()
 ONLY = [  # calls, the one place, why
     ("malloc calloc realloc free strdup strndup asprintf vasprintf reallocarray", r"proxy/base/", "use mem_*"),
     (r"pthread_mutex_\w+ pthread_cond_\w+ pthread_rwlock_\w+ pthread_spin_\w+", r"proxy/base/", "use lock_* and cond_*"),
