@@ -184,7 +184,8 @@ static uint64_t disk_property(struct disk *disk, int family, const char *name)
 
 bool disk_has_failed(struct disk *disk)
 {
-    return !disk->is_open || disk_property(disk, FAMILY_DEFAULT, "rocksdb.background-errors") > 0;
+    return !disk->is_open || disk->has_write_error ||
+           disk_property(disk, FAMILY_DEFAULT, "rocksdb.background-errors") > 0;
 }
 
 /* ---- writes: the writer thread only, so db cannot go away under them ---- */
@@ -266,6 +267,9 @@ static enum err disk_write(struct disk *disk, const rocksdb_writeoptions_t *opti
         }
     }
     rocksdb_writebatch_clear(batch);
+    if (error != NULL && strncmp(error, "Result incomplete", 17) != 0) {
+        disk->has_write_error = true;
+    }
     return error == NULL ? ERR_OK : disk_trouble("store_write", error);
 }
 
@@ -292,8 +296,16 @@ enum err disk_write_idx(struct disk *disk, bool sync)
         disk->idx_bytes = 0;
         return disk_write(disk, sync ? disk->write_sync : disk->write_idx, disk->idx);
     }
+    /* A log whose last write failed must not be synced: RocksDB 7.8 asserts, and ends the process.
+     */
+    if (sync && disk_has_failed(disk)) {
+        return ERR_IO;
+    }
     if (sync) {
         rocksdb_flush_wal(disk->db, 1, &error);
+    }
+    if (error != NULL) {
+        disk->has_write_error = true;
     }
     return error == NULL ? ERR_OK : disk_trouble("store_write", error);
 }

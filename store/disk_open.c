@@ -151,6 +151,7 @@ static enum err disk_try_open(struct disk *disk)
     lock_acquire(&disk->lock);
     disk->db = db;
     disk->is_open = true;
+    disk->has_write_error = false;
     lock_release(&disk->lock);
     return ERR_OK;
 }

@@ -13,8 +13,10 @@ struct disk {
     char *db_path;
     struct lock lock; /* LOCK_QUEUE: users and is_open */
     struct cond idle;
-    unsigned users; /* [lock] reads under way */
-    bool is_open;   /* [lock] */
+    unsigned users;       /* [lock] reads under way */
+    bool is_open;         /* [lock] */
+    bool has_write_error; /* the writer's: since it was opened; RocksDB aborts when such a log is
+                             synced */
     rocksdb_t *db;
     rocksdb_column_family_handle_t *families[3];
     rocksdb_options_t *db_options, *idx_options, *body_options;
