@@ -125,8 +125,21 @@ enum exchange_next exchange_disk(struct exchange *x)
     return EXCHANGE_PARK; /* on_loaded moves on */
 }
 
+static bool only_if_cached(const struct exchange *x)
+{
+    return http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED);
+}
+
+static enum exchange_next fail_not_cached(struct exchange *x)
+{
+    return exchange_fail(x, 504, "only-if-cached, and it is not in the cache");
+}
+
 static enum exchange_next pass_for(struct exchange *x, enum http_reason reason)
 {
+    if (only_if_cached(x)) {
+        return fail_not_cached(x);
+    }
     x->reason = (uint8_t)reason;
     x->forward = HTTP_FORWARD_BYPASS;
     x->result = RESULT_PASS;
@@ -135,8 +148,8 @@ static enum exchange_next pass_for(struct exchange *x, enum http_reason reason)
 
 static enum exchange_next absent(struct exchange *x, const struct store_lookup *lookup)
 {
-    if (http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)) {
-        return exchange_fail(x, 504, "only-if-cached, and it is not in the cache");
+    if (only_if_cached(x)) {
+        return fail_not_cached(x);
     }
     note_absence(x, lookup->absence);
     if (http_directives_has(&x->directives, HTTP_CC_NO_STORE)) {
@@ -173,6 +186,9 @@ static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup
         x->load = store_load_start(x->env->store, lookup, loop_mailbox(x->env->loop), on_loaded, x);
         return EXCHANGE_GO;
     case STORE_PASS:
+        if (http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)) {
+            return absent(x, lookup);
+        }
         return pass_for(x, HTTP_REASON_HIT_FOR_PASS);
     case STORE_ABSENT:
         return absent(x, lookup);

@@ -13,6 +13,8 @@
 #define EXCHANGE_ARENA_LIMIT (256u * 1024u)
 /* A request that is sent back to the lookup more often goes to the origin by itself. */
 #define EXCHANGE_LOOKUPS_MAX 6
+/* Lines of a stored head: what an origin may send (256) and our own. */
+#define EXCHANGE_FIELDS_MAX 264
 
 enum exchange_step {
     EXCHANGE_STEP_ADMIT,

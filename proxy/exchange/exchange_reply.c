@@ -111,7 +111,7 @@ static enum exchange_next start(struct exchange *x, struct span head, struct ext
 static enum exchange_next reply_not_modified(struct exchange *x, struct extra *extra, char *base)
 {
     struct buf head;
-    struct http_field items[256];
+    struct http_field items[EXCHANGE_FIELDS_MAX];
     struct http_fields fields;
     unsigned status;
     http_fields_init(&fields, items, ARRAY_LEN(items));
@@ -140,7 +140,7 @@ static enum exchange_next reply_part(struct exchange *x, const struct http_range
                                      struct extra *extra, char *base)
 {
     struct buf head;
-    struct http_field items[256];
+    struct http_field items[EXCHANGE_FIELDS_MAX];
     struct http_fields fields;
     unsigned status;
     char range[HTTP_CONTENT_RANGE_BYTES];

@@ -49,6 +49,9 @@ static bool may_send_stale(const struct exchange *x, uint32_t code)
 static enum exchange_next origin_failed(struct exchange *x, uint32_t code)
 {
     exchange_release(x);
+    if (x->stale == NULL && code == FILL_CODE_STALE) {
+        return exchange_go(x, EXCHANGE_STEP_LOOKUP); /* it was about another variant */
+    }
     if (x->stale != NULL && may_send_stale(x, code)) {
         struct store_object *stale = x->stale;
         x->stale = NULL;

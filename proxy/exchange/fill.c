@@ -103,6 +103,12 @@ static enum fetch_flow on_data(void *ctx, struct span data)
     return FETCH_GO;
 }
 
+/* Its client left, and what comes is neither stored nor read by anybody: it may be endless. */
+static bool fill_is_for_nobody(const struct fill *fill)
+{
+    return fill->owner == NULL && fill->lead != NULL && store_lead_is_abandoned(fill->lead);
+}
+
 static void on_batch(void *ctx)
 {
     struct fill *fill = ctx;
@@ -116,7 +122,9 @@ static void on_batch(void *ctx)
     } else if (fill->lead != NULL) {
         store_lead_flush(fill->lead);
     }
-    if (fill->owner != NULL && !fill->restart) {
+    if (fill_is_for_nobody(fill)) {
+        fill_kill(fill);
+    } else if (fill->owner != NULL && !fill->restart) {
         exchange_drive(fill->owner); /* may end us */
     }
 }
@@ -135,7 +143,7 @@ static enum fetch_flow on_upload(void *ctx, char *out, size_t size, size_t *coun
     struct span bytes;
     *count = 0;
     if (fill->owner == NULL) {
-        return FETCH_CANCEL;
+        return fill_fail_later(fill, FILL_CODE_INTERNAL);
     }
     switch (stream_body_next(fill->owner->stream, &bytes)) {
     case STREAM_BODY_BYTES:
@@ -180,7 +188,9 @@ static void on_done(void *ctx, const struct fetch_result *result)
         histogram_add(&counters->origin_first_byte, result->first_byte_us);
     }
     if (result->fault == FETCH_OK && fill->restart) {
-        fill->restart = false;
+        /* Nothing is known of the second answer yet. */
+        fill->restart = fill->head_done = fill->complete = false;
+        fill->length = STORE_LENGTH_UNKNOWN;
         store_object_unref(&fill->stale);
         fill_fetch(fill);
         return;
@@ -200,6 +210,10 @@ static void on_resume(void *ctx)
 {
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
+    if (fill_is_for_nobody(fill) && !fill->failed) {
+        fill_kill(fill);
+        return;
+    }
     if (fill->paused && fill->fetch != NULL && fill->lead != NULL &&
         !store_lead_must_pause(fill->lead)) {
         fill->paused = false;

@@ -59,7 +59,7 @@ static enum fetch_flow on_not_modified(struct fill *fill, const struct http_resp
     buf_init(&head, FILL_HEAD_LIMIT);
     enum http_merge merged = http_condition_merge_dated(
         &head, store_object_head(fill->stale), response, loop_wall_ms(fill->env->loop) / 1000);
-    struct http_field items[256];
+    struct http_field items[EXCHANGE_FIELDS_MAX];
     struct http_response renewed = {.minor_version = 1};
     http_fields_init(&renewed.fields, items, ARRAY_LEN(items));
     if (merged != HTTP_MERGE_DONE ||

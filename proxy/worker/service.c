@@ -24,6 +24,8 @@
 
 #define BACKLOG 4096
 #define TOP_WINDOW_S 300
+#define SETTLE_TURNS 2000u
+#define SETTLE_TURN_US 1000u
 #define WORKERS_MAX 256u
 #define LISTENS_MAX 64u
 
@@ -219,6 +221,22 @@ static void note_reload(struct service *service, bool ok, struct buf *text)
     lock_release(&service->conf_lock);
 }
 
+/* So that a reload is in force when it is answered. Bounded: a worker in a long round is no fault.
+ */
+static void wait_settled(const struct service *service)
+{
+    for (unsigned turn = 0; turn < SETTLE_TURNS; turn++) {
+        bool settled = true;
+        for (unsigned i = 0; i < service->worker_count; i++) {
+            settled = settled && worker_is_settled(service->workers[i]);
+        }
+        if (settled) {
+            return;
+        }
+        clock_sleep_us(SETTLE_TURN_US);
+    }
+}
+
 static void put_in_force(struct service *service, struct conf *conf)
 {
     lock_acquire(&service->conf_lock);
@@ -231,6 +249,7 @@ static void put_in_force(struct service *service, struct conf *conf)
     }
     apply_logs(service, conf);
     store_set_memory(service->store, conf->store.memory_bytes);
+    wait_settled(service);
 }
 
 static bool reload_now(struct service *service, struct buf *text, struct buf *json)

@@ -32,6 +32,7 @@ struct worker {
     struct loop_timer tick;
     uint64_t ticked_requests;
     _Atomic bool drained;
+    _Atomic unsigned conf_pending; /* given by worker_apply, not yet in force */
     _Atomic uint64_t figures[4];
     struct mail drain_mail;
 };
@@ -84,6 +85,7 @@ static void on_apply(struct mail *mail)
         use_conf(worker, apply->conf);
         listener_set_limits(worker->listeners, &limits);
     }
+    atomic_fetch_sub(&worker->conf_pending, 1);
     conf_unref(apply->conf);
     mem_free(apply);
 }
@@ -94,7 +96,13 @@ void worker_apply(struct worker *worker, struct conf *conf)
     apply->mail.deliver = on_apply;
     apply->worker = worker;
     apply->conf = conf_ref(conf);
+    atomic_fetch_add(&worker->conf_pending, 1);
     mailbox_post(loop_mailbox(worker->loop), &apply->mail);
+}
+
+bool worker_is_settled(const struct worker *worker)
+{
+    return atomic_load(&worker->conf_pending) == 0;
 }
 
 static void on_drained(void *ctx)

@@ -34,6 +34,8 @@ struct worker *worker_new(const struct worker_options *options);
 MUST_USE enum err worker_start(struct worker *worker);
 /* New settings for new requests. Takes a reference of its own. */
 void worker_apply(struct worker *worker, struct conf *conf);
+/* Has it taken every configuration it was given? */
+bool worker_is_settled(const struct worker *worker);
 /* Stops accepting and lets the responses under way end; worker_is_drained tells. */
 void worker_drain(struct worker *worker);
 bool worker_is_drained(const struct worker *worker);
