@@ -183,6 +183,20 @@ static bool is_selective(const struct exchange *x, const struct http_stored *fac
            (x->source == BYTES_CACHE || x->stored || x->result == RESULT_MISS) && x->looked_up;
 }
 
+/* The stored response as it is. One that came in chunks has no length in its head, but by now one
+ * that is known. */
+static enum exchange_next reply_plain(struct exchange *x, const struct http_stored *facts,
+                                      struct extra *extra, char *base)
+{
+    if ((facts->flags & HTTP_STORED_NO_LENGTH) != 0 && x->end_known &&
+        http_status_has_body(facts->status) && (!x->body_none || x->source == BYTES_CACHE)) {
+        extra_put(extra, SPAN("Content-Length: "));
+        extra_number(extra, x->end);
+        extra_put(extra, SPAN("\r\n"));
+    }
+    return start(x, store_object_head(x->object), extra, base);
+}
+
 static enum exchange_next reply_selective(struct exchange *x, const struct http_stored *facts,
                                           struct extra *extra, char *base)
 {
@@ -204,7 +218,7 @@ static enum exchange_next reply_selective(struct exchange *x, const struct http_
             break;
         }
     }
-    return start(x, store_object_head(x->object), extra, base);
+    return reply_plain(x, facts, extra, base);
 }
 
 enum exchange_next exchange_serve(struct exchange *x, struct store_object *object,
@@ -256,7 +270,7 @@ enum exchange_next exchange_reply(struct exchange *x)
     if (UNLIKELY(is_selective(x, facts))) {
         return reply_selective(x, facts, &extra, room);
     }
-    return start(x, store_object_head(x->object), &extra, room);
+    return reply_plain(x, facts, &extra, room);
 }
 
 /* ---- a page of our own ---- */

@@ -247,6 +247,9 @@ static uint16_t freshness_flags(const struct http_fields *fields,
     if (http_fields_has(fields, HTTP_FIELD_VARY)) {
         flags |= HTTP_STORED_VARIES;
     }
+    if (!http_fields_has(fields, HTTP_FIELD_CONTENT_LENGTH)) {
+        flags |= HTTP_STORED_NO_LENGTH;
+    }
     return flags;
 }
 

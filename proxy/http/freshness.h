@@ -22,7 +22,8 @@ enum http_stored_flag {
     HTTP_STORED_PURGED = 1u << 5,          /* soft purge made it stale */
     HTTP_STORED_IMMUTABLE = 1u << 6,
     HTTP_STORED_VARIES = 1u << 7,
-    HTTP_STORED_NO_DATE = 1u << 8, /* the origin sent no valid Date; date_s is the receipt */
+    HTTP_STORED_NO_DATE = 1u << 8,   /* the origin sent no valid Date; date_s is the receipt */
+    HTTP_STORED_NO_LENGTH = 1u << 9, /* no Content-Length in the head: whoever serves it adds one */
 };
 
 /* Where lifetime_s came from. */

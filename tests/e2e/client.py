@@ -65,6 +65,7 @@ class Client:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.ended = False
+        self.version = None
 
     def close(self):
         self.socket.close()
@@ -83,6 +84,7 @@ class Client:
 
     def request(self, target="/", method="GET", host="site.test", headers=(), body=None, version="HTTP/1.1"):
         """Sends one request; host None leaves the field out."""
+        self.version = version
         lines = [f"{method} {target} {version}"]
         if host is not None:
             lines.append(f"Host: {host}")
@@ -161,6 +163,8 @@ class Client:
             response.body = self.read_some(int(lengths[0]))
             response.complete = len(response.body) == int(lengths[0])
         else:
+            if self.version == "HTTP/1.1":
+                raise ProtocolError(f"neither length nor chunks: {response.raw_head!r}")
             response.framing = "close"
             while self.fill():
                 pass

@@ -142,3 +142,32 @@ def test_other_variant_behind_a_failed_validation(t):
         same((response.status, response.body), (200, b"in de"))
         response = other.read_response()
         same((response.status, response.body), (200, b"in fr"), "the other variant")
+
+
+def test_chunks_become_a_length(t):
+    """Three hits of what came in chunks on one kept connection: from memory, behind a 304, and after a restart."""
+    small, large = content("small", 900), content("large", 700_000)
+    origin = t.origin({"/small": reply(small, cache="max-age=600", chunked=True),
+                       "/large": reply(large, cache="max-age=600", chunked=True),
+                       "/stale": reply(small, cache="max-age=0", etag='"s"', chunked=True)})
+    larder = t.larder(origin)
+    wanted = {"/small": small, "/large": large, "/stale": small}
+
+    def ask(method="GET", version="HTTP/1.1", headers=()):
+        with larder.client(timeout=10) as client:
+            for target, body in wanted.items():
+                client.request(target, method, version=version,
+                               headers=[*headers, ("Connection", "keep-alive")])
+                response = client.read_response(method)
+                same(response.status, 200, target)
+                same(response.get("Content-Length"), str(len(body)), f"length of {method} {target}")
+                if method == "GET":
+                    same_body(response, body)
+    for target, body in wanted.items():
+        same_body(larder.fetch(target), body)
+    ask()
+    ask(version="HTTP/1.0")
+    larder.restart()
+    ask()
+    wanted.pop("/stale")
+    ask("HEAD")
