@@ -437,11 +437,15 @@ static void flags(void **state)
                                  "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n" DATE),
                      NOW_MS, NOW_MS, &options);
     assert_int_equal(stored.flags, HTTP_STORED_HAS_ETAG | HTTP_STORED_HAS_LAST_MODIFIED |
-                                       HTTP_STORED_IMMUTABLE | HTTP_STORED_VARIES);
+                                       HTTP_STORED_IMMUTABLE | HTTP_STORED_VARIES |
+                                       HTTP_STORED_NO_LENGTH);
     assert_int_equal(stored.last_modified_s, NOW_S);
     stored = stored_of("max-age=1");
-    assert_int_equal(stored.flags, 0);
+    assert_int_equal(stored.flags, HTTP_STORED_NO_LENGTH);
     assert_int_equal(stored.last_modified_s, HTTP_DATE_NONE);
+    http_stored_init(&stored, response_of(&message, "200 OK\r\nContent-Length: 0\r\n" DATE), NOW_MS,
+                     NOW_MS, &options);
+    assert_int_equal(stored.flags, 0);
 }
 
 static void invalidation(void **state)
