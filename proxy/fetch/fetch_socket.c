@@ -142,6 +142,11 @@ curl_socket_t fetch_socket_open(void *ctx, curlsocktype purpose, struct curl_soc
         (void)close(fd);
         return CURL_SOCKET_BAD;
     }
+    /* libcurl closes a socket whose connect was given up without telling: what is known of this
+     * descriptor may be of that one. */
+    loop_watch_forget(pool->loop, &sock->watch);
+    list_remove(&sock->port_node);
+    sock->wanted = 0;
     sock->is_ours = true;
     sock->used = false;
     sock->local_port = 0;
