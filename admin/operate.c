@@ -34,6 +34,13 @@ void config_reload_post(struct admin_request *request)
     buf_init(&report, OPERATE_REPORT_MAX_BYTES);
     buf_init(&problems, OPERATE_REPORT_MAX_BYTES);
     log_info("reload_asked", "by=%s", request->who.name);
+    if (service_conf_path(request->admin->service) == NULL) {
+        problem_reply(request, PROBLEM_NO_FILE,
+                      "This larder was started without one, as `larder demo` does.");
+        buf_free(&report);
+        buf_free(&problems);
+        return;
+    }
     bool ok = service_reload(request->admin->service, &report, &problems);
     if (ok) {
         reply_json(request, 200, &json);

@@ -15,9 +15,10 @@ static const struct problem_row {
 } problem_rows[] = {
     [PROBLEM_BAD_REQUEST] = {400, "bad-request", "The request cannot be understood",
                              "The body is not the JSON this address wants, or the query is wrong."},
-    [PROBLEM_LOGIN_NEEDED] = {401, "login-needed", "Who are you?",
+    [PROBLEM_LOGIN_NEEDED] = {401, "login-needed", "A login or a token is needed",
                               "Send `Authorization: Bearer TOKEN`, or log in with `larder "
-                              "dashboard`. Tokens stand in the token file of the admin block."},
+                              "dashboard`. The first start shows a token; the head of the token "
+                              "file says how to add one."},
     [PROBLEM_LOGIN_WRONG] = {401, "login-wrong", "That token or code is not right",
                              "Login codes work once and for five minutes; `larder dashboard` makes "
                              "a new one."},
@@ -29,6 +30,8 @@ static const struct problem_row {
     [PROBLEM_NOT_FOUND] = {404, "not-found", "There is nothing at this address", "Check the path."},
     [PROBLEM_METHOD] = {405, "method", "This address does not take that method",
                         "The Allow header lists the methods it takes."},
+    [PROBLEM_NO_FILE] = {409, "no-file", "There is no configuration file to read again",
+                         "Only what `larder run` serves can be reloaded."},
     [PROBLEM_TOO_LARGE] = {413, "too-large", "The body is too large", "Send less at a time."},
     [PROBLEM_MEDIA_TYPE] = {415, "media-type", "The body must be JSON",
                             "Send `Content-Type: application/json`."},

@@ -139,6 +139,16 @@ static struct conf *make_conf(struct demo *demo)
     return conf;
 }
 
+/* The program's own path: after the quickstart it is in no folder of PATH. */
+static void print_more_links(const struct demo *demo)
+{
+    char program[PATH_MAX] = "";
+    ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    program[len > 0 ? len : 0] = '\0';
+    printf("more links    %s dashboard --socket %s/admin.sock\n", len > 0 ? program : "larder",
+           demo->folder);
+}
+
 static void on_started(void *ctx, struct service *service, struct admin *admin)
 {
     struct demo *demo = ctx;
@@ -153,13 +163,15 @@ static void on_started(void *ctx, struct service *service, struct admin *admin)
     } else {
         printf("origin        %s\n", demo->origin_url);
     }
-    printf("proxy         http://127.0.0.1:%u\n", demo->port);
+    printf("proxy         http://127.0.0.1:%u%s\n", demo->port,
+           demo->origin != NULL ? "" : "      (and on this machine's other addresses)");
     printf("dashboard     http://127.0.0.1:%u/#login=%s      (one use, 5 min)\n", demo->admin_port,
            code);
-    printf("more links    larder dashboard --socket %s/admin.sock\n", demo->folder);
-    printf("a miss        curl -i http://127.0.0.1:%u/hello\n", demo->port);
-    printf("then a hit    curl -i http://127.0.0.1:%u/hello        (watch Cache-Status)\n",
-           demo->port);
+    print_more_links(demo);
+    const char *path = demo->origin != NULL ? "hello" : "";
+    printf("a miss        curl -i http://127.0.0.1:%u/%s        (watch Cache-Status)\n", demo->port,
+           path);
+    printf("then a hit    curl -i http://127.0.0.1:%u/%s\n", demo->port, path);
     printf(demo->temporary ? "Ctrl-C stops everything and removes %s\n"
                            : "Ctrl-C stops; what is cached stays in %s\n",
            demo->folder);
@@ -200,6 +212,7 @@ static int run(struct demo *demo)
 int demo_run(const struct demo_options *options)
 {
     struct demo demo = {.options = options};
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* in order with standard error, also in a pipe */
     if (!make_folder(&demo)) {
         return 1;
     }

@@ -218,7 +218,7 @@ void client_explain(unsigned status, const struct buf *reply)
         return;
     }
     const char *report = client_text(json, "report");
-    cli_error("%s; %s", client_text(json, "title"), client_text(json, "detail"));
+    cli_error("%s. %s", client_text(json, "title"), client_text(json, "detail"));
     if (report[0] != '\0') {
         cli_print_safe(stderr, report);
     } else {

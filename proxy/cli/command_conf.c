@@ -87,13 +87,13 @@ int command_demo(struct cli_args *args)
     return args->ops->demo(&demo);
 }
 
-static int config_show(const struct cli_args *args)
+static int config_show(const struct cli_args *args, const char *path)
 {
     struct conf *conf = NULL;
     struct buf text;
     struct conf_report *report = conf_report_new();
 
-    if (conf_load(conf_path(args), &conf, report) != ERR_OK) {
+    if (conf_load(path, &conf, report) != ERR_OK) {
         print_report(report, false, stderr);
         conf_report_free(report);
         return 1;
@@ -129,9 +129,13 @@ int command_config(struct cli_args *args)
     if (strcmp(what, "ref") == 0) {
         return config_ref(args);
     }
-    if (strcmp(what, "show") == 0 && args->rest_count == 1) {
-        return config_show(args);
+    if (strcmp(what, "show") == 0) {
+        if (args->rest_count > 1 && args->value[FLAG_CONFIG] != NULL) {
+            cli_error("two files to show; give one");
+            return 2;
+        }
+        return config_show(args, args->rest_count > 1 ? args->rest[1] : conf_path(args));
     }
-    cli_error("config what? `larder config show` or `larder config ref [DIRECTIVE]`");
+    cli_error("config what? `larder config show [FILE]` or `larder config ref [DIRECTIVE]`");
     return 2;
 }

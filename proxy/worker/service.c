@@ -196,11 +196,16 @@ static enum access_log_format format_of(const struct conf_access_log *access)
     return access->format == CONF_LOG_JSON ? ACCESS_LOG_JSON : ACCESS_LOG_COMBINED;
 }
 
-static void apply_logs(struct service *service, const struct conf *conf)
+static void apply_error_log(const struct conf *conf)
 {
     if (log_open(conf->log.error.path, conf->log.error.level) != ERR_OK) {
         log_error("error_log_open", "path=\"%s\"", conf->log.error.path);
     }
+}
+
+static void apply_logs(struct service *service, const struct conf *conf)
+{
+    apply_error_log(conf);
     if (access_log_configure(service->log, format_of(&conf->log.access), conf->log.access.path) !=
         ERR_OK) {
         log_error("access_log_open", "path=\"%s\"", conf->log.access.path);
@@ -444,6 +449,7 @@ struct service *service_new(const struct service_options *options, char *error, 
         mem_free(service);
         return NULL;
     }
+    apply_error_log(conf); /* what the store has to say belongs there too */
     service->store = open_store(conf);
     service->top = top_new(TOP_WINDOW_S);
     CHECK(build_workers(service, options, fds));
