@@ -13,7 +13,7 @@ if [ -n "$missing" ]; then
 fi
 tools=$root/build/bench
 mkdir -p "$tools"
-for name in origin load; do
+for name in origin load warm; do
     if [ ! -x "$tools/$name" ] || [ -n "$(find "$here/$name.c" "$here/body.h" -newer "$tools/$name")" ]; then
         gcc -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$tools/$name" "$here/$name.c" -lm
     fi
