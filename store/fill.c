@@ -350,6 +350,22 @@ static enum err fill_check_length(struct store_lead *lead, size_t more)
     return ERR_OK;
 }
 
+char *store_lead_place(struct store_lead *lead, size_t *room)
+{
+    CHECK_OBJ(lead, LEAD_MAGIC);
+    uint32_t i = (uint32_t)(lead->written / STORE_PIECE_BYTES);
+    uint32_t used = (uint32_t)(lead->written % STORE_PIECE_BYTES);
+    uint64_t length = store_object_length(lead->object);
+
+    if (length == STORE_LENGTH_UNKNOWN || lead->written >= length ||
+        fill_make_room(lead, i, used) != ERR_OK) {
+        return NULL;
+    }
+    struct chunk *chunk = lead->object->flow->slots[i].chunk;
+    *room = chunk->cap - used;
+    return chunk->bytes + used;
+}
+
 enum err store_lead_append(struct store_lead *lead, struct span data)
 {
     CHECK_OBJ(lead, LEAD_MAGIC);
@@ -367,7 +383,9 @@ enum err store_lead_append(struct store_lead *lead, struct span data)
         struct chunk *chunk = flow->slots[i].chunk;
         size_t room = chunk->cap - used;
         size_t n = data.len < room ? data.len : room;
-        memcpy(chunk->bytes + used, data.ptr, n);
+        if (data.ptr != chunk->bytes + used) { /* not store_lead_place's */
+            memcpy(chunk->bytes + used, data.ptr, n);
+        }
         data.ptr += n;
         data.len -= n;
         lead->written += n;

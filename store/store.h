@@ -175,6 +175,9 @@ void store_lead_detach(struct store_lead *lead, unsigned pass_ms);
 /* Copies bytes to the end of the body. ERR_LIMIT: over length or max_object_bytes (abort it);
  * ERR_NOMEM: abort it. */
 MUST_USE enum err store_lead_append(struct store_lead *lead, struct span data);
+/* Where the next bytes of a body of known length will stand: written there, and then appended with
+ * just that pointer, they are not copied. NULL: append from anywhere. */
+char *store_lead_place(struct store_lead *lead, size_t *room);
 /* Wakes the readers: once after each batch of appends. */
 void store_lead_flush(struct store_lead *lead);
 /* Should the origin be held back? A private fill: its reader lags by more than two pieces. A shared

@@ -2,9 +2,8 @@
  * fill - drives one fetch and keeps the leader's promise: every lead ends in commit, refresh or
  * abort.
  *
- * libcurl must not be re-entered from its own callbacks, and an owner that is driven may start
- * another fetch. So head and data only feed the store; the owner is driven from batch, done, or the
- * deferred task.
+ * Head and data only feed the store, so that what was read at once is passed on at once: the owner
+ * is driven from batch, done, or the deferred task.
  */
 #include "exchange/fill.h"
 
@@ -101,6 +100,16 @@ static enum fetch_flow on_data(void *ctx, struct span data)
         return FETCH_PAUSE;
     }
     return FETCH_GO;
+}
+
+static char *on_place(void *ctx, size_t *room)
+{
+    struct fill *fill = ctx;
+    CHECK_OBJ(fill, FILL_MAGIC);
+    if (fill->lead == NULL || fill->refreshed != NULL || fill->restart) {
+        return NULL;
+    }
+    return store_lead_place(fill->lead, room);
 }
 
 /* Its client left, and what comes is neither stored nor read by anybody: it may be endless. */
@@ -229,6 +238,7 @@ static void fill_fetch(struct fill *fill)
         .informational = on_informational,
         .head = fill_on_head,
         .data = on_data,
+        .place = on_place,
         .batch = on_batch,
         .done = on_done,
         .body = on_upload,

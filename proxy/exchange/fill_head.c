@@ -1,6 +1,6 @@
 /*
  * fill_head - what the origin's head means: may it be shared, does it renew what we have, what does
- * it invalidate (RFC 9111 3, 4.3.3, 4.3.4, 4.4). Runs inside libcurl's callback: feeds the store,
+ * it invalidate (RFC 9111 3, 4.3.3, 4.3.4, 4.4). Runs inside the fetch's reading: feeds the store,
  * drives nobody.
  */
 #include "base/buf.h"

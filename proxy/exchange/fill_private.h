@@ -35,7 +35,7 @@ struct fill {
     struct arena arena;
 };
 
-/* From head or data: ends the fill with this code once libcurl has returned. */
+/* From head or data: ends the fill with this code once the fetch has returned. */
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code);
 /* fill_head.c: the origin's final head has come. */
 enum fetch_flow fill_on_head(void *ctx, const struct http_response *response);

@@ -1,278 +1,236 @@
 /*
- * fetch - one transfer: what libcurl's callbacks do.
- *
- * libcurl hands on whatever an origin sends, line by line. The raw lines are put together again and
- * judged as one head by the strict parser; nothing is believed before. A refused head ends the
- * transfer inside libcurl, which closes the connection then. Lines after the final head are
- * trailers: ignored.
- *
- * Pausing: libcurl keeps and repeats data for which a callback says "pause", so the piece the
- * handler took is accepted, and the next one refused.
+ * fetch - life of one request to an origin: start, cancel, resume, deadline, the second try, the
+ * end. What goes out is in fetch_request.c, what comes in in fetch_response.c.
  */
 #include "fetch/fetch.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
 
 #include "base/mem.h"
 #include "fetch/fetch_private.h"
-#include "http/status.h"
 
 #define FETCH_MAGIC 0x66657463u
+/* libcurl's own timer ends a connect; ours stands behind it. */
+#define FETCH_CONNECT_GRACE_US 1000000u
 
-static void fetch_fault_set(struct fetch *fetch, enum fetch_fault fault, const char *detail)
+/* ---- the end ---- */
+
+static void fetch_free(struct fetch *fetch)
 {
-    if (fetch->result.fault == FETCH_OK) {
-        fetch->result.fault = fault;
-        (void)snprintf(fetch->result.detail, sizeof(fetch->result.detail), "%.*s",
-                       (int)sizeof(fetch->result.detail) - 1, detail == NULL ? "" : detail);
-    }
+    fetch->magic = 0;
+    mem_free(fetch->text);
+    mem_free(fetch->head);
+    mem_free(fetch);
 }
 
-/* False: the transfer ends here. */
-static bool fetch_flow_apply(struct fetch *fetch, enum fetch_flow flow)
+/* Out of everything, and aside for the next request. */
+static void fetch_release(struct fetch *fetch)
 {
-    switch (flow) {
-    case FETCH_GO:
-        break;
-    case FETCH_PAUSE:
-        fetch->paused = true;
-        break;
-    case FETCH_CANCEL:
-        fetch->cancelled = true;
-        break;
-    }
-    if (fetch->cancelled) {
-        fetch_work(fetch, &fetch->pool->doomed);
-        return false;
-    }
-    return true;
-}
-
-/* libcurl waits for the rest of a request body that may never come, although the response is
- * through. Ends such a transfer; its connection is not used again. A chunked response's end only
- * libcurl sees: it gives up the body by itself after a status of 300 or more, but not while that is
- * paused. */
-static void fetch_early_check(struct fetch *fetch)
-{
-    const struct http_response *response = &fetch->response;
     struct fetch_pool *pool = fetch->pool;
 
-    if (!fetch->has_body || fetch->body_ended || fetch->cancelled) {
+    CHECK_OBJ(fetch, FETCH_MAGIC);
+    if (fetch->conn != NULL) {
+        fetch_conn_close(fetch->conn);
+        fetch->conn = NULL;
+    }
+    loop_timer_clear(&fetch->deadline);
+    list_remove(&fetch->work_node);
+    list_remove(&fetch->node);
+    pool->figures.active--;
+    mem_free(fetch->piece);
+    mem_free(fetch->held);
+    if (pool->spare_count >= FETCH_SPARES_MAX || fetch->text_capacity > FETCH_TEXT_BYTES_KEPT ||
+        fetch->head_capacity > FETCH_TEXT_BYTES_KEPT) {
+        fetch_free(fetch);
         return;
     }
-    bool is_complete = !http_status_has_body(response->status) ||
-                       (response->has_content_length && !response->chunked &&
-                        fetch->result.received_bytes >= response->content_length);
-    if (is_complete) {
-        fetch_work(fetch, &pool->early);
-    } else if (fetch->body_paused && response->status >= 300) {
-        fetch->body_paused = false;
-        fetch_work(fetch, &pool->resumed);
-        loop_task_defer(pool->loop, &pool->task);
-    }
+    list_push_front(&pool->spares, &fetch->node);
+    pool->spare_count++;
 }
 
-/* ---- heads ---- */
-
-static bool fetch_head_append(struct fetch *fetch, const char *data, size_t len)
+static void fetch_result_set(struct fetch *fetch, enum fetch_fault fault, const char *detail)
 {
-    size_t wanted = fetch->head_len + len;
-
-    if (wanted > fetch->pool->options.head_bytes_max) {
-        fetch_fault_set(fetch, FETCH_BAD_RESPONSE, "response head too large");
-        return false;
-    }
-    if (wanted > fetch->head_capacity) {
-        size_t capacity = wanted * 2 > 2048 ? wanted * 2 : 2048;
-        char *grown = mem_try_resize(fetch->head, capacity);
-        if (grown == NULL) {
-            fetch_fault_set(fetch, FETCH_INTERNAL, "no memory for the response head");
-            return false;
-        }
-        fetch->head = grown;
-        fetch->head_capacity = capacity;
-    }
-    memcpy(fetch->head + fetch->head_len, data, len);
-    fetch->head_len = wanted;
-    return true;
-}
-
-static bool fetch_head_informational(struct fetch *fetch)
-{
-    struct span head = span_of(fetch->head, fetch->head_len);
-
-    /* Nobody asked for an upgrade. */
-    if (fetch->response.status == 101) {
-        fetch_fault_set(fetch, FETCH_BAD_RESPONSE, "101 without an upgrade");
-        return false;
-    }
-    if (++fetch->informational_count > FETCH_INFORMATIONAL_MAX) {
-        fetch_fault_set(fetch, FETCH_BAD_RESPONSE, "too many 1xx responses");
-        return false;
-    }
-    if (fetch->response.status != 100 && fetch->handler->informational != NULL) {
-        fetch->handler->informational(fetch->ctx, head);
-    }
-    fetch->head_len = 0;
-    return fetch_flow_apply(fetch, FETCH_GO);
-}
-
-static bool fetch_head_complete(struct fetch *fetch)
-{
+    struct fetch_result *result = &fetch->result;
     struct fetch_pool *pool = fetch->pool;
-    struct http_response *response = &fetch->response;
-    const struct http_limits limits = {.head_bytes = pool->options.head_bytes_max,
-                                       .fields_count = FETCH_FIELDS_MAX};
 
-    fetch->activity_us = loop_now_us(pool->loop);
-    memset(response, 0, sizeof(*response));
-    http_fields_init(&response->fields, pool->items, FETCH_FIELDS_MAX);
-    if (http_response_parse(response, span_of(fetch->head, fetch->head_len), &limits) !=
-        HTTP_PARSE_DONE) {
-        fetch_fault_set(fetch, FETCH_BAD_RESPONSE, response->error_reason);
-        return false;
+    result->total_us = loop_now_us(pool->loop) - fetch->start_us;
+    if (result->fault == FETCH_OK && fault != FETCH_OK) {
+        result->fault = fault;
+        (void)snprintf(result->detail, sizeof(result->detail), "%s", detail == NULL ? "" : detail);
     }
-    if (response->status < 200) {
-        return fetch_head_informational(fetch);
+    for (char *at = result->detail; *at != '\0'; at++) {
+        if (*at < 0x20 || *at > 0x7e) {
+            *at = '?';
+        }
     }
-    fetch->head_done = true;
-    fetch->result.head_seen = true;
-    fetch->result.first_byte_us = fetch->activity_us - fetch->start_us;
-    fetch->result.length_certain = response->has_content_length || response->chunked ||
-                                   fetch->is_head || response->status == 204 ||
-                                   response->status == 304;
-    fetch_dirty(fetch);
-    bool goes_on = fetch_flow_apply(fetch, fetch->handler->head(fetch->ctx, response));
-    fetch_early_check(fetch);
-    return goes_on;
+    if (fetch->connected) {
+        *(result->reused_connection ? &pool->figures.reused : &pool->figures.connects) += 1;
+    }
 }
 
-size_t fetch_on_head(char *data, size_t size, size_t count, void *ctx)
+void fetch_end(struct fetch *fetch, enum fetch_fault fault, const char *detail, bool keep)
 {
-    struct fetch *fetch = ctx;
-    size_t len = size * count;
-
     CHECK_OBJ(fetch, FETCH_MAGIC);
+    CHECK(!fetch->busy && !fetch->over);
+    struct fetch_conn *conn = fetch->conn;
+
+    fetch->over = true;
     if (fetch->cancelled) {
-        return 0;
+        fetch_release(fetch);
+        return;
     }
-    if (fetch->head_done) {
-        return len;
+    fetch_result_set(fetch, fault, detail);
+    /* The connection is free for others before batch or done starts anything new. */
+    fetch->conn = NULL;
+    bool is_clean = keep && fetch->may_keep && fetch->out_len == 0 &&
+                    (!fetch->has_body || (fetch->body_ended && !fetch->body_given_up));
+    if (conn != NULL && is_clean) {
+        fetch_conn_keep(conn);
+    } else if (conn != NULL) {
+        fetch_conn_close(conn);
     }
-    if (!fetch_head_append(fetch, data, len)) {
-        return 0;
+    loop_timer_clear(&fetch->deadline);
+    fetch->busy = true;
+    if (fetch->dirty) {
+        fetch->dirty = false;
+        fetch->handler->batch(fetch->ctx);
     }
-    bool is_end = (len == 2 && data[0] == '\r' && data[1] == '\n') || (len == 1 && data[0] == '\n');
-    return !is_end || fetch_head_complete(fetch) ? len : 0;
+    if (!fetch->cancelled) {
+        fetch->cancelled = true; /* a cancel from inside done finds nothing to do */
+        fetch->handler->done(fetch->ctx, &fetch->result);
+    }
+    fetch->busy = false;
+    fetch_release(fetch);
 }
 
-/* ---- bodies ---- */
-
-size_t fetch_on_data(char *data, size_t size, size_t count, void *ctx)
+void fetch_cancel(struct fetch **fetch_ptr)
 {
-    struct fetch *fetch = ctx;
-    size_t len = size * count;
+    struct fetch *fetch = *fetch_ptr;
 
+    *fetch_ptr = NULL;
+    if (fetch == NULL) {
+        return;
+    }
     CHECK_OBJ(fetch, FETCH_MAGIC);
     if (fetch->cancelled) {
-        return 0;
+        return; /* from inside done */
+    }
+    fetch->cancelled = true;
+    if (!fetch->busy) {
+        fetch_release(fetch);
+    }
+}
+
+/* ---- going on ---- */
+
+void fetch_work(struct fetch *fetch)
+{
+    if (list_is_empty(&fetch->work_node)) {
+        list_push(&fetch->pool->work, &fetch->work_node);
+    }
+    loop_task_defer(fetch->pool->loop, &fetch->pool->task);
+}
+
+void fetch_resume(struct fetch *fetch)
+{
+    CHECK_OBJ(fetch, FETCH_MAGIC);
+    if (fetch->paused) {
+        fetch->paused = false;
+        fetch_work(fetch);
+    }
+}
+
+void fetch_resume_body(struct fetch *fetch)
+{
+    CHECK_OBJ(fetch, FETCH_MAGIC);
+    if (fetch->body_paused) {
+        fetch->body_paused = false;
+        fetch_work(fetch);
+    }
+}
+
+void fetch_watch(struct fetch *fetch)
+{
+    uint32_t wanted = fetch->paused ? 0 : EPOLLIN;
+
+    if (fetch->out_len > 0) {
+        wanted |= EPOLLOUT;
+    }
+    fetch_socket_watch(fetch->conn, wanted);
+}
+
+void fetch_ready(struct fetch *fetch, uint32_t events)
+{
+    CHECK_OBJ(fetch, FETCH_MAGIC);
+    if ((events & EPOLLOUT) != 0 && !fetch_write(fetch, true)) {
+        return;
+    }
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0) {
+        return;
     }
     if (fetch->paused) {
-        return CURL_WRITEFUNC_PAUSE;
+        fetch_socket_watch(fetch->conn, 0); /* not to be told of its end again and again */
+    } else {
+        (void)fetch_read(fetch);
     }
-    if (!fetch->head_done) {
-        fetch_fault_set(fetch, FETCH_BAD_RESPONSE, "body without a head");
-        return 0;
-    }
-    fetch->activity_us = loop_now_us(fetch->pool->loop);
-    fetch->result.received_bytes += len;
-    fetch_dirty(fetch);
-    enum fetch_flow flow = fetch->handler->data(fetch->ctx, span_of(data, len));
-    if (!fetch_flow_apply(fetch, flow)) {
-        return 0;
-    }
-    fetch_early_check(fetch);
-    return len;
 }
 
-size_t fetch_on_body(char *out, size_t size, size_t count, void *ctx)
+/* What it was put on the work list for. */
+static void fetch_attend(struct fetch *fetch)
 {
-    struct fetch *fetch = ctx;
-    size_t room = size * count;
-    size_t got = 0;
+    if (fetch->result.fault != FETCH_OK) {
+        fetch_end(fetch, fetch->result.fault, NULL, false);
+        return;
+    }
+    if (!fetch->connected) {
+        return; /* resumed before it began */
+    }
+    if (fetch_write(fetch, true) && !fetch->paused) {
+        (void)fetch_read(fetch);
+    }
+}
 
-    CHECK_OBJ(fetch, FETCH_MAGIC);
-    if (fetch->cancelled || !fetch->has_body) {
-        return CURL_READFUNC_ABORT;
+static void fetch_task_run(struct loop_task *task)
+{
+    struct fetch_pool *pool = CONTAINER_OF(task, struct fetch_pool, task);
+    struct list now;
+    struct list *node;
+
+    /* Only what was asked for until now: what comes up meanwhile waits for the next round. */
+    list_init(&now);
+    while ((node = list_pop(&pool->work)) != NULL) {
+        list_push(&now, node);
     }
-    uint64_t left = fetch->body_length - fetch->body_sent;
-    if (fetch->body_length != UINT64_MAX && room > left) {
-        room = (size_t)left;
+    while ((node = list_pop(&now)) != NULL) {
+        fetch_attend(CONTAINER_OF(node, struct fetch, work_node));
     }
-    if (room == 0) {
-        fetch->body_ended = true;
-        return 0;
-    }
-    fetch->activity_us = loop_now_us(fetch->pool->loop);
-    enum fetch_flow flow = fetch->handler->body(fetch->ctx, out, room, &got);
-    if (flow == FETCH_CANCEL || fetch->cancelled) {
-        (void)fetch_flow_apply(fetch, FETCH_CANCEL);
-        return CURL_READFUNC_ABORT;
-    }
-    CHECK(got <= room);
-    if (got == 0 && flow == FETCH_PAUSE) {
-        fetch->body_paused = true;
-        return CURL_READFUNC_PAUSE;
-    }
-    if (got == 0 && fetch->body_length != UINT64_MAX) {
-        /* Fewer bytes than announced: the origin must not wait for the rest, nor see an end. */
-        fetch_fault_set(fetch, FETCH_BODY_BAD, "request body shorter than announced");
-        return CURL_READFUNC_ABORT;
-    }
-    fetch->body_sent += got;
-    fetch->body_ended = got == 0 || fetch->body_sent == fetch->body_length;
-    return got;
+    fetch_multi_run_due(pool);
 }
 
 /* ---- time ---- */
-
-/* The last moment before the request goes out. libcurl takes a kept connection with unread bytes
- * for a good one and would read them as the answer: a response too many, sent to the last request
- * by mistake or in malice, would be given to this one. */
-/* NOLINTNEXTLINE(readability-non-const-parameter): libcurl's type */
-int fetch_on_connected(void *ctx, char *peer, char *local, int peer_port, int local_port)
-{
-    struct fetch *fetch = ctx;
-
-    (void)peer;
-    (void)local;
-    CHECK_OBJ(fetch, FETCH_MAGIC);
-    switch (fetch_line_check(fetch->pool, local_port, peer_port)) {
-    case FETCH_LINE_CLEAN:
-        break;
-    case FETCH_LINE_STALE:
-        fetch->line_stale = true;
-        return CURL_PREREQFUNC_ABORT;
-    case FETCH_LINE_TALKING:
-        fetch_fault_set(fetch, FETCH_BAD_RESPONSE, "the origin spoke before it was asked");
-        return CURL_PREREQFUNC_ABORT;
-    }
-    fetch->connected = true;
-    fetch->activity_us = loop_now_us(fetch->pool->loop);
-    return CURL_PREREQFUNC_OK;
-}
 
 /* What may pass before the next sign of life. */
 static uint64_t fetch_patience_us(const struct fetch *fetch)
 {
     if (fetch->head_done) {
-        return fetch->idle_timeout_us;
+        return fetch->origin->idle_timeout_us;
     }
-    /* libcurl's own timer ends a connect; ours stands behind it. */
-    return fetch->connected ? fetch->first_byte_timeout_us : fetch->connect_timeout_us + 1000000;
+    return fetch->connected ? fetch->origin->first_byte_timeout_us
+                            : fetch->origin->connect_timeout_us + FETCH_CONNECT_GRACE_US;
 }
 
-void fetch_deadline_fire(struct loop_timer *timer)
+/* The deadline's timer fires early rather than being moved with each step. */
+static uint64_t fetch_patience_least_us(const struct fetch_origin *origin)
+{
+    uint64_t least = origin->connect_timeout_us + FETCH_CONNECT_GRACE_US;
+
+    least = origin->first_byte_timeout_us < least ? origin->first_byte_timeout_us : least;
+    return origin->idle_timeout_us < least ? origin->idle_timeout_us : least;
+}
+
+static void fetch_deadline_fire(struct loop_timer *timer)
 {
     struct fetch *fetch = CONTAINER_OF(timer, struct fetch, deadline);
     uint64_t now = loop_now_us(fetch->pool->loop);
@@ -286,71 +244,185 @@ void fetch_deadline_fire(struct loop_timer *timer)
     if (waited < patience) {
         loop_timer_set(fetch->pool->loop, timer, patience - waited);
     } else if (fetch->head_done) {
-        fetch_fail(fetch, FETCH_IDLE_TIMEOUT, "no bytes from the origin for too long");
+        fetch_end(fetch, FETCH_IDLE_TIMEOUT, "no bytes from the origin for too long", false);
     } else if (fetch->connected) {
-        fetch_fail(fetch, FETCH_FIRST_BYTE_TIMEOUT, "no response from the origin in time");
+        fetch_end(fetch, FETCH_FIRST_BYTE_TIMEOUT, "no response from the origin in time", false);
     } else {
-        fetch_fail(fetch, FETCH_CONNECT_TIMEOUT, "no connection to the origin in time");
+        fetch_end(fetch, FETCH_CONNECT_TIMEOUT, "no connection to the origin in time", false);
     }
 }
 
-/* ---- results ---- */
+/* ---- the connection ---- */
 
-static enum fetch_fault fetch_fault_of(const struct fetch *fetch, CURLcode code)
+static void fetch_send(struct fetch *fetch, bool pull)
 {
+    fetch->connected = true;
+    fetch->activity_us = loop_now_us(fetch->pool->loop);
+    fetch->out = fetch->text;
+    fetch->out_len = fetch->text_len;
+    (void)fetch_write(fetch, pull);
+}
+
+void fetch_connected(struct fetch *fetch)
+{
+    CHECK_OBJ(fetch, FETCH_MAGIC);
+    fetch->result.connect_us = fetch_conn_connect_us(fetch->conn);
+    if (fetch_conn_is_talking(fetch->conn)) {
+        fetch_end(fetch, FETCH_BAD_RESPONSE, "the origin spoke before it was asked", false);
+        return;
+    }
+    fetch_send(fetch, true);
+}
+
+void fetch_connect_failed(struct fetch *fetch, CURLcode code, const char *detail)
+{
+    enum fetch_fault fault = FETCH_INTERNAL;
+
     switch (code) {
-    case CURLE_OK:
-        return fetch->head_done ? FETCH_OK : FETCH_CLOSED;
     case CURLE_COULDNT_RESOLVE_HOST:
-        return FETCH_DNS;
+        fault = FETCH_DNS;
+        break;
     case CURLE_COULDNT_CONNECT:
-        return FETCH_CONNECT_REFUSED;
+        fault = FETCH_CONNECT_REFUSED;
+        break;
     case CURLE_OPERATION_TIMEDOUT:
-        return FETCH_CONNECT_TIMEOUT;
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_BAD_CONTENT_ENCODING:
-        return FETCH_BAD_RESPONSE;
-    case CURLE_PARTIAL_FILE:
-        return FETCH_INCOMPLETE;
-    case CURLE_ABORTED_BY_CALLBACK:
-        return fetch->line_stale ? FETCH_CLOSED : FETCH_BODY_BAD;
-    case CURLE_RECV_ERROR:
-        /* One code for a lost connection, for a chunk size that is none and for an endless head. */
-        if (strstr(fetch->error, "hunk") != NULL || strstr(fetch->error, "Too large") != NULL) {
-            return FETCH_BAD_RESPONSE;
-        }
-        return fetch->head_done ? FETCH_INCOMPLETE : FETCH_CLOSED;
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-        return fetch->head_done ? FETCH_INCOMPLETE : FETCH_CLOSED;
+        fault = FETCH_CONNECT_TIMEOUT;
+        break;
     default:
-        return fetch->head_done ? FETCH_INCOMPLETE : FETCH_INTERNAL;
+        break;
     }
+    fetch_end(fetch, fault, detail, false);
 }
 
-void fetch_result_set(struct fetch *fetch, CURLcode code)
+bool fetch_retry(struct fetch *fetch)
 {
-    struct fetch_result *result = &fetch->result;
-    long connects = 0;
-    curl_off_t connect_us = 0;
+    if (!fetch->may_retry || !fetch->result.reused_connection || fetch->head_len > 0 ||
+        fetch->head_done || fetch->informational_count > 0) {
+        return false;
+    }
+    fetch_conn_close(fetch->conn);
+    fetch->may_retry = false;
+    fetch->connected = false;
+    fetch->body_given_up = false;
+    fetch->result.reused_connection = false;
+    fetch->result.fault = FETCH_OK;
+    fetch->result.detail[0] = '\0';
+    fetch->activity_us = loop_now_us(fetch->pool->loop);
+    fetch->out_len = 0;
+    fetch->conn = fetch_conn_open(fetch);
+    if (fetch->conn == NULL) {
+        fetch->result.fault = FETCH_INTERNAL;
+        fetch_work(fetch);
+    }
+    return true;
+}
 
-    result->total_us = loop_now_us(fetch->pool->loop) - fetch->start_us;
-    (void)curl_easy_getinfo(fetch->easy, CURLINFO_NUM_CONNECTS, &connects);
-    if (connects > 0) {
-        (void)curl_easy_getinfo(fetch->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
-        result->connect_us = connect_us > 0 ? (uint64_t)connect_us : 0;
+/* ---- start ---- */
+
+static struct fetch *fetch_take(struct fetch_pool *pool)
+{
+    struct list *spare = list_pop(&pool->spares);
+    struct fetch *fetch;
+
+    if (spare == NULL) {
+        fetch = mem_new(sizeof(*fetch));
     } else {
-        result->reused_connection = fetch->connected;
+        pool->spare_count--;
+        fetch = CONTAINER_OF(spare, struct fetch, node);
+        char *text = fetch->text;
+        char *head = fetch->head;
+        const size_t capacities[2] = {fetch->text_capacity, fetch->head_capacity};
+        *fetch = (struct fetch){.text = text, .text_capacity = capacities[0]};
+        fetch->head = head;
+        fetch->head_capacity = capacities[1];
     }
-    enum fetch_fault fault = fetch_fault_of(fetch, code);
-    if (fault != FETCH_OK) {
-        fetch_fault_set(fetch, fault,
-                        fetch->error[0] != '\0' ? fetch->error : curl_easy_strerror(code));
-    }
-    for (char *at = result->detail; *at != '\0'; at++) {
-        if (*at < 0x20 || *at > 0x7e) {
-            *at = '?';
+    fetch->magic = FETCH_MAGIC;
+    fetch->pool = pool;
+    list_init(&fetch->work_node);
+    loop_timer_init(&fetch->deadline, fetch_deadline_fire);
+    return fetch;
+}
+
+struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *request,
+                          const struct fetch_handler *handler, void *ctx)
+{
+    struct fetch *fetch = fetch_take(pool);
+
+    fetch->handler = handler;
+    fetch->ctx = ctx;
+    fetch->origin = request->origin;
+    fetch->start_us = loop_now_us(pool->loop);
+    fetch->activity_us = fetch->start_us;
+    fetch->is_head = span_eq(request->method, SPAN("HEAD"));
+    fetch->has_body = request->has_body && !fetch->is_head;
+    fetch->body_length = request->body_length;
+    fetch->may_retry = request->may_retry && !fetch->has_body;
+    list_push(&pool->active, &fetch->node);
+    pool->figures.active++;
+    pool->figures.requests++;
+    loop_timer_set(pool->loop, &fetch->deadline, fetch_patience_least_us(request->origin));
+    if (fetch_text_build(fetch, request)) {
+        /* A kept connection may turn out dead: only for what can be asked a second time. */
+        fetch->conn = fetch->may_retry ? fetch_conn_take(pool, request->origin) : NULL;
+        if (fetch->conn != NULL) {
+            fetch->conn->fetch = fetch;
+            fetch->result.reused_connection = true;
+            fetch_send(fetch, false);
+            return fetch;
         }
+        fetch->conn = fetch_conn_open(fetch);
     }
+    if (fetch->conn == NULL) {
+        fetch->result.fault = FETCH_INTERNAL;
+        (void)snprintf(fetch->result.detail, sizeof(fetch->result.detail), "%s",
+                       "no memory for the request");
+        fetch_work(fetch);
+    }
+    return fetch;
+}
+
+/* ---- the pool ---- */
+
+void fetch_global_init(void)
+{
+    CHECK(curl_global_init(CURL_GLOBAL_ALL) == CURLE_OK);
+}
+
+struct fetch_pool *fetch_pool_new(const struct fetch_pool_options *options)
+{
+    struct fetch_pool *pool = mem_new(sizeof(*pool));
+
+    pool->loop = options->loop;
+    pool->options = *options;
+    list_init(&pool->active);
+    list_init(&pool->spares);
+    list_init(&pool->work);
+    loop_task_init(&pool->task, fetch_task_run);
+    fetch_conns_init(pool);
+    fetch_multi_init(pool);
+    return pool;
+}
+
+void fetch_pool_free(struct fetch_pool **pool_ptr)
+{
+    struct fetch_pool *pool = *pool_ptr;
+    struct list *node;
+
+    if (pool == NULL) {
+        return;
+    }
+    *pool_ptr = NULL;
+    CHECK(list_is_empty(&pool->active));
+    while ((node = list_pop(&pool->spares)) != NULL) {
+        fetch_free(CONTAINER_OF(node, struct fetch, node));
+    }
+    fetch_conns_fini(pool);
+    fetch_multi_fini(pool);
+    loop_task_clear(&pool->task);
+    mem_free(pool);
+}
+
+void fetch_pool_figures(const struct fetch_pool *pool, struct fetch_pool_figures *out)
+{
+    *out = pool->figures;
 }

@@ -1,10 +1,10 @@
 #ifndef FETCH_FETCH_H
 #define FETCH_FETCH_H
 /*
- * fetch - requests to origins on libcurl: one multi handle per worker inside the worker's own loop,
- * pooled easy handles, keep-alive connections. libcurl is lenient about what an origin sends; here
- * every raw head is validated by our own strict rules (http/response.h) before anything is
- * believed.
+ * fetch - requests to origins: one multi handle of libcurl per worker inside the worker's own loop,
+ * pooled easy handles, keep-alive connections. libcurl resolves, connects and carries the bytes;
+ * HTTP/1 is framed here, by the same strict rules as on the client's side (http/response.h,
+ * http/framing.h), so that nothing an origin sends is believed before it was judged.
  *
  * Threads:   the loop's own. Ownership: a fetch lives from fetch_start until its done() has
  * returned or fetch_cancel. Request spans are borrowed for the call of fetch_start only. Handlers
@@ -73,7 +73,7 @@ struct fetch_result {
     uint64_t first_byte_us; /* from start */
     uint64_t total_us;
     uint64_t received_bytes; /* of body */
-    char detail[96];         /* what libcurl said, terminated, printable */
+    char detail[96];         /* in words, terminated, printable */
 };
 
 struct fetch_handler {
@@ -82,6 +82,10 @@ struct fetch_handler {
     /* The final head; response and its spans are valid for the call. */
     enum fetch_flow (*head)(void *ctx, const struct http_response *response);
     enum fetch_flow (*data)(void *ctx, struct span data);
+    /* Where the next bytes of a body of known length belong: they are then read there, and data is
+     * called with just that pointer. NULL, or the call returning NULL: no such place. May be NULL.
+     */
+    char *(*place)(void *ctx, size_t *room);
     /* After each batch of head/data calls: wake readers now. */
     void (*batch)(void *ctx);
     /* Exactly once, unless cancelled; never from inside fetch_start. */

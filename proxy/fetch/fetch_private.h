@@ -3,16 +3,17 @@
 /*
  * fetch_private - the inside of the fetch layer, not for others.
  *
- *   fetch.c          one fetch: its callbacks, validation of what comes, flow, its deadline
- *   fetch_multi.c    the pool: libcurl's timer on our loop, completion, cancelling
- *   fetch_socket.c   libcurl's sockets, and whether a kept connection may be used
- *   fetch_options.c  what libcurl is told about a request
+ *   fetch.c            life of one fetch: start, cancel, resume, deadline, the second try, the end
+ *   fetch_request.c    what goes out: the head as text, the body, its framing
+ *   fetch_response.c   what comes in: heads judged by the strict parser, framing, flow
+ *   fetch_conn.c       connections: opened and read and written through libcurl, kept, closed
+ *   fetch_multi.c      libcurl's multi handle in our loop: its timer and its sockets
  *
- * A struct fetch and its easy handle live together and are used again and again, so that only what
- * differs between requests is told to libcurl.
+ * libcurl resolves, connects and moves the bytes (CURLOPT_CONNECT_ONLY, curl_easy_send and
+ * curl_easy_recv); HTTP/1 on top of it is ours. No handler is ever called from inside libcurl.
  *
- * libcurl is never entered from one of its own callbacks. While it runs (pool->in_curl), starting
- * is put off to the pool's task by libcurl's own zero timer, resuming and cancelling by our lists.
+ * Handlers may cancel their own fetch from inside a call: while fetch->busy it is only marked, and
+ * goes when the call has returned.
  *
  * Threads: the loop's own.
  */
@@ -20,74 +21,109 @@
 
 #include "base/list.h"
 #include "fetch/fetch.h"
+#include "http/framing.h"
 
 enum {
     FETCH_FIELDS_MAX = 256,        /* lines of a response head */
     FETCH_INFORMATIONAL_MAX = 32,  /* 1xx heads before the final one */
-    FETCH_IDLE_HANDLES_MAX = 128,  /* kept for later */
-    FETCH_TEXT_BYTES_KEPT = 16384, /* request text memory a kept handle may hold */
-    FETCH_BUFFER_BYTES =
-        100 * 1024, /* libcurl maps and unmaps receive buffers of 128 KB and more */
+    FETCH_SPARES_MAX = 64,         /* fetches, and connections' handles, kept for later */
+    FETCH_TEXT_BYTES_KEPT = 16384, /* memory for request text a spare fetch may hold */
+    FETCH_SCRATCH_BYTES = 64 * 1024,
+    FETCH_PIECE_BYTES = 16 * 1024, /* of a request body */
+    FETCH_TURN_BYTES = 256 * 1024, /* read or written before others have their turn */
+    FETCH_DIRECT_BYTES = 8 * 1024, /* the least worth reading to its place at once */
     FETCH_URL_BYTES = 300,
-    FETCH_PORT_SLOTS = 256,
+    FETCH_PEER_SLOTS = 64,
 };
 
-enum fetch_method {
-    FETCH_METHOD_UNSET,
-    FETCH_METHOD_GET,
-    FETCH_METHOD_HEAD,
-    FETCH_METHOD_UPLOAD,
+#define FETCH_IDLE_MAX_US UINT64_C(60000000) /* a kept connection unused for so long is closed */
+
+struct fetch_conn;
+
+/* What follows the final head (RFC 9112 6.3). */
+enum fetch_framing {
+    FETCH_BODY_NONE,
+    FETCH_BODY_LENGTH,
+    FETCH_BODY_CHUNKED,
+    FETCH_BODY_CLOSE, /* up to the end of the connection */
 };
 
 struct fetch {
     uint32_t magic;
     struct fetch_pool *pool;
-    CURL *easy;
-    struct list node;       /* pool->active or pool->idle */
-    struct list dirty_node; /* pool->dirty: batch is due */
-    struct list work_node;  /* pool->resumed, ->early, ->finished or ->doomed */
+    struct fetch_conn *conn; /* NULL: none yet, or no more */
+    const struct fetch_origin *origin;
+    struct list node;      /* pool->active or pool->spares */
+    struct list work_node; /* pool->work: the task will look at it */
     const struct fetch_handler *handler;
     void *ctx;
     struct loop_timer deadline;
     uint64_t start_us;
     uint64_t activity_us; /* since when the deadline counts */
-    uint64_t connect_timeout_us;
-    uint64_t first_byte_timeout_us;
-    uint64_t idle_timeout_us;
-
-    bool in_multi;
-    bool cancelled;   /* no handler is called any more */
-    bool finished;    /* result is final; done is due */
-    bool connected;   /* the request goes out */
-    bool head_done;   /* handler.head was called */
-    bool paused;      /* download: the handler wants no more for now */
-    bool body_paused; /* upload: the handler has no more for now */
-    bool has_body;
-    bool body_ended; /* libcurl has all of it */
-    bool is_head;
-    bool line_stale;      /* libcurl chose a kept connection that must not be used */
-    bool may_retry;       /* a pooled connection found dead: once more on a fresh one */
-    uint64_t body_length; /* UINT64_MAX: unknown */
-    uint64_t body_sent;
-    unsigned informational_count;
     struct fetch_result result;
 
-    /* the response head under way: raw lines */
-    char *head;
+    bool busy;      /* one of its handlers is being called */
+    bool cancelled; /* no handler is called any more */
+    bool over;      /* result is final */
+    bool dirty;     /* batch is due */
+    bool connected; /* the request goes out */
+    bool may_retry; /* a kept connection found dead: once more on a fresh one */
+    bool is_head;
+
+    /* ---- the request ---- */
+    char *text; /* its head */
+    size_t text_len;
+    size_t text_capacity;
+    char *piece;     /* a framed piece of its body, when it has one */
+    const char *out; /* bytes still to be written, in text or piece */
+    size_t out_len;
+    bool has_body;
+    bool body_paused;     /* the handler has no more for now */
+    bool body_ended;      /* all of it is in `out` or written; or given up */
+    bool body_given_up;   /* the origin answered without waiting for it */
+    uint64_t body_length; /* UINT64_MAX: chunked */
+    uint64_t body_sent;
+
+    /* ---- the response ---- */
+    bool head_done; /* handler.head was called */
+    bool paused;    /* the handler wants no more for now */
+    bool may_keep;  /* the origin lets the connection live on */
+    enum fetch_framing framing;
+    uint64_t body_left; /* FETCH_BODY_LENGTH */
+    struct http_chunk_decoder chunks;
+    unsigned informational_count;
+    char *head; /* a head that did not come in one piece */
     size_t head_len;
     size_t head_capacity;
+    char *held; /* bytes read before the handler paused */
+    size_t held_len;
     struct http_response response;
+};
 
-    /* what libcurl was told, and the memory it points into */
-    enum fetch_method method;
-    bool custom_method;
-    bool fresh;
+/* One place to connect to, while there are connections to it. */
+struct fetch_peer {
+    struct list node; /* pool->peers */
+    struct list idle; /* its kept connections, the latest first */
+    unsigned conn_count;
+    unsigned port;
+    char *host;
+};
+
+struct fetch_conn {
+    uint32_t magic;
+    struct fetch_pool *pool;
+    CURL *easy;
+    struct fetch_peer *peer;
+    struct fetch *fetch;   /* who uses it; NULL: kept for later, or a spare handle */
+    struct list node;      /* pool->spare_conns */
+    struct list idle_node; /* peer->idle */
+    struct list age_node;  /* pool->idle, the oldest first */
+    uint64_t idle_since_us;
+    int fd; /* -1: not connected */
+    bool in_multi;
+    bool is_used; /* has carried a request */
     uint64_t told_connect_timeout_us;
-    char url[FETCH_URL_BYTES];
-    char *text; /* target, header lines */
-    size_t text_capacity;
-    struct curl_slist *lines;
-    unsigned lines_capacity;
+    char url[FETCH_URL_BYTES]; /* what the handle was told */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -95,83 +131,104 @@ struct fetch {
 struct fetch_socket {
     struct loop_watch watch;
     struct fetch_pool *pool;
-    struct list port_node; /* by local port, pool->ports; alone before it is known */
-    uint16_t local_port;   /* 0: not known yet */
-    uint16_t peer_port;
-    bool used;       /* has carried a request */
-    uint32_t wanted; /* what libcurl waits for; less than what is registered while the connection
-                        idles */
-    bool is_ours;    /* opened by us, and we shall hear of its close */
+    struct fetch_conn *conn; /* whose it is, once connected: then libcurl does not wait for it */
 };
 
 struct fetch_pool {
     struct loop *loop;
     struct fetch_pool_options options;
     CURLM *multi;
-    bool in_curl;
-    bool settling;
     bool timeout_due;
-    struct loop_timer timer; /* libcurl's */
+    struct loop_timer timer;      /* libcurl's */
+    struct loop_timer idle_timer; /* closes what is kept for too long */
     struct loop_task task;
     struct list active;
-    struct list idle;
-    struct list dirty;
-    struct list resumed;
-    struct list early; /* answered in full before their request body had come */
-    struct list finished;
-    struct list doomed;
+    struct list spares;
+    unsigned spare_count;
+    struct list work;
+    struct list spare_conns;
+    unsigned spare_conn_count;
+    struct list idle; /* kept connections */
     unsigned idle_count;
+    struct list peers[FETCH_PEER_SLOTS];
     struct fetch_socket **sockets; /* by descriptor */
     size_t socket_count;
-    struct list nameless; /* ours, whose local port is not known yet */
-    struct list ports[FETCH_PORT_SLOTS];
     struct fetch_pool_figures figures;
     struct http_field items[FETCH_FIELDS_MAX]; /* of the head being judged */
+    char scratch[FETCH_SCRATCH_BYTES];         /* what is being read */
 };
 
 /* ---- fetch.c ---- */
 
-size_t fetch_on_head(char *data, size_t size, size_t count, void *ctx);
-size_t fetch_on_data(char *data, size_t size, size_t count, void *ctx);
-size_t fetch_on_body(char *out, size_t size, size_t count, void *ctx);
-int fetch_on_connected(void *ctx, char *peer, char *local, int peer_port, int local_port);
-void fetch_deadline_fire(struct loop_timer *timer);
-/* Fills the result of a transfer libcurl is through with. */
-void fetch_result_set(struct fetch *fetch, CURLcode code);
+/* Its connection is up: the request may go out. */
+void fetch_connected(struct fetch *fetch);
+/* Its connection could not be had. */
+void fetch_connect_failed(struct fetch *fetch, CURLcode code, const char *detail);
+/* Its connection has something to read or room to write. */
+void fetch_ready(struct fetch *fetch, uint32_t events);
+/* The task will look at it at the end of this round. */
+void fetch_work(struct fetch *fetch);
+/* Ends it: the connection is kept or closed, batch and done are called, the fetch is gone. The
+ * first fault counts; FETCH_OK: the response is complete. */
+void fetch_end(struct fetch *fetch, enum fetch_fault fault, const char *detail, bool keep);
+/* Its connection ended without a head: true when it goes out once more. */
+bool fetch_retry(struct fetch *fetch);
+/* Waits for what it needs now: input unless paused, room to write when there is something. */
+void fetch_watch(struct fetch *fetch);
+
+/* ---- fetch_request.c ---- */
+
+/* Puts the head together. False without memory. */
+bool fetch_text_build(struct fetch *fetch, const struct fetch_request *request);
+/* Writes what there is and can be. pull: may ask the handler for more of the body. False: the fetch
+ * is gone. */
+bool fetch_write(struct fetch *fetch, bool pull);
+
+/* ---- fetch_response.c ---- */
+
+/* Reads and hands on what there is, first what was held back. False: the fetch is gone. */
+bool fetch_read(struct fetch *fetch);
+
+/* ---- fetch_conn.c ---- */
+
+enum fetch_io {
+    FETCH_IO_DONE,  /* *count bytes, at least one */
+    FETCH_IO_AGAIN, /* nothing now */
+    FETCH_IO_END,   /* the peer ended it in good order */
+    FETCH_IO_BROKEN,
+};
+
+/* A kept connection on which nothing has happened, or NULL. */
+struct fetch_conn *fetch_conn_take(struct fetch_pool *pool, const struct fetch_origin *origin);
+/* Begins a new one; fetch_connected or fetch_connect_failed follows, never from inside. NULL:
+ * libcurl or memory refused. */
+struct fetch_conn *fetch_conn_open(struct fetch *fetch);
+/* libcurl is through with connecting. */
+void fetch_conn_opened(struct fetch_conn *conn, CURLcode code);
+/* Is there something to read, although nobody asked? */
+bool fetch_conn_is_talking(const struct fetch_conn *conn);
+enum fetch_io fetch_conn_read(struct fetch_conn *conn, char *to, size_t size, size_t *count);
+enum fetch_io fetch_conn_write(struct fetch_conn *conn, const char *from, size_t size,
+                               size_t *count);
+uint64_t fetch_conn_connect_us(const struct fetch_conn *conn);
+/* The user leaves it, for the next one. */
+void fetch_conn_keep(struct fetch_conn *conn);
+/* In whatever state it is. */
+void fetch_conn_close(struct fetch_conn *conn);
+void fetch_conns_init(struct fetch_pool *pool);
+void fetch_conns_fini(struct fetch_pool *pool);
 
 /* ---- fetch_multi.c ---- */
 
-/* Ends it with this fault; done follows. Outside libcurl. */
-void fetch_fail(struct fetch *fetch, enum fetch_fault fault, const char *detail);
-/* batch is due. */
-void fetch_dirty(struct fetch *fetch);
-/* Puts it on a work list, the pool's task does the rest. */
-void fetch_work(struct fetch *fetch, struct list *list);
-/* Acts on what libcurl and its callbacks left to do. After each call into libcurl. */
-void fetch_settle(struct fetch_pool *pool);
-
-/* ---- fetch_socket.c ---- */
-
-void fetch_sockets_init(struct fetch_pool *pool);
-void fetch_sockets_fini(struct fetch_pool *pool);
-/* libcurl's CURLMOPT_SOCKETFUNCTION, CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION. */
-int fetch_socket_want(CURL *easy, curl_socket_t fd, int what, void *ctx, void *unused);
+void fetch_multi_init(struct fetch_pool *pool);
+void fetch_multi_fini(struct fetch_pool *pool);
+/* libcurl asked to be called at once. */
+void fetch_multi_run_due(struct fetch_pool *pool);
+/* The sockets libcurl opens for this pool (CURLOPT_OPENSOCKETFUNCTION, ...CLOSE...). */
 curl_socket_t fetch_socket_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address);
 int fetch_socket_close(void *ctx, curl_socket_t fd);
-/* What a connection looks like at the moment a request is to be sent on it. */
-enum fetch_line {
-    FETCH_LINE_CLEAN,
-    FETCH_LINE_STALE,   /* kept connection, closed or with bytes nobody asked for */
-    FETCH_LINE_TALKING, /* new connection, and the origin spoke first */
-};
-enum fetch_line fetch_line_check(struct fetch_pool *pool, int local_port, int peer_port);
-
-/* ---- fetch_options.c ---- */
-
-/* What never changes. False without memory. */
-bool fetch_options_init(struct fetch *fetch);
-/* What this request needs. False without memory. */
-bool fetch_options_set(struct fetch *fetch, const struct fetch_request *request);
-/* "http://host:port/" into out. False when it does not fit. */
-bool fetch_url_write(char out[FETCH_URL_BYTES], const struct fetch_origin *origin);
+/* From now on its events are the connection's, not libcurl's. False: unknown descriptor. */
+bool fetch_socket_adopt(struct fetch_conn *conn);
+/* events as of epoll; 0: none. Only after fetch_socket_adopt. */
+void fetch_socket_watch(const struct fetch_conn *conn, uint32_t events);
 #endif

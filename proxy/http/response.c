@@ -120,3 +120,28 @@ enum http_parse http_response_parse(struct http_response *response, struct span 
     const char *reason = response_framing(response);
     return reason == NULL ? HTTP_PARSE_DONE : response_bad(response, reason);
 }
+
+bool http_response_may_begin(struct span bytes)
+{
+    static const char version[] = "HTTP/1.";
+    size_t len = bytes.len < sizeof(version) - 1 ? bytes.len : sizeof(version) - 1;
+
+    return memcmp(bytes.ptr, version, len) == 0;
+}
+
+size_t http_response_head_end(struct span bytes, size_t from)
+{
+    const char *end = bytes.ptr + bytes.len;
+    const char *at = bytes.ptr + (from < bytes.len ? from : bytes.len);
+
+    while ((at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        at++;
+        if (at < end && *at == '\n') {
+            return (size_t)(at + 1 - bytes.ptr);
+        }
+        if (end - at >= 2 && at[0] == '\r' && at[1] == '\n') {
+            return (size_t)(at + 2 - bytes.ptr);
+        }
+    }
+    return 0;
+}

@@ -3,7 +3,6 @@
 /*
  * response - strict validation of one response head as an origin sent it (RFC 9112 4, 5, 6).
  *
- * libcurl's own reading is lenient, so its raw header lines pass here before anything is believed.
  * Bare LF line ends are tolerated (nothing is copied from line ends); obs-fold, space before a
  * colon, controls, differing or ill-formed Content-Length, unknown transfer codings are refused:
  * 502.
@@ -37,4 +36,10 @@ struct http_response {
  * limits: head_bytes and fields_count count; target_bytes does not. */
 MUST_USE enum http_parse http_response_parse(struct http_response *response, struct span head,
                                              const struct http_limits *limits);
+
+/* Can these first bytes be of an HTTP/1 response? False as soon as they cannot. */
+bool http_response_may_begin(struct span bytes);
+/* Length of the head at the front of bytes, its blank line included; 0: the blank line has not
+ * come. from: no head ends before there (what was searched already, less 3). */
+size_t http_response_head_end(struct span bytes, size_t from);
 #endif

@@ -51,6 +51,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     (void)http_selector_matches(span_of(text, size), &response.fields);
+    /* The end of a head is the same however its bytes are split. */
+    size_t end = http_response_head_end(span_of(text, size), 0);
+    for (size_t cut = 1; cut < size && cut <= 512; cut++) {
+        size_t first = http_response_head_end(span_of(text, cut), 0);
+        CHECK(first == 0 || first == end);
+        CHECK(first > 0 ||
+              http_response_head_end(span_of(text, size), cut > 3 ? cut - 3 : 0) == end);
+    }
     buf_free(&head);
     buf_free(&merged);
     mem_free(text);

@@ -60,6 +60,7 @@ struct origin {
     _Atomic unsigned body_cuts; /* broken off */
     _Atomic uint64_t sent;      /* bytes the kernel took */
     _Atomic bool stopping;
+    bool drips; /* rows are sent byte by byte */
 };
 
 struct origin_conn {
@@ -214,7 +215,11 @@ static bool origin_answer(struct origin_conn *conn, const char *path, size_t tot
     for (size_t i = 0; i < conn->origin->row_count; i++) {
         const struct origin_row *row = &conn->origin->rows[i];
         if (strcmp(path, row->path) == 0) {
-            (void)origin_send(conn, row->raw, row->raw_len > 0 ? row->raw_len : strlen(row->raw));
+            size_t len = row->raw_len > 0 ? row->raw_len : strlen(row->raw);
+            size_t piece = conn->origin->drips ? 1 : len;
+            for (size_t at = 0; at < len && origin_send(conn, row->raw + at, piece); at += piece) {
+                sleep_ms(0);
+            }
             origin_wait(conn, 30);
             return false;
         }

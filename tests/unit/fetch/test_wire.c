@@ -1,4 +1,4 @@
-/* What origins may send, row by row: libcurl is lenient, we are not. */
+/* What origins may send, row by row: many a client is lenient, we are not. */
 #include "origin.h"
 
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
@@ -94,7 +94,7 @@ static const struct row {
      FETCH_OK, "", 304, true, false, 0},
 };
 
-static void test_wire(void **state)
+static void wire(bool drips)
 {
     struct origin_row raws[ARRAY_LEN(rows)];
     struct loop *loop = loop_new();
@@ -102,11 +102,11 @@ static void test_wire(void **state)
         .loop = loop, .idle_connections = 8, .head_bytes_max = 65536};
     struct fetch_pool *pool = fetch_pool_new(&options);
 
-    (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         raws[i] = (struct origin_row){rows[i].path, rows[i].raw, rows[i].raw_len};
     }
     struct origin *origin = origin_start(raws, ARRAY_LEN(raws));
+    origin->drips = drips;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         const struct row *row = &rows[i];
         struct probe probe;
@@ -147,6 +147,19 @@ static void test_wire(void **state)
     fetch_pool_free(&pool);
     loop_free(&loop);
     origin_stop(origin);
+}
+
+static void test_wire(void **state)
+{
+    (void)state;
+    wire(false);
+}
+
+/* However the bytes are split, the verdict is the same. */
+static void test_wire_byte_by_byte(void **state)
+{
+    (void)state;
+    wire(true);
 }
 
 static void test_endless_head_is_cut(void **state)
@@ -197,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wire),
+        cmocka_unit_test(test_wire_byte_by_byte),
         cmocka_unit_test(test_endless_head_is_cut),
     };
     fetch_global_init();

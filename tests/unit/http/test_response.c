@@ -112,12 +112,71 @@ static void contents(void **state)
     assert_span(http_fields_find(&response->fields, HTTP_FIELD_LOCATION), "/x");
 }
 
+static void where_a_head_ends(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t end;
+    } heads[] = {
+        {OK "\r\nbody", 19},
+        {OK "A: b\r\n\r\n\r\n", 25},
+        {OK "A: b\n\nbody", 23},
+        {OK "A: b\r\n\nbody", 24},
+        {OK "A: b\n\r\nbody", 24},
+        {OK "A: b\r\n\r", 0},
+        {OK "A: b\r\n", 0},
+        {"", 0},
+        {"\n", 0},
+        {OK "A: b\r\n\rx\n", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        struct span all = span_str(heads[i].bytes);
+        assert_int_equal(http_response_head_end(all, 0), heads[i].end);
+        /* Searched again with each byte that comes, it is found with the very last one. */
+        for (size_t len = 1; len <= all.len; len++) {
+            size_t from = len > 4 ? len - 4 : 0;
+            size_t end = http_response_head_end(span_of(all.ptr, len), from);
+            assert_int_equal(end, heads[i].end == len ? len : 0);
+            if (end > 0) {
+                break;
+            }
+        }
+    }
+}
+
+static void what_may_begin_a_response(void **state)
+{
+    static const struct {
+        const char *bytes;
+        bool may;
+    } begins[] = {
+        {"", true},
+        {"H", true},
+        {"HTTP/1.", true},
+        {"HTTP/1.1 200 OK", true},
+        {"HTTP/2 200", false},
+        {"http/1.1", false},
+        {"\r\nHTTP/1.1", false},
+        {"hello", false},
+        {"HTTP/1,", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++) {
+        assert_int_equal(http_response_may_begin(span_str(begins[i].bytes)), begins[i].may);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table),
         cmocka_unit_test(nul_and_limits),
         cmocka_unit_test(contents),
+        cmocka_unit_test(where_a_head_ends),
+        cmocka_unit_test(what_may_begin_a_response),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

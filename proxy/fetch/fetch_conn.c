@@ -1,0 +1,364 @@
+/*
+ * fetch_conn - connections to origins: opened by libcurl, kept for the next request, closed.
+ *
+ * CURLOPT_CONNECT_ONLY: libcurl resolves the name, tries its addresses and hands over a connection
+ * that is read and written with curl_easy_recv and curl_easy_send. The handle stays with its
+ * connection for life; both sends and receives hold libcurl's own pruning of idle connections off.
+ *
+ * A kept connection stays registered for input. Whatever it reports is reason to close it: its end,
+ * or bytes nobody asked for, which would answer the next request (response splitting). What arrives
+ * between the loop's look and the next use is found by a last look just before it
+ * (fetch_conn_take).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "fetch/fetch_private.h"
+
+#define CONN_MAGIC 0x66636f6eu
+#define CONN_DNS_CACHE_S 60L
+/* The most libcurl reads at once. */
+#define CONN_READ_BYTES (256L * 1024)
+
+/* ---- peers ---- */
+
+static struct list *fetch_peer_slot(struct fetch_pool *pool, const struct fetch_origin *origin)
+{
+    size_t len = strlen(origin->host);
+    unsigned hash = origin->port + (unsigned)len * 31;
+
+    hash += (unsigned char)origin->host[0] * 7u;
+    hash += (unsigned char)origin->host[len / 2] * 13u;
+    hash += len > 0 ? (unsigned char)origin->host[len - 1] * 17u : 0;
+    return &pool->peers[hash % FETCH_PEER_SLOTS];
+}
+
+static struct fetch_peer *fetch_peer_find(struct fetch_pool *pool,
+                                          const struct fetch_origin *origin)
+{
+    struct list *slot = fetch_peer_slot(pool, origin);
+
+    for (struct list *at = slot->next; at != slot; at = at->next) {
+        struct fetch_peer *peer = CONTAINER_OF(at, struct fetch_peer, node);
+        if (peer->port == origin->port && strcmp(peer->host, origin->host) == 0) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+static struct fetch_peer *fetch_peer_join(struct fetch_pool *pool,
+                                          const struct fetch_origin *origin)
+{
+    struct fetch_peer *peer = fetch_peer_find(pool, origin);
+
+    if (peer == NULL) {
+        peer = mem_new(sizeof(*peer));
+        peer->port = origin->port;
+        peer->host = mem_copy(origin->host, strlen(origin->host));
+        list_init(&peer->idle);
+        list_push(fetch_peer_slot(pool, origin), &peer->node);
+    }
+    peer->conn_count++;
+    return peer;
+}
+
+static void fetch_peer_leave(struct fetch_peer *peer)
+{
+    if (--peer->conn_count == 0) {
+        list_remove(&peer->node);
+        mem_free(peer->host);
+        mem_free(peer);
+    }
+}
+
+/* ---- handles ---- */
+
+/* What never changes. libcurl obeys http_proxy unless told otherwise. */
+static bool fetch_conn_setup(struct fetch_conn *conn)
+{
+    CURL *easy = conn->easy;
+    const struct {
+        CURLoption option;
+        long value;
+    } numbers[] = {
+        {CURLOPT_NOSIGNAL, 1},
+        {CURLOPT_CONNECT_ONLY, 1},
+        {CURLOPT_FRESH_CONNECT, 1},
+        {CURLOPT_BUFFERSIZE, CONN_READ_BYTES},
+        {CURLOPT_DNS_CACHE_TIMEOUT, CONN_DNS_CACHE_S},
+        {CURLOPT_TCP_NODELAY, 1},
+    };
+    bool good = true;
+
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        good = curl_easy_setopt(easy, numbers[i].option, numbers[i].value) == CURLE_OK && good;
+    }
+    return good && curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, fetch_socket_open) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, conn->pool) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, fetch_socket_close) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, conn->pool) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, conn->error) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PRIVATE, conn) == CURLE_OK;
+}
+
+static void fetch_conn_free(struct fetch_conn *conn)
+{
+    curl_easy_cleanup(conn->easy);
+    conn->magic = 0;
+    mem_free(conn);
+}
+
+static struct fetch_conn *fetch_conn_new(struct fetch_pool *pool)
+{
+    struct list *spare = list_pop(&pool->spare_conns);
+
+    if (spare != NULL) {
+        pool->spare_conn_count--;
+        return CONTAINER_OF(spare, struct fetch_conn, node);
+    }
+    struct fetch_conn *conn = mem_new(sizeof(*conn));
+    conn->magic = CONN_MAGIC;
+    conn->pool = pool;
+    conn->fd = -1;
+    list_init(&conn->node);
+    list_init(&conn->idle_node);
+    list_init(&conn->age_node);
+    conn->easy = curl_easy_init();
+    if (conn->easy == NULL || !fetch_conn_setup(conn)) {
+        fetch_conn_free(conn);
+        return NULL;
+    }
+    return conn;
+}
+
+/* Tells libcurl where to, and how long it may take. */
+static bool fetch_conn_aim(struct fetch_conn *conn, const struct fetch_origin *origin)
+{
+    char url[FETCH_URL_BYTES];
+    bool is_v6 = strchr(origin->host, ':') != NULL;
+    int len = snprintf(url, sizeof(url), is_v6 ? "http://[%s]:%u/" : "http://%s:%u/", origin->host,
+                       origin->port);
+
+    if (len <= 0 || len >= FETCH_URL_BYTES) {
+        return false;
+    }
+    if (strcmp(url, conn->url) != 0) {
+        conn->url[0] = '\0';
+        if (curl_easy_setopt(conn->easy, CURLOPT_URL, url) != CURLE_OK) {
+            return false;
+        }
+        memcpy(conn->url, url, sizeof(url));
+    }
+    if (conn->told_connect_timeout_us != origin->connect_timeout_us) {
+        long timeout_ms = (long)((origin->connect_timeout_us + 999) / 1000);
+        conn->told_connect_timeout_us = origin->connect_timeout_us;
+        return curl_easy_setopt(conn->easy, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms) == CURLE_OK;
+    }
+    return true;
+}
+
+/* ---- opening and closing ---- */
+
+struct fetch_conn *fetch_conn_open(struct fetch *fetch)
+{
+    struct fetch_pool *pool = fetch->pool;
+    struct fetch_conn *conn = fetch_conn_new(pool);
+
+    if (conn == NULL) {
+        return NULL;
+    }
+    conn->is_used = false;
+    conn->error[0] = '\0';
+    if (!fetch_conn_aim(conn, fetch->origin) ||
+        curl_multi_add_handle(pool->multi, conn->easy) != CURLM_OK) {
+        fetch_conn_free(conn);
+        return NULL;
+    }
+    conn->in_multi = true;
+    conn->peer = fetch_peer_join(pool, fetch->origin);
+    conn->fetch = fetch;
+    return conn;
+}
+
+void fetch_conn_opened(struct fetch_conn *conn, CURLcode code)
+{
+    CHECK_OBJ(conn, CONN_MAGIC);
+    struct fetch *fetch = conn->fetch;
+    curl_socket_t fd = CURL_SOCKET_BAD;
+
+    CHECK(fetch != NULL && conn->fd < 0);
+    if (code == CURLE_OK &&
+        (curl_easy_getinfo(conn->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
+         fd == CURL_SOCKET_BAD)) {
+        code = CURLE_COULDNT_CONNECT;
+    }
+    conn->fd = fd;
+    if (code == CURLE_OK && !fetch_socket_adopt(conn)) {
+        code = CURLE_OUT_OF_MEMORY;
+    }
+    if (code == CURLE_OK) {
+        fetch_connected(fetch);
+    } else {
+        fetch_connect_failed(fetch, code,
+                             conn->error[0] != '\0' ? conn->error : curl_easy_strerror(code));
+    }
+}
+
+void fetch_conn_close(struct fetch_conn *conn)
+{
+    CHECK_OBJ(conn, CONN_MAGIC);
+    struct fetch_pool *pool = conn->pool;
+
+    if (!list_is_empty(&conn->age_node)) {
+        list_remove(&conn->age_node);
+        list_remove(&conn->idle_node);
+        pool->idle_count--;
+    }
+    conn->fetch = NULL;
+    conn->fd = -1;
+    if (conn->in_multi) {
+        /* Of a connection made with CONNECT_ONLY this is the end: libcurl closes it. */
+        conn->in_multi = false;
+        (void)curl_multi_remove_handle(pool->multi, conn->easy);
+    }
+    fetch_peer_leave(conn->peer);
+    conn->peer = NULL;
+    if (pool->spare_conn_count >= FETCH_SPARES_MAX) {
+        fetch_conn_free(conn);
+        return;
+    }
+    list_push_front(&pool->spare_conns, &conn->node);
+    pool->spare_conn_count++;
+}
+
+/* ---- kept ones ---- */
+
+static void fetch_idle_fire(struct loop_timer *timer)
+{
+    struct fetch_pool *pool = CONTAINER_OF(timer, struct fetch_pool, idle_timer);
+    uint64_t now = loop_now_us(pool->loop);
+
+    while (!list_is_empty(&pool->idle)) {
+        struct fetch_conn *oldest = CONTAINER_OF(pool->idle.next, struct fetch_conn, age_node);
+        uint64_t age = now - oldest->idle_since_us;
+        if (age < FETCH_IDLE_MAX_US) {
+            loop_timer_set(pool->loop, timer, FETCH_IDLE_MAX_US - age);
+            return;
+        }
+        fetch_conn_close(oldest);
+    }
+}
+
+void fetch_conn_keep(struct fetch_conn *conn)
+{
+    CHECK_OBJ(conn, CONN_MAGIC);
+    struct fetch_pool *pool = conn->pool;
+
+    if (pool->options.idle_connections == 0) {
+        fetch_conn_close(conn);
+        return;
+    }
+    if (pool->idle_count >= pool->options.idle_connections) {
+        fetch_conn_close(CONTAINER_OF(pool->idle.next, struct fetch_conn, age_node));
+    }
+    conn->fetch = NULL;
+    conn->idle_since_us = loop_now_us(pool->loop);
+    fetch_socket_watch(conn, EPOLLIN);
+    if (list_is_empty(&pool->idle)) {
+        loop_timer_set(pool->loop, &pool->idle_timer, FETCH_IDLE_MAX_US);
+    }
+    list_push(&pool->idle, &conn->age_node);
+    list_push_front(&conn->peer->idle, &conn->idle_node);
+    pool->idle_count++;
+}
+
+struct fetch_conn *fetch_conn_take(struct fetch_pool *pool, const struct fetch_origin *origin)
+{
+    for (;;) {
+        /* Closing the last connection of a peer is its end: looked up anew each time. */
+        struct fetch_peer *peer = fetch_peer_find(pool, origin);
+        if (peer == NULL || list_is_empty(&peer->idle)) {
+            return NULL;
+        }
+        struct fetch_conn *conn = CONTAINER_OF(peer->idle.next, struct fetch_conn, idle_node);
+        if (fetch_conn_is_talking(conn)) {
+            fetch_conn_close(conn);
+            continue;
+        }
+        list_remove(&conn->age_node);
+        list_remove(&conn->idle_node);
+        pool->idle_count--;
+        return conn;
+    }
+}
+
+/* ---- bytes ---- */
+
+bool fetch_conn_is_talking(const struct fetch_conn *conn)
+{
+    char byte;
+
+    return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
+           (errno != EAGAIN && errno != EINTR);
+}
+
+enum fetch_io fetch_conn_read(struct fetch_conn *conn, char *to, size_t size, size_t *count)
+{
+    CURLcode code = curl_easy_recv(conn->easy, to, size, count);
+
+    if (code == CURLE_OK) {
+        return *count > 0 ? FETCH_IO_DONE : FETCH_IO_END;
+    }
+    *count = 0;
+    return code == CURLE_AGAIN ? FETCH_IO_AGAIN : FETCH_IO_BROKEN;
+}
+
+enum fetch_io fetch_conn_write(struct fetch_conn *conn, const char *from, size_t size,
+                               size_t *count)
+{
+    CURLcode code = curl_easy_send(conn->easy, from, size, count);
+
+    if (code == CURLE_OK) {
+        return FETCH_IO_DONE;
+    }
+    *count = 0;
+    return code == CURLE_AGAIN ? FETCH_IO_AGAIN : FETCH_IO_BROKEN;
+}
+
+uint64_t fetch_conn_connect_us(const struct fetch_conn *conn)
+{
+    curl_off_t connect_us = 0;
+
+    (void)curl_easy_getinfo(conn->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
+    return connect_us > 0 ? (uint64_t)connect_us : 1;
+}
+
+void fetch_conns_init(struct fetch_pool *pool)
+{
+    list_init(&pool->idle);
+    list_init(&pool->spare_conns);
+    loop_timer_init(&pool->idle_timer, fetch_idle_fire);
+    for (size_t i = 0; i < FETCH_PEER_SLOTS; i++) {
+        list_init(&pool->peers[i]);
+    }
+}
+
+void fetch_conns_fini(struct fetch_pool *pool)
+{
+    struct list *node;
+
+    while (!list_is_empty(&pool->idle)) {
+        fetch_conn_close(CONTAINER_OF(pool->idle.next, struct fetch_conn, age_node));
+    }
+    while ((node = list_pop(&pool->spare_conns)) != NULL) {
+        fetch_conn_free(CONTAINER_OF(node, struct fetch_conn, node));
+    }
+    loop_timer_clear(&pool->idle_timer);
+}
