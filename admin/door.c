@@ -28,9 +28,8 @@
 #define DOOR_CONNECTIONS 256u
 #define DOOR_TIMEOUT_S 30u
 #define DOOR_CONNECTION_BYTES ((size_t)32768)
-#define DOOR_DISCARD_MAX_BYTES                                                                     \
-    ((size_t)8 << 20) /* of a body that is too large, then we hang up                              \
-                       */
+/* Of a body that is too large; then we hang up. */
+#define DOOR_DISCARD_MAX_BYTES ((size_t)8 << 20)
 
 struct door {
     uint32_t magic;

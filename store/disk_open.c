@@ -4,10 +4,10 @@
  * - body: no WAL, no compression, two levels, L0 trigger 1, level base without bound: flushed files
  *   are moved (not rewritten) to L1 and stay there, where files can be deleted whole. ttl 0: the
  *   default would rewrite files after 30 days. Index blocks live with the open table,
- * max_open_files bounds them; a pinned value owns its block, so a read is one copy.
+ *   max_open_files bounds them; a pinned value owns its block, so a read is one copy.
  * - Preallocation off, small MANIFEST, LOG and WAL: the folder's size must be what we think it is.
  * - Not atomic_flush (aborts when a manual flush meets an automatic one), no mmap reads (a bad
- * sector or a cut file would be SIGBUS instead of an error).
+ *   sector or a cut file would be SIGBUS instead of an error).
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,14 +1,15 @@
 /*
  * exchange - the walk of a request, as a table of steps. READ THIS FILE FIRST.
  *
- *   ADMIT   is it allowed, whose site is it, may the cache be asked        -> LOOKUP | PASS | ERROR
- *   LOOKUP  ask the store: hit, stale, follow, lead, on disk               -> REPLY | HEAD | DISK |
- * PASS DISK    a read thread brings the record                                -> LOOKUP PASS    a
- * fetch of our own that nobody shares                          -> HEAD HEAD    wait until the
- * origin's head is there (ours or the leader's)   -> REPLY | LOOKUP | PASS | ERROR REPLY   status
- * and fields of the response                              -> SEND SEND    body bytes as the client
- * takes them and the object has them    -> DONE ERROR   a small page of our own -> DONE DONE access
- * record, counters, references; next request on the connection
+ *   ADMIT   is it allowed, whose site is it, may the cache be asked     -> LOOKUP | PASS | ERROR
+ *   LOOKUP  ask the store: hit, stale, follow, lead, on disk            -> REPLY | HEAD | DISK | PASS
+ *   DISK    a read thread brings the record                             -> LOOKUP
+ *   PASS    a fetch of our own that nobody shares                       -> HEAD
+ *   HEAD    wait for the origin's head, ours or the leader's            -> REPLY | LOOKUP | PASS | ERROR
+ *   REPLY   status and fields of the response                           -> SEND
+ *   SEND    body bytes, as the client takes them and the object has them -> DONE
+ *   ERROR   a small page of our own                                     -> DONE
+ *   DONE    access record, counters, references; the connection's next request
  *
  * A step returns GO (x->step says where), PARK (a reader, a load, the fetch or the sink holds our
  * wake-up) or END. Steps never call each other, and a wake-up that comes while a step runs is only

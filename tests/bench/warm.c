@@ -18,7 +18,8 @@ int main(int argc, char **argv)
         return 2;
     }
     for (size_t i = 0; i < count; i++) {
-        char *memory = mmap(NULL, piece, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        char *memory =
+            mmap(NULL, piece, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED) {
             return 1;
         }

@@ -6,13 +6,13 @@
  * Header only; for the tests of this folder.
  *
  *   a path of the table given   the raw bytes of its row, then close
- *   /bytes/N     N bytes with Content-Length         /chunks/N   N bytes, chunked
- *   /stall/N     announces 1000000, sends N, waits    /silent     never answers
- *   /late/N      N bytes after 150 ms                 /drip       a head, one byte every 20 ms
- *   /echo        the request it read, head and body   /die        closes; on a connection's first
- * request /deaf        never reads the body                             it answers "alive" instead
- *   /twice/N     "once", and N ms later one more response
- *   /hang/N      N bytes, then closes 1 ms later
+ *   /bytes/N     N bytes with Content-Length      /chunks/N   N bytes, chunked
+ *   /stall/N     announces 1000000, sends N       /silent     never answers
+ *   /late/N      N bytes after 150 ms             /drip       a head, a line of it every 20 ms
+ *   /echo        the request, head and body       /deaf       never reads the body
+ *   /die         on a connection's first request  /twice/N    "once", and N ms later one more
+ *                "alive", later just closes                   response
+ *   /hang/N      N bytes, closes 1 ms later       /early      413 before it has read the body
  */
 #include <arpa/inet.h>
 #include <errno.h>
