@@ -112,6 +112,11 @@ static bool recover_enter(struct store *store, struct shard *shard, struct hash1
     const struct entry *tomb = index_tomb(store, shard, hash, false);
     unsigned tomb_flags = tomb == NULL ? 0u : tomb->flags;
 
+    if (shard->is_loaded) {
+        /* Read for a request and overtaken by the load: what is not here was removed since, and the
+         * TOMB that told so is swept. */
+        return false;
+    }
     if (id >= store->writer->first_id || index_find(shard, hash, id) != NULL) {
         return false; /* of this run: the table knows better */
     }
