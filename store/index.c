@@ -386,24 +386,32 @@ struct span index_selector(const struct entry *entry)
 
 /* ---- marks ---- */
 
+struct entry *index_find_pass(const struct shard *shard, struct hash128 hash)
+{
+    for (struct entry *entry = index_chain(shard, hash.lo); entry != NULL; entry = entry->next) {
+        if (entry_is(entry, hash) && entry->kind == ENTRY_PASS) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
 void index_set_pass(struct store *store, struct shard *shard, struct hash128 hash,
                     uint64_t until_ms)
 {
     struct trash trash;
-    struct entry *entry;
+    struct entry *entry = index_find_pass(shard, hash);
 
-    for (entry = index_chain(shard, hash.lo); entry != NULL; entry = entry->next) {
-        if (entry_is(entry, hash) && entry->kind == ENTRY_PASS) {
-            entry->position = until_ms & INDEX_48_BITS;
-            return;
-        }
+    if (entry != NULL) {
+        entry->position = until_ms & INDEX_48_BITS;
+        return;
     }
     trash_init(&trash);
     if (shard->pass_count >= INDEX_PASS_MAX) {
         struct entry *oldest = CONTAINER_OF(shard->pass_marks.next, struct entry, pass_node);
         index_remove(store, shard, oldest, STORE_WAS_ABSENT, &trash);
     }
-    entry = index_insert(store, shard, hash, ENTRY_PASS, 0);
+    entry = index_insert(store, shard, hash, ENTRY_PASS, store_new_id(store));
     entry->position = until_ms & INDEX_48_BITS;
     list_push(&shard->pass_marks, &entry->pass_node);
     shard->pass_count++;

@@ -29,7 +29,7 @@ enum entry_kind {
     ENTRY_FREE,
     ENTRY_READY, /* an object, resident or on disk or both */
     ENTRY_FILL,  /* a fill in flight */
-    ENTRY_PASS,  /* not storable until `position` (monotonic ms) */
+    ENTRY_PASS,  /* not storable until `position` (monotonic ms); a purge gives it a new id */
     ENTRY_TOMB,  /* while loading: what is known about entries still to come, see tomb_* */
 };
 
@@ -155,6 +155,8 @@ static inline uint64_t entry_size(const struct entry *entry)
 {
     return ((uint64_t)entry->size_high << 32) | entry->size_low;
 }
+/* The mark of this key, or NULL. */
+struct entry *index_find_pass(const struct shard *shard, struct hash128 hash);
 void index_set_pass(struct store *store, struct shard *shard, struct hash128 hash,
                     uint64_t until_ms);
 enum store_absence index_reason(const struct shard *shard, struct hash128 hash);

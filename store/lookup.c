@@ -5,8 +5,8 @@
  * lock; so a lookup that decides to lead lets go, allocates, and decides again.
  *
  * Order of preference: a fresh object, a stale one that may be served, a mark that says the key is
- * not storable, somebody's fill, the disk, a fill of our own. Among matching objects the newest
- * wins.
+ * not storable (then a fill of our own that nobody waits for), somebody's fill, the disk, a fill of
+ * our own. Among matching objects the newest wins.
  */
 #include "base/clock.h"
 #include "store/ioq.h"
@@ -132,6 +132,17 @@ static void lookup_lead(struct store *store, struct shard *shard, struct store_l
     lookup->lead->is_shared = true;
 }
 
+/* A lead in no table: it enters when its response turns out storable, if the mark still stands. So
+ * thousands of them make no chain longer. */
+static void lookup_solo(struct store *store, struct store_lookup *lookup,
+                        struct lookup_spare *spare, const struct entry *mark)
+{
+    lookup->lead = lead_new(store, spare->object, NULL);
+    lookup->lead->mark = mark->id;
+    lookup->is_solo = true;
+    spare->object = NULL;
+}
+
 static void lookup_give(struct shard *shard, struct entry *entry, struct store_object *object,
                         struct store_lookup *lookup)
 {
@@ -157,7 +168,13 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
                                       struct store_object *object, struct lookup_spare *spare)
 {
     if (probe->pass != NULL) {
-        return STORE_PASS;
+        if (!lookup->may_lead || !lookup->may_solo) {
+            return STORE_PASS;
+        }
+        if (spare->object != NULL) {
+            lookup_solo(store, lookup, spare, probe->pass);
+        }
+        return STORE_LEAD;
     }
     if (probe->fill != NULL && lookup->may_follow) {
         lookup->object = store_object_ref(probe->fill->object);
@@ -237,6 +254,7 @@ enum store_verdict store_lookup(struct store *store, struct store_lookup *lookup
     lookup->lead = NULL;
     lookup->absence = STORE_WAS_ABSENT;
     lookup->object_on_disk = false;
+    lookup->is_solo = false;
     lock_acquire(&shard->lock);
     enum store_verdict verdict = lookup_decide(store, shard, lookup, &spare);
     lock_release(&shard->lock);

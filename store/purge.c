@@ -22,6 +22,17 @@ static void purge_entry(struct store *store, struct shard *shard, struct entry *
     }
 }
 
+/* [shard] Solo leads are in no table; without the mark they began under they cannot get in. */
+static void purge_mark(struct store *store, struct shard *shard, struct entry *mark, bool is_hard,
+                       struct trash *trash)
+{
+    if (is_hard) {
+        index_remove(store, shard, mark, STORE_WAS_PURGED_HARD, trash);
+    } else {
+        mark->id = store_new_id(store) & INDEX_48_BITS;
+    }
+}
+
 /* [shard] What the load has not reached yet. */
 static void purge_unloaded(struct store *store, struct shard *shard, struct hash128 hash,
                            bool is_hard, struct trash *trash)
@@ -66,8 +77,8 @@ void store_purge_key(struct store *store, struct span key, enum store_purge_mode
             if (!dry_run) {
                 purge_entry(store, shard, entry, is_hard, &trash);
             }
-        } else if (entry_is(entry, hash) && entry->kind == ENTRY_PASS && !dry_run && is_hard) {
-            index_remove(store, shard, entry, STORE_WAS_PURGED_HARD, &trash);
+        } else if (entry_is(entry, hash) && entry->kind == ENTRY_PASS && !dry_run) {
+            purge_mark(store, shard, entry, is_hard, &trash);
         }
         entry = next;
     }

@@ -55,6 +55,17 @@ static bool is_far_range(const struct http_request *request)
            part.first > RANGE_LEAD_MAX;
 }
 
+/* May its answer be one for all? A part or a 304 would show nothing about a key that is not
+ * storable so far, and the whole would cost the origin more than what was asked for. */
+static bool asks_for_all(const struct http_request *request)
+{
+    const uint64_t bits =
+        http_field_bit(HTTP_FIELD_IF_NONE_MATCH) | http_field_bit(HTTP_FIELD_IF_MODIFIED_SINCE) |
+        http_field_bit(HTTP_FIELD_IF_MATCH) | http_field_bit(HTTP_FIELD_IF_UNMODIFIED_SINCE) |
+        http_field_bit(HTTP_FIELD_RANGE);
+    return (request->fields.present & bits) == 0;
+}
+
 static void note_absence(struct exchange *x, enum store_absence absence)
 {
     static const struct {
@@ -91,9 +102,14 @@ static enum exchange_next wait_head(struct exchange *x, struct store_object *obj
 static enum exchange_next lead(struct exchange *x, struct store_lookup *lookup)
 {
     x->result = RESULT_MISS;
+    x->solo = lookup->is_solo;
+    if (x->solo) {
+        x->result = RESULT_PASS; /* a miss if it can be stored: exchange_reply */
+        x->reason = HTTP_REASON_HIT_FOR_MISS;
+    }
     x->stale = lookup->object;
-    x->fill = fill_start(
-        &(struct fill_options){.owner = x, .lead = lookup->lead, .stale = lookup->object});
+    x->fill = fill_start(&(struct fill_options){
+        .owner = x, .lead = lookup->lead, .stale = lookup->object, .solo = x->solo});
     x->object = store_object_ref(fill_object(x->fill));
     return wait_head(x, x->object, true);
 }
@@ -204,9 +220,13 @@ enum exchange_next exchange_lookup(struct exchange *x)
         if (x->loaded != NULL) {
             store_object_unref(&x->loaded);
         }
-        return pass_for(x, HTTP_REASON_HIT_FOR_PASS);
+        /* The reason is that of the last look. */
+        x->result = RESULT_MISS;
+        x->forward = HTTP_FORWARD_MISS;
+        return only_if_cached(x) ? fail_not_cached(x) : exchange_go(x, EXCHANGE_STEP_PASS);
     }
     x->looked_up = true;
+    x->solo = false;
     x->collapsed = false;
     if (x->stale != NULL) {
         store_object_unref(&x->stale);
@@ -222,6 +242,7 @@ enum exchange_next exchange_lookup(struct exchange *x)
         .key = x->key,
         .may_lead = !sole,
         .may_follow = !sole && !http_directives_has(&x->directives, HTTP_CC_NO_CACHE),
+        .may_solo = asks_for_all(request),
         .loaded = x->loaded,
         .matches = matches,
         .judge = judge,

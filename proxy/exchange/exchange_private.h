@@ -47,6 +47,7 @@ struct exchange {
     bool end_known; /* `end` is the last byte to send + 1 */
     bool body_none; /* head only */
     bool aborted;
+    bool solo; /* the key is marked as not storable: our fill is beside the others */
     bool collapsed, stored;
     bool log_record;
     uint8_t lookups;

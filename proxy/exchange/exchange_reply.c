@@ -258,7 +258,7 @@ enum exchange_next exchange_reply(struct exchange *x)
         fill_figures(x->fill, &figures);
         x->stored = figures.stored;
         x->origin_status = figures.origin_status;
-        if (figures.reason != HTTP_REASON_NONE) {
+        if (!x->solo && figures.reason != HTTP_REASON_NONE) {
             x->reason = figures.reason;
         }
         if (figures.had_age) {
@@ -266,6 +266,9 @@ enum exchange_next exchange_reply(struct exchange *x)
         }
     } else if (x->source == BYTES_CACHE) {
         put_age(&extra, x->age_s);
+    }
+    if (x->solo && x->stored) {
+        x->result = RESULT_MISS;
     }
     if (UNLIKELY(is_selective(x, facts))) {
         return reply_selective(x, facts, &extra, room);

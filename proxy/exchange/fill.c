@@ -287,6 +287,7 @@ struct fill *fill_start(const struct fill_options *options)
         .peer_text = x->stream->peer_text,
         .key = x->key,
         .shared = options->lead != NULL,
+        .solo = options->solo,
         .background = options->background,
         .length = STORE_LENGTH_UNKNOWN,
         .lead = options->lead != NULL ? options->lead : store_lead_private(x->env->store),
@@ -325,7 +326,7 @@ void fill_detach(struct fill **fill_at)
         fill->request = NULL;
         return; /* the deferred task frees it */
     }
-    bool goes_on = fill->shared || fill->complete;
+    bool goes_on = (fill->shared && !fill->solo) || fill->complete;
     if (fill->head_done && !fill->restart) {
         fill->request = NULL; /* judged already */
     } else if (goes_on) {

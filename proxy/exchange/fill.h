@@ -24,6 +24,7 @@ struct fill_options {
     struct store_lead *lead;    /* taken; NULL: private */
     struct store_object *stale; /* revalidate this; borrowed, referenced */
     bool background;            /* the owner does not wait for it (stale-while-revalidate) */
+    bool solo;                  /* the lead is one (store_lead_share) */
 };
 
 /* Starts it; the result reaches the owner by its reader on fill_object(). Never NULL. */

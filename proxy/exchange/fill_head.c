@@ -103,14 +103,17 @@ static void settle_sharing(struct fill *fill, const struct http_response *respon
     if (verdict == HTTP_STORE_OK && selector->failed) {
         verdict = HTTP_STORE_TOO_LARGE;
     }
-    if (verdict == HTTP_STORE_OK) {
+    bool is_open = verdict == HTTP_STORE_OK && (!fill->solo || store_lead_share(fill->lead));
+    fill->solo = false;
+    if (is_open) {
         fill->figures.stored = true;
         return;
     }
     fill->figures.reason = reason_of(verdict);
     fill->shared = false;
     selector->len = 0;
-    store_lead_detach(fill->lead, fill->site->hit_for_miss_ms);
+    /* Storable, but another was first or a purge came: nothing to remember. */
+    store_lead_detach(fill->lead, verdict == HTTP_STORE_OK ? 0 : fill->site->hit_for_miss_ms);
 }
 
 static enum fetch_flow publish(struct fill *fill, const struct http_response *response)

@@ -8,7 +8,8 @@
 
 struct fill {
     uint32_t magic;
-    bool shared; /* in the store's table */
+    bool shared; /* in the store's table, or to be */
+    bool solo;   /* not yet: the head decides */
     bool background;
     bool head_done;
     bool paused;

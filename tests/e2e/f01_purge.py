@@ -171,13 +171,14 @@ class Versions:
         self.cache = cache
         self.stop = threading.Event()
         self.errors = []
+        self.statuses = {"hit_for_miss": 0, "hit_for_miss, stored": 0}
         self.origin = t.origin({"/p": self.behave})
         self.larder = t.larder(self.origin)
 
     def behave(self, conn, request):
         time.sleep(random.choice((0, 0, 0.01)))  # some are slow to look: late answers of purged fills
         version = self.version
-        fields = [("Cache-Control", self.cache), ("ETag", f'"{version}"')]
+        fields = [("Cache-Control", self.cache or random.choice(("no-store", "max-age=600"))), ("ETag", f'"{version}"')]
         if request.get("If-None-Match") == f'"{version}"':
             conn.send(head(304, fields))
         else:
@@ -196,6 +197,8 @@ class Versions:
                     self.errors.append(f"{answer} after the purge of version {floor - 1} was answered; before: {before}")
                 if response.is_hit and got < top:
                     self.errors.append(f"a hit on {answer} after a hit on {top}; before: {before}")
+                if "hit_for_miss" in response.cache_status:
+                    self.statuses["hit_for_miss, stored" if "; stored" in response.cache_status else "hit_for_miss"] += 1
                 top, before = max(top, got) if response.is_hit else top, answer
                 if self.mode == "jitter":
                     time.sleep(random.random() * 0.005)
@@ -235,8 +238,10 @@ def test_purge_while_being_validated(t):
 
 
 def test_purge_while_not_storable(t):
-    """Requests that go side by side and are stored again, against purges."""
-    Versions(t, "jitter", "max-age=0, no-store").run(20, ["hard", "soft"])
+    """Requests that go side by side because the key is marked, and are stored now and then, against purges."""
+    versions = Versions(t, "jitter", None)
+    versions.run(100, ["hard", "soft", "soft"])
+    assert versions.statuses["hit_for_miss"] > 0 and versions.statuses["hit_for_miss, stored"] > 0, versions.statuses
 
 
 def gated(body, cache, gate, hold):
