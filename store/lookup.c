@@ -62,7 +62,7 @@ static void lookup_probe_fill(struct entry *entry, const struct store_lookup *lo
                               struct lookup_probe *probe)
 {
     struct store_object *object = entry->object;
-    bool is_soft = (entry->flags & ENTRY_SOFT) != 0;
+    int64_t soft_at_ms = entry_soft_at_ms(entry);
 
     if (!lookup_same_key(object, lookup)) {
         return;
@@ -74,14 +74,14 @@ static void lookup_probe_fill(struct entry *entry, const struct store_lookup *lo
             return;
         }
         probe->has_fill = true;
-        if (lookup->judge(object->facts, is_soft, lookup->ctx) == STORE_JUDGE_VALIDATE) {
+        if (lookup->judge(object->facts, soft_at_ms, lookup->ctx) == STORE_JUDGE_VALIDATE) {
             return; /* what is arriving may not be used without asking again */
         }
         probe->fill = entry;
         return;
     }
     probe->has_fill = true;
-    if (!is_soft && probe->fill == NULL) {
+    if (soft_at_ms == 0 && probe->fill == NULL) {
         probe->fill = entry;
     }
 }
@@ -221,8 +221,9 @@ static enum store_verdict lookup_decide(struct store *store, struct shard *shard
     if (object == NULL) {
         return STORE_DISK;
     }
-    bool is_soft = (probe.best->flags & ENTRY_SOFT) != 0;
-    switch (lookup->judge(object->facts, is_soft, lookup->ctx)) {
+    lookup->soft_at_ms = entry_soft_at_ms(probe.best);
+    bool is_soft = lookup->soft_at_ms != 0;
+    switch (lookup->judge(object->facts, lookup->soft_at_ms, lookup->ctx)) {
     case STORE_JUDGE_FRESH:
         lookup_give(shard, probe.best, object, lookup);
         return STORE_FRESH;
@@ -255,6 +256,7 @@ enum store_verdict store_lookup(struct store *store, struct store_lookup *lookup
     lookup->absence = STORE_WAS_ABSENT;
     lookup->object_on_disk = false;
     lookup->is_solo = false;
+    lookup->soft_at_ms = 0;
     lock_acquire(&shard->lock);
     enum store_verdict verdict = lookup_decide(store, shard, lookup, &spare);
     lock_release(&shard->lock);

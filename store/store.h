@@ -131,13 +131,15 @@ struct store_lookup {
     struct store_object *loaded; /* borrowed result of store_load, or NULL: counts as resident */
     /* Pure, run under the shard lock: no call back into the store, no allocation, no lock. */
     bool (*matches)(struct span selector, void *ctx);
-    enum store_judgement (*judge)(const uint8_t *facts, bool soft_purged, void *ctx);
+    /* soft_at_ms: wall clock of its soft purge, or 0; 1 when that is not known any more. */
+    enum store_judgement (*judge)(const uint8_t *facts, int64_t soft_at_ms, void *ctx);
     void *ctx;
     /* out; references and the lead belong to the caller */
     struct store_object *object;
     struct store_object *stale;
     struct store_lead *lead;
     enum store_absence absence;
+    int64_t soft_at_ms;  /* of object (FOLLOW: of stale), as for judge */
     bool object_on_disk; /* FRESH/STALE: it came through `loaded` */
     bool is_solo;        /* LEAD: there is a mark, nobody follows this lead */
 };

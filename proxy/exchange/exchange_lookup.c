@@ -21,17 +21,23 @@ static bool matches(struct span selector, void *ctx)
     return selector.len == 0 || http_selector_matches(selector, judge->fields);
 }
 
-static enum store_judgement judge(const uint8_t *facts, bool soft_purged, void *ctx)
+const struct http_stored *exchange_facts_soft(const struct http_stored *facts, int64_t soft_at_ms,
+                                              struct http_stored *room)
+{
+    if (LIKELY(soft_at_ms == 0)) {
+        return facts;
+    }
+    *room = *facts;
+    http_stored_make_stale(room, soft_at_ms);
+    return room;
+}
+
+static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void *ctx)
 {
     const struct judge_ctx *judge = ctx;
-    const struct http_stored *stored = (const struct http_stored *)(const void *)facts;
-    struct http_stored copy;
-    /* One that is stale already keeps its own, longer staleness. */
-    if (soft_purged && http_ttl_s(stored, judge->now_ms) > 0) {
-        copy = *stored;
-        http_stored_make_stale(&copy, judge->now_ms);
-        stored = &copy;
-    }
+    struct http_stored room;
+    const struct http_stored *stored =
+        exchange_facts_soft((const struct http_stored *)(const void *)facts, soft_at_ms, &room);
     switch (http_judge(stored, judge->directives, judge->now_ms)) {
     case HTTP_FRESH:
         return STORE_JUDGE_FRESH;
@@ -109,7 +115,12 @@ static enum exchange_next lead(struct exchange *x, struct store_lookup *lookup)
     }
     x->stale = lookup->object;
     x->fill = fill_start(&(struct fill_options){
-        .owner = x, .lead = lookup->lead, .stale = lookup->object, .solo = x->solo});
+        .owner = x,
+        .lead = lookup->lead,
+        .stale = lookup->object,
+        .soft_at_ms = lookup->soft_at_ms,
+        .solo = x->solo,
+    });
     x->object = store_object_ref(fill_object(x->fill));
     return wait_head(x, x->object, true);
 }
@@ -119,7 +130,12 @@ static enum exchange_next hit(struct exchange *x, struct store_lookup *lookup, b
     struct store_object *object = lookup->object;
     if (lookup->lead != NULL) {
         struct fill *fill = fill_start(&(struct fill_options){
-            .owner = x, .lead = lookup->lead, .stale = object, .background = true});
+            .owner = x,
+            .lead = lookup->lead,
+            .stale = object,
+            .soft_at_ms = lookup->soft_at_ms,
+            .background = true,
+        });
         fill_detach(&fill);
     }
     return stale ? exchange_serve(x, object, RESULT_STALE, HTTP_REASON_STALE_WHILE_REVALIDATE)
@@ -178,6 +194,7 @@ static enum exchange_next absent(struct exchange *x, const struct store_lookup *
 static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup)
 {
     enum store_verdict verdict = store_lookup(x->env->store, lookup);
+    x->soft_at_ms = lookup->soft_at_ms;
     if (x->loaded != NULL) {
         store_object_unref(&x->loaded);
     }

@@ -288,6 +288,7 @@ struct fill *fill_start(const struct fill_options *options)
         .key = x->key,
         .shared = options->lead != NULL,
         .solo = options->solo,
+        .soft_at_ms = options->soft_at_ms,
         .background = options->background,
         .length = STORE_LENGTH_UNKNOWN,
         .lead = options->lead != NULL ? options->lead : store_lead_private(x->env->store),

@@ -28,6 +28,7 @@ struct fill {
     struct store_object *stale;
     struct store_object *refreshed;
     struct store_key key;
+    int64_t soft_at_ms; /* of stale */
     int64_t request_time_ms;
     uint64_t length, received; /* of the body; length STORE_LENGTH_UNKNOWN */
     struct fill_figures figures;

@@ -318,6 +318,63 @@ def test_purge_meets_a_background_refresh(t):
         assert larder.fetch("/b").is_hit
 
 
+def windowed(window, state):
+    def behave(conn, request):
+        number = conn.origin.count(request.path)
+        if state.get("down"):
+            conn.send(head(503, [("Content-Length", "4"), ("Cache-Control", "no-store")]) + b"down")
+        else:
+            conn.send(head(200, [("Cache-Control", f"max-age=600, {window}"), ("Content-Length", "1")]) + str(number).encode())
+    return behave
+
+
+def test_soft_purge_opens_the_window(t):
+    """stale-while-revalidate counts from the purge: within it the old one is sent at once, after it nobody gets it."""
+    origin = t.origin({path: windowed("stale-while-revalidate=3", {}) for path in ("/in", "/after", "/must")})
+    origin.routes["/must"] = windowed("stale-while-revalidate=30, must-revalidate", {})
+    larder = t.larder(origin)
+    for path in ("/in", "/after", "/must"):
+        larder.fetch(path)
+        larder.purge(f"http://site.test{path}", "soft")
+    response = larder.fetch("/in")
+    same(response.body, b"1")
+    assert "ttl=0" in response.cache_status or "ttl=-" in response.cache_status, response
+    wait_for(lambda: larder.fetch("/in").body == b"2", what="the refresh")
+    same(larder.fetch("/must").body, b"2", "must-revalidate")
+    time.sleep(2)
+    larder.purge("http://site.test/after", "soft")  # it was stale already: the window does not begin anew
+    time.sleep(2.2)
+    same(larder.fetch("/after").body, b"2", "stale after its window")
+    assert larder.fetch("/after").is_hit
+
+
+def test_soft_purge_and_errors(t):
+    """stale-if-error counts from the purge too."""
+    state = {}
+    origin = t.origin({"/in": windowed("stale-if-error=3", state), "/must": windowed("stale-if-error=30, must-revalidate", state)})
+    larder = t.larder(origin)
+    for path in ("/in", "/must"):
+        larder.fetch(path)
+        larder.purge(f"http://site.test{path}", "soft")
+    state["down"] = True
+    response = larder.fetch("/in")
+    same((response.status, response.body), (200, b"1"))
+    same(larder.fetch("/must").status, 503)
+    time.sleep(4.2)
+    same(larder.fetch("/in").status, 503, "stale after its window")
+
+
+def test_soft_purge_window_after_a_restart(t):
+    origin = t.origin({"/r": windowed("stale-while-revalidate=4", {})})
+    larder = t.larder(origin)
+    larder.fetch("/r")
+    time.sleep(0.5)
+    larder.purge("http://site.test/r", "soft")
+    larder.restart()
+    time.sleep(5.2)
+    same(larder.fetch("/r").body, b"2", "stale after its window")
+
+
 def test_bad_purge_requests(t):
     larder = t.larder(t.origin({"/p": reply("x", cache="max-age=600")}))
     larder.fetch("/p")

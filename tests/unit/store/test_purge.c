@@ -159,11 +159,16 @@ static void test_while_loading(void **state)
         lock_acquire(&shard->lock);
         shard->is_loaded = false;
         take_out(shard, hash);
+        int64_t from_ms = clock_wall_ms();
         purge(key, modes[i]);
+        int64_t to_ms = clock_wall_ms();
         (void)recover_key(store, hash);
         enum store_verdict verdict = ask(key, &lookup);
         assert_int_equal(verdict, STORE_LEAD);
         assert_true((lookup.object == NULL) == (modes[i] == STORE_PURGE_HARD));
+        if (modes[i] == STORE_PURGE_SOFT && lookup.soft_at_ms != 1) { /* 1: idx was marked first */
+            assert_in_range(lookup.soft_at_ms, from_ms, to_ms);
+        }
         drop(&lookup);
         lock_acquire(&shard->lock);
         shard->is_loaded = true;
@@ -250,6 +255,116 @@ static void test_soft_meets_fills(void **state)
     }
 }
 
+static int64_t judged_ms; /* what the last judgement was told */
+
+static enum store_judgement note_judge(const uint8_t *facts, int64_t soft_at_ms, void *ctx)
+{
+    judged_ms = soft_at_ms;
+    return test_judge(facts, soft_at_ms, ctx);
+}
+
+/* What a lookup is told about the moment of the soft purge. */
+static int64_t soft_time(const char *key, const char *selector)
+{
+    struct store_lookup lookup = test_lookup_of(store, key, selector);
+
+    lookup.judge = note_judge;
+    lookup.may_lead = false;
+    judged_ms = -1;
+    (void)test_get(store, &lookup, &box);
+    assert_int_equal(judged_ms, lookup.soft_at_ms);
+    drop(&lookup);
+    return judged_ms;
+}
+
+/* The moment of a soft purge is kept with variants and without, and by later purges. */
+static void test_soft_time(void **state)
+{
+    struct store_head head = test_head(3, STORE_JUDGE_FRESH);
+    struct store_lookup lookup = test_lookup_of(store, "time", "gzip");
+
+    (void)state;
+    assert_int_equal(test_get(store, &lookup, &box), STORE_LEAD);
+    head.selector = SPAN("gzip");
+    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+    assert_int_equal(store_lead_append(lookup.lead, SPAN("abc")), ERR_OK);
+    store_lead_commit(&lookup.lead);
+    drop(&lookup);
+    test_put(store, "time", 7, STORE_JUDGE_FRESH);
+    assert_int_equal(soft_time("time", "gzip"), 0);
+    int64_t from_ms = clock_wall_ms();
+    purge("time", STORE_PURGE_SOFT);
+    int64_t to_ms = clock_wall_ms();
+    usleep(20000);
+    purge("time", STORE_PURGE_SOFT);
+    assert_in_range(soft_time("time", "gzip"), from_ms, to_ms);
+    assert_in_range(soft_time("time", NULL), from_ms, to_ms);
+    /* Renewed: it is as if nothing had been, until the next purge. */
+    lookup = test_lookup_of(store, "time", NULL);
+    assert_int_equal(test_get(store, &lookup, &box), STORE_LEAD);
+    assert_in_range(lookup.soft_at_ms, from_ms, to_ms);
+    head = test_head(7, STORE_JUDGE_FRESH);
+    struct store_object *object = store_lead_refresh(&lookup.lead, &head);
+    store_object_unref(&object);
+    drop(&lookup);
+    assert_int_equal(soft_time("time", NULL), 0);
+    usleep(20000);
+    from_ms = clock_wall_ms();
+    purge("time", STORE_PURGE_SOFT);
+    assert_in_range(soft_time("time", NULL), from_ms, clock_wall_ms());
+}
+
+/* Purged while it was filled, or while it was validated: the moment goes with what is stored. */
+static void test_soft_time_of_fills(void **state)
+{
+    struct store_lookup lookup;
+
+    (void)state;
+    for (int is_refresh = 0; is_refresh < 2; is_refresh++) {
+        struct store_head head = test_head(3, STORE_JUDGE_FRESH);
+        if (is_refresh != 0) {
+            test_put(store, "fill", 3, STORE_JUDGE_VALIDATE);
+        }
+        assert_int_equal(ask("fill", &lookup), STORE_LEAD);
+        int64_t from_ms = clock_wall_ms();
+        purge("fill", STORE_PURGE_SOFT);
+        int64_t to_ms = clock_wall_ms();
+        usleep(20000);
+        if (is_refresh != 0) {
+            struct store_object *object = store_lead_refresh(&lookup.lead, &head);
+            store_object_unref(&object);
+        } else {
+            assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+            assert_int_equal(store_lead_append(lookup.lead, SPAN("abc")), ERR_OK);
+            store_lead_commit(&lookup.lead);
+        }
+        drop(&lookup);
+        assert_in_range(soft_time("fill", NULL), from_ms, to_ms);
+        purge("fill", STORE_PURGE_HARD);
+    }
+}
+
+/* After a restart it is never later than it was: a record that does not say it counts as purged
+ * long ago. */
+static void test_soft_time_kept(void **state)
+{
+    struct store_purge_result result;
+
+    (void)state;
+    test_put(store, "kept", 3, STORE_JUDGE_FRESH);
+    test_put(store, "fresh", 3, STORE_JUDGE_FRESH);
+    store_close(&store);
+    open_store();
+    store_purge_key(store, SPAN("kept"), STORE_PURGE_SOFT, false, true, &result);
+    assert_int_equal(result.objects, 1);
+    int64_t to_ms = clock_wall_ms();
+    store_close(&store);
+    usleep(20000);
+    open_store();
+    assert_in_range(soft_time("kept", NULL), 1, to_ms);
+    assert_int_equal(soft_time("fresh", NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +374,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_soft_meets_refresh, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refresh_of_the_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_soft_meets_fills, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_soft_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_soft_time_of_fills, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_soft_time_kept, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
