@@ -79,6 +79,10 @@ static void test_load(void **state)
         char key[32];
         snprintf(key, sizeof(key), "load %d", i);
         test_put(store, key, i % 2 == 0 ? 1000 : 700000, STORE_JUDGE_FRESH);
+        struct store_stats stats;
+        do { /* below what the writer's queue takes */
+            store_stats(store, &stats);
+        } while (stats.queued_write_bytes > 4u << 20 && usleep(1000) == 0);
     }
     store_close(&store);
     open_store();
