@@ -452,6 +452,17 @@ bool store_lead_is_abandoned(const struct store_lead *lead)
     return is_abandoned;
 }
 
+bool store_lead_is_read(const struct store_lead *lead)
+{
+    CHECK_OBJ(lead, LEAD_MAGIC);
+    struct flow *flow = lead->object->flow;
+
+    lock_acquire(&flow->lock);
+    bool is_read = flow->reader_count > 0;
+    lock_release(&flow->lock);
+    return is_read;
+}
+
 void lead_gather(struct flow *flow, bool always, struct wake_list *wakes)
 {
     struct store_lead *lead = flow->lead;

@@ -190,8 +190,11 @@ void store_lead_flush(struct store_lead *lead);
  * one: the disk queue is full and the object is too large for RAM. wake() follows when that ends.
  */
 bool store_lead_must_pause(struct store_lead *lead);
-/* A private fill whose readers are all gone: cancel the fetch. A shared one goes on. */
+/* A fill that is stored nowhere and whose readers are all gone: cancel the fetch. A shared one goes
+ * on. */
 bool store_lead_is_abandoned(const struct store_lead *lead);
+/* Does anybody read it now? */
+bool store_lead_is_read(const struct store_lead *lead);
 /* Complete and correct: READY, into the RAM tier, queued for disk; replaces the entries of the same
  * key and selector. An object invalidated while it was filled is dropped (hard) or stored as stale
  * (soft). A body shorter than the length given is a CHECK failure: compare before. */

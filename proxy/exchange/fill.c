@@ -103,10 +103,29 @@ static enum fetch_flow on_data(void *ctx, struct span data)
     return FETCH_GO;
 }
 
-/* Its client left, and what comes is neither stored nor read by anybody: it may be endless. */
-static bool fill_is_for_nobody(const struct fill *fill)
+/* For the cache alone a body without a known end is fetched for as long as a silent origin is
+ * waited for: it may be a stream that never ends. A refresh has been seen to end before. */
+static bool fill_is_alone_for_long(struct fill *fill)
 {
-    return fill->owner == NULL && fill->lead != NULL && store_lead_is_abandoned(fill->lead);
+    if (fill->length != STORE_LENGTH_UNKNOWN || fill->background ||
+        store_lead_is_read(fill->lead)) {
+        fill->alone_us = 0;
+        return false;
+    }
+    uint64_t now_us = loop_now_us(fill->env->loop);
+    if (fill->alone_us == 0) {
+        fill->alone_us = now_us;
+    }
+    return now_us - fill->alone_us > fill->site->origin.idle_timeout_us;
+}
+
+/* Its client left, and what comes is neither stored nor read by anybody, or has been coming for
+ * long: it may be endless. */
+static bool fill_is_for_nobody(struct fill *fill)
+{
+    return fill->owner == NULL && fill->lead != NULL &&
+           (store_lead_is_abandoned(fill->lead) ||
+            (fill->head_done && fill_is_alone_for_long(fill)));
 }
 
 static void on_batch(void *ctx)

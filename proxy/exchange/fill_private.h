@@ -30,6 +30,7 @@ struct fill {
     struct store_key key;
     int64_t soft_at_ms; /* of stale */
     int64_t request_time_ms;
+    uint64_t alone_us; /* when its client had left and nobody else was seen reading; 0: not */
     uint64_t length, received; /* of the body; length STORE_LENGTH_UNKNOWN */
     struct fill_figures figures;
     struct loop_task task;
