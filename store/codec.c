@@ -190,6 +190,9 @@ size_t codec_idx_size(const struct codec_idx *idx)
     if ((idx->flags & CODEC_IDX_OVERRIDE) != 0) {
         size += STORE_FACTS_BYTES + 4 + idx->head.len;
     }
+    if ((idx->flags & CODEC_IDX_SOFT_AT) != 0) {
+        size += 8;
+    }
     return size;
 }
 
@@ -218,6 +221,10 @@ void codec_idx_encode(uint8_t *out, const struct codec_idx *idx)
         memcpy(out, idx->facts.ptr, STORE_FACTS_BYTES);
         put32(out + STORE_FACTS_BYTES, (uint32_t)idx->head.len);
         memcpy(out + STORE_FACTS_BYTES + 4, idx->head.ptr, idx->head.len);
+        out += STORE_FACTS_BYTES + 4 + idx->head.len;
+    }
+    if ((idx->flags & CODEC_IDX_SOFT_AT) != 0) {
+        put64(out, (uint64_t)idx->soft_at_ms);
     }
 }
 
@@ -262,6 +269,12 @@ enum err codec_idx_decode(struct span data, struct codec_idx *out)
             !codec_take(&data, get32(part.ptr), &out->head)) {
             return ERR_CORRUPT;
         }
+    }
+    if ((out->flags & CODEC_IDX_SOFT_AT) != 0) {
+        if (!codec_take(&data, 8, &part)) {
+            return ERR_CORRUPT;
+        }
+        out->soft_at_ms = (int64_t)get64(part.ptr);
     }
     return data.len == 0 ? ERR_OK : ERR_CORRUPT;
 }

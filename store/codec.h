@@ -50,14 +50,16 @@ enum codec_idx_flag {
     CODEC_IDX_SOFT = 1,
     CODEC_IDX_OVERRIDE = 2, /* facts and head follow */
     CODEC_IDX_EXTENTS = 4,  /* more than one record */
+    CODEC_IDX_SOFT_AT = 8,  /* the moment of the soft purge follows */
 };
 
 struct codec_idx {
     uint8_t flags;
     uint32_t useless_after_s;
     uint32_t head_bytes;
-    uint64_t position; /* of the first record */
-    uint64_t length;   /* of the body */
+    uint64_t position;  /* of the first record */
+    uint64_t length;    /* of the body */
+    int64_t soft_at_ms; /* SOFT_AT: Unix milliseconds; else 0 */
     struct span selector;
     struct span extents; /* encoded: read with codec_extent */
     struct span facts;   /* STORE_FACTS_BYTES, or empty */

@@ -237,7 +237,7 @@ void store_lead_commit(struct store_lead **lead_in)
 
 /* [shard] Puts the refreshed object where the stale one was. */
 static struct writer_job *refresh_enter(struct store *store, struct shard *shard,
-                                        struct store_object *object, bool is_soft,
+                                        struct store_object *object, int64_t soft_at_ms,
                                         struct trash *trash)
 {
     struct entry *entry = index_find(shard, object->hash, object->id);
@@ -254,8 +254,10 @@ static struct writer_job *refresh_enter(struct store *store, struct shard *shard
         entry = index_insert(store, shard, object->hash, ENTRY_READY, object->id);
     }
     commit_describe(store, shard, entry, object);
-    entry->flags &= ~(unsigned)ENTRY_SOFT & 0xfffu;
-    entry->flags |= is_soft ? ENTRY_SOFT : 0u;
+    index_set_soft(store, shard, entry, 0); /* renewed, unless purged while the origin was asked */
+    if (soft_at_ms != 0) {
+        index_set_soft(store, shard, entry, soft_at_ms);
+    }
     index_set_object(shard, entry, object, trash);
     if (entry->position != 0 || (entry->flags & ENTRY_QUEUED) != 0) {
         job = commit_job(WRITER_REFRESH, object, object->head_len);
@@ -281,10 +283,10 @@ struct store_object *store_lead_refresh(struct store_lead **lead_in, const struc
     lock_acquire(&shard->lock);
     struct entry *fill = index_find(shard, lead->object->hash, lead->object->id);
     if (fill != NULL) { /* else purged meanwhile: this response is for its own client only */
-        bool is_soft = (fill->flags & ENTRY_SOFT) != 0;
+        int64_t soft_at_ms = entry_soft_at_ms(fill);
         index_remove(store, shard, fill, STORE_WAS_ABSENT, &trash);
         if (object != NULL) {
-            job = refresh_enter(store, shard, object, is_soft, &trash);
+            job = refresh_enter(store, shard, object, soft_at_ms, &trash);
         }
     }
     lock_release(&shard->lock);

@@ -228,6 +228,7 @@ enum err store_lead_head(struct store_lead *lead, const struct store_head *head)
     struct wake_list wakes = {0};
 
     CHECK(!atomic_load_explicit(&object->has_head, memory_order_relaxed) && lead->written == 0);
+    CHECK(lead->mark == 0); /* solo: shared or detached by now */
     if (lead->is_shared && head->length != STORE_LENGTH_UNKNOWN &&
         head->length > lead->store->options.max_object_bytes) {
         return ERR_LIMIT;
@@ -255,8 +256,9 @@ void store_lead_detach(struct store_lead *lead, unsigned pass_ms)
     struct flow *flow = object->flow;
     struct wake_list wakes = {0};
 
-    if (lead->is_shared) {
+    if (lead->is_shared || lead->mark != 0) {
         lead->is_shared = false;
+        lead->mark = 0;
         fill_leave_index(lead->store, object, pass_ms, clock_mono_us() / 1000);
     }
     lock_acquire(&flow->lock);
@@ -266,6 +268,29 @@ void store_lead_detach(struct store_lead *lead, unsigned pass_ms)
     reader_gather(flow, UINT32_MAX, &wakes);
     lock_release(&flow->lock);
     wakes_post(&wakes);
+}
+
+bool store_lead_share(struct store_lead *lead)
+{
+    CHECK_OBJ(lead, LEAD_MAGIC);
+    struct store *store = lead->store;
+    struct store_object *object = lead->object;
+    struct shard *shard = index_shard(store, object->hash);
+    struct trash trash;
+
+    CHECK(lead->mark != 0 && !lead->is_shared);
+    trash_init(&trash);
+    lock_acquire(&shard->lock);
+    struct entry *mark = index_find_pass(shard, object->hash);
+    if (mark != NULL && mark->id == lead->mark) {
+        index_remove(store, shard, mark, STORE_WAS_ABSENT, &trash); /* holds nothing */
+        struct entry *entry = index_insert(store, shard, object->hash, ENTRY_FILL, object->id);
+        entry->object = store_object_ref(object);
+        lead->is_shared = true;
+        lead->mark = 0;
+    }
+    lock_release(&shard->lock);
+    return lead->is_shared;
 }
 
 /* Makes slot i and room in its chunk for at least one byte more at `used`. Leader only. */
@@ -443,6 +468,17 @@ bool store_lead_is_abandoned(const struct store_lead *lead)
     bool is_abandoned = flow->mode == FLOW_PASSING && reader_nobody(flow);
     lock_release(&flow->lock);
     return is_abandoned;
+}
+
+bool store_lead_is_read(const struct store_lead *lead)
+{
+    CHECK_OBJ(lead, LEAD_MAGIC);
+    struct flow *flow = lead->object->flow;
+
+    lock_acquire(&flow->lock);
+    bool is_read = flow->reader_count > 0;
+    lock_release(&flow->lock);
+    return is_read;
 }
 
 void lead_gather(struct flow *flow, bool always, struct wake_list *wakes)

@@ -299,6 +299,33 @@ void index_set_object(struct shard *shard, struct entry *entry, struct store_obj
     ram_insert(shard, object);
 }
 
+/* The block beside the entry, made anew. selector may lie in the one before. */
+static void index_set_block(struct store *store, struct shard *shard, struct entry *entry,
+                            struct span selector, int64_t soft_at_ms)
+{
+    struct selector *old = entry->selector;
+
+    entry->selector = NULL;
+    if (selector.len > 0 || soft_at_ms != 0) {
+        /* Bounded by the stored head's limit; refused memory ends the process as for an entry. */
+        size_t bytes = sizeof(*entry->selector) + selector.len;
+        entry->selector = mem_new(bytes);
+        entry->selector->soft_at_ms = soft_at_ms;
+        entry->selector->len = (uint32_t)selector.len;
+        if (selector.len > 0) {
+            memcpy(entry->selector->bytes, selector.ptr, selector.len);
+        }
+        index_count_bytes(shard, (int64_t)bytes);
+        ram_count(store, bytes);
+    }
+    if (old != NULL) {
+        size_t bytes = sizeof(*old) + old->len;
+        index_count_bytes(shard, -(int64_t)bytes);
+        ram_release(store, bytes);
+        mem_free(old);
+    }
+}
+
 void index_remove(struct store *store, struct shard *shard, struct entry *entry,
                   enum store_absence why, struct trash *trash)
 {
@@ -316,13 +343,13 @@ void index_remove(struct store *store, struct shard *shard, struct entry *entry,
             trash->jobs = job;
         }
         index_set_position(shard, entry, 0);
-        index_set_selector(store, shard, entry, span_of(NULL, 0));
+        index_set_block(store, shard, entry, span_of(NULL, 0), 0);
     } else if (entry->kind == ENTRY_FILL) {
         /* The fill's object is in no queue; its reference goes the same way. */
         CHECK(list_is_empty(&entry->object->ram_node));
         list_push(&trash->objects, &entry->object->ram_node);
         shard->fill_count--;
-        index_set_selector(store, shard, entry, span_of(NULL, 0));
+        index_set_block(store, shard, entry, span_of(NULL, 0), 0);
     }
     if (why != STORE_WAS_ABSENT) {
         index_note_reason(shard, entry->hash, why);
@@ -360,22 +387,20 @@ void index_set_size(struct shard *shard, struct entry *entry, uint64_t bytes)
 void index_set_selector(struct store *store, struct shard *shard, struct entry *entry,
                         struct span selector)
 {
-    if (entry->selector != NULL) {
-        size_t bytes = sizeof(*entry->selector) + entry->selector->len;
-        index_count_bytes(shard, -(int64_t)bytes);
-        ram_release(store, bytes);
-        mem_free(entry->selector);
-        entry->selector = NULL;
+    index_set_block(store, shard, entry, selector,
+                    entry->selector == NULL ? 0 : entry->selector->soft_at_ms);
+}
+
+void index_set_soft(struct store *store, struct shard *shard, struct entry *entry, int64_t at_ms)
+{
+    int64_t before_ms = entry_soft_at_ms(entry);
+
+    if (at_ms == before_ms || (before_ms != 0 && before_ms < at_ms)) {
+        return; /* nothing new, or stale since then */
     }
-    if (selector.len > 0) {
-        /* Bounded by the stored head's limit; refused memory ends the process as for an entry. */
-        size_t bytes = sizeof(*entry->selector) + selector.len;
-        entry->selector = mem_new(bytes);
-        entry->selector->len = (uint32_t)selector.len;
-        memcpy(entry->selector->bytes, selector.ptr, selector.len);
-        index_count_bytes(shard, (int64_t)bytes);
-        ram_count(store, bytes);
-    }
+    entry->flags &= ~(unsigned)ENTRY_SOFT & 0xfffu;
+    entry->flags |= at_ms != 0 ? ENTRY_SOFT : 0u;
+    index_set_block(store, shard, entry, index_selector(entry), at_ms);
 }
 
 struct span index_selector(const struct entry *entry)
@@ -386,24 +411,32 @@ struct span index_selector(const struct entry *entry)
 
 /* ---- marks ---- */
 
+struct entry *index_find_pass(const struct shard *shard, struct hash128 hash)
+{
+    for (struct entry *entry = index_chain(shard, hash.lo); entry != NULL; entry = entry->next) {
+        if (entry_is(entry, hash) && entry->kind == ENTRY_PASS) {
+            return entry;
+        }
+    }
+    return NULL;
+}
+
 void index_set_pass(struct store *store, struct shard *shard, struct hash128 hash,
                     uint64_t until_ms)
 {
     struct trash trash;
-    struct entry *entry;
+    struct entry *entry = index_find_pass(shard, hash);
 
-    for (entry = index_chain(shard, hash.lo); entry != NULL; entry = entry->next) {
-        if (entry_is(entry, hash) && entry->kind == ENTRY_PASS) {
-            entry->position = until_ms & INDEX_48_BITS;
-            return;
-        }
+    if (entry != NULL) {
+        entry->position = until_ms & INDEX_48_BITS;
+        return;
     }
     trash_init(&trash);
     if (shard->pass_count >= INDEX_PASS_MAX) {
         struct entry *oldest = CONTAINER_OF(shard->pass_marks.next, struct entry, pass_node);
         index_remove(store, shard, oldest, STORE_WAS_ABSENT, &trash);
     }
-    entry = index_insert(store, shard, hash, ENTRY_PASS, 0);
+    entry = index_insert(store, shard, hash, ENTRY_PASS, store_new_id(store));
     entry->position = until_ms & INDEX_48_BITS;
     list_push(&shard->pass_marks, &entry->pass_node);
     shard->pass_count++;

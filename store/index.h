@@ -29,7 +29,7 @@ enum entry_kind {
     ENTRY_FREE,
     ENTRY_READY, /* an object, resident or on disk or both */
     ENTRY_FILL,  /* a fill in flight */
-    ENTRY_PASS,  /* not storable until `position` (monotonic ms) */
+    ENTRY_PASS,  /* not storable until `position` (monotonic ms); a purge gives it a new id */
     ENTRY_TOMB,  /* while loading: what is known about entries still to come, see tomb_* */
 };
 
@@ -45,8 +45,10 @@ enum entry_flag {
     ENTRY_TOMB_KNOWN = 256, /* TOMB: all of this hash has been read from idx */
 };
 
+/* What few entries need beside their cache line. */
 struct selector {
-    uint32_t len;
+    int64_t soft_at_ms; /* when it was soft-purged; 0: not known */
+    uint32_t len;       /* 0: no selector */
     char bytes[];
 };
 
@@ -57,9 +59,10 @@ struct entry {
     union {
         struct {
             struct store_object *object; /* resident, or NULL */
-            struct selector *selector;   /* NULL: none */
+            struct selector *selector;   /* NULL: none, and no time of a soft purge */
         };
         struct list pass_node; /* PASS: by age */
+        int64_t tomb_soft_ms;  /* TOMB_SOFT: when */
     };
     uint64_t id : 48;
     uint64_t kind : 4;
@@ -151,10 +154,24 @@ void index_set_selector(struct store *store, struct shard *shard, struct entry *
                         struct span selector);
 void index_set_size(struct shard *shard, struct entry *entry, uint64_t bytes);
 struct span index_selector(const struct entry *entry);
+/* Soft-purged at this moment (or before, when it was already); 0: it is not, no longer. */
+void index_set_soft(struct store *store, struct shard *shard, struct entry *entry, int64_t at_ms);
+/* When it was soft-purged: 0 if it was not, 1 (long ago) when that is not known. */
+static inline int64_t entry_soft_at_ms(const struct entry *entry)
+{
+    if (LIKELY((entry->flags & ENTRY_SOFT) == 0)) {
+        return 0;
+    }
+    return entry->selector == NULL || entry->selector->soft_at_ms == 0
+               ? 1
+               : entry->selector->soft_at_ms;
+}
 static inline uint64_t entry_size(const struct entry *entry)
 {
     return ((uint64_t)entry->size_high << 32) | entry->size_low;
 }
+/* The mark of this key, or NULL. */
+struct entry *index_find_pass(const struct shard *shard, struct hash128 hash);
 void index_set_pass(struct store *store, struct shard *shard, struct hash128 hash,
                     uint64_t until_ms);
 enum store_absence index_reason(const struct shard *shard, struct hash128 hash);

@@ -5,8 +5,8 @@
  * lock; so a lookup that decides to lead lets go, allocates, and decides again.
  *
  * Order of preference: a fresh object, a stale one that may be served, a mark that says the key is
- * not storable, somebody's fill, the disk, a fill of our own. Among matching objects the newest
- * wins.
+ * not storable (then a fill of our own that nobody waits for), somebody's fill, the disk, a fill of
+ * our own. Among matching objects the newest wins.
  */
 #include "base/clock.h"
 #include "store/ioq.h"
@@ -62,7 +62,7 @@ static void lookup_probe_fill(struct entry *entry, const struct store_lookup *lo
                               struct lookup_probe *probe)
 {
     struct store_object *object = entry->object;
-    bool is_soft = (entry->flags & ENTRY_SOFT) != 0;
+    int64_t soft_at_ms = entry_soft_at_ms(entry);
 
     if (!lookup_same_key(object, lookup)) {
         return;
@@ -74,14 +74,14 @@ static void lookup_probe_fill(struct entry *entry, const struct store_lookup *lo
             return;
         }
         probe->has_fill = true;
-        if (lookup->judge(object->facts, is_soft, lookup->ctx) == STORE_JUDGE_VALIDATE) {
+        if (lookup->judge(object->facts, soft_at_ms, lookup->ctx) == STORE_JUDGE_VALIDATE) {
             return; /* what is arriving may not be used without asking again */
         }
         probe->fill = entry;
         return;
     }
     probe->has_fill = true;
-    if (!is_soft && probe->fill == NULL) {
+    if (soft_at_ms == 0 && probe->fill == NULL) {
         probe->fill = entry;
     }
 }
@@ -132,6 +132,17 @@ static void lookup_lead(struct store *store, struct shard *shard, struct store_l
     lookup->lead->is_shared = true;
 }
 
+/* A lead in no table: it enters when its response turns out storable, if the mark still stands. So
+ * thousands of them make no chain longer. */
+static void lookup_solo(struct store *store, struct store_lookup *lookup,
+                        struct lookup_spare *spare, const struct entry *mark)
+{
+    lookup->lead = lead_new(store, spare->object, NULL);
+    lookup->lead->mark = mark->id;
+    lookup->is_solo = true;
+    spare->object = NULL;
+}
+
 static void lookup_give(struct shard *shard, struct entry *entry, struct store_object *object,
                         struct store_lookup *lookup)
 {
@@ -157,7 +168,13 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
                                       struct store_object *object, struct lookup_spare *spare)
 {
     if (probe->pass != NULL) {
-        return STORE_PASS;
+        if (!lookup->may_lead || !lookup->may_solo) {
+            return STORE_PASS;
+        }
+        if (spare->object != NULL) {
+            lookup_solo(store, lookup, spare, probe->pass);
+        }
+        return STORE_LEAD;
     }
     if (probe->fill != NULL && lookup->may_follow) {
         lookup->object = store_object_ref(probe->fill->object);
@@ -204,8 +221,9 @@ static enum store_verdict lookup_decide(struct store *store, struct shard *shard
     if (object == NULL) {
         return STORE_DISK;
     }
-    bool is_soft = (probe.best->flags & ENTRY_SOFT) != 0;
-    switch (lookup->judge(object->facts, is_soft, lookup->ctx)) {
+    lookup->soft_at_ms = entry_soft_at_ms(probe.best);
+    bool is_soft = lookup->soft_at_ms != 0;
+    switch (lookup->judge(object->facts, lookup->soft_at_ms, lookup->ctx)) {
     case STORE_JUDGE_FRESH:
         lookup_give(shard, probe.best, object, lookup);
         return STORE_FRESH;
@@ -237,6 +255,8 @@ enum store_verdict store_lookup(struct store *store, struct store_lookup *lookup
     lookup->lead = NULL;
     lookup->absence = STORE_WAS_ABSENT;
     lookup->object_on_disk = false;
+    lookup->is_solo = false;
+    lookup->soft_at_ms = 0;
     lock_acquire(&shard->lock);
     enum store_verdict verdict = lookup_decide(store, shard, lookup, &spare);
     lock_release(&shard->lock);

@@ -4,6 +4,7 @@
  * index load has not reached yet is covered by a TOMB in the table (entries below this id are dead)
  * and a job that walks the key's records in idx.
  */
+#include "base/clock.h"
 #include "store/store_private.h"
 
 static void purge_entry(struct store *store, struct shard *shard, struct entry *entry, bool is_hard,
@@ -13,12 +14,23 @@ static void purge_entry(struct store *store, struct shard *shard, struct entry *
         index_remove(store, shard, entry, STORE_WAS_PURGED_HARD, trash);
         return;
     }
-    entry->flags |= ENTRY_SOFT;
+    index_set_soft(store, shard, entry, clock_wall_ms());
     if (entry->kind == ENTRY_READY && store->writer != NULL &&
         (entry->position != 0 || (entry->flags & ENTRY_QUEUED) != 0)) {
         struct writer_job *job = writer_job_new(WRITER_SOFT, entry->hash, entry->id);
         job->next = trash->jobs;
         trash->jobs = job;
+    }
+}
+
+/* [shard] Solo leads are in no table; without the mark they began under they cannot get in. */
+static void purge_mark(struct store *store, struct shard *shard, struct entry *mark, bool is_hard,
+                       struct trash *trash)
+{
+    if (is_hard) {
+        index_remove(store, shard, mark, STORE_WAS_PURGED_HARD, trash);
+    } else {
+        mark->id = store_new_id(store) & INDEX_48_BITS;
     }
 }
 
@@ -29,9 +41,12 @@ static void purge_unloaded(struct store *store, struct shard *shard, struct hash
     struct entry *tomb = index_tomb(store, shard, hash, true);
     uint64_t limit = atomic_load_explicit(&store->next_id, memory_order_relaxed);
 
-    tomb->flags |= is_hard ? ENTRY_TOMB_HARD : ENTRY_TOMB_SOFT;
     if (is_hard) {
+        tomb->flags |= ENTRY_TOMB_HARD;
         tomb->id = limit & INDEX_48_BITS;
+    } else if ((tomb->flags & ENTRY_TOMB_SOFT) == 0) {
+        tomb->flags |= ENTRY_TOMB_SOFT;
+        tomb->tomb_soft_ms = clock_wall_ms();
     }
     struct writer_job *job =
         writer_job_new(is_hard ? WRITER_PURGE : WRITER_PURGE_SOFT, hash, limit);
@@ -66,8 +81,8 @@ void store_purge_key(struct store *store, struct span key, enum store_purge_mode
             if (!dry_run) {
                 purge_entry(store, shard, entry, is_hard, &trash);
             }
-        } else if (entry_is(entry, hash) && entry->kind == ENTRY_PASS && !dry_run && is_hard) {
-            index_remove(store, shard, entry, STORE_WAS_PURGED_HARD, &trash);
+        } else if (entry_is(entry, hash) && entry->kind == ENTRY_PASS && !dry_run) {
+            purge_mark(store, shard, entry, is_hard, &trash);
         }
         entry = next;
     }

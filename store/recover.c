@@ -112,6 +112,11 @@ static bool recover_enter(struct store *store, struct shard *shard, struct hash1
     const struct entry *tomb = index_tomb(store, shard, hash, false);
     unsigned tomb_flags = tomb == NULL ? 0u : tomb->flags;
 
+    if (shard->is_loaded) {
+        /* Read for a request and overtaken by the load: what is not here was removed since, and the
+         * TOMB that told so is swept. */
+        return false;
+    }
     if (id >= store->writer->first_id || index_find(shard, hash, id) != NULL) {
         return false; /* of this run: the table knows better */
     }
@@ -131,9 +136,13 @@ static bool recover_enter(struct store *store, struct shard *shard, struct hash1
     entry->useless_after_s = idx->useless_after_s;
     unsigned flags = (idx->flags & CODEC_IDX_EXTENTS) != 0 ? ENTRY_EXTENTS : 0u;
     flags |= (idx->flags & CODEC_IDX_OVERRIDE) != 0 ? ENTRY_OVERRIDE : 0u;
-    flags |=
-        (idx->flags & CODEC_IDX_SOFT) != 0 || (tomb_flags & ENTRY_TOMB_SOFT) != 0 ? ENTRY_SOFT : 0u;
     entry->flags = flags & 0xfffu;
+    if ((tomb_flags & ENTRY_TOMB_SOFT) != 0) {
+        index_set_soft(store, shard, entry, tomb->tomb_soft_ms);
+    }
+    if ((idx->flags & CODEC_IDX_SOFT) != 0) {
+        index_set_soft(store, shard, entry, idx->soft_at_ms != 0 ? idx->soft_at_ms : 1);
+    }
     return true;
 }
 

@@ -106,7 +106,7 @@ enum store_verdict {
     STORE_LEAD,   /* lead: fetch it; object: what to revalidate, or NULL */
     STORE_FOLLOW, /* object: somebody fetches it, open a reader; stale: fall-back or NULL */
     STORE_DISK,   /* it is on disk: store_load, then look up again */
-    STORE_PASS,   /* known not to be storable: fetch it yourself, do not queue */
+    STORE_PASS,   /* known not to be storable, !may_solo: fetch it yourself, do not queue */
     STORE_ABSENT, /* may_lead was false and nothing usable is there */
 };
 
@@ -126,17 +126,22 @@ struct store_lookup {
     struct store_key key;
     bool may_lead;               /* false: do not begin a fill */
     bool may_follow;             /* false: do not wait for somebody else's fill */
+    bool may_solo;               /* a key known not to be storable: lead beside the others, see
+                                    store_lead_share; false: STORE_PASS */
     struct store_object *loaded; /* borrowed result of store_load, or NULL: counts as resident */
     /* Pure, run under the shard lock: no call back into the store, no allocation, no lock. */
     bool (*matches)(struct span selector, void *ctx);
-    enum store_judgement (*judge)(const uint8_t *facts, bool soft_purged, void *ctx);
+    /* soft_at_ms: wall clock of its soft purge, or 0; 1 when that is not known any more. */
+    enum store_judgement (*judge)(const uint8_t *facts, int64_t soft_at_ms, void *ctx);
     void *ctx;
     /* out; references and the lead belong to the caller */
     struct store_object *object;
     struct store_object *stale;
     struct store_lead *lead;
     enum store_absence absence;
+    int64_t soft_at_ms;  /* of object (FOLLOW: of stale), as for judge */
     bool object_on_disk; /* FRESH/STALE: it came through `loaded` */
+    bool is_solo;        /* LEAD: there is a mark, nobody follows this lead */
 };
 
 /* Decides under one shard lock and, for LEAD, enters the fill in the same critical section. */
@@ -169,9 +174,13 @@ struct store_object *store_lead_object(struct store_lead *lead);
 /* Publishes the head; readers wake. ERR_LIMIT: longer than max_object_bytes, detach it instead. */
 MUST_USE enum err store_lead_head(struct store_lead *lead, const struct store_head *head);
 /* The response may not be shared: out of the table, readers other than those opened with
- * `own` are told STORE_HEAD_ALONE, and the key answers STORE_PASS for pass_ms (0: not remembered).
- * The lead goes on as a private one: publish the head after this. */
+ * `own` are told STORE_HEAD_ALONE, and for pass_ms the key is marked (0: not remembered): solo
+ * leads or STORE_PASS. The lead goes on as a private one: publish the head after this. */
 void store_lead_detach(struct store_lead *lead, unsigned pass_ms);
+/* A solo lead whose response may be stored after all, before its head: from now on it is like any
+ * other, and the mark goes. False: the mark it began under is gone, so another lead was first or
+ * the key was purged since; detach it, the response is for its own client only. */
+MUST_USE bool store_lead_share(struct store_lead *lead);
 /* Copies bytes to the end of the body. ERR_LIMIT: over length or max_object_bytes (abort it);
  * ERR_NOMEM: abort it. */
 MUST_USE enum err store_lead_append(struct store_lead *lead, struct span data);
@@ -184,8 +193,11 @@ void store_lead_flush(struct store_lead *lead);
  * one: the disk queue is full and the object is too large for RAM. wake() follows when that ends.
  */
 bool store_lead_must_pause(struct store_lead *lead);
-/* A private fill whose readers are all gone: cancel the fetch. A shared one goes on. */
+/* A fill that is stored nowhere and whose readers are all gone: cancel the fetch. A shared one goes
+ * on. */
 bool store_lead_is_abandoned(const struct store_lead *lead);
+/* Does anybody read it now? */
+bool store_lead_is_read(const struct store_lead *lead);
 /* Complete and correct: READY, into the RAM tier, queued for disk; replaces the entries of the same
  * key and selector. An object invalidated while it was filled is dropped (hard) or stored as stale
  * (soft). A body shorter than the length given is a CHECK failure: compare before. */

@@ -82,6 +82,7 @@ struct store_lead {
     struct store *store;
     struct store_object *object;
     struct store_object *stale; /* what a 304 would refresh, or NULL */
+    uint64_t mark;              /* solo: id of the mark it began under; 0: not, or no longer */
     uint64_t written;           /* bytes copied; the rest of the world sees flow->filled */
     struct mail mail;
     struct mailbox *box;

@@ -21,17 +21,23 @@ static bool matches(struct span selector, void *ctx)
     return selector.len == 0 || http_selector_matches(selector, judge->fields);
 }
 
-static enum store_judgement judge(const uint8_t *facts, bool soft_purged, void *ctx)
+const struct http_stored *exchange_facts_soft(const struct http_stored *facts, int64_t soft_at_ms,
+                                              struct http_stored *room)
+{
+    if (LIKELY(soft_at_ms == 0)) {
+        return facts;
+    }
+    *room = *facts;
+    http_stored_make_stale(room, soft_at_ms);
+    return room;
+}
+
+static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void *ctx)
 {
     const struct judge_ctx *judge = ctx;
-    const struct http_stored *stored = (const struct http_stored *)(const void *)facts;
-    struct http_stored copy;
-    /* One that is stale already keeps its own, longer staleness. */
-    if (soft_purged && http_ttl_s(stored, judge->now_ms) > 0) {
-        copy = *stored;
-        http_stored_make_stale(&copy, judge->now_ms);
-        stored = &copy;
-    }
+    struct http_stored room;
+    const struct http_stored *stored =
+        exchange_facts_soft((const struct http_stored *)(const void *)facts, soft_at_ms, &room);
     switch (http_judge(stored, judge->directives, judge->now_ms)) {
     case HTTP_FRESH:
         return STORE_JUDGE_FRESH;
@@ -53,6 +59,17 @@ static bool is_far_range(const struct http_request *request)
     struct span value = http_fields_find(&request->fields, HTTP_FIELD_RANGE);
     return http_range_parse(value, UINT64_MAX / 2, &part) != HTTP_RANGE_PART ||
            part.first > RANGE_LEAD_MAX;
+}
+
+/* May its answer be one for all? A part or a 304 would show nothing about a key that is not
+ * storable so far, and the whole would cost the origin more than what was asked for. */
+static bool asks_for_all(const struct http_request *request)
+{
+    const uint64_t bits =
+        http_field_bit(HTTP_FIELD_IF_NONE_MATCH) | http_field_bit(HTTP_FIELD_IF_MODIFIED_SINCE) |
+        http_field_bit(HTTP_FIELD_IF_MATCH) | http_field_bit(HTTP_FIELD_IF_UNMODIFIED_SINCE) |
+        http_field_bit(HTTP_FIELD_RANGE);
+    return (request->fields.present & bits) == 0;
 }
 
 static void note_absence(struct exchange *x, enum store_absence absence)
@@ -91,9 +108,19 @@ static enum exchange_next wait_head(struct exchange *x, struct store_object *obj
 static enum exchange_next lead(struct exchange *x, struct store_lookup *lookup)
 {
     x->result = RESULT_MISS;
+    x->solo = lookup->is_solo;
+    if (x->solo) {
+        x->result = RESULT_PASS; /* a miss if it can be stored: exchange_reply */
+        x->reason = HTTP_REASON_HIT_FOR_MISS;
+    }
     x->stale = lookup->object;
-    x->fill = fill_start(
-        &(struct fill_options){.owner = x, .lead = lookup->lead, .stale = lookup->object});
+    x->fill = fill_start(&(struct fill_options){
+        .owner = x,
+        .lead = lookup->lead,
+        .stale = lookup->object,
+        .soft_at_ms = lookup->soft_at_ms,
+        .solo = x->solo,
+    });
     x->object = store_object_ref(fill_object(x->fill));
     return wait_head(x, x->object, true);
 }
@@ -103,7 +130,12 @@ static enum exchange_next hit(struct exchange *x, struct store_lookup *lookup, b
     struct store_object *object = lookup->object;
     if (lookup->lead != NULL) {
         struct fill *fill = fill_start(&(struct fill_options){
-            .owner = x, .lead = lookup->lead, .stale = object, .background = true});
+            .owner = x,
+            .lead = lookup->lead,
+            .stale = object,
+            .soft_at_ms = lookup->soft_at_ms,
+            .background = true,
+        });
         fill_detach(&fill);
     }
     return stale ? exchange_serve(x, object, RESULT_STALE, HTTP_REASON_STALE_WHILE_REVALIDATE)
@@ -162,6 +194,7 @@ static enum exchange_next absent(struct exchange *x, const struct store_lookup *
 static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup)
 {
     enum store_verdict verdict = store_lookup(x->env->store, lookup);
+    x->soft_at_ms = lookup->soft_at_ms;
     if (x->loaded != NULL) {
         store_object_unref(&x->loaded);
     }
@@ -204,9 +237,13 @@ enum exchange_next exchange_lookup(struct exchange *x)
         if (x->loaded != NULL) {
             store_object_unref(&x->loaded);
         }
-        return pass_for(x, HTTP_REASON_HIT_FOR_PASS);
+        /* The reason is that of the last look. */
+        x->result = RESULT_MISS;
+        x->forward = HTTP_FORWARD_MISS;
+        return only_if_cached(x) ? fail_not_cached(x) : exchange_go(x, EXCHANGE_STEP_PASS);
     }
     x->looked_up = true;
+    x->solo = false;
     x->collapsed = false;
     if (x->stale != NULL) {
         store_object_unref(&x->stale);
@@ -222,6 +259,7 @@ enum exchange_next exchange_lookup(struct exchange *x)
         .key = x->key,
         .may_lead = !sole,
         .may_follow = !sole && !http_directives_has(&x->directives, HTTP_CC_NO_CACHE),
+        .may_solo = asks_for_all(request),
         .loaded = x->loaded,
         .matches = matches,
         .judge = judge,

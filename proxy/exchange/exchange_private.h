@@ -47,6 +47,7 @@ struct exchange {
     bool end_known; /* `end` is the last byte to send + 1 */
     bool body_none; /* head only */
     bool aborted;
+    bool solo; /* the key is marked as not storable: our fill is beside the others */
     bool collapsed, stored;
     bool log_record;
     uint8_t lookups;
@@ -69,6 +70,7 @@ struct exchange {
     uint32_t connect_us, origin_first_byte_us;
     uint32_t age_s;
     int64_t ttl_s;
+    int64_t soft_at_ms; /* of `stale`, or of the stale object being sent: its soft purge; 0: none */
     enum byte_source source;
     const char *error_text;            /* of an error page */
     enum http_proxy_error proxy_error; /* HTTP_PROXY_ERROR_COUNT: none */
@@ -118,6 +120,11 @@ void exchange_account_refused(struct exchange_env *env, struct stream *stream, u
 
 /* A reader or the sink woke us. */
 void exchange_wake(void *ctx);
+
+/* The facts as they count: a soft purge is the moment the response became stale. Points to the
+ * object's own or to *room. */
+const struct http_stored *exchange_facts_soft(const struct http_stored *facts, int64_t soft_at_ms,
+                                              struct http_stored *room);
 
 static inline const struct http_stored *exchange_facts(const struct store_object *object)
 {

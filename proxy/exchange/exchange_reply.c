@@ -253,12 +253,16 @@ enum exchange_next exchange_reply(struct exchange *x)
     x->body_none = x->stream->request->method == HTTP_HEAD || !http_status_has_body(facts->status);
     x->age_s = http_current_age_s(facts, now_ms);
     x->ttl_s = (int64_t)facts->lifetime_s - (int64_t)x->age_s;
+    if (UNLIKELY(x->soft_at_ms != 0) && x->result == RESULT_STALE) {
+        struct http_stored copy;
+        x->ttl_s = http_ttl_s(exchange_facts_soft(facts, x->soft_at_ms, &copy), now_ms);
+    }
     if (x->fill != NULL) {
         struct fill_figures figures;
         fill_figures(x->fill, &figures);
         x->stored = figures.stored;
         x->origin_status = figures.origin_status;
-        if (figures.reason != HTTP_REASON_NONE) {
+        if (!x->solo && figures.reason != HTTP_REASON_NONE) {
             x->reason = figures.reason;
         }
         if (figures.had_age) {
@@ -266,6 +270,9 @@ enum exchange_next exchange_reply(struct exchange *x)
         }
     } else if (x->source == BYTES_CACHE) {
         put_age(&extra, x->age_s);
+    }
+    if (x->solo && x->stored) {
+        x->result = RESULT_MISS;
     }
     if (UNLIKELY(is_selective(x, facts))) {
         return reply_selective(x, facts, &extra, room);

@@ -35,7 +35,9 @@ static enum exchange_next use_refreshed(struct exchange *x, struct store_object 
 /* May the stale copy answer for an origin that failed in this way? */
 static bool may_send_stale(const struct exchange *x, uint32_t code)
 {
-    const struct http_stored *facts = exchange_facts(x->stale);
+    struct http_stored room;
+    const struct http_stored *facts =
+        exchange_facts_soft(exchange_facts(x->stale), x->soft_at_ms, &room);
     if (code == FILL_CODE_STALE) {
         return true;
     }

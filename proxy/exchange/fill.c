@@ -112,10 +112,29 @@ static char *on_place(void *ctx, size_t *room)
     return store_lead_place(fill->lead, room);
 }
 
-/* Its client left, and what comes is neither stored nor read by anybody: it may be endless. */
-static bool fill_is_for_nobody(const struct fill *fill)
+/* For the cache alone a body without a known end is fetched for as long as a silent origin is
+ * waited for: it may be a stream that never ends. A refresh has been seen to end before. */
+static bool fill_is_alone_for_long(struct fill *fill)
 {
-    return fill->owner == NULL && fill->lead != NULL && store_lead_is_abandoned(fill->lead);
+    if (fill->length != STORE_LENGTH_UNKNOWN || fill->background ||
+        store_lead_is_read(fill->lead)) {
+        fill->alone_us = 0;
+        return false;
+    }
+    uint64_t now_us = loop_now_us(fill->env->loop);
+    if (fill->alone_us == 0) {
+        fill->alone_us = now_us;
+    }
+    return now_us - fill->alone_us > fill->site->origin.idle_timeout_us;
+}
+
+/* Its client left, and what comes is neither stored nor read by anybody, or has been coming for
+ * long: it may be endless. */
+static bool fill_is_for_nobody(struct fill *fill)
+{
+    return fill->owner == NULL && fill->lead != NULL &&
+           (store_lead_is_abandoned(fill->lead) ||
+            (fill->head_done && fill_is_alone_for_long(fill)));
 }
 
 static void on_batch(void *ctx)
@@ -297,6 +316,8 @@ struct fill *fill_start(const struct fill_options *options)
         .peer_text = x->stream->peer_text,
         .key = x->key,
         .shared = options->lead != NULL,
+        .solo = options->solo,
+        .soft_at_ms = options->soft_at_ms,
         .background = options->background,
         .length = STORE_LENGTH_UNKNOWN,
         .lead = options->lead != NULL ? options->lead : store_lead_private(x->env->store),
@@ -335,7 +356,7 @@ void fill_detach(struct fill **fill_at)
         fill->request = NULL;
         return; /* the deferred task frees it */
     }
-    bool goes_on = fill->shared || fill->complete;
+    bool goes_on = (fill->shared && !fill->solo) || fill->complete;
     if (fill->head_done && !fill->restart) {
         fill->request = NULL; /* judged already */
     } else if (goes_on) {

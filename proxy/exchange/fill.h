@@ -23,7 +23,9 @@ struct fill_options {
     struct exchange *owner;     /* whose request it is */
     struct store_lead *lead;    /* taken; NULL: private */
     struct store_object *stale; /* revalidate this; borrowed, referenced */
+    int64_t soft_at_ms;         /* when stale was soft-purged, or 0 */
     bool background;            /* the owner does not wait for it (stale-while-revalidate) */
+    bool solo;                  /* the lead is one (store_lead_share) */
 };
 
 /* Starts it; the result reaches the owner by its reader on fill_object(). Never NULL. */

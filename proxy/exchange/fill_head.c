@@ -16,6 +16,15 @@ static bool is_stale_status(unsigned status)
     return status == 500 || status == 502 || status == 503 || status == 504;
 }
 
+/* Within the stale-if-error window of what was to be validated? */
+static bool may_serve_stale(const struct fill *fill)
+{
+    struct http_stored room;
+    const struct http_stored *facts =
+        exchange_facts_soft(exchange_facts(fill->stale), fill->soft_at_ms, &room);
+    return http_may_serve_stale_on_error(facts, NULL, loop_wall_ms(fill->env->loop));
+}
+
 static uint8_t reason_of(enum http_store_verdict verdict)
 {
     static const uint8_t map[] = {
@@ -103,14 +112,17 @@ static void settle_sharing(struct fill *fill, const struct http_response *respon
     if (verdict == HTTP_STORE_OK && selector->failed) {
         verdict = HTTP_STORE_TOO_LARGE;
     }
-    if (verdict == HTTP_STORE_OK) {
+    bool is_open = verdict == HTTP_STORE_OK && (!fill->solo || store_lead_share(fill->lead));
+    fill->solo = false;
+    if (is_open) {
         fill->figures.stored = true;
         return;
     }
     fill->figures.reason = reason_of(verdict);
     fill->shared = false;
     selector->len = 0;
-    store_lead_detach(fill->lead, fill->site->hit_for_miss_ms);
+    /* Storable, but another was first or a purge came: nothing to remember. */
+    store_lead_detach(fill->lead, verdict == HTTP_STORE_OK ? 0 : fill->site->hit_for_miss_ms);
 }
 
 static enum fetch_flow publish(struct fill *fill, const struct http_response *response)
@@ -207,9 +219,7 @@ enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
         if (response->status == 304) {
             return on_not_modified(fill, response);
         }
-        if (is_stale_status(response->status) &&
-            http_may_serve_stale_on_error(exchange_facts(fill->stale), NULL,
-                                          loop_wall_ms(fill->env->loop))) {
+        if (is_stale_status(response->status) && may_serve_stale(fill)) {
             return fill_fail_later(fill, FILL_CODE_STALE);
         }
     }

@@ -8,7 +8,8 @@
 
 struct fill {
     uint32_t magic;
-    bool shared; /* in the store's table */
+    bool shared; /* in the store's table, or to be */
+    bool solo;   /* not yet: the head decides */
     bool background;
     bool head_done;
     bool paused;
@@ -27,7 +28,9 @@ struct fill {
     struct store_object *stale;
     struct store_object *refreshed;
     struct store_key key;
+    int64_t soft_at_ms; /* of stale */
     int64_t request_time_ms;
+    uint64_t alone_us; /* when its client had left and nobody else was seen reading; 0: not */
     uint64_t length, received; /* of the body; length STORE_LENGTH_UNKNOWN */
     struct fill_figures figures;
     struct loop_task task;

@@ -25,6 +25,7 @@ static const char *const reason_names[HTTP_REASON_COUNT] = {
     [HTTP_REASON_COOKIE] = "cookie",
     [HTTP_REASON_REQUEST_NO_STORE] = "request_no_store",
     [HTTP_REASON_HIT_FOR_PASS] = "hit_for_pass",
+    [HTTP_REASON_HIT_FOR_MISS] = "hit_for_miss",
     [HTTP_REASON_UPGRADE] = "upgrade",
     [HTTP_REASON_TUNNEL] = "tunnel",
     [HTTP_REASON_NO_STORE] = "no_store",

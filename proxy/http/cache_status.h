@@ -35,7 +35,8 @@ enum http_reason {
     HTTP_REASON_AUTHORIZATION,
     HTTP_REASON_COOKIE,
     HTTP_REASON_REQUEST_NO_STORE,
-    HTTP_REASON_HIT_FOR_PASS,
+    HTTP_REASON_HIT_FOR_PASS, /* not storable so far, and this request could not show otherwise */
+    HTTP_REASON_HIT_FOR_MISS, /* not storable so far: asked beside the others */
     HTTP_REASON_UPGRADE,
     HTTP_REASON_TUNNEL,
     /* not stored */

@@ -10,6 +10,7 @@ ONLY = [  # calls, the one place, why
     ("malloc calloc realloc free strdup strndup asprintf vasprintf reallocarray", r"proxy/base/", "use mem_*"),
     (r"pthread_mutex_\w+ pthread_cond_\w+ pthread_rwlock_\w+ pthread_spin_\w+", r"proxy/base/", "use lock_* and cond_*"),
     ("pthread_create", r"proxy/base/", "use thread_start"),
+    ("sleep usleep", r"tests/", "wait for what happens: cond_wait, poll, the loop"),
     ("time gettimeofday clock_gettime", r"proxy/base/", "use clock_*"),
 ]
 problems = []

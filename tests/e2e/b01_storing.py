@@ -2,7 +2,7 @@
 import threading
 import time
 
-from case import content, http_date, reply, same, same_body, sequence
+from case import content, http_date, reply, same, same_body, sequence, wait_for
 
 H = http_date
 
@@ -229,6 +229,97 @@ def test_hit_for_miss_goes_side_by_side(t):
     assert took < 4, f"10 requests of 0.7 s took {took:.1f} s: they waited for each other"
     same(origin.count("/n"), 11)
     same(len(set(bodies)), 10, "an answer that may not be shared was shared")
+
+
+def test_hit_for_miss_ends_with_a_storable_answer(t):
+    """no-store twice, then storable: the third answer is stored, long before the key is forgotten."""
+    state = {"n": 0}
+
+    def behave(conn, request):
+        state["n"] += 1
+        cache = "no-store" if state["n"] <= 2 else "max-age=60"
+        reply(str(state["n"]), cache=cache)(conn, request)
+    origin = t.origin({"/n": behave})
+    larder = t.larder(origin, cache="hit_for_miss 10m;")
+    answers = [larder.fetch("/n") for _ in range(5)]
+    same([answer.body for answer in answers], [b"1", b"2", b"3", b"3", b"3"])
+    same([answer.is_hit for answer in answers], [False, False, False, True, True])
+    same(["; stored" in answer.cache_status for answer in answers], [False, False, True, False, False])
+    same([word in answer.cache_status for word, answer in zip(("no_store", "hit_for_miss", "hit_for_miss"), answers)],
+         [True] * 3, [answer.cache_status for answer in answers])
+    wait_for(lambda: len(larder.access_lines()) == 5, what="the access log")
+    lines = larder.access_records()
+    same([(line["result"], line["reason"]) for line in lines],
+         [("miss", "no_store"), ("pass", "hit_for_miss"), ("miss", "hit_for_miss"), ("hit", "fresh"), ("hit", "fresh")])
+
+
+def test_hit_for_miss_crowd(t):
+    """50 requests for a slow resource that is not storable: all at the origin at once, none waits for another. When it
+    becomes storable one of the answers is stored, each client gets one of its own time, and the rest are hits."""
+    lock, gate = threading.Lock(), threading.Event()
+    state = {"now": 0, "most": 0, "cache": "no-store", "n": 0}
+
+    def behave(conn, request):
+        with lock:
+            state["n"] += 1
+            number = state["n"]
+            state["now"] += 1
+            state["most"] = max(state["most"], state["now"])
+        if number > 1:
+            gate.wait(20)
+        with lock:
+            state["now"] -= 1
+        reply(str(number), cache=state["cache"])(conn, request)
+    origin = t.origin({"/slow": behave})
+    larder = t.larder(origin)
+    larder.fetch("/slow")
+    for cache in ("no-store", "max-age=60"):
+        state.update(most=0, cache=cache)
+        gate.clear()
+        before = origin.count("/slow")
+        clients = [larder.client() for _ in range(50)]
+        for client in clients:
+            client.request("/slow")
+        wait_for(lambda: origin.count("/slow") == before + 50, what="50 requests side by side")
+        gate.set()
+        bodies = [client.read_response().body for client in clients]
+        for client in clients:
+            client.close()
+        same(state["most"], 50)
+        same(len(set(bodies)), 50, "each its own answer")
+    before = origin.count("/slow")
+    answers = [larder.fetch("/slow") for _ in range(5)]
+    same([answer.is_hit for answer in answers], [True] * 5)
+    same((len({answer.body for answer in answers}), origin.count("/slow")), (1, before))
+
+
+def test_hit_for_miss_asks_for_no_more(t):
+    """A part or a condition for what is not storable goes to the origin as it is."""
+    origin = t.origin({"/n": reply("0123456789", cache="no-store", etag='"e"')})
+    larder = t.larder(origin)
+    larder.fetch("/n")
+    for name, value in (("Range", "bytes=2-3"), ("If-None-Match", '"e"')):
+        response = larder.fetch("/n", headers=[(name, value)])
+        same(origin.last("/n").get(name), value)
+        assert "hit_for_pass" in response.cache_status, response
+
+
+def test_hit_for_miss_client_leaves(t):
+    """Nobody else waits for such a fetch: it ends with its client."""
+    dropped = threading.Event()
+
+    def behave(conn, request):
+        if origin.count("/n") == 1:
+            reply("x", cache="no-store")(conn, request)
+        elif conn.is_dropped(15):
+            dropped.set()
+    origin = t.origin({"/n": behave})
+    larder = t.larder(origin)
+    larder.fetch("/n")
+    with larder.client() as client:
+        client.request("/n")
+        wait_for(lambda: origin.count("/n") == 2, what="the second request")
+    assert dropped.wait(15), "the origin is waited for by nobody"
 
 
 def test_many_objects(t):

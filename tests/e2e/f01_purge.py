@@ -1,9 +1,10 @@
 """Purges: in force before the answer, all variants, exact counts, over every door."""
 import json
+import random
 import threading
 import time
 
-from case import head, reply, same
+from case import head, reply, same, wait_for
 
 
 def test_hard_purge(t):
@@ -158,35 +159,220 @@ def test_purge_from_disk(t):
     assert larder.fetch("/d2").is_hit
 
 
-def test_purge_while_being_asked(t):
-    """Purges against readers in all workers: after the last purge everybody sees the new version."""
-    version = {"v": 0}
-    origin = t.origin({"/p": reply(lambda request: str(version["v"]), cache="max-age=600")})
-    larder = t.larder(origin)
-    stop = threading.Event()
-    errors = []
+class Versions:
+    """An origin resource with a version, purges of it that are counted once they are answered, and readers that judge
+    what they get: a request that starts after purge n was answered must not see what was fetched before it. Nothing
+    more can be asked of all answers: a request in flight while its fill is purged may still see a late, newer version,
+    and the next one a hit on the older version that was fetched in between and is not purged yet. Only the cache's own
+    content, so what plain hits show, never goes back."""
 
-    def read():
-        low = 0
-        with larder.client() as client:
-            while not stop.is_set():
-                floor = version["v"] - 1
+    def __init__(self, t, mode, cache):
+        self.mode, self.version, self.purged = mode, 0, 0
+        self.cache = cache
+        self.stop = threading.Event()
+        self.errors = []
+        self.statuses = {"hit_for_miss": 0, "hit_for_miss, stored": 0}
+        self.origin = t.origin({"/p": self.behave})
+        self.larder = t.larder(self.origin)
+
+    def behave(self, conn, request):
+        time.sleep(random.choice((0, 0, 0.01)))  # some are slow to look: late answers of purged fills
+        version = self.version
+        fields = [("Cache-Control", self.cache or random.choice(("no-store", "max-age=600"))), ("ETag", f'"{version}"')]
+        if request.get("If-None-Match") == f'"{version}"':
+            conn.send(head(304, fields))
+        else:
+            conn.send(head(200, fields + [("Content-Length", str(len(str(version))))]) + str(version).encode())
+
+    def read(self):
+        top, before = 0, None
+        with self.larder.client() as client:
+            while not self.stop.is_set():
+                floor, begin = self.purged, time.monotonic()
                 client.request("/p")
-                got = int(client.read_response().body)
-                if got < low or got < floor:
-                    errors.append((got, low, floor))
-                low = max(low, got)
-    threads = [threading.Thread(target=read) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for _ in range(100):
-        version["v"] += 1
-        larder.purge("http://site.test/p")
-    stop.set()
-    for thread in threads:
-        thread.join()
-    same(errors, [], "an older version after a newer one")
-    same(larder.fetch("/p").body, b"100")
+                response = client.read_response()
+                got = int(response.body)
+                answer = f"{got} ({response.cache_status}, age {response.age}, {time.monotonic() - begin:.4f} s)"
+                if got < floor:
+                    self.errors.append(f"{answer} after the purge of version {floor - 1} was answered; before: {before}")
+                if response.is_hit and got < top:
+                    self.errors.append(f"a hit on {answer} after a hit on {top}; before: {before}")
+                if "hit_for_miss" in response.cache_status:
+                    self.statuses["hit_for_miss, stored" if "; stored" in response.cache_status else "hit_for_miss"] += 1
+                top, before = max(top, got) if response.is_hit else top, answer
+                if self.mode == "jitter":
+                    time.sleep(random.random() * 0.005)
+
+    def run(self, rounds, modes):
+        threads = [threading.Thread(target=self.read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for number in range(1, rounds + 1):
+            self.version = number
+            if self.mode == "jitter":
+                time.sleep(random.random() * 0.005)
+            self.larder.purge("http://site.test/p", modes[number % len(modes)])
+            self.purged = number
+            if self.mode == "jitter":
+                time.sleep(random.random() * 0.01)
+        self.stop.set()
+        for thread in threads:
+            thread.join()
+        same(self.errors, [], "a purged version was seen")
+        same(int(self.larder.fetch("/p").body), rounds)
+
+
+def test_purge_while_being_asked(t):
+    """Purges against readers in all workers."""
+    Versions(t, "rush", "max-age=600").run(100, ["hard"])
+
+
+def test_purge_while_being_asked_slowly(t):
+    Versions(t, "jitter", "max-age=600").run(80, ["hard"])
+
+
+def test_purge_while_being_validated(t):
+    """The same with soft purges, which meet validations in flight, and both kinds in turn."""
+    Versions(t, "rush", "max-age=600").run(60, ["soft"])
+    Versions(t, "jitter", "max-age=600").run(80, ["soft", "hard", "soft"])
+
+
+def test_purge_while_not_storable(t):
+    """Requests that go side by side because the key is marked, and are stored now and then, against purges."""
+    versions = Versions(t, "jitter", None)
+    versions.run(100, ["hard", "soft", "soft"])
+    assert versions.statuses["hit_for_miss"] > 0 and versions.statuses["hit_for_miss, stored"] > 0, versions.statuses
+
+
+def gated(body, cache, gate, hold):
+    """200 with this ETag, or 304; the request number `hold` is answered only when the gate opens."""
+    def behave(conn, request):
+        number = conn.origin.count(request.path)
+        if number == hold:
+            assert gate.wait(20)
+        fields = [("Cache-Control", cache), ("ETag", f'"{body(number)}"')]
+        if request.get("If-None-Match") == f'"{body(number)}"':
+            conn.send(head(304, fields))
+        else:
+            data = body(number).encode()
+            conn.send(head(200, fields + [("Content-Length", str(len(data)))]) + data)
+    return behave
+
+
+def test_late_answer_of_a_purged_fill(t):
+    """It goes to its own client, and does not take the place of what was fetched after the purge."""
+    gate = threading.Event()
+    origin = t.origin({"/l": gated(str, "max-age=600", gate, 1)})
+    larder = t.larder(origin)
+    with larder.client() as client:
+        client.request("/l")
+        wait_for(lambda: origin.count("/l") == 1, what="the fill")
+        larder.purge("http://site.test/l")
+        same(larder.fetch("/l").body, b"2")
+        gate.set()
+        same(client.read_response().body, b"1")
+    response = larder.fetch("/l")
+    same((response.body, response.is_hit), (b"2", True))
+
+
+def test_purge_meets_a_validation(t):
+    """A 304 that answers a question from before the purge does not bring the object back (hard) or make it fresh."""
+    for mode in ("hard", "soft"):
+        gate = threading.Event()
+        origin = t.origin({"/v": gated(lambda number: "same", "max-age=1", gate, 2)})
+        larder = t.larder(origin)
+        larder.fetch("/v")
+        time.sleep(2.1)
+        with larder.client() as client:
+            client.request("/v")
+            wait_for(lambda: origin.count("/v") == 2, what="the validation")
+            larder.purge("http://site.test/v", mode)
+            gate.set()
+            same(client.read_response().body, b"same")
+        time.sleep(0.2)
+        response = larder.fetch("/v")
+        assert not response.is_hit, f"{mode}: {response}"
+        same((origin.count("/v"), origin.last("/v").get("If-None-Match")), (3, None if mode == "hard" else '"same"'), mode)
+        assert larder.fetch("/v").is_hit
+
+
+def test_purge_meets_a_background_refresh(t):
+    for mode in ("hard", "soft"):
+        gate = threading.Event()
+        origin = t.origin({"/b": gated(str, "max-age=1, stale-while-revalidate=600", gate, 2)})
+        larder = t.larder(origin)
+        larder.fetch("/b")
+        time.sleep(2.1)
+        same(larder.fetch("/b").body, b"1", "stale while it is renewed")
+        wait_for(lambda: origin.count("/b") == 2, what="the refresh")
+        larder.purge("http://site.test/b", mode)
+        gate.set()
+        time.sleep(0.5)
+        if mode == "hard":
+            response = larder.fetch("/b")
+            same((response.body, response.is_hit), (b"3", False), "what was asked before the purge")
+        else:
+            # Stale, so another refresh begins; what it brings is fresh.
+            same(larder.fetch("/b").body, b"2")
+            wait_for(lambda: larder.fetch("/b").body == b"3", what="the refresh after the purge")
+        assert larder.fetch("/b").is_hit
+
+
+def windowed(window, state):
+    def behave(conn, request):
+        number = conn.origin.count(request.path)
+        if state.get("down"):
+            conn.send(head(503, [("Content-Length", "4"), ("Cache-Control", "no-store")]) + b"down")
+        else:
+            conn.send(head(200, [("Cache-Control", f"max-age=600, {window}"), ("Content-Length", "1")]) + str(number).encode())
+    return behave
+
+
+def test_soft_purge_opens_the_window(t):
+    """stale-while-revalidate counts from the purge: within it the old one is sent at once, after it nobody gets it."""
+    origin = t.origin({path: windowed("stale-while-revalidate=3", {}) for path in ("/in", "/after", "/must")})
+    origin.routes["/must"] = windowed("stale-while-revalidate=30, must-revalidate", {})
+    larder = t.larder(origin)
+    for path in ("/in", "/after", "/must"):
+        larder.fetch(path)
+        larder.purge(f"http://site.test{path}", "soft")
+    response = larder.fetch("/in")
+    same(response.body, b"1")
+    assert "ttl=0" in response.cache_status or "ttl=-" in response.cache_status, response
+    wait_for(lambda: larder.fetch("/in").body == b"2", what="the refresh")
+    same(larder.fetch("/must").body, b"2", "must-revalidate")
+    time.sleep(2)
+    larder.purge("http://site.test/after", "soft")  # it was stale already: the window does not begin anew
+    time.sleep(2.2)
+    same(larder.fetch("/after").body, b"2", "stale after its window")
+    assert larder.fetch("/after").is_hit
+
+
+def test_soft_purge_and_errors(t):
+    """stale-if-error counts from the purge too."""
+    state = {}
+    origin = t.origin({"/in": windowed("stale-if-error=3", state), "/must": windowed("stale-if-error=30, must-revalidate", state)})
+    larder = t.larder(origin)
+    for path in ("/in", "/must"):
+        larder.fetch(path)
+        larder.purge(f"http://site.test{path}", "soft")
+    state["down"] = True
+    response = larder.fetch("/in")
+    same((response.status, response.body), (200, b"1"))
+    same(larder.fetch("/must").status, 503)
+    time.sleep(4.2)
+    same(larder.fetch("/in").status, 503, "stale after its window")
+
+
+def test_soft_purge_window_after_a_restart(t):
+    origin = t.origin({"/r": windowed("stale-while-revalidate=4", {})})
+    larder = t.larder(origin)
+    larder.fetch("/r")
+    time.sleep(0.5)
+    larder.purge("http://site.test/r", "soft")
+    larder.restart()
+    time.sleep(5.2)
+    same(larder.fetch("/r").body, b"2", "stale after its window")
 
 
 def test_bad_purge_requests(t):

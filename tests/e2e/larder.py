@@ -110,7 +110,11 @@ limits {{ {s['limits']} }}
             if self.process.poll() is not None:
                 raise AssertionError(f"larder ended with {self.process.returncode} at its start:\n{self.output()}")
             try:
-                return self.admin("/readyz").status == 200
+                if self.admin("/readyz").status != 200:
+                    return False
+                with socket.socket(socket.AF_UNIX) as probe:  # opened after the port
+                    probe.connect(self.socket_path)
+                return True
             except (OSError, AssertionError):
                 return False
         wait_for(check, limit_s, "readiness")

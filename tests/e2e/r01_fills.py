@@ -90,6 +90,81 @@ def test_nobody_wants_what_grew_too_large(t):
     assert dropped.wait(15), "the origin is read on for nobody"
 
 
+def endless(dropped, cache="max-age=600", pause=0.002):
+    """200 in chunks without an end; says when the proxy closes the connection."""
+    def behave(conn, _request):
+        try:
+            conn.send(head(200, [("Cache-Control", cache), ("Transfer-Encoding", "chunked")]))
+            while not conn.origin.stopping.wait(pause):
+                conn.send(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+        finally:
+            dropped.set()
+    return behave
+
+
+def test_nobody_wants_what_cannot_be_kept(t):
+    """Without a disk, a fill that outgrows its share of the memory is stored nowhere: it ends when its client leaves,
+    before that point or after it."""
+    for count in (100_000, 30_000_000):
+        dropped = threading.Event()
+        larder = t.larder(t.origin({"/endless": endless(dropped)}), disk=False)
+        client = larder.client()
+        client.request("/endless")
+        client.read_some(count)
+        assert not dropped.is_set()
+        hang_up(client)
+        assert dropped.wait(15), f"the origin is read on for nobody (left after {count} bytes)"
+        assert larder.alive()
+
+
+def test_last_reader_of_a_passed_on_fill_leaves(t):
+    """The leader leaves, the follower keeps it going; it holds the origin back, and leaves too."""
+    dropped = threading.Event()
+    origin = t.origin({"/endless": endless(dropped)})
+    larder = t.larder(origin, store="max_object 1M;")
+    leader, follower = larder.client(), larder.client()
+    leader.request("/endless")
+    leader.read_some(1000)
+    follower.request("/endless")
+    follower.read_some(1000)
+    leader.read_some(400_000)
+    follower.read_some(400_000)
+    leader.read_some(2_000_000)
+    hang_up(leader)
+    follower.read_some(10_000_000)
+    assert not dropped.is_set(), "the follower lost its fill"
+    same(origin.count("/endless"), 1)
+    time.sleep(1.0)  # it reads nothing: the fill waits for it
+    hang_up(follower)
+    assert dropped.wait(15), "the origin is read on for nobody"
+
+
+def test_nobody_waits_for_an_endless_answer_in_the_cache(t):
+    """One that trickles in, and could be stored if it ever ended: not for ever. A long one is still stored."""
+    dropped = threading.Event()
+
+    def long(conn, _request):
+        conn.send(head(200, [("Cache-Control", "max-age=600"), ("Transfer-Encoding", "chunked")]))
+        for _ in range(15):
+            conn.send(b"4\r\nlong\r\n")
+            conn.origin.stopping.wait(0.1)
+        conn.send(b"0\r\n\r\n")
+    origin = t.origin({"/endless": endless(dropped, pause=0.2), "/long": long})
+    larder = t.larder(origin, timeouts="connect=2s first_byte=5s idle=3s")
+    clients = [larder.client() for _ in range(3)]
+    for client, path in zip(clients, ("/endless", "/endless", "/long")):
+        client.request(path)
+        client.read_some(1000 if path == "/endless" else 10)
+    hang_up(clients[0])
+    hang_up(clients[2])
+    clients[1].read_some(1_000_000)  # more than 3 s: somebody is there
+    assert not dropped.is_set(), "the follower lost its fill"
+    hang_up(clients[1])
+    assert dropped.wait(10), "the origin is read on for nobody"
+    response = larder.fetch("/long")
+    same((response.body, response.is_hit), (b"long" * 15, True))
+
+
 def test_only_if_cached_never_reaches_the_origin(t):
     origin = t.origin({"/private": reply("mine", cache="private")})
     larder = t.larder(origin)

@@ -67,6 +67,7 @@ static void reasons(void **state)
                                                          "cookie",
                                                          "request_no_store",
                                                          "hit_for_pass",
+                                                         "hit_for_miss",
                                                          "upgrade",
                                                          "tunnel",
                                                          "no_store",

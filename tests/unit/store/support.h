@@ -39,10 +39,10 @@ static UNUSED void test_remove_tree(const char *path)
 }
 
 /* facts[0]: enum store_judgement wanted; facts[1]: judgement once soft-purged. */
-static UNUSED enum store_judgement test_judge(const uint8_t *facts, bool soft_purged, void *ctx)
+static UNUSED enum store_judgement test_judge(const uint8_t *facts, int64_t soft_at_ms, void *ctx)
 {
     (void)ctx;
-    return (enum store_judgement)(soft_purged ? facts[1] : facts[0]);
+    return (enum store_judgement)(soft_at_ms != 0 ? facts[1] : facts[0]);
 }
 
 /* ctx: the selector wanted (text) or NULL for an object without one. */

@@ -24,7 +24,8 @@ enum {
     DID_PASS,
     DID_AGAIN,
     DID_FAILED,
-    DID_ALONE
+    DID_ALONE,
+    DID_SHARE
 };
 
 static void did(unsigned what)
@@ -116,9 +117,11 @@ static void follow(struct worker *worker, struct store_object *object, const cha
     store_reader_close(&reader);
 }
 
-static void fill(struct worker *worker, struct store_lead *lead, const char *key, unsigned number,
-                 bool has_stale)
+static void fill(struct worker *worker, struct store_lookup *lookup, const char *key,
+                 unsigned number)
 {
+    struct store_lead *lead = lookup->lead;
+    bool has_stale = lookup->object != NULL && !lookup->is_solo;
     uint64_t length = key_length(number);
     bool is_known = worker_random(worker, 2) == 0;
     struct store_head head = test_head(is_known ? length : STORE_LENGTH_UNKNOWN,
@@ -145,10 +148,12 @@ static void fill(struct worker *worker, struct store_lead *lead, const char *key
         store_object_unref(&object);
         return;
     }
-    if (fate == 3) {
+    if (fate == 3 || (lookup->is_solo && !store_lead_share(lead))) {
         bool ignored = false;
         own = store_reader_open(store, object, 0, true, &worker->box, test_wake, &ignored);
-        store_lead_detach(lead, worker_random(worker, 30));
+        store_lead_detach(lead, fate == 3 ? worker_random(worker, 300) : 0);
+    } else {
+        did(lookup->is_solo ? DID_SHARE : DID_LEAD);
     }
     assert_int_equal(store_lead_head(lead, &head), ERR_OK);
     while (at < stop) {
@@ -194,6 +199,7 @@ static void request(struct worker *worker)
         return;
     }
     struct store_lookup lookup = test_lookup_of(store, key, NULL);
+    lookup.may_solo = worker_random(worker, 4) != 0;
     switch (test_get(store, &lookup, &worker->box)) {
     case STORE_FRESH:
         did(DID_FRESH);
@@ -203,12 +209,11 @@ static void request(struct worker *worker)
         did(DID_STALE);
         follow(worker, lookup.object, key);
         if (lookup.lead != NULL) {
-            fill(worker, lookup.lead, key, number, true);
+            fill(worker, &lookup, key, number);
         }
         break;
     case STORE_LEAD:
-        did(DID_LEAD);
-        fill(worker, lookup.lead, key, number, lookup.object != NULL);
+        fill(worker, &lookup, key, number);
         break;
     case STORE_FOLLOW:
         follow(worker, lookup.object, key);
@@ -267,11 +272,12 @@ static void run_all(const char *path)
     }
     store_stats(store, &stats);
     print_message(
-        "fresh %u stale %u lead %u follow %u pass %u again %u failed %u alone %u; evicted "
+        "fresh %u stale %u lead %u follow %u pass %u again %u failed %u alone %u share %u; evicted "
         "%u/%u corrupt %u\n",
         counts[DID_FRESH], counts[DID_STALE], counts[DID_LEAD], counts[DID_FOLLOW],
         counts[DID_PASS], counts[DID_AGAIN], counts[DID_FAILED], counts[DID_ALONE],
-        (unsigned)stats.evicted_memory, (unsigned)stats.evicted_disk, (unsigned)stats.corrupt);
+        counts[DID_SHARE], (unsigned)stats.evicted_memory, (unsigned)stats.evicted_disk,
+        (unsigned)stats.corrupt);
     assert_int_equal(stats.fills, 0);
     assert_int_equal(stats.corrupt, 0);
     assert_true(stats.memory_bytes <= stats.memory_capacity_bytes);

@@ -244,6 +244,126 @@ static void test_pass_marks(void **state)
     assert_true(stats.index_entries <= 64u * 2048u);
 }
 
+static struct store_lookup solo_of(const char *key)
+{
+    struct store_lookup lookup = test_lookup_of(store, key, NULL);
+
+    lookup.may_solo = true;
+    return lookup;
+}
+
+static void mark(const char *key, unsigned ms)
+{
+    struct store_lookup lookup = test_lookup_of(store, key, NULL);
+
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    assert_false(lookup.is_solo);
+    store_lead_detach(lookup.lead, ms);
+    drop(&lookup);
+}
+
+static void expect_solo(struct store_lookup *lookup, const char *key)
+{
+    *lookup = solo_of(key);
+    assert_int_equal(store_lookup(store, lookup), STORE_LEAD);
+    assert_true(lookup->is_solo);
+    assert_null(lookup->object);
+}
+
+static void fill_solo(struct store_lookup *lookup, const char *body)
+{
+    struct store_head head = test_head(strlen(body), STORE_JUDGE_FRESH);
+
+    assert_int_equal(store_lead_head(lookup->lead, &head), ERR_OK);
+    assert_int_equal(store_lead_append(lookup->lead, span_str(body)), ERR_OK);
+    store_lead_commit(&lookup->lead);
+    drop(lookup);
+}
+
+/* Leads under a mark: beside each other, and the first whose response may be stored is stored. */
+static void test_solo(void **state)
+{
+    struct store_lookup a;
+    struct store_lookup b;
+    struct store_lookup c;
+    struct store_lookup other;
+
+    (void)state;
+    mark("s", 60000);
+    expect_solo(&a, "s");
+    expect_solo(&b, "s");
+    expect_solo(&c, "s");
+    /* One is not storable, and the mark stays as it is. */
+    store_lead_detach(b.lead, 60000);
+    fill_solo(&b, "mine");
+    other = solo_of("s");
+    other.may_lead = false;
+    assert_int_equal(store_lookup(store, &other), STORE_PASS);
+    drop(&other);
+    /* One is: from its head on it is followed as any other. */
+    assert_true(store_lead_share(a.lead));
+    struct store_head head = test_head(3, STORE_JUDGE_FRESH);
+    assert_int_equal(store_lead_head(a.lead, &head), ERR_OK);
+    other = solo_of("s");
+    assert_int_equal(store_lookup(store, &other), STORE_FOLLOW);
+    drop(&other);
+    /* Who comes second keeps it for itself. */
+    assert_false(store_lead_share(c.lead));
+    store_lead_detach(c.lead, 0);
+    fill_solo(&c, "late");
+    assert_int_equal(store_lead_append(a.lead, SPAN("won")), ERR_OK);
+    store_lead_commit(&a.lead);
+    drop(&a);
+    expect_variant("s", NULL, "won");
+    /* Its failure leaves neither mark nor fill behind. */
+    mark("t", 60000);
+    expect_solo(&a, "t");
+    expect_solo(&b, "t");
+    drop(&b);
+    assert_true(store_lead_share(a.lead));
+    assert_int_equal(store_lead_head(a.lead, &head), ERR_OK);
+    drop(&a);
+    mark("t", 0);
+}
+
+/* A response asked for before a purge does not get in after it, whatever the mark does meanwhile.
+ */
+static void test_solo_meets_purge(void **state)
+{
+    struct store_purge_result result;
+    struct store_lookup lookup;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        mark("p", 60000);
+        expect_solo(&lookup, "p");
+        store_purge_key(store, SPAN("p"), i % 2 == 0 ? STORE_PURGE_HARD : STORE_PURGE_SOFT, false,
+                        false, &result);
+        if (i == 2) {
+            mark("p", 60000);
+        }
+        assert_false(store_lead_share(lookup.lead));
+        store_lead_detach(lookup.lead, 0);
+        fill_solo(&lookup, "old");
+        if (i % 2 == 1 || i == 2) { /* marked as before, and storable again for those after it */
+            expect_solo(&lookup, "p");
+            assert_true(store_lead_share(lookup.lead));
+            fill_solo(&lookup, "new");
+            expect_variant("p", NULL, "new");
+        } else {
+            expect_variant("p", NULL, NULL);
+        }
+        store_purge_key(store, SPAN("p"), STORE_PURGE_HARD, false, false, &result);
+    }
+    /* A mark that ran out is gone too. */
+    mark("q", 20);
+    expect_solo(&lookup, "q");
+    usleep(30000);
+    mark("q", 60000);
+    assert_false(store_lead_share(lookup.lead));
+    drop(&lookup);
+}
+
 static void test_purge_in_flight(void **state)
 {
     (void)state;
@@ -362,6 +482,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_variants, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replace, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pass_marks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_solo, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_solo_meets_purge, setup, teardown),
         cmocka_unit_test_setup_teardown(test_purge_in_flight, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refresh, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
