@@ -21,11 +21,13 @@ const FLAGS = [
 
 const tally = { passed: 0, failed: 0 };
 
+// Counts; says whether it passed, for what makes no sense after a failure.
 export async function check(name, body) {
   try {
     await body();
     tally.passed++;
     console.log(`ok   ${name}`);
+    return true;
   } catch (error) {
     tally.failed++;
     console.log(
@@ -34,6 +36,7 @@ export async function check(name, body) {
         .slice(0, 12)
         .join('\n     ')}`,
     );
+    return false;
   }
 }
 
