@@ -106,6 +106,21 @@ export async function noSidewaysScroll(page) {
   ok(wide <= has, `scrolls sideways: ${wide} > ${has}`);
 }
 
+// Nothing sticks out of its box. What scrolls or is cut with an ellipsis on purpose is left out.
+export async function nothingCutOff(page) {
+  const out = await page.evaluate(() =>
+    [...document.querySelectorAll('.tile *, .panel *, dialog *, .bar *')]
+      .filter((e) => e.closest('.scroll, .hidden, .tip, .url, .host, pre, svg, canvas, .uplot, .menu') === null)
+      .filter((e) => {
+        const box = e.closest('.tile, .panel, dialog, .bar').getBoundingClientRect();
+        const own = e.getBoundingClientRect();
+        return own.width > 1 && (own.right > box.right + 1 || own.left < box.left - 1);
+      })
+      .map((e) => `${e.tagName} ${e.className} “${e.textContent.slice(0, 40)}”`),
+  );
+  equal(out.slice(0, 4).join(', '), '', 'sticks out');
+}
+
 export async function accessible(page) {
   const found = await page.evaluate(
     async ({ source, tags }) => {

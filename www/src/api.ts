@@ -241,8 +241,8 @@ export class Api {
         ? error
         : new ApiError(
             0,
-            'No answer from the admin server',
-            'Is Larder running, and can this browser reach it?',
+            'No answer from the admin server. Is Larder running, and can this browser reach it?',
+            '',
           );
     } finally {
       clearTimeout(timer);

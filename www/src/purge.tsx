@@ -4,7 +4,7 @@ import { useCallback, useEffect, useId, useRef, useState } from 'preact/hooks';
 import { Api, ApiError } from './api';
 import type { Mode, Purge } from './api';
 import * as f from './format';
-import { purgeSentence, purgeVerb, urlsOf } from './model';
+import { purgeSentence, purgeVerb, urlsOf, whoOf } from './model';
 import { Modal } from './parts';
 
 const MODES: readonly { key: Mode; label: string; note: string }[] = [
@@ -116,11 +116,13 @@ function Preview({ found, storeBytes }: { found: Purge; storeBytes: number | nul
         ) : (
           <p class="note">Mind the scheme, the query and a slash at the end: each makes another URL.</p>
         )}
-        {found.in_flight > 0 && (
+        {found.in_flight > 0 ? (
           <p>
             {f.plural(found.in_flight, 'fetch', 'fetches')} of it {found.in_flight === 1 ? 'is' : 'are'} under
             way; a purge covers these too.
           </p>
+        ) : (
+          <p class="note">A purge all the same would cover what is fetched at that moment.</p>
         )}
       </>
     );
@@ -387,8 +389,8 @@ function HistoryRow({ item, fresh }: { item: Purge; fresh: boolean }) {
       <td role="cell" data-label="took" class="num">
         {f.text(f.seconds(item.took_s))}
       </td>
-      <td role="cell" data-label="by">
-        {item.by}
+      <td role="cell" data-label="by" title={item.by}>
+        {whoOf(item.by)}
       </td>
     </tr>
   );
