@@ -167,12 +167,11 @@ test('purge from the table: counted first, Cancel in focus, soft, then the resul
   equal(mock.bodies[1].dry_run, false, 'dry run');
   equal(await page.evaluate(() => document.activeElement.textContent), 'Close', 'focus');
   await page.keyboard.press('Escape');
-  equal(await page.locator('dialog').count(), 0, 'dialogs');
-  equal(
-    await page.evaluate(() => document.activeElement.getAttribute('aria-label')),
-    'Purge http://shop.example/p/42',
-    'focus goes back',
-  );
+  await page.locator('dialog').waitFor({ state: 'detached' });
+  await until('the focus goes back', async () => {
+    const label = await page.evaluate(() => document.activeElement.getAttribute('aria-label'));
+    return label === 'Purge http://shop.example/p/42';
+  });
 });
 
 test('Escape and Cancel purge nothing', async ({ page, mock }) => {
@@ -289,6 +288,17 @@ test('a long silence is a problem, told with the time of what is shown', async (
   await page.locator('.strip').waitFor({ state: 'detached' });
   ok(!(await page.title()).startsWith('● '), await page.title());
 });
+
+test(
+  'a refused URL is named',
+  async ({ page, mock }) => {
+    await enter(page, mock, { page: 'purge' });
+    await page.getByLabel('URLs, one a line').fill('http://refused.example/');
+    await page.getByRole('button', { name: 'Preview…' }).click();
+    await page.getByText('http://refused.example/: no site has this host').waitFor();
+  },
+  { allow: HTTP },
+);
 
 test('who purged is said in words', async ({ page, mock }) => {
   mock.purges.unshift({ ...mock.purges[0], id: 'p_link', by: 'session:login-code', dry_run: false });

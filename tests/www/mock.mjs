@@ -327,7 +327,7 @@ export class Mock {
         ['http://shop.example/', 'http://shop.example/c/autumn', 'http://shop.example/sitemap.xml'],
         'deploy 8812',
       ),
-      row('p_0003', 190_000, 'hard', 0, 0, 'uid:1000', ['http://shop.example/gone'], ''),
+      row('p_0003', 190_000, 'hard', 0, 0, 'unix:1000', ['http://shop.example/gone'], ''),
     ];
   }
 

@@ -42,7 +42,7 @@ export interface Status {
   site_names: string[];
   store: StoreStatus;
   problems: Problem[];
-  config: { file: string; loaded_at: string; last_reload_ok: boolean; last_reload_error: string };
+  config: { file: string | null; loaded_at: string; last_reload_ok: boolean; last_reload_error: string };
 }
 
 export const COLUMNS = [

@@ -45,10 +45,15 @@ function ModeChoice({
   );
 }
 
-function faultText(error: unknown): string {
+// Where the server points at a URL of ours, the URL itself is named.
+function faultText(error: unknown, urls: readonly string[]): string {
   if (error instanceof ApiError) {
-    const fields = error.errors.map((e) => [e.pointer, e.message ?? e.detail].filter(Boolean).join(': '));
-    return [error.detail === '' ? error.title : error.detail, ...fields].join(' · ');
+    const name = (pointer = ''): string => {
+      const at = /^\/select\/urls\/(\d+)$/.exec(pointer)?.[1];
+      return at === undefined ? pointer : (urls[Number(at)] ?? pointer);
+    };
+    const fields = error.errors.map((e) => [name(e.pointer), e.message ?? e.detail].filter(Boolean).join(': '));
+    return [error.detail === '' ? error.title : error.detail, ...fields].join(' ');
   }
   return String(error);
 }
@@ -186,7 +191,7 @@ export function PurgeDialog({ api, order, storeBytes, onClose, onDone }: DialogP
       setStage({ at: 'looking' });
       api.purge(order.urls, wanted, true, order.reason).then(
         (found) => mine === asked.current && setStage({ at: 'preview', found }),
-        (error: unknown) => mine === asked.current && setStage({ at: 'fault', text: faultText(error) }),
+        (error: unknown) => mine === asked.current && setStage({ at: 'fault', text: faultText(error, order.urls) }),
       );
     },
     [api, order],
@@ -201,7 +206,7 @@ export function PurgeDialog({ api, order, storeBytes, onClose, onDone }: DialogP
       setStage({ at: 'done', done });
       onDone(done);
     } catch (error) {
-      setStage({ at: 'fault', text: faultText(error) });
+      setStage({ at: 'fault', text: faultText(error, order.urls) });
     }
   };
 
@@ -378,7 +383,7 @@ function HistoryRow({ item, fresh }: { item: Purge; fresh: boolean }) {
       </td>
       <td role="cell" data-label="mode">
         {item.mode}
-        {item.dry_run && ' (dry run)'}
+        {item.dry_run && <span class="note">dry run</span>}
       </td>
       <td role="cell" data-label="objects" class="num">
         {f.exact(item.matched)}

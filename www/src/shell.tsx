@@ -144,7 +144,7 @@ function Account({
                 <dt>workers</dt>
                 <dd>{f.exact(status.workers)}</dd>
               </div>
-              {status.config.file !== '' && (
+              {(status.config.file ?? '') !== '' && (
                 <div>
                   <dt>config</dt>
                   <dd class="path">{status.config.file}</dd>
