@@ -105,6 +105,8 @@ test(
     mock.badStats = true;
     await page.getByRole('radio', { name: '7 d' }).check();
     await page.getByText('The file of the long history is damaged').waitFor();
+    equal(await page.getByText('Could not be read.', { exact: true }).count(), 2, 'charts that say so');
+    equal(await page.locator('.canvas.skeleton').count(), 0, 'charts that seem to load');
     mock.badStats = false;
     await page.getByRole('button', { name: 'Retry' }).click();
     await page.locator('.chart canvas').first().waitFor();
@@ -112,6 +114,14 @@ test(
   },
   { allow: HTTP },
 );
+
+test('a range of which nothing is known says so', async ({ page, mock }) => {
+  await enter(page, mock);
+  mock.noHistory = true;
+  await page.getByRole('radio', { name: '24 h' }).check();
+  await page.getByText(/No data yet: a point is written down every 5\smin/).first().waitFor();
+  equal(await page.locator('.chart canvas').count(), 0, 'charts');
+});
 
 test('the chart as table', async ({ page, mock }) => {
   await enter(page, mock);
@@ -157,12 +167,11 @@ test('purge from the table: counted first, Cancel in focus, soft, then the resul
   equal(mock.bodies[1].dry_run, false, 'dry run');
   equal(await page.evaluate(() => document.activeElement.textContent), 'Close', 'focus');
   await page.keyboard.press('Escape');
-  equal(await page.locator('dialog').count(), 0, 'dialogs');
-  equal(
-    await page.evaluate(() => document.activeElement.getAttribute('aria-label')),
-    'Purge http://shop.example/p/42',
-    'focus goes back',
-  );
+  await page.locator('dialog').waitFor({ state: 'detached' });
+  await until('the focus goes back', async () => {
+    const label = await page.evaluate(() => document.activeElement.getAttribute('aria-label'));
+    return label === 'Purge http://shop.example/p/42';
+  });
 });
 
 test('Escape and Cancel purge nothing', async ({ page, mock }) => {
@@ -252,6 +261,49 @@ test('a token that may only read sees why it cannot purge', async ({ page, mock 
   await page.getByRole('link', { name: 'Purge', exact: true }).click();
   await page.getByText('lacks the scope').waitFor();
   ok(await page.getByRole('button', { name: 'Preview…' }).isDisabled(), 'form button');
+});
+
+test(
+  'a purge that finds no server says so and can be tried again',
+  async ({ page, mock }) => {
+    await enter(page, mock);
+    await page.route('**/api/v1/purges', (route) => route.abort());
+    await page.locator('.cell-action button').first().click();
+    await page.getByText('No answer from the admin server. Is Larder running').waitFor();
+    await page.unroute('**/api/v1/purges');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('button', { name: /^Soft-purge/ }).waitFor();
+  },
+  { allow: HTTP },
+);
+
+test('a long silence is a problem, told with the time of what is shown', async ({ page, mock }) => {
+  await enter(page, mock);
+  mock.frozen = true;
+  mock.silent = true;
+  await page.locator('.strip', { hasText: /No answer from Larder for 1\d\ss: what is shown is from/ }).waitFor();
+  ok((await page.title()).startsWith('● '), await page.title());
+  mock.frozen = false;
+  mock.silent = false;
+  await page.locator('.strip').waitFor({ state: 'detached' });
+  ok(!(await page.title()).startsWith('● '), await page.title());
+});
+
+test(
+  'a refused URL is named',
+  async ({ page, mock }) => {
+    await enter(page, mock, { page: 'purge' });
+    await page.getByLabel('URLs, one a line').fill('http://refused.example/');
+    await page.getByRole('button', { name: 'Preview…' }).click();
+    await page.getByText('http://refused.example/: no site has this host').waitFor();
+  },
+  { allow: HTTP },
+);
+
+test('who purged is said in words', async ({ page, mock }) => {
+  mock.purges.unshift({ ...mock.purges[0], id: 'p_link', by: 'session:login-code', dry_run: false });
+  await enter(page, mock, { page: 'purge' });
+  equal(await page.locator('td[data-label=by]').first().innerText(), 'login link', 'by');
 });
 
 test('silence makes the numbers stale, news heal them', async ({ page, mock }) => {

@@ -1,10 +1,12 @@
-// Browser tests: node browser.mjs DIST [PATTERN]. LARDER names the real program, if it is to be tested too.
+// Browser tests: node browser.mjs DIST [PATTERN]. LARDER names the real program, if it is to be tested too. With
+// PATTERN only the states whose names match; with `site` nothing but the real site.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { behaviourRun } from './behaviour.mjs';
 import { check, finish, launch, ok } from './harness.mjs';
 import { Mock } from './mock.mjs';
 import { realRun } from './real.mjs';
+import { siteRun } from './site.mjs';
 import { statesRun } from './states.mjs';
 
 const JS_MOST = 60_000; // bytes, compressed
@@ -28,10 +30,15 @@ const browser = await launch();
 const mock = new Mock(dist);
 await mock.listen();
 try {
-  await behaviourRun(browser, mock, only);
-  await statesRun(browser, mock, only);
+  if (process.argv[3] !== 'site') {
+    await behaviourRun(browser, mock, only);
+    await statesRun(browser, mock, only);
+  }
   if (process.env.LARDER) {
-    await realRun(browser, resolve(process.env.LARDER));
+    if (process.argv[3] !== 'site') {
+      await realRun(browser, resolve(process.env.LARDER));
+    }
+    await siteRun(browser, resolve(process.env.LARDER));
   }
 } finally {
   await mock.close();

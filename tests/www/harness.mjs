@@ -21,11 +21,13 @@ const FLAGS = [
 
 const tally = { passed: 0, failed: 0 };
 
+// Counts; says whether it passed, for what makes no sense after a failure.
 export async function check(name, body) {
   try {
     await body();
     tally.passed++;
     console.log(`ok   ${name}`);
+    return true;
   } catch (error) {
     tally.failed++;
     console.log(
@@ -34,6 +36,7 @@ export async function check(name, body) {
         .slice(0, 12)
         .join('\n     ')}`,
     );
+    return false;
   }
 }
 
@@ -101,6 +104,22 @@ export async function noSidewaysScroll(page) {
     document.documentElement.clientWidth,
   ]);
   ok(wide <= has, `scrolls sideways: ${wide} > ${has}`);
+}
+
+// Nothing sticks out of its box. What scrolls or is cut with an ellipsis on purpose is left out.
+export async function nothingCutOff(page) {
+  const out = await page.evaluate(() =>
+    [...document.querySelectorAll('.tile *, .panel *, dialog *, .bar *')]
+      .filter((e) => e.closest('.scroll, .hidden, .tip, .url, .host, pre, svg, canvas, .uplot, .menu') === null)
+      .filter((e) => {
+        const box = e.closest('.tile, .panel, dialog, .bar').getBoundingClientRect();
+        const own = e.getBoundingClientRect();
+        const isCut = e.matches('.aside, .value, dd, button, td') && e.scrollWidth > e.clientWidth;
+        return own.width > 1 && (isCut || own.right > box.right + 1 || own.left < box.left - 1);
+      })
+      .map((e) => `${e.tagName} ${e.className} “${e.textContent.slice(0, 40)}”`),
+  );
+  equal(out.slice(0, 4).join(', '), '', 'sticks out or is cut off');
 }
 
 export async function accessible(page) {

@@ -81,7 +81,7 @@ function stats(range, now, scenario) {
   for (let i = points - 1; i >= 0; i--) {
     const t = end - i * step;
     const gap = scenario === 'gap' && i > 150 && i < 200;
-    const young = scenario === 'young' && i > 40;
+    const young = scenario === 'new' || (scenario === 'young' && i > 40);
     out.t.push(t);
     for (const [key, value] of Object.entries(point(t, step, scenario))) {
       (out[key] ??= []).push(gap || young ? null : value);
@@ -288,6 +288,7 @@ export class Mock {
     this.noStream = false; // /events answers 503
     this.silent = false; // no reply of any kind to /stats
     this.badStats = false; // /stats answers 500
+    this.noHistory = false; // /stats knows of no time
     this.matched = 3;
     this.requests = [];
     this.bodies = []; // of purges
@@ -326,7 +327,7 @@ export class Mock {
         ['http://shop.example/', 'http://shop.example/c/autumn', 'http://shop.example/sitemap.xml'],
         'deploy 8812',
       ),
-      row('p_0003', 190_000, 'hard', 0, 0, 'uid:1000', ['http://shop.example/gone'], ''),
+      row('p_0003', 190_000, 'hard', 0, 0, 'unix:1000', ['http://shop.example/gone'], ''),
     ];
   }
 
@@ -479,7 +480,7 @@ export class Mock {
       if (this.badStats) {
         this.problem(response, 500, 'History unreadable', 'The file of the long history is damaged.');
       } else if (!this.silent) {
-        this.json(response, 200, stats(url.searchParams.get('range'), now, this.scenario));
+        this.json(response, 200, stats(url.searchParams.get('range'), now, this.noHistory ? 'new' : this.scenario));
       }
     } else if (route === 'GET /top') {
       this.json(

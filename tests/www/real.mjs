@@ -8,6 +8,7 @@ import {
   equal,
   noFaults,
   noSidewaysScroll,
+  nothingCutOff,
   numberOf,
   ok,
   openPage,
@@ -70,6 +71,7 @@ async function pictures(page) {
         );
         await accessible(page);
         await noSidewaysScroll(page);
+        await nothingCutOff(page);
       });
     }
   }

@@ -1,6 +1,15 @@
 // Every state of the page: no fault axe knows of, no sideways scrolling, no error in the console, in both
 // themes, wide and narrow. A screenshot of each is kept to be looked at.
-import { accessible, check, noFaults, noSidewaysScroll, openPage, shot, until } from './harness.mjs';
+import {
+  accessible,
+  check,
+  noFaults,
+  noSidewaysScroll,
+  nothingCutOff,
+  openPage,
+  shot,
+  until,
+} from './harness.mjs';
 
 const HTTP = /Failed to load resource/;
 
@@ -58,11 +67,27 @@ export const STATES = [
     },
   },
   {
+    name: 'lost',
+    act: async (p, m) => {
+      m.frozen = true;
+      m.silent = true;
+      await p.getByText('No answer from Larder for').waitFor();
+    },
+  },
+  {
+    name: 'no-history',
+    act: async (p, m) => {
+      m.noHistory = true;
+      await p.getByRole('radio', { name: '7 d' }).check();
+      await p.getByText('No data yet').first().waitFor();
+    },
+  },
+  {
     name: 'offline',
     allow: HTTP,
     bare: true,
     before: (m) => Object.assign(m, { noStream: true, silent: true }),
-    act: (p) => p.getByText('No answer from the admin server').waitFor(),
+    act: (p) => p.getByRole('heading', { name: 'No answer from the admin server' }).waitFor(),
   },
   {
     name: 'session-ended',
@@ -184,6 +209,7 @@ async function look(page, state, { suffix, scheme, width, height }) {
   }
   await accessible(page);
   await noSidewaysScroll(page);
+  await nothingCutOff(page);
 }
 
 export async function statesRun(browser, mock, only) {

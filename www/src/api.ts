@@ -42,7 +42,7 @@ export interface Status {
   site_names: string[];
   store: StoreStatus;
   problems: Problem[];
-  config: { file: string; loaded_at: string; last_reload_ok: boolean; last_reload_error: string };
+  config: { file: string | null; loaded_at: string; last_reload_ok: boolean; last_reload_error: string };
 }
 
 export const COLUMNS = [
@@ -241,8 +241,8 @@ export class Api {
         ? error
         : new ApiError(
             0,
-            'No answer from the admin server',
-            'Is Larder running, and can this browser reach it?',
+            'No answer from the admin server. Is Larder running, and can this browser reach it?',
+            '',
           );
     } finally {
       clearTimeout(timer);

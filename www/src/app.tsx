@@ -6,7 +6,7 @@ import type { Purge, Session, Snapshot, Tick, Top } from './api';
 import { Live } from './live';
 import type { Health } from './live';
 import { codeTake, loginFault, LoginPage, SessionEnded } from './login';
-import { mayPurge, modelInitial, problemsNow, reduce, severityOf } from './model';
+import { mayPurge, modelInitial, problemsNow, reduce, severityOf, silenceOf } from './model';
 import type { Model } from './model';
 import { Overview } from './overview';
 import { PurgeDialog, PurgePage } from './purge';
@@ -134,7 +134,7 @@ function Inside({ api, session, theme, onSession, onSignOut }: InsideProps) {
   const [fresh, setFresh] = useState('');
   const [serial, setSerial] = useState(0);
   const { status, now } = data.model;
-  const problems = problemsNow(status, now);
+  const problems = [...silenceOf(data.health, now), ...problemsNow(status, now)];
   const severity = severityOf(problems);
   const canPurge = mayPurge(session.scopes);
   const active = !ended && data.health.kind !== 'paused';

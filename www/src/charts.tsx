@@ -5,7 +5,7 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { Cell } from './api';
 import * as f from './format';
-import { kindsShown, RANGES, sharesOf, stackOf, summaryOf, thinned } from './model';
+import { isBlank, kindsShown, RANGES, sharesOf, stackOf, summaryOf, thinned } from './model';
 import type { Instrument, Kind, Series } from './model';
 
 const TABLE_ROWS = 30;
@@ -54,7 +54,6 @@ function timeLabels(rangeSeconds: number): (self: uPlot, splits: number[]) => st
 interface Look {
   rangeSeconds: number;
   kinds: readonly Kind[];
-  format: (n: f.Maybe) => f.Quantity;
   isBytes: boolean;
   hover: (index: number | null) => void;
 }
@@ -67,7 +66,7 @@ function axesOf(look: Look): uPlot.Axis[] {
     grid: { stroke: cssColour('--line'), width: 1 },
     gap: 8,
     space: 36,
-    values: (_, splits) => splits.map((s) => f.text(look.format(s))),
+    values: (_, splits) => f.axisRates(splits, look.isBytes),
     // Wide enough for the longest label: a fixed width clips "123 MiB/s".
     size: (self, values) => {
       if (values === null || values.length === 0) {
@@ -137,13 +136,12 @@ function dataOf(series: Series, kinds: readonly Kind[]): uPlot.AlignedData {
 interface CanvasProps {
   series: Series;
   kinds: readonly Kind[];
-  format: (n: f.Maybe) => f.Quantity;
   isBytes: boolean;
   theme: string;
   hover: (index: number | null) => void;
 }
 
-function Canvas({ series, kinds, format, isBytes, theme, hover }: CanvasProps) {
+function Canvas({ series, kinds, isBytes, theme, hover }: CanvasProps) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const rangeSeconds = RANGES.find((r) => r.key === series.range)?.seconds ?? 300;
@@ -168,7 +166,7 @@ function Canvas({ series, kinds, format, isBytes, theme, hover }: CanvasProps) {
     if (element === null) {
       return undefined;
     }
-    const look: Look = { rangeSeconds, kinds, format, isBytes, hover };
+    const look: Look = { rangeSeconds, kinds, isBytes, hover };
     const size = (): { width: number; height: number } => ({
       width: element.clientWidth,
       height: element.clientHeight,
@@ -271,18 +269,20 @@ function ChartTable({
 export interface StackChartProps {
   title: string;
   series: Series | null;
+  failed?: boolean; // the series is not to be had, as the page says elsewhere
   kinds: readonly Kind[];
   format: (n: f.Maybe) => f.Quantity;
   isBytes?: boolean;
   theme: string;
 }
 
-export function StackChart({ title, series, kinds, format, isBytes = false, theme }: StackChartProps) {
+export function StackChart(props: StackChartProps) {
+  const { title, series, failed = false, kinds, format, isBytes = false, theme } = props;
   const id = useId();
   const [at, setAt] = useState<number | null>(null);
   const [asTable, setAsTable] = useState(false);
   const shown = useMemo(() => (series === null ? kinds : kindsShown(series, kinds)), [series, kinds]);
-  const empty = series !== null && series.t.length === 0;
+  const empty = series !== null && isBlank(series, kinds);
   return (
     <section class="panel chart" aria-labelledby={id}>
       <header class="panel-head">
@@ -297,10 +297,15 @@ export function StackChart({ title, series, kinds, format, isBytes = false, them
           Table
         </button>
       </header>
-      {series === null && <div class="canvas skeleton" />}
+      {series === null && !failed && <div class="canvas skeleton" />}
+      {series === null && failed && (
+        <div class="canvas blank">
+          <p>Could not be read.</p>
+        </div>
+      )}
       {empty && (
         <div class="canvas blank">
-          <p>No data for this range yet. It is written down as time passes.</p>
+          <p>No data yet: a point is written down every {f.duration(series.step)}.</p>
         </div>
       )}
       {series !== null && !empty && (
@@ -312,7 +317,6 @@ export function StackChart({ title, series, kinds, format, isBytes = false, them
             <Canvas
               series={series}
               kinds={shown}
-              format={format}
               isBytes={isBytes}
               theme={theme}
               hover={setAt}
@@ -348,6 +352,7 @@ function Scale({ share, mark }: { share: number | null; mark: number | null }) {
 // Each run of known values is a line; a gap in the data is a gap in the line.
 function Spark({ values, least, tone }: { values: Cell[]; least: number; tone: string }) {
   const known = values.filter((v): v is number => v !== null);
+  const calm = tone === 'error' && !known.some((v) => v > 0); // nothing to be red about
   const top = Math.max(...known, least);
   const width = Math.max(values.length - 1, 1);
   let line = '';
@@ -372,7 +377,7 @@ function Spark({ values, least, tone }: { values: Cell[]; least: number; tone: s
   });
   return (
     <svg
-      class={`instrument spark spark-${tone}`}
+      class={`instrument spark spark-${calm ? 'calm' : tone}`}
       viewBox="0 0 200 24"
       preserveAspectRatio="none"
       aria-hidden="true"

@@ -37,13 +37,15 @@ function scaled(n: number, base: number, units: readonly string[]): Quantity {
   return { value: three(n), unit: units[step] ?? '' };
 }
 
+const COUNTS = ['', 'k', 'M', 'G', 'T'] as const;
+
 export function count(n: Maybe): Quantity {
   if (!isNumber(n)) {
     return NOTHING;
   }
   return Math.abs(n) < 999.5 && Number.isInteger(n)
     ? { value: String(n), unit: '' }
-    : scaled(n, 1000, ['', 'k', 'M', 'G', 'T']);
+    : scaled(n, 1000, COUNTS);
 }
 
 // A rate below ten keeps a decimal, so that quiet sites do not read as 0.
@@ -93,6 +95,9 @@ export function millis(ms: Maybe): Quantity {
   if (!isNumber(ms)) {
     return NOTHING;
   }
+  if (ms > 0 && ms < 0.005) {
+    return { value: '<0.01', unit: 'ms' };
+  }
   if (ms < 999.5) {
     return { value: three(ms), unit: 'ms' };
   }
@@ -105,6 +110,25 @@ export function seconds(s: Maybe): Quantity {
 
 export function text(q: Quantity): string {
   return q.unit === '' ? q.value : q.value + (/^[kMGT]?\/s$|^[kMGT]$/.test(q.unit) ? '' : NARROW) + q.unit;
+}
+
+// The labels of an axis of rates: one unit and as many decimals for all, and a plain 0.
+export function axisRates(values: readonly number[], isBytes: boolean): string[] {
+  const base = isBytes ? 1024 : 1000;
+  const units = isBytes ? BYTES : COUNTS;
+  const most = Math.max(0, ...values);
+  let size = 1;
+  let step = 0;
+  while (step < units.length - 1 && most >= size * base) {
+    size *= base;
+    step++;
+  }
+  const isExact = (digits: number): boolean =>
+    values.every((v) => Math.abs(v / size - Number((v / size).toFixed(digits))) < 1e-6);
+  const digits = [0, 1, 2].find(isExact) ?? 2;
+  return values.map((v) =>
+    v === 0 ? '0' : text({ value: (v / size).toFixed(digits), unit: `${units[step] ?? ''}/s` }),
+  );
 }
 
 // Every digit, grouped: for titles and tables where the exact value matters.

@@ -15,6 +15,7 @@ import type {
   Top,
 } from './api';
 import * as f from './format';
+import type { Health } from './live';
 
 export const RANGES: readonly { key: Range; label: string; long: string; seconds: number }[] = [
   { key: '5m', label: '5 min', long: 'last 5 minutes', seconds: 300 },
@@ -157,6 +158,11 @@ export function stackOf(series: Series, kinds: readonly Kind[]): { rates: Cell[]
   return { rates, sums };
 }
 
+// Is there not one value?
+export function isBlank(series: Series, kinds: readonly Kind[]): boolean {
+  return kinds.every((k) => series.columns[k.key].every((c) => c === null));
+}
+
 export interface Share {
   kind: Kind;
   total: number;
@@ -229,6 +235,7 @@ export interface Tile {
 const ERRORS_BAD = 0.01;
 const RATIO_GOOD = 0.8;
 const RATIO_LOW = 0.5;
+const RATIO_JUDGED_S = 30; // a cache that has just begun is empty, not bad
 const STORE_FULL = 0.97;
 
 function divide(a: f.Maybe, b: f.Maybe): number | null {
@@ -301,8 +308,9 @@ export function tilesOf(model: Model): Tile[] {
   const dayTotals = model.totals?.day;
   const define = (name: string, otherwise: string): string => model.definitions[name] ?? otherwise;
   const ratio = minute?.hit_ratio;
-  const low = f.isNumber(ratio) && ratio < RATIO_LOW;
-  const good = f.isNumber(ratio) && ratio >= RATIO_GOOD;
+  const isJudged = f.isNumber(ratio) && (minute?.covered_s ?? RATIO_JUDGED_S) >= RATIO_JUDGED_S;
+  const low = isJudged && ratio < RATIO_LOW;
+  const good = isJudged && ratio >= RATIO_GOOD;
   const columns = model.recent?.columns;
   const fromOrigin = divide(minute?.bytes_origin, minute?.covered_s ?? 60);
   return [
@@ -416,6 +424,19 @@ export function problemsNow(status: Status | null, now: number): Problem[] {
   return [...all.filter((p) => p.level === 'error'), ...all.filter((p) => p.level !== 'error')];
 }
 
+const LOST_S = 10;
+
+// A silence of some seconds is shown at the numbers; a longer one is a problem, and perhaps the worst of all.
+export function silenceOf(health: Health, now: number): Problem[] {
+  if (health.kind !== 'stale' || health.seconds < LOST_S) {
+    return [];
+  }
+  const text =
+    `No answer from Larder for ${f.duration(health.seconds)}: what is shown is from ${f.clock(now)}. ` +
+    'Is it still running? This page asks again by itself.';
+  return [{ level: 'error', event: 'connection', text, last: '', count: 1 }];
+}
+
 export function severityOf(problems: readonly Problem[]): 'ok' | 'warn' | 'error' {
   return problems.some((p) => p.level === 'error') ? 'error' : problems.length > 0 ? 'warn' : 'ok';
 }
@@ -487,6 +508,18 @@ export function purgeSentence(p: { mode: Mode; matched: number; bytes: number; t
   return p.mode === 'soft'
     ? `${what} (${size}) marked stale in ${took}`
     : `${what} removed, ${size} freed in ${took}`;
+}
+
+// Who did it, in words: "session:login-code" is the admin server's name for who came by a login link.
+export function whoOf(by: string): string {
+  if (by === 'session:login-code' || by === 'login-code') {
+    return 'login link';
+  }
+  const [, kind, name] = /^(session|token|unix):(.+)$/.exec(by) ?? [];
+  if (name === undefined) {
+    return by;
+  }
+  return kind === 'unix' ? `user ${name}` : kind === 'token' ? `token ${name}` : name;
 }
 
 export function mayPurge(scopes: readonly string[]): boolean {

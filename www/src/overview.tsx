@@ -93,6 +93,7 @@ function FirstRequest() {
       <pre tabIndex={0}>
         <code>curl -i http://{location.hostname}:8080/</code>
       </pre>
+      <p class="note">The port is the one that “listen” names in the configuration.</p>
     </section>
   );
 }
@@ -130,6 +131,7 @@ export function Overview({ api, model, drawn, active, canPurge, onPurge }: Overv
         <StackChart
           title="Requests by result"
           series={series}
+          failed={error !== ''}
           kinds={RESULTS}
           format={f.rate}
           theme={drawn}
@@ -137,6 +139,7 @@ export function Overview({ api, model, drawn, active, canPurge, onPurge }: Overv
         <StackChart
           title="Bytes to clients"
           series={series}
+          failed={error !== ''}
           kinds={SOURCES}
           format={f.byteRate}
           isBytes

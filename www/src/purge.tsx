@@ -4,7 +4,7 @@ import { useCallback, useEffect, useId, useRef, useState } from 'preact/hooks';
 import { Api, ApiError } from './api';
 import type { Mode, Purge } from './api';
 import * as f from './format';
-import { purgeSentence, purgeVerb, urlsOf } from './model';
+import { purgeSentence, purgeVerb, urlsOf, whoOf } from './model';
 import { Modal } from './parts';
 
 const MODES: readonly { key: Mode; label: string; note: string }[] = [
@@ -45,10 +45,15 @@ function ModeChoice({
   );
 }
 
-function faultText(error: unknown): string {
+// Where the server points at a URL of ours, the URL itself is named.
+function faultText(error: unknown, urls: readonly string[]): string {
   if (error instanceof ApiError) {
-    const fields = error.errors.map((e) => [e.pointer, e.message ?? e.detail].filter(Boolean).join(': '));
-    return [error.detail === '' ? error.title : error.detail, ...fields].join(' · ');
+    const name = (pointer = ''): string => {
+      const at = /^\/select\/urls\/(\d+)$/.exec(pointer)?.[1];
+      return at === undefined ? pointer : (urls[Number(at)] ?? pointer);
+    };
+    const fields = error.errors.map((e) => [name(e.pointer), e.message ?? e.detail].filter(Boolean).join(': '));
+    return [error.detail === '' ? error.title : error.detail, ...fields].join(' ');
   }
   return String(error);
 }
@@ -116,11 +121,13 @@ function Preview({ found, storeBytes }: { found: Purge; storeBytes: number | nul
         ) : (
           <p class="note">Mind the scheme, the query and a slash at the end: each makes another URL.</p>
         )}
-        {found.in_flight > 0 && (
+        {found.in_flight > 0 ? (
           <p>
             {f.plural(found.in_flight, 'fetch', 'fetches')} of it {found.in_flight === 1 ? 'is' : 'are'} under
             way; a purge covers these too.
           </p>
+        ) : (
+          <p class="note">A purge all the same would cover what is fetched at that moment.</p>
         )}
       </>
     );
@@ -184,7 +191,7 @@ export function PurgeDialog({ api, order, storeBytes, onClose, onDone }: DialogP
       setStage({ at: 'looking' });
       api.purge(order.urls, wanted, true, order.reason).then(
         (found) => mine === asked.current && setStage({ at: 'preview', found }),
-        (error: unknown) => mine === asked.current && setStage({ at: 'fault', text: faultText(error) }),
+        (error: unknown) => mine === asked.current && setStage({ at: 'fault', text: faultText(error, order.urls) }),
       );
     },
     [api, order],
@@ -199,7 +206,7 @@ export function PurgeDialog({ api, order, storeBytes, onClose, onDone }: DialogP
       setStage({ at: 'done', done });
       onDone(done);
     } catch (error) {
-      setStage({ at: 'fault', text: faultText(error) });
+      setStage({ at: 'fault', text: faultText(error, order.urls) });
     }
   };
 
@@ -376,7 +383,7 @@ function HistoryRow({ item, fresh }: { item: Purge; fresh: boolean }) {
       </td>
       <td role="cell" data-label="mode">
         {item.mode}
-        {item.dry_run && ' (dry run)'}
+        {item.dry_run && <span class="note">dry run</span>}
       </td>
       <td role="cell" data-label="objects" class="num">
         {f.exact(item.matched)}
@@ -387,8 +394,8 @@ function HistoryRow({ item, fresh }: { item: Purge; fresh: boolean }) {
       <td role="cell" data-label="took" class="num">
         {f.text(f.seconds(item.took_s))}
       </td>
-      <td role="cell" data-label="by">
-        {item.by}
+      <td role="cell" data-label="by" title={item.by}>
+        {whoOf(item.by)}
       </td>
     </tr>
   );

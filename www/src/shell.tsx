@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Problem, Session, Status } from './api';
 import * as f from './format';
 import type { Health } from './live';
+import { whoOf } from './model';
 import { Mark, Segments } from './parts';
 import type { Theme } from './theme';
 
@@ -122,7 +123,7 @@ function Account({
   }, []);
   return (
     <details class="account" ref={ref}>
-      <summary>{session.name}</summary>
+      <summary>{whoOf(session.name)}</summary>
       <div class="menu">
         <dl class="facts">
           <div>
@@ -143,10 +144,12 @@ function Account({
                 <dt>workers</dt>
                 <dd>{f.exact(status.workers)}</dd>
               </div>
-              <div>
-                <dt>config</dt>
-                <dd class="path">{status.config.file}</dd>
-              </div>
+              {(status.config.file ?? '') !== '' && (
+                <div>
+                  <dt>config</dt>
+                  <dd class="path">{status.config.file}</dd>
+                </div>
+              )}
             </>
           )}
         </dl>

@@ -3,6 +3,8 @@ import { useId, useState } from 'preact/hooks';
 import { InstrumentView } from './charts';
 import type { Tile } from './model';
 
+const LONG = 4; // figures; what has more is set smaller, so that the words beside it keep their place
+
 // Shown while the pointer or the focus is on it; Escape hides it (WCAG 1.4.13).
 function Formula({ tile }: { tile: Tile }) {
   const id = useId();
@@ -36,7 +38,7 @@ function TileView({ tile }: { tile: Tile }) {
         <Formula tile={tile} />
       </header>
       <p class="number">
-        <span class="value">{tile.number.value}</span>
+        <span class={tile.number.value.length > LONG ? 'value long' : 'value'}>{tile.number.value}</span>
         {tile.number.unit !== '' && <span class="unit">{tile.number.unit}</span>}
         {tile.aside !== '' && <span class="aside">{tile.aside}</span>}
       </p>

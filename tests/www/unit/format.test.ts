@@ -70,6 +70,8 @@ table('percent', f.percent, [
   [NaN, '–'],
 ]);
 table('millis', f.millis, [
+  [0, '0 ms'],
+  [0.0003, '<0.01 ms'],
   [0.36, '0.36 ms'],
   [118.4, '118 ms'],
   [999.6, '1.00 s'],
@@ -86,6 +88,17 @@ test('no figure ever shows more than three digits of a scaled number', () => {
     const { value } = f.count(10 ** e + 0.5);
     assert.ok(value.replace('.', '').length <= 3, `${10 ** e}: ${value}`);
   }
+});
+
+test('an axis has one unit and as many decimals for all its labels', () => {
+  const labels = (values: number[], isBytes = false): string => plain(f.axisRates(values, isBytes).join(', '));
+  assert.equal(labels([0, 2.5, 5, 7.5, 10]), '0, 2.5/s, 5.0/s, 7.5/s, 10.0/s');
+  assert.equal(labels([0, 5, 10]), '0, 5/s, 10/s');
+  assert.equal(labels([0, 500, 1000, 1500]), '0, 0.5k/s, 1.0k/s, 1.5k/s');
+  assert.equal(labels([0, 0.25, 0.5]), '0, 0.25/s, 0.50/s');
+  assert.equal(labels([0, 256 * 1024, 512 * 1024], true), '0, 256 KiB/s, 512 KiB/s');
+  assert.equal(labels([0, 2 ** 19, 2 ** 20], true), '0, 0.5 MiB/s, 1.0 MiB/s');
+  assert.equal(labels([0]), '0');
 });
 
 test('exact groups every three digits', () => {

@@ -4,6 +4,7 @@ import { COLUMNS } from '../../../www/src/api';
 import type { Problem, Stats, Status, Totals } from '../../../www/src/api';
 import * as f from '../../../www/src/format';
 import {
+  isBlank,
   isQuiet,
   mayPurge,
   modelInitial,
@@ -16,6 +17,7 @@ import {
   seriesOf,
   severityOf,
   sharesOf,
+  silenceOf,
   SOURCES,
   kindsShown,
   stackOf,
@@ -23,6 +25,7 @@ import {
   thinned,
   tilesOf,
   urlsOf,
+  whoOf,
 } from '../../../www/src/model';
 import type { Model, Series } from '../../../www/src/model';
 
@@ -146,6 +149,12 @@ test('a stack is per second, summed upwards, with gaps kept', () => {
   assert.ok(sums.every((r) => r[1] === null));
 });
 
+test('a series is blank when there is not one value', () => {
+  const blank = Object.fromEntries(RESULTS.map((k) => [k.key, [null, null]]));
+  assert.ok(isBlank(seriesOf(stats([NOW - 1, NOW], blank)), RESULTS));
+  assert.ok(!isBlank(seriesOf(stats([NOW - 1, NOW], { ...blank, miss: [null, 0] })), RESULTS));
+});
+
 test('own answers are drawn only where there are any', () => {
   const keys = (s: Series): string[] => kindsShown(s, RESULTS).map((k) => k.key);
   assert.ok(!keys(seriesOf(stats([1]))).includes('synthetic'));
@@ -251,6 +260,15 @@ test('a bad state has a word or a place, not only a colour', () => {
   assert.deepEqual(failed?.rows[1], ['disk', 'failed']);
 });
 
+test('a cache that has just begun is not judged', () => {
+  const tone = (covered_s: number, hit_ratio: number): string | undefined =>
+    tile(
+      model({ totals: { last_minute: { hit_ratio, covered_s }, day: {}, peak_requests_per_s: null } }),
+      'ratio',
+    )?.tone;
+  assert.deepEqual([tone(3, 0.2), tone(3, 0.9), tone(30, 0.2), tone(60, 0.9)], ['plain', 'plain', 'bad', 'good']);
+});
+
 test('without a disk the store is the memory tier', () => {
   const off = tile(
     model({
@@ -285,6 +303,14 @@ test('problems of the last five minutes, worst first', () => {
   assert.equal(severityOf(now), 'error');
   assert.equal(severityOf(now.slice(1)), 'warn');
   assert.equal(severityOf([]), 'ok');
+});
+
+test('a long silence is a problem', () => {
+  assert.deepEqual(silenceOf({ kind: 'live' }, NOW), []);
+  assert.deepEqual(silenceOf({ kind: 'stale', seconds: 7 }, NOW), []);
+  const [lost] = silenceOf({ kind: 'stale', seconds: 24 }, NOW);
+  assert.equal(lost?.level, 'error');
+  assert.match(plain(lost?.text ?? ''), /^No answer from Larder for 24 s: what is shown is from \d\d:\d\d:\d\d\./);
 });
 
 test('a bad state is a problem by itself, but is not told twice', () => {
@@ -379,6 +405,15 @@ test('what a purge will do and did', () => {
     plain(purgeSentence({ mode: 'soft', matched: 1, bytes: 100, took_s: 0.5 })),
     '1 object (100 B) marked stale in 500 ms',
   );
+});
+
+test('who did it, in words', () => {
+  assert.equal(whoOf('session:login-code'), 'login link');
+  assert.equal(whoOf('login-code'), 'login link');
+  assert.equal(whoOf('session:ops'), 'ops');
+  assert.equal(whoOf('token:ci'), 'token ci');
+  assert.equal(whoOf('unix:1000'), 'user 1000');
+  assert.equal(whoOf('192.0.2.1'), '192.0.2.1');
 });
 
 test('who may purge', () => {
