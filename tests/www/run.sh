@@ -1,7 +1,8 @@
 #!/bin/sh
 # Tests of the dashboard: types, pure logic, and the page in Chromium.
 #   sh tests/www/run.sh                        against a stand-in for the admin server
-#   LARDER=build/larder sh tests/www/run.sh    also against the real program in demo mode
+#   LARDER=build/larder sh tests/www/run.sh    also against the real program: in demo mode, and before a real site
+#   ONLY=site LARDER=... sh tests/www/run.sh   the real site alone; ONLY=PATTERN: states and behaviour of that name
 # SCREENSHOTS=DIR (default build/screenshots) takes pictures of every state. UPDATE_SCREENSHOT=1 waits until
 # the charts of the real program are full and copies the picture that the README shows to www/dashboard.png.
 # BUILD=DIR (default build/www-tests) holds the packages. The last line says how many passed.
