@@ -56,7 +56,7 @@ struct counters {
     _Atomic uint64_t origin_requests, origin_bytes, origin_retries;
     _Atomic uint64_t origin_faults[COUNTERS_FAULTS]; /* by enum fetch_fault */
     _Atomic uint64_t log_dropped;
-    struct histogram hit_time; /* request to last byte, from the cache */
+    struct histogram hit_time; /* request to last byte, without waiting for the origin */
     struct histogram miss_time;
     struct histogram origin_first_byte;
 };

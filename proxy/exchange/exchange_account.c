@@ -60,7 +60,10 @@ void exchange_account(struct exchange *x)
         counter_add(x->result == RESULT_ERROR ? &counters->errors_self : &counters->errors_origin,
                     1);
     }
-    histogram_add(x->source == BYTES_CACHE ? &counters->hit_time : &counters->miss_time, total_us);
+    /* A follower and a validation get cached bytes, but at the origin's pace. */
+    bool waited = x->collapsed || x->result == RESULT_REVALIDATED;
+    histogram_add(x->source == BYTES_CACHE && !waited ? &counters->hit_time : &counters->miss_time,
+                  total_us);
     x->env->request_count++;
     bool sampled = (x->env->request_count & x->env->sample_mask) == 0;
     if (x->env->access_log || sampled) {

@@ -116,6 +116,25 @@ def test_metrics(t):
     same(sum(results().values()), 14, "admin requests count as site traffic")
 
 
+def test_the_time_of_hits_is_ours_alone(t):
+    """Followers and validations wait for the origin: they do not count in the time of hits."""
+    origin = t.origin({"/slow": reply("x", cache="max-age=600", delay=0.4),
+                       "/check": reply("y", cache="no-cache", etag='"1"')})
+    larder = t.larder(origin)
+    crowd = [larder.client() for _ in range(3)]
+    for client in crowd:
+        client.request("/slow")
+    same([client.read_response().status for client in crowd], [200] * 3)
+    same(origin.count("/slow"), 1)
+    same([larder.fetch("/check").status for _ in range(3)], [200] * 3)
+    assert larder.fetch("/slow").is_hit
+
+    def count(result):
+        return larder.metrics().get(f'larder_request_duration_seconds_count{{result="{result}"}}')
+    wait_for(lambda: (count("hit") or 0) + (count("miss") or 0) == 7, 5, "all seven in the figures")
+    same((count("hit"), count("miss")), (1, 6))
+
+
 def test_stats_move(t):
     larder = t.larder(t.origin({"/h": reply("hit", cache="max-age=600")}))
     for _ in range(20):
