@@ -1,8 +1,9 @@
 /*
- * batch - what one round of the writer puts into RocksDB. Bodies go first, without WAL; then, per
+ * batch - what one round of the writer puts on disk. Bodies go first, into the tail; then, per
  * object and under its shard lock, the entry learns its position (unless it was purged meanwhile);
  * then all index records in one write with WAL. A crash in between leaves bodies nobody points to,
- * or nothing.
+ * or nothing; one before the tail is sealed leaves index records past the end of the log, which the
+ * next start drops.
  */
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "store/writer_private.h"
 
 #define BATCH_VALUE_BYTES 512u
+#define BATCH_RECORD_BYTES 128u /* of the file, for a record: its entry, its block, the index */
 
 static void batch_defer(struct writer *writer, struct writer_job *job)
 {
@@ -105,33 +107,47 @@ static uint8_t *batch_extents(struct store *store, struct store_object *object, 
 
 /* ---- bodies ---- */
 
-static void batch_write_bodies(struct store *store)
+static void batch_trouble(struct store *store)
 {
-    struct writer *writer = store->writer;
-    uint64_t bytes = disk_batch_body_bytes(store->disk);
+    store->writer->batch_failed = true;
+    counter_add(&store->counters.write_errors, 1);
+    upkeep_fail(store);
+}
 
-    writer->batch_failed = writer->batch_failed || !store_has_disk(store);
-    if (bytes == 0) {
-        return;
-    }
-    uint64_t with_idx = bytes + bytes / 32 + 2 * disk_batch_idx_bytes(store->disk);
-    if (!writer->batch_failed && !evict_make_room(store, with_idx)) {
-        writer->batch_failed = true;
-    }
-    if (writer->batch_failed) {
-        disk_batch_drop_bodies(store->disk);
-        return;
-    }
-    if (disk_write_body(store->disk) != ERR_OK) {
-        writer->batch_failed = true;
+void batch_seal(struct store *store)
+{
+    store->writer->unsealed_us = 0;
+    if (disk_seal_body(store->disk) != ERR_OK) {
         counter_add(&store->counters.write_errors, 1);
         upkeep_fail(store);
+    }
+}
+
+/* One record into the tail, room for it made first. A failure is the whole batch's. */
+static void batch_put(struct store *store, uint64_t position, const struct span *parts,
+                      size_t count)
+{
+    struct writer *writer = store->writer;
+    uint64_t bytes = BATCH_RECORD_BYTES;
+
+    for (size_t i = 0; i < count; i++) {
+        bytes += parts[i].len;
+    }
+    writer->batch_failed = writer->batch_failed || !store_has_disk(store) ||
+                           !evict_make_room(store, bytes + 2 * disk_batch_idx_bytes(store->disk));
+    if (writer->batch_failed) {
         return;
     }
-    writer->put_bytes += with_idx;
+    if (disk_put_body(store->disk, position, parts, count) != ERR_OK) {
+        batch_trouble(store);
+        return;
+    }
+    writer->put_bytes += bytes;
+    writer->batch_bytes += bytes;
     counter_add(&store->counters.written_bytes, bytes);
-    if (writer->unflushed_us == 0) {
-        writer->unflushed_us = clock_mono_us();
+    counter_add(&store->counters.written_count, 1);
+    if (writer->unsealed_us == 0) {
+        writer->unsealed_us = clock_mono_us();
     }
 }
 
@@ -155,8 +171,7 @@ static void batch_put_first(struct store *store, struct store_object *object, ui
     /* Key, selector and head lie one behind the other in most objects, but not in all. */
     struct span parts[] = {span_of((const char *)header, sizeof(header)), record.key,
                            record.selector, record.head, body};
-    disk_batch_body(store->disk, position, parts, ARRAY_LEN(parts));
-    counter_add(&store->counters.written_count, 1);
+    batch_put(store, position, parts, ARRAY_LEN(parts));
 }
 
 static void batch_put_piece(struct store *store, struct store_object *object, uint64_t position,
@@ -168,8 +183,7 @@ static void batch_put_piece(struct store *store, struct store_object *object, ui
 
     codec_piece_encode(header, &record, store->seed);
     struct span parts[] = {span_of((const char *)header, sizeof(header)), body};
-    disk_batch_body(store->disk, position, parts, ARRAY_LEN(parts));
-    counter_add(&store->counters.written_count, 1);
+    batch_put(store, position, parts, ARRAY_LEN(parts));
 }
 
 static void batch_stage(struct store *store, struct writer_job *job)
@@ -179,8 +193,8 @@ static void batch_stage(struct store *store, struct writer_job *job)
     job->next = NULL;
     *writer->staged_last = job;
     writer->staged_last = &job->next;
-    if (disk_batch_body_bytes(store->disk) >= WRITER_BATCH_BYTES) {
-        batch_write_bodies(store);
+    if (writer->batch_bytes >= WRITER_BATCH_BYTES) {
+        batch_finish(store); /* so that its objects can leave memory */
     }
 }
 
@@ -217,9 +231,6 @@ static void batch_commit(struct store *store, struct writer_job *job)
                         n == 0 ? span_of("", 0) : store_object_piece(object, 0));
         for (uint32_t i = 1; i < n; i++) {
             batch_put_piece(store, object, job->position + i, i, store_object_piece(object, i));
-            if (disk_batch_body_bytes(store->disk) >= WRITER_BATCH_BYTES) {
-                batch_write_bodies(store);
-            }
         }
     }
     batch_stage(store, job);
@@ -338,8 +349,10 @@ void batch_finish(struct store *store)
 {
     struct writer *writer = store->writer;
 
-    batch_write_bodies(store);
-    bool ok = !writer->batch_failed;
+    if (writer->batch_bytes > 0 && !writer->batch_failed && disk_push_body(store->disk) != ERR_OK) {
+        batch_trouble(store);
+    }
+    bool ok = !writer->batch_failed && store_has_disk(store);
     struct writer_job *held = NULL;
     while (writer->staged != NULL) {
         struct writer_job *job = writer->staged;
@@ -358,6 +371,7 @@ void batch_finish(struct store *store)
     }
     writer->staged_last = &writer->staged;
     writer->batch_failed = false;
+    writer->batch_bytes = 0;
     writer->put_bytes += 2 * disk_batch_idx_bytes(store->disk);
     if (disk_is_open(store->disk) && disk_write_idx(store->disk, writer->wants_sync) != ERR_OK) {
         counter_add(&store->counters.write_errors, 1);
@@ -376,6 +390,10 @@ void batch_finish(struct store *store)
         cond_broadcast(&writer->done);
         lock_release(&writer->lock);
         writer->tickets_staged = 0;
+    }
+    /* Here and nowhere earlier: a seal does not come between the records of a whole object. */
+    if (store_has_disk(store) && disk_tail_is_long(store->disk)) {
+        batch_seal(store);
     }
 }
 

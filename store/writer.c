@@ -160,7 +160,7 @@ static void *writer_run(void *arg)
             recover_stop(store); /* it may have left jobs: one more turn */
         }
     }
-    if (disk_is_open(store->disk) && disk_flush_body(store->disk, true) != ERR_OK) {
+    if (disk_is_open(store->disk) && disk_seal_body(store->disk) != ERR_OK) {
         counter_add(&store->counters.write_errors, 1);
     }
     return NULL;

@@ -46,6 +46,7 @@ struct writer {
     struct writer_job *staged, **staged_last; /* COMMIT and PIECE with their positions */
     uint64_t tickets_staged;
     bool wants_sync;
+    uint64_t batch_bytes;       /* of bodies in it */
     bool batch_failed;          /* a body of this batch could not be written: none of it counts */
     struct writer_job *again;   /* COMMITs of objects worth keeping, from eviction */
     struct writer_job *pending; /* index changes while the disk has failed */
@@ -53,15 +54,14 @@ struct writer {
     bool must_start_over;
 
     /* the folder */
-    uint64_t measured_bytes; /* files and memtables when last measured */
+    uint64_t measured_bytes; /* files and what is on its way to them when last measured */
     uint64_t idx_bytes;
     uint64_t limit_bytes; /* disk_bytes, or what the file system has room for */
     uint64_t put_bytes;   /* since then */
     uint64_t measured_us;
     bool has_quarantine;
 
-    uint64_t unflushed_us; /* when the first unflushed body was put, 0: none */
-    uint32_t flush_count;
+    uint64_t unsealed_us; /* when the first body of the tail was put, 0: none */
     uint32_t reopen_failures;
     uint64_t retry_us;
     uint64_t upkeep_us;
@@ -75,6 +75,8 @@ void recover_note(struct store *store, uint64_t position, struct hash128 hash);
 void batch_job(struct store *store, struct writer_job *job);
 /* Writes what is staged: bodies, then index records. */
 void batch_finish(struct store *store);
+/* Makes the tail of the log a file of the database. */
+void batch_seal(struct store *store);
 
 /* evict.c */
 /* Makes sure bytes more fit under the folder's bound, evicting the oldest files. */
