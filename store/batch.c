@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "store/codec.h"
 #include "store/disk.h"
+#include "store/pressure.h"
 #include "store/writer_private.h"
 
 #define BATCH_VALUE_BYTES 512u
@@ -391,6 +392,7 @@ void batch_finish(struct store *store)
         lock_release(&writer->lock);
         writer->tickets_staged = 0;
     }
+    pressure_relieve(store);
     /* Here and nowhere earlier: a seal does not come between the records of a whole object. */
     if (store_has_disk(store) && disk_tail_is_long(store->disk)) {
         batch_seal(store);

@@ -5,6 +5,7 @@
  *
  * Threads: fields marked [queue] under writer->lock; all else is the writer thread's, or set before
  * it starts. */
+#include "base/list.h"
 #include "store/ledger.h"
 #include "store/store_private.h"
 
@@ -32,6 +33,13 @@ struct writer {
     uint64_t tickets_done;            /* [queue] */
     _Atomic uint64_t queued_bytes;
     pthread_t thread;
+
+    struct list waiting; /* leads that wait for a shorter queue (pressure.c) [queue] */
+    struct cond pressure;
+    uint64_t relieved_us;   /* when the writer last got something done [queue] */
+    uint64_t rest_until_us; /* no lead waits before this [queue] */
+    bool has_ended;         /* [queue] */
+    pthread_t pressure_thread;
 
     uint64_t first_id; /* ids from here on are of this run */
     uint64_t log_last; /* last position at the start */
