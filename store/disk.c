@@ -169,6 +169,7 @@ enum err disk_put_number(struct disk *disk, const char *name, uint64_t value)
     rocksdb_put_cf(disk->db, disk->write_sync, disk->families[FAMILY_DEFAULT], name, strlen(name),
                    (const char *)bytes, sizeof(bytes), &error);
     disk_end(disk);
+    disk->has_write_error = disk->has_write_error || error != NULL;
     return error == NULL ? ERR_OK : disk_trouble("store_write", error);
 }
 
@@ -249,12 +250,17 @@ enum err disk_write_idx(struct disk *disk, bool sync)
     if (!disk->is_open) {
         return ERR_IO;
     }
+    /* Not a byte more after a write that failed: RocksDB 7.8 may assert, and end the process. */
+    if (disk->has_write_error) {
+        bool is_lost = disk->idx_bytes > 0 || sync;
+        rocksdb_writebatch_clear(disk->idx);
+        disk->idx_bytes = 0;
+        return is_lost ? ERR_IO : ERR_OK;
+    }
     if (disk->idx_bytes > 0) {
         disk->idx_bytes = 0;
         return disk_write(disk, sync ? disk->write_sync : disk->write_idx, disk->idx);
     }
-    /* A log whose last write failed must not be synced: RocksDB 7.8 asserts, and ends the process.
-     */
     if (sync && disk_has_failed(disk)) {
         return ERR_IO;
     }
