@@ -1,17 +1,20 @@
 /*
- * batch - what one round of the writer puts into RocksDB. Bodies go first, without WAL; then, per
+ * batch - what one round of the writer puts on disk. Bodies go first, into the tail; then, per
  * object and under its shard lock, the entry learns its position (unless it was purged meanwhile);
  * then all index records in one write with WAL. A crash in between leaves bodies nobody points to,
- * or nothing.
+ * or nothing; one before the tail is sealed leaves index records past the end of the log, which the
+ * next start drops.
  */
 #include <string.h>
 
 #include "base/clock.h"
 #include "store/codec.h"
 #include "store/disk.h"
+#include "store/pressure.h"
 #include "store/writer_private.h"
 
 #define BATCH_VALUE_BYTES 512u
+#define BATCH_RECORD_BYTES 128u /* of the file, for a record: its entry, its block, the index */
 
 static void batch_defer(struct writer *writer, struct writer_job *job)
 {
@@ -56,6 +59,11 @@ static void batch_put_idx(struct store *store, struct hash128 hash, uint64_t id,
     if (value != room) {
         mem_free(value);
     }
+}
+
+static uint8_t batch_soft_flags(int64_t soft_at_ms)
+{
+    return soft_at_ms == 0 ? 0 : CODEC_IDX_SOFT | CODEC_IDX_SOFT_AT;
 }
 
 /* The runs of positions of a streamed object; NULL when a piece is missing or has left the log. */
@@ -105,33 +113,47 @@ static uint8_t *batch_extents(struct store *store, struct store_object *object, 
 
 /* ---- bodies ---- */
 
-static void batch_write_bodies(struct store *store)
+static void batch_trouble(struct store *store)
 {
-    struct writer *writer = store->writer;
-    uint64_t bytes = disk_batch_body_bytes(store->disk);
+    store->writer->batch_failed = true;
+    counter_add(&store->counters.write_errors, 1);
+    upkeep_fail(store);
+}
 
-    writer->batch_failed = writer->batch_failed || !store_has_disk(store);
-    if (bytes == 0) {
-        return;
-    }
-    uint64_t with_idx = bytes + bytes / 32 + 2 * disk_batch_idx_bytes(store->disk);
-    if (!writer->batch_failed && !evict_make_room(store, with_idx)) {
-        writer->batch_failed = true;
-    }
-    if (writer->batch_failed) {
-        disk_batch_drop_bodies(store->disk);
-        return;
-    }
-    if (disk_write_body(store->disk) != ERR_OK) {
-        writer->batch_failed = true;
+void batch_seal(struct store *store)
+{
+    store->writer->unsealed_us = 0;
+    if (disk_seal_body(store->disk) != ERR_OK) {
         counter_add(&store->counters.write_errors, 1);
         upkeep_fail(store);
+    }
+}
+
+/* One record into the tail, room for it made first. A failure is the whole batch's. */
+static void batch_put(struct store *store, uint64_t position, const struct span *parts,
+                      size_t count)
+{
+    struct writer *writer = store->writer;
+    uint64_t bytes = BATCH_RECORD_BYTES;
+
+    for (size_t i = 0; i < count; i++) {
+        bytes += parts[i].len;
+    }
+    writer->batch_failed = writer->batch_failed || !store_has_disk(store) ||
+                           !evict_make_room(store, bytes + 2 * disk_batch_idx_bytes(store->disk));
+    if (writer->batch_failed) {
         return;
     }
-    writer->put_bytes += with_idx;
+    if (disk_put_body(store->disk, position, parts, count) != ERR_OK) {
+        batch_trouble(store);
+        return;
+    }
+    writer->put_bytes += bytes;
+    writer->batch_bytes += bytes;
     counter_add(&store->counters.written_bytes, bytes);
-    if (writer->unflushed_us == 0) {
-        writer->unflushed_us = clock_mono_us();
+    counter_add(&store->counters.written_count, 1);
+    if (writer->unsealed_us == 0) {
+        writer->unsealed_us = clock_mono_us();
     }
 }
 
@@ -155,8 +177,7 @@ static void batch_put_first(struct store *store, struct store_object *object, ui
     /* Key, selector and head lie one behind the other in most objects, but not in all. */
     struct span parts[] = {span_of((const char *)header, sizeof(header)), record.key,
                            record.selector, record.head, body};
-    disk_batch_body(store->disk, position, parts, ARRAY_LEN(parts));
-    counter_add(&store->counters.written_count, 1);
+    batch_put(store, position, parts, ARRAY_LEN(parts));
 }
 
 static void batch_put_piece(struct store *store, struct store_object *object, uint64_t position,
@@ -168,8 +189,7 @@ static void batch_put_piece(struct store *store, struct store_object *object, ui
 
     codec_piece_encode(header, &record, store->seed);
     struct span parts[] = {span_of((const char *)header, sizeof(header)), body};
-    disk_batch_body(store->disk, position, parts, ARRAY_LEN(parts));
-    counter_add(&store->counters.written_count, 1);
+    batch_put(store, position, parts, ARRAY_LEN(parts));
 }
 
 static void batch_stage(struct store *store, struct writer_job *job)
@@ -179,8 +199,8 @@ static void batch_stage(struct store *store, struct writer_job *job)
     job->next = NULL;
     *writer->staged_last = job;
     writer->staged_last = &job->next;
-    if (disk_batch_body_bytes(store->disk) >= WRITER_BATCH_BYTES) {
-        batch_write_bodies(store);
+    if (writer->batch_bytes >= WRITER_BATCH_BYTES) {
+        batch_finish(store); /* so that its objects can leave memory */
     }
 }
 
@@ -217,9 +237,6 @@ static void batch_commit(struct store *store, struct writer_job *job)
                         n == 0 ? span_of("", 0) : store_object_piece(object, 0));
         for (uint32_t i = 1; i < n; i++) {
             batch_put_piece(store, object, job->position + i, i, store_object_piece(object, i));
-            if (disk_batch_body_bytes(store->disk) >= WRITER_BATCH_BYTES) {
-                batch_write_bodies(store);
-            }
         }
     }
     batch_stage(store, job);
@@ -244,7 +261,7 @@ static void batch_piece(struct store *store, struct writer_job *job)
 
 /* What the entry learns. False: nothing is to go to idx. */
 static bool batch_settle(struct store *store, struct writer_job *job, bool ok, uint64_t position,
-                         uint32_t pieces, uint8_t *idx_flags)
+                         uint32_t pieces, int64_t *soft_at_ms)
 {
     struct shard *shard = index_shard(store, job->hash);
     bool is_whole = store_object_is_whole(job->object);
@@ -263,7 +280,7 @@ static bool batch_settle(struct store *store, struct writer_job *job, bool ok, u
     }
     if (is_there && ok) {
         entry->flags |= pieces > 1 ? ENTRY_EXTENTS : 0u;
-        *idx_flags = (entry->flags & ENTRY_SOFT) != 0 ? CODEC_IDX_SOFT : 0;
+        *soft_at_ms = entry_soft_at_ms(entry);
         index_set_position(shard, entry, position);
     } else if (is_there && !is_whole) {
         index_remove(store, shard, entry, STORE_WAS_EVICTED, &trash);
@@ -296,7 +313,7 @@ static bool batch_commit_done(struct store *store, struct writer_job *job, bool 
     size_t extent_bytes = sizeof(one_extent);
     uint64_t position = job->position;
     uint32_t pieces = job->piece;
-    uint8_t flags = 0;
+    int64_t soft_at_ms = 0;
 
     if (is_streamed && ok && !store_object_is_whole(object) && object->flow != NULL) {
         extents = batch_extents(store, object, &extent_bytes, &position);
@@ -306,9 +323,10 @@ static bool batch_commit_done(struct store *store, struct writer_job *job, bool 
         codec_extent_encode(one_extent, position, pieces);
     }
     ok = ok && position != 0 && position >= log_first;
-    if (batch_settle(store, job, ok, position, pieces, &flags)) {
+    if (batch_settle(store, job, ok, position, pieces, &soft_at_ms)) {
         struct codec_idx idx = {
-            .flags = (uint8_t)(flags | (pieces > 1 ? CODEC_IDX_EXTENTS : 0)),
+            .flags = (uint8_t)(batch_soft_flags(soft_at_ms) | (pieces > 1 ? CODEC_IDX_EXTENTS : 0)),
+            .soft_at_ms = soft_at_ms,
             .useless_after_s = object->useless_after_s <= 0 ? 0
                                : object->useless_after_s > UINT32_MAX
                                    ? UINT32_MAX
@@ -338,8 +356,10 @@ void batch_finish(struct store *store)
 {
     struct writer *writer = store->writer;
 
-    batch_write_bodies(store);
-    bool ok = !writer->batch_failed;
+    if (writer->batch_bytes > 0 && !writer->batch_failed && disk_push_body(store->disk) != ERR_OK) {
+        batch_trouble(store);
+    }
+    bool ok = !writer->batch_failed && store_has_disk(store);
     struct writer_job *held = NULL;
     while (writer->staged != NULL) {
         struct writer_job *job = writer->staged;
@@ -358,6 +378,7 @@ void batch_finish(struct store *store)
     }
     writer->staged_last = &writer->staged;
     writer->batch_failed = false;
+    writer->batch_bytes = 0;
     writer->put_bytes += 2 * disk_batch_idx_bytes(store->disk);
     if (disk_is_open(store->disk) && disk_write_idx(store->disk, writer->wants_sync) != ERR_OK) {
         counter_add(&store->counters.write_errors, 1);
@@ -376,6 +397,11 @@ void batch_finish(struct store *store)
         cond_broadcast(&writer->done);
         lock_release(&writer->lock);
         writer->tickets_staged = 0;
+    }
+    pressure_relieve(store);
+    /* Here and nowhere earlier: a seal does not come between the records of a whole object. */
+    if (store_has_disk(store) && disk_tail_is_long(store->disk)) {
+        batch_seal(store);
     }
 }
 
@@ -396,6 +422,7 @@ static void batch_refresh(struct store *store, struct writer_job *job)
     bool is_there = entry != NULL && entry->kind == ENTRY_READY;
     uint64_t position = is_there ? entry->position : 0;
     unsigned flags = is_there ? entry->flags : 0;
+    int64_t soft_at_ms = is_there ? entry_soft_at_ms(entry) : 0;
     if (is_there && position == 0 && store_object_is_whole(object)) {
         entry->flags |= ENTRY_QUEUED; /* the first writing was refused: try again */
         is_commit = true;
@@ -415,9 +442,9 @@ static void batch_refresh(struct store *store, struct writer_job *job)
     }
     if (position != 0) {
         struct codec_idx now = {
-            .flags =
-                (uint8_t)(CODEC_IDX_OVERRIDE | ((flags & ENTRY_SOFT) != 0 ? CODEC_IDX_SOFT : 0) |
-                          ((flags & ENTRY_EXTENTS) != 0 ? CODEC_IDX_EXTENTS : 0)),
+            .flags = (uint8_t)(CODEC_IDX_OVERRIDE | batch_soft_flags(soft_at_ms) |
+                               ((flags & ENTRY_EXTENTS) != 0 ? CODEC_IDX_EXTENTS : 0)),
+            .soft_at_ms = soft_at_ms,
             .useless_after_s = object->useless_after_s <= 0 ? 0 : (uint32_t)object->useless_after_s,
             .head_bytes = object->head_len,
             .position = position,
@@ -433,14 +460,15 @@ static void batch_refresh(struct store *store, struct writer_job *job)
     batch_done(store, job);
 }
 
-/* Sets the soft mark in one idx value. */
+/* Sets the soft mark in one idx value; one that has it was stale before. */
 static void batch_mark_soft(struct store *store, struct hash128 hash, uint64_t id,
-                            struct span value)
+                            struct span value, uint64_t at_ms)
 {
     struct codec_idx idx;
 
-    if (codec_idx_decode(value, &idx) == ERR_OK) {
-        idx.flags |= CODEC_IDX_SOFT;
+    if (codec_idx_decode(value, &idx) == ERR_OK && (idx.flags & CODEC_IDX_SOFT) == 0) {
+        idx.flags |= CODEC_IDX_SOFT | CODEC_IDX_SOFT_AT;
+        idx.soft_at_ms = (int64_t)at_ms;
         batch_put_idx(store, hash, id, &idx);
     }
 }
@@ -452,7 +480,7 @@ static void batch_soft(struct store *store, struct writer_job *job)
 
     batch_finish(store);
     if (disk_get_idx(store->disk, job->hash, job->id, &pin, &value) == ERR_OK) {
-        batch_mark_soft(store, job->hash, job->id, value);
+        batch_mark_soft(store, job->hash, job->id, value, job->position);
     }
     disk_unpin(pin);
     batch_done(store, job);
@@ -474,7 +502,7 @@ static void batch_purge(struct store *store, struct writer_job *job)
         if (job->kind == WRITER_PURGE) {
             disk_batch_idx_delete(store->disk, hash, id);
         } else {
-            batch_mark_soft(store, hash, id, value);
+            batch_mark_soft(store, hash, id, value, job->position);
         }
     }
     disk_cursor_close(&cursor);

@@ -1,5 +1,6 @@
 /*
- * disk - reads, writes and files of the open database. Options, opening and closing: disk_open.c.
+ * disk - reads, writes of idx and files of the open database. Bodies: disk_body.c. Options, opening
+ * and closing: disk_open.c.
  *
  * Reads hold the database open by a count, so that the writer may close and open it again when the
  * disk has failed; the writer itself needs no such care.
@@ -15,7 +16,6 @@
 #include "store/disk_files.h"
 #include "store/disk_private.h"
 
-#define DISK_PARTS 8u
 #define DISK_STALL_US 2000u
 #define DISK_STALLS 5000u /* ten seconds: then it has failed */
 
@@ -47,12 +47,12 @@ static void disk_end(struct disk *disk)
 
 /* ---- reads ---- */
 
-static enum err disk_get(struct disk *disk, int family, const uint8_t *key, size_t key_len,
-                         void **pin, struct span *value)
+enum err disk_get(struct disk *disk, int family, const uint8_t *key, size_t key_len, void **pin_out,
+                  struct span *value)
 {
     char *error = NULL;
 
-    *pin = NULL;
+    *pin_out = NULL;
     if (!disk_begin(disk)) {
         return ERR_IO;
     }
@@ -68,17 +68,11 @@ static enum err disk_get(struct disk *disk, int family, const uint8_t *key, size
     if (slice == NULL) {
         return ERR_ABSENT;
     }
+    struct disk_pin *pin = mem_new(sizeof(*pin));
+    pin->slice = slice;
     value->ptr = rocksdb_pinnableslice_value(slice, &value->len);
-    *pin = slice;
+    *pin_out = pin;
     return ERR_OK;
-}
-
-enum err disk_get_body(struct disk *disk, uint64_t position, void **pin, struct span *value)
-{
-    uint8_t key[8];
-
-    codec_position_key(key, position);
-    return disk_get(disk, FAMILY_BODY, key, sizeof(key), pin, value);
 }
 
 enum err disk_get_idx(struct disk *disk, struct hash128 hash, uint64_t id, void **pin,
@@ -90,11 +84,14 @@ enum err disk_get_idx(struct disk *disk, struct hash128 hash, uint64_t id, void 
     return disk_get(disk, FAMILY_IDX, key, sizeof(key), pin, value);
 }
 
-void disk_unpin(void *pin)
+void disk_unpin(void *pin_in)
 {
-    if (pin != NULL) {
-        rocksdb_pinnableslice_destroy(pin);
+    struct disk_pin *pin = pin_in;
+
+    if (pin != NULL && pin->slice != NULL) {
+        rocksdb_pinnableslice_destroy(pin->slice);
     }
+    mem_free(pin);
 }
 
 struct disk_cursor *disk_cursor_open(struct disk *disk, struct hash128 from, bool prefix_only)
@@ -172,6 +169,7 @@ enum err disk_put_number(struct disk *disk, const char *name, uint64_t value)
     rocksdb_put_cf(disk->db, disk->write_sync, disk->families[FAMILY_DEFAULT], name, strlen(name),
                    (const char *)bytes, sizeof(bytes), &error);
     disk_end(disk);
+    disk->has_write_error = disk->has_write_error || error != NULL;
     return error == NULL ? ERR_OK : disk_trouble("store_write", error);
 }
 
@@ -184,34 +182,11 @@ static uint64_t disk_property(struct disk *disk, int family, const char *name)
 
 bool disk_has_failed(struct disk *disk)
 {
-    return !disk->is_open || disk->has_write_error ||
+    return !disk->is_open || disk->has_write_error || disk->has_tail_error ||
            disk_property(disk, FAMILY_DEFAULT, "rocksdb.background-errors") > 0;
 }
 
 /* ---- writes: the writer thread only, so db cannot go away under them ---- */
-
-void disk_batch_body(struct disk *disk, uint64_t position, const struct span *parts, size_t count)
-{
-    uint8_t key[8];
-    const char *key_ptr = (const char *)key;
-    size_t key_len = sizeof(key);
-    const char *ptrs[DISK_PARTS];
-    size_t lens[DISK_PARTS];
-
-    CHECK(count <= DISK_PARTS);
-    if (!disk->is_open) {
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        ptrs[i] = parts[i].len == 0 ? "" : parts[i].ptr;
-        lens[i] = parts[i].len;
-        disk->body_bytes += parts[i].len;
-    }
-    disk->body_bytes += sizeof(key) + 16;
-    codec_position_key(key, position);
-    rocksdb_writebatch_putv_cf(disk->body, disk->families[FAMILY_BODY], 1, &key_ptr, &key_len,
-                               (int)count, ptrs, lens);
-}
 
 void disk_batch_idx(struct disk *disk, struct hash128 hash, uint64_t id, struct span value)
 {
@@ -235,11 +210,6 @@ void disk_batch_idx_delete(struct disk *disk, struct hash128 hash, uint64_t id)
                                      sizeof(key));
         disk->idx_bytes += sizeof(key) + 16;
     }
-}
-
-size_t disk_batch_body_bytes(const struct disk *disk)
-{
-    return disk->body_bytes;
 }
 
 size_t disk_batch_idx_bytes(const struct disk *disk)
@@ -273,18 +243,6 @@ static enum err disk_write(struct disk *disk, const rocksdb_writeoptions_t *opti
     return error == NULL ? ERR_OK : disk_trouble("store_write", error);
 }
 
-enum err disk_write_body(struct disk *disk)
-{
-    if (!disk->is_open) {
-        return ERR_IO;
-    }
-    if (disk->body_bytes == 0) {
-        return ERR_OK;
-    }
-    disk->body_bytes = 0;
-    return disk_write(disk, disk->write_body, disk->body);
-}
-
 enum err disk_write_idx(struct disk *disk, bool sync)
 {
     char *error = NULL;
@@ -292,12 +250,17 @@ enum err disk_write_idx(struct disk *disk, bool sync)
     if (!disk->is_open) {
         return ERR_IO;
     }
+    /* Not a byte more after a write that failed: RocksDB 7.8 may assert, and end the process. */
+    if (disk->has_write_error) {
+        bool is_lost = disk->idx_bytes > 0 || sync;
+        rocksdb_writebatch_clear(disk->idx);
+        disk->idx_bytes = 0;
+        return is_lost ? ERR_IO : ERR_OK;
+    }
     if (disk->idx_bytes > 0) {
         disk->idx_bytes = 0;
         return disk_write(disk, sync ? disk->write_sync : disk->write_idx, disk->idx);
     }
-    /* A log whose last write failed must not be synced: RocksDB 7.8 asserts, and ends the process.
-     */
     if (sync && disk_has_failed(disk)) {
         return ERR_IO;
     }
@@ -308,50 +271,6 @@ enum err disk_write_idx(struct disk *disk, bool sync)
         disk->has_write_error = true;
     }
     return error == NULL ? ERR_OK : disk_trouble("store_write", error);
-}
-
-void disk_batch_drop_bodies(struct disk *disk)
-{
-    rocksdb_writebatch_clear(disk->body);
-    disk->body_bytes = 0;
-}
-
-void disk_batch_clear(struct disk *disk)
-{
-    disk_batch_drop_bodies(disk);
-    rocksdb_writebatch_clear(disk->idx);
-    disk->idx_bytes = 0;
-}
-
-enum err disk_flush_body(struct disk *disk, bool wait)
-{
-    char *error = NULL;
-
-    if (disk_has_failed(disk)) {
-        return ERR_IO; /* it could wait for ever */
-    }
-    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
-    rocksdb_flushoptions_set_wait(options, wait ? 1 : 0);
-    rocksdb_flush_cf(disk->db, options, disk->families[FAMILY_BODY], &error);
-    rocksdb_flushoptions_destroy(options);
-    return error == NULL ? ERR_OK : disk_trouble("store_flush", error);
-}
-
-enum err disk_flush_idx(struct disk *disk)
-{
-    char *error = NULL;
-
-    if (disk_has_failed(disk)) {
-        return ERR_IO; /* it could wait for ever */
-    }
-    rocksdb_flushoptions_t *options = rocksdb_flushoptions_create();
-    rocksdb_flushoptions_set_wait(options, 0);
-    rocksdb_flush_cf(disk->db, options, disk->families[FAMILY_DEFAULT], &error);
-    if (error == NULL) {
-        rocksdb_flush_cf(disk->db, options, disk->families[FAMILY_IDX], &error);
-    }
-    rocksdb_flushoptions_destroy(options);
-    return error == NULL ? ERR_OK : disk_trouble("store_flush", error);
 }
 
 /* ---- files ---- */
@@ -449,8 +368,11 @@ void disk_measure(struct disk *disk, struct disk_usage *out)
     *out = (struct disk_usage){0};
     if (disk->is_open) {
         /* Memtables first: what is flushed in between counts twice rather than not at all. */
-        out->memtable_bytes = disk_property(disk, FAMILY_BODY, "rocksdb.cur-size-all-mem-tables") +
-                              disk_property(disk, FAMILY_IDX, "rocksdb.cur-size-all-mem-tables");
+        out->pending_bytes = disk_property(disk, FAMILY_IDX, "rocksdb.cur-size-all-mem-tables");
+        if (disk->tail != NULL) {
+            out->pending_bytes +=
+                table_pending_bytes(disk->tail) + (disk->is_copied ? table_bytes(disk->tail) : 0);
+        }
         out->idx_bytes = disk_property(disk, FAMILY_IDX, "rocksdb.total-sst-files-size");
     }
     out->file_bytes = disk_files_bytes(disk->path);

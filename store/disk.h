@@ -1,11 +1,12 @@
 #ifndef STORE_DISK_H
 #define STORE_DISK_H
 /*
- * disk - RocksDB behind plain functions; the only file that knows it. Family `idx` is small, keyed
- * by hash + id, with WAL; family `body` is a log under ascending positions, without WAL: its files
- * never overlap, compaction only moves them, and dropping the oldest costs nothing.
+ * disk - RocksDB behind plain functions; the only files that know it. Family `idx` is small, keyed
+ * by hash + id, with WAL; family `body` is a log under ascending positions: its files never overlap
+ * and dropping the oldest costs nothing. The youngest of them, the tail, is written by us (table.h)
+ * and taken in by RocksDB when it is sealed; until then it is lost with the process.
  *
- * Threads:   disk_get_*, cursors: any service thread. Batches, flush, files, reopen: the writer
+ * Threads:   disk_get_*, cursors: any service thread. Batches, bodies, files, reopen: the writer
  * only. Workers never call in here. Reopening waits for reads under way. Ownership: a pin is memory
  * of its own (no file, no version is held) and may outlive the database. Errors:    ERR_IO for
  * whatever RocksDB says, logged here once per kind; ERR_CORRUPT for a block that does not verify;
@@ -60,22 +61,21 @@ MUST_USE enum err disk_put_number(struct disk *disk, const char *name, uint64_t 
  * block changes nothing; 0 when empty. Before anything is put. */
 void disk_body_bounds(struct disk *disk, uint64_t *first, uint64_t *last);
 
+/* Adds a record to the tail; positions rise. It can be read once it was pushed. */
+MUST_USE enum err disk_put_body(struct disk *disk, uint64_t position, const struct span *parts,
+                                size_t count);
+MUST_USE enum err disk_push_body(struct disk *disk);
+/* Is the tail as long as a file should be? */
+bool disk_tail_is_long(const struct disk *disk);
+/* Ends the tail and has RocksDB take it in, with a sync; the next record begins a new one. */
+MUST_USE enum err disk_seal_body(struct disk *disk);
+
 /* Gathers records, then writes them at once. */
-void disk_batch_body(struct disk *disk, uint64_t position, const struct span *parts, size_t count);
 void disk_batch_idx(struct disk *disk, struct hash128 hash, uint64_t id, struct span value);
 void disk_batch_idx_delete(struct disk *disk, struct hash128 hash, uint64_t id);
-size_t disk_batch_body_bytes(const struct disk *disk);
 size_t disk_batch_idx_bytes(const struct disk *disk);
-MUST_USE enum err disk_write_body(struct disk *disk);
 MUST_USE enum err disk_write_idx(struct disk *disk, bool sync);
-/* Forgets what was gathered: bodies, or all. */
-void disk_batch_drop_bodies(struct disk *disk);
-void disk_batch_clear(struct disk *disk);
-/* Starts writing the body memtable to a file; wait: until it is there. */
-MUST_USE enum err disk_flush_body(struct disk *disk, bool wait);
-/* Starts writing the idx memtable to a file, which lets old WAL files go. */
-MUST_USE enum err disk_flush_idx(struct disk *disk);
-/* Has background work (a flush, a compaction) failed since it was opened? */
+/* Has the tail, or background work (a flush, a compaction), failed since it was opened? */
 bool disk_has_failed(struct disk *disk);
 
 struct disk_file {
@@ -92,10 +92,10 @@ void disk_drop_to(struct disk *disk, uint64_t position);
 void disk_merge(struct disk *disk, uint64_t from, uint64_t to);
 
 struct disk_usage {
-    uint64_t file_bytes;     /* of everything in the folder */
-    uint64_t free_bytes;     /* of the file system, for us */
-    uint64_t memtable_bytes; /* not yet in files */
-    uint64_t idx_bytes;      /* of idx files: what its compaction may need once more */
+    uint64_t file_bytes;    /* of everything in the folder */
+    uint64_t free_bytes;    /* of the file system, for us */
+    uint64_t pending_bytes; /* not yet in files */
+    uint64_t idx_bytes;     /* of idx files: what its compaction may need once more */
 };
 void disk_measure(struct disk *disk, struct disk_usage *out);
 /* Tries a file of a few MiB. Opening a database on a full file system can destroy it: RocksDB finds

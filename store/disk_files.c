@@ -48,7 +48,9 @@ static uint64_t disk_files_bytes_of(const struct stat *stat)
     uint64_t blocks = (uint64_t)stat->st_blocks * 512;
     uint64_t size = (uint64_t)stat->st_size;
 
-    return blocks > size ? blocks : size;
+    /* A file RocksDB takes in has two names for a moment. */
+    return (blocks > size ? blocks : size) /
+           (stat->st_nlink < 2 || S_ISDIR(stat->st_mode) ? 1 : (uint64_t)stat->st_nlink);
 }
 
 static uint64_t disk_files_walk(int folder_fd, const char *name, int depth)
@@ -112,6 +114,27 @@ bool disk_files_probe(const char *path)
         (void)unlink(name);
     }
     mem_free(block);
+    return ok;
+}
+
+bool disk_files_can_link(const char *path)
+{
+    char from[DISK_PATH_BYTES];
+    char to[DISK_PATH_BYTES];
+    int a = snprintf(from, sizeof(from), "%s/probe", path);
+    int b = snprintf(to, sizeof(to), "%s/probe2", path);
+
+    if (a < 0 || (size_t)a >= sizeof(from) || b < 0 || (size_t)b >= sizeof(to)) {
+        return false;
+    }
+    int fd = open(from, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0) {
+        return false;
+    }
+    (void)close(fd);
+    bool ok = link(from, to) == 0;
+    (void)unlink(from);
+    (void)unlink(to);
     return ok;
 }
 

@@ -16,6 +16,8 @@ uint64_t disk_files_bytes(const char *path);
 uint64_t disk_files_free(const char *path);
 /* Can a file of a few MiB be written, synced and deleted here? */
 bool disk_files_probe(const char *path);
+/* Can a file have two names here? */
+bool disk_files_can_link(const char *path);
 /* The store's hash seed from <path>/seed, made with `fallback` when absent; ERR_IO: it cannot be.
  */
 enum err disk_files_seed(const char *path, uint64_t fallback, uint64_t *out);

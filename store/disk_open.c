@@ -1,10 +1,11 @@
 /*
  * disk - RocksDB 7.8 as Debian builds it. What its options are for:
  *
- * - body: no WAL, no compression, two levels, L0 trigger 1, level base without bound: flushed files
- *   are moved (not rewritten) to L1 and stay there, where files can be deleted whole. ttl 0: the
- *   default would rewrite files after 30 days. Index blocks live with the open table,
- *   max_open_files bounds them; a pinned value owns its block, so a read is one copy.
+ * - body: no memtable in use, no compression, two levels, level base without bound: files are taken
+ *   in at L1 and stay there, where they can be deleted whole. L0 trigger 1 moves down what a
+ *   version before this one had flushed. ttl 0: the default would rewrite files after 30 days.
+ *   Index blocks live with the open table, max_open_files bounds them; a pinned value owns its
+ *   block, so a read is one copy.
  * - Preallocation off, small MANIFEST, LOG and WAL: the folder's size must be what we think it is.
  * - Not atomic_flush (aborts when a manual flush meets an automatic one), no mmap reads (a bad
  *   sector or a cut file would be SIGBUS instead of an error).
@@ -19,6 +20,8 @@
 
 #define DISK_BLOCK_BYTES (8u * 1024u)
 #define DISK_TARGET_FILE_BYTES (64u * 1024u * 1024u)
+#define DISK_TAIL_MIN (2u * 1024u * 1024u)
+#define DISK_TAIL_MAX (32u * 1024u * 1024u)
 #define DISK_OPEN_FILES 384
 #define DISK_BODY_CACHE_BYTES (64u * 1024u)
 #define DISK_LZ4 4
@@ -105,7 +108,7 @@ static void disk_make_idx_options(struct disk *disk, uint64_t buffer)
     disk->idx_options = options;
 }
 
-static void disk_make_body_options(struct disk *disk, uint64_t buffer)
+static void disk_make_body_options(struct disk *disk)
 {
     rocksdb_options_t *options = rocksdb_options_create();
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
@@ -119,16 +122,17 @@ static void disk_make_body_options(struct disk *disk, uint64_t buffer)
     rocksdb_options_set_block_based_table_factory(options, table);
     rocksdb_block_based_options_destroy(table);
     rocksdb_options_set_compression(options, rocksdb_no_compression);
-    rocksdb_options_set_write_buffer_size(options, (size_t)buffer);
-    rocksdb_options_set_max_write_buffer_number(options, 3);
+    rocksdb_options_set_write_buffer_size(options, 64 * 1024);
     rocksdb_options_set_num_levels(options, 2);
     rocksdb_options_set_level0_file_num_compaction_trigger(options, 1);
     rocksdb_options_set_max_bytes_for_level_base(options, UINT64_C(1) << 50);
     rocksdb_options_set_target_file_size_base(options, DISK_TARGET_FILE_BYTES);
-    rocksdb_options_set_arena_block_size(options, 512 * 1024);
-    disk_more_options(&options, "ttl=0;periodic_compaction_seconds=0;"
-                                "memtable_insert_with_hint_prefix_extractor=rocksdb.FixedPrefix.1");
+    disk_more_options(&options, "ttl=0;periodic_compaction_seconds=0");
     disk->body_options = options;
+    disk->ingest = rocksdb_ingestexternalfileoptions_create();
+    rocksdb_ingestexternalfileoptions_set_snapshot_consistency(disk->ingest, 0);
+    rocksdb_ingestexternalfileoptions_set_allow_global_seqno(disk->ingest, 0);
+    rocksdb_ingestexternalfileoptions_set_allow_blocking_flush(disk->ingest, 0);
 }
 
 /* ---- open and close ---- */
@@ -143,6 +147,9 @@ static enum err disk_try_open(struct disk *disk)
         log_warn("store_open", "cannot make the folder %s", disk->path);
         return ERR_IO;
     }
+    disk_drop_tail(disk); /* of a process that was killed */
+    disk->is_copied = !disk_files_can_link(disk->path);
+    rocksdb_ingestexternalfileoptions_set_move_files(disk->ingest, disk->is_copied ? 0 : 1);
     rocksdb_t *db = rocksdb_open_column_families(disk->db_options, disk->db_path, 3, names, options,
                                                  disk->families, &error);
     if (error != NULL) {
@@ -172,6 +179,7 @@ static void disk_shut(struct disk *disk)
         rocksdb_close(disk->db);
         disk->db = NULL;
     }
+    disk_drop_tail(disk);
 }
 
 struct disk *disk_new(const struct disk_options *options)
@@ -179,34 +187,29 @@ struct disk *disk_new(const struct disk_options *options)
     struct disk *disk = mem_new(sizeof(*disk));
     size_t len = strlen(options->path);
     uint64_t idx_buffer = disk_clamp(options->disk_bytes / 128, 512u << 10, 8u << 20);
-    uint64_t body_buffer = options->disk_bytes / 64;
 
-    if (body_buffer > options->memory_bytes / 8) {
-        body_buffer = options->memory_bytes / 8;
-    }
     disk->options = *options;
     disk->path = mem_copy(options->path, len);
     disk->db_path = mem_new(len + 4);
     (void)snprintf(disk->db_path, len + 4, "%s/db", options->path);
+    disk->tail_path = mem_new(len + 6);
+    (void)snprintf(disk->tail_path, len + 6, "%s/tail", options->path);
+    disk->tail_target = disk_clamp(options->disk_bytes / 64, DISK_TAIL_MIN, DISK_TAIL_MAX);
     lock_init(&disk->lock, LOCK_QUEUE);
     cond_init(&disk->idle);
     disk_make_db_options(disk, idx_buffer);
     disk_make_idx_options(disk, idx_buffer);
-    disk_make_body_options(disk, disk_clamp(body_buffer, 2u << 20, 32u << 20));
+    disk_make_body_options(disk);
     disk->read = rocksdb_readoptions_create();
     disk->scan = rocksdb_readoptions_create();
     rocksdb_readoptions_set_readahead_size(disk->scan, 2u << 20);
     rocksdb_readoptions_set_fill_cache(disk->scan, 0);
-    disk->write_body = rocksdb_writeoptions_create();
-    rocksdb_writeoptions_disable_WAL(disk->write_body, 1);
     disk->write_idx = rocksdb_writeoptions_create();
     disk->write_sync = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(disk->write_sync, 1);
     /* A write that must wait comes back instead: after a failed flush it would wait for ever. */
-    rocksdb_writeoptions_set_no_slowdown(disk->write_body, 1);
     rocksdb_writeoptions_set_no_slowdown(disk->write_idx, 1);
     rocksdb_writeoptions_set_no_slowdown(disk->write_sync, 1);
-    disk->body = rocksdb_writebatch_create();
     disk->idx = rocksdb_writebatch_create();
     if (!disk_may_write(disk)) {
         log_error("store_failed", "path=%s cannot be written: storing in memory only", disk->path);
@@ -228,9 +231,7 @@ void disk_free(struct disk **disk_in)
         return;
     }
     disk_shut(disk);
-    rocksdb_writebatch_destroy(disk->body);
     rocksdb_writebatch_destroy(disk->idx);
-    rocksdb_writeoptions_destroy(disk->write_body);
     rocksdb_writeoptions_destroy(disk->write_idx);
     rocksdb_writeoptions_destroy(disk->write_sync);
     rocksdb_readoptions_destroy(disk->read);
@@ -240,9 +241,11 @@ void disk_free(struct disk **disk_in)
     rocksdb_options_destroy(disk->body_options);
     rocksdb_cache_destroy(disk->cache);
     rocksdb_cache_destroy(disk->body_cache);
+    rocksdb_ingestexternalfileoptions_destroy(disk->ingest);
     cond_fini(&disk->idle);
     lock_fini(&disk->lock);
     mem_free(disk->db_path);
+    mem_free(disk->tail_path);
     mem_free(disk->path);
     mem_free(disk);
 }
@@ -255,17 +258,23 @@ bool disk_is_open(struct disk *disk)
     return is_open;
 }
 
-enum err disk_reopen(struct disk *disk)
+/* With what was gathered for it. */
+static void disk_shut_and_forget(struct disk *disk)
 {
     disk_shut(disk);
-    disk_batch_clear(disk);
+    rocksdb_writebatch_clear(disk->idx);
+    disk->idx_bytes = 0;
+}
+
+enum err disk_reopen(struct disk *disk)
+{
+    disk_shut_and_forget(disk);
     return disk_try_open(disk);
 }
 
 enum err disk_start_over(struct disk *disk)
 {
-    disk_shut(disk);
-    disk_batch_clear(disk);
+    disk_shut_and_forget(disk);
     disk_files_quarantine(disk->path);
     return disk_try_open(disk);
 }

@@ -1,10 +1,10 @@
 /*
  * evict - the folder's bound. Before each write the writer reckons what the folder may come to:
- * files as measured, memtables that will become files, what was put since, room for idx to compact
- * (its size once more) and a margin for MANIFEST, LOG and OPTIONS. When that and the new bytes
- * exceed the bound, the oldest files of the log go, whole. Objects in them that were hit since they
- * were written are written again at the head, from RAM or by reading, up to a quarter of what is
- * dropped.
+ * files as measured, memtables and buffers that will become files, what was put since, room for idx
+ * to compact (its size once more) and a margin for MANIFEST, LOG and OPTIONS. When that and the new
+ * bytes exceed the bound, the oldest files of the log go, whole. Objects in them that were hit
+ * since they were written are written again at the head, from RAM or by reading, up to a quarter of
+ * what is dropped.
  */
 #include <unistd.h>
 
@@ -20,7 +20,7 @@
     (4u * 1024u * 1024u) /* left free on a file system that is smaller than us */
 #define EVICT_REINSERT_SHARE 4u
 #define EVICT_REREAD_BYTES (512u * 1024u) /* larger ones are kept only when they are in RAM */
-#define EVICT_WAIT_US 2000u /* for a flushed file to be moved to where it can be deleted */
+#define EVICT_WAIT_US 2000u               /* for files to go, or to be moved to where they can */
 #define EVICT_WAITS 100u
 #define EVICT_TRIES 64u
 #define EVICT_REMEASURE_MIN (1024u * 1024u)
@@ -32,7 +32,7 @@ void evict_measure(struct store *store)
     struct disk_usage usage;
 
     disk_measure(store->disk, &usage);
-    writer->measured_bytes = usage.file_bytes + usage.memtable_bytes;
+    writer->measured_bytes = usage.file_bytes + usage.pending_bytes;
     writer->idx_bytes = usage.idx_bytes;
     /* A file system with less room than configured is the bound then. */
     writer->limit_bytes = store->options.disk_bytes;
@@ -228,8 +228,8 @@ bool evict_oldest(struct store *store, uint64_t bytes)
     atomic_store_explicit(&store->log_first, position + 1, memory_order_relaxed);
     uint64_t before = writer->measured_bytes;
     disk_drop_to(store->disk, position);
-    /* A flush under way holds on to the files it began with: without waiting for it, the room they
-     * take would be sought again in files that are still good. */
+    /* A flush of idx under way holds on to the files it began with: without waiting for it, the
+     * room they take would be sought again in files that are still good. */
     for (uint32_t i = 0; i < EVICT_WAITS; i++) {
         evict_measure(store);
         if (writer->measured_bytes + freed / 2 <= before) {
@@ -244,7 +244,7 @@ bool evict_make_room(struct store *store, uint64_t bytes)
 {
     struct writer *writer = store->writer;
     uint64_t step = store->options.disk_bytes / 32;
-    bool has_flushed = false;
+    bool has_sealed = false;
 
     step = step < EVICT_REMEASURE_MIN   ? EVICT_REMEASURE_MIN
            : step > EVICT_REMEASURE_MAX ? EVICT_REMEASURE_MAX
@@ -272,10 +272,10 @@ bool evict_make_room(struct store *store, uint64_t bytes)
         if (evict_oldest(store, evict_reckon(store) + bytes - limit + limit / 128)) {
             continue;
         }
-        if (has_flushed || disk_flush_body(store->disk, true) != ERR_OK) {
+        if (has_sealed || disk_seal_body(store->disk) != ERR_OK) {
             return false; /* nothing left that can go */
         }
-        has_flushed = true;
+        has_sealed = true;
         evict_measure(store);
     }
     return true;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "store/pressure.h"
 #include "store/store_private.h"
 
 #define FILL_FIRST_BYTES (16u * 1024u)    /* first piece when the length is not known */
@@ -87,6 +88,7 @@ void lead_end(struct store_lead **lead_in)
 
     *lead_in = NULL;
     store_object_unref(&lead->stale);
+    pressure_leave(lead);
     lock_acquire(&flow->lock);
     flow->lead = NULL;
     lead->is_closed = true;
@@ -444,11 +446,12 @@ bool store_lead_must_pause(struct store_lead *lead)
     lock_acquire(&flow->lock);
     switch (flow->mode) {
     case FLOW_KEEP:
+        must = lead->is_shared && flow->lead != NULL && pressure_must_wait(lead);
         break;
     case FLOW_STREAM:
         /* At least one piece of ours is queued, so that its completion wakes us. */
         must = flow->queued_count >= FILL_QUEUE_PIECES ||
-               (flow->queued_count > 0 && !writer_has_room(lead->store, STORE_PIECE_BYTES));
+               (flow->queued_count > 0 && writer_is_behind(lead->store));
         break;
     case FLOW_PASSING:
         must = reader_lags(lead->object);

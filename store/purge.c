@@ -18,6 +18,7 @@ static void purge_entry(struct store *store, struct shard *shard, struct entry *
     if (entry->kind == ENTRY_READY && store->writer != NULL &&
         (entry->position != 0 || (entry->flags & ENTRY_QUEUED) != 0)) {
         struct writer_job *job = writer_job_new(WRITER_SOFT, entry->hash, entry->id);
+        job->position = (uint64_t)entry_soft_at_ms(entry);
         job->next = trash->jobs;
         trash->jobs = job;
     }
@@ -50,6 +51,7 @@ static void purge_unloaded(struct store *store, struct shard *shard, struct hash
     }
     struct writer_job *job =
         writer_job_new(is_hard ? WRITER_PURGE : WRITER_PURGE_SOFT, hash, limit);
+    job->position = is_hard ? 0 : (uint64_t)tomb->tomb_soft_ms;
     job->next = trash->jobs;
     trash->jobs = job;
 }

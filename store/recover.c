@@ -105,6 +105,19 @@ static bool recover_is_superseded(struct store *store, struct shard *shard, stru
     return false;
 }
 
+/* The largest position of an object's records. */
+static uint64_t recover_last_position(const struct codec_idx *idx)
+{
+    uint64_t last = idx->position;
+    uint64_t position;
+    uint32_t count;
+
+    for (size_t i = 0; codec_extent(idx->extents, i, &position, &count); i++) {
+        last = position + count - 1 > last ? position + count - 1 : last;
+    }
+    return last;
+}
+
 /* [shard] Enters a record of idx when it still counts. */
 static bool recover_enter(struct store *store, struct shard *shard, struct hash128 hash,
                           uint64_t id, const struct codec_idx *idx, struct trash *trash)
@@ -123,7 +136,7 @@ static bool recover_enter(struct store *store, struct shard *shard, struct hash1
     if ((tomb_flags & ENTRY_TOMB_HARD) != 0 && id < tomb->id) {
         return false; /* purged, its record is being deleted */
     }
-    if (idx->position > store->writer->log_last ||
+    if (recover_last_position(idx) > store->writer->log_last ||
         idx->position < atomic_load_explicit(&store->log_first, memory_order_relaxed) ||
         recover_is_superseded(store, shard, hash, id, idx->selector, trash)) {
         recover_delete_job(trash, hash, id);

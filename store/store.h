@@ -190,8 +190,8 @@ char *store_lead_place(struct store_lead *lead, size_t *room);
 /* Wakes the readers: once after each batch of appends. */
 void store_lead_flush(struct store_lead *lead);
 /* Should the origin be held back? A private fill: its reader lags by more than two pieces. A shared
- * one: the disk queue is full and the object is too large for RAM. wake() follows when that ends.
- */
+ * one: the disk queue is long; an object that fits into RAM waits for that once, a second at most.
+ * wake() follows when that ends. */
 bool store_lead_must_pause(struct store_lead *lead);
 /* A fill that is stored nowhere and whose readers are all gone: cancel the fetch. A shared one goes
  * on. */

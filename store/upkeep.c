@@ -1,7 +1,7 @@
 /*
- * upkeep - what the writer does between batches: the flush timer, trying a failed disk again,
- * number marks, handing the loaded index to the ledger, sweeping out what is useless, bounding the
- * index, and merging the small files that a trickle of traffic leaves.
+ * upkeep - what the writer does between batches: the timer that seals the tail of the log, trying a
+ * failed disk again, number marks, handing the loaded index to the ledger, sweeping out what is
+ * useless, bounding the index, and merging the small files that a trickle of traffic leaves.
  */
 #include <stdlib.h>
 
@@ -14,9 +14,6 @@
 #define UPKEEP_TICK_US 200000u
 #define UPKEEP_REOPENS 3u
 #define UPKEEP_SWEEP_BUCKETS 256u
-#define UPKEEP_FLUSHES                                                                             \
-    32u /* each begins a new WAL file; the old ones go when idx is flushed too                     \
-         */
 #define UPKEEP_MERGE_US 2000000u
 #define UPKEEP_MERGE_FILES 8u /* files of one tier in a row that are worth merging */
 #define UPKEEP_MERGE_TIER 8u  /* each tier is so many times larger than the one before */
@@ -258,22 +255,13 @@ static void upkeep_merge(struct store *store)
 
 /* ---- the turn ---- */
 
-static void upkeep_flush(struct store *store)
+static void upkeep_seal(struct store *store)
 {
     struct writer *writer = store->writer;
-    uint64_t now_us = clock_mono_us();
 
-    if (writer->unflushed_us != 0 &&
-        now_us - writer->unflushed_us >= (uint64_t)store->options.flush_ms * 1000) {
-        writer->unflushed_us = 0;
-        enum err err = disk_flush_body(store->disk, false);
-        if (err == ERR_OK && ++writer->flush_count % UPKEEP_FLUSHES == 0) {
-            err = disk_flush_idx(store->disk);
-        }
-        if (err != ERR_OK) {
-            counter_add(&store->counters.write_errors, 1);
-            upkeep_fail(store);
-        }
+    if (writer->unsealed_us != 0 &&
+        clock_mono_us() - writer->unsealed_us >= (uint64_t)store->options.flush_ms * 1000) {
+        batch_seal(store);
     }
 }
 
@@ -282,8 +270,8 @@ uint64_t upkeep_wait_ms(const struct store *store)
     const struct writer *writer = store->writer;
     uint64_t wait_us = UPKEEP_TICK_US;
 
-    if (writer->unflushed_us != 0) {
-        uint64_t age_us = clock_mono_us() - writer->unflushed_us;
+    if (writer->unsealed_us != 0) {
+        uint64_t age_us = clock_mono_us() - writer->unsealed_us;
         uint64_t flush_us = (uint64_t)store->options.flush_ms * 1000;
         uint64_t left_us = age_us >= flush_us ? 1000 : flush_us - age_us;
         wait_us = left_us < wait_us ? left_us : wait_us;
@@ -302,7 +290,7 @@ void upkeep_run(struct store *store, bool is_idle)
         }
         return;
     }
-    upkeep_flush(store);
+    upkeep_seal(store);
     if (now_us - writer->upkeep_us < UPKEEP_TICK_US) {
         return;
     }

@@ -9,14 +9,16 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "store/disk.h"
+#include "store/pressure.h"
 #include "store/recover.h"
 #include "store/writer_private.h"
 
 #define WRITER_GATHER_MS 5
 #define WRITER_URGENT_BYTES (1024u * 1024u)
-#define WRITER_QUEUE_SHARE 4u
+#define WRITER_QUEUE_EIGHTHS 3u /* of the memory */
 #define WRITER_QUEUE_MIN (2u * 1024u * 1024u)
-#define WRITER_QUEUE_MAX (128u * 1024u * 1024u)
+#define WRITER_QUEUE_MAX (256u * 1024u * 1024u)
+#define WRITER_BEHIND_SHARE 3u /* of that */
 
 struct writer_job *writer_job_new(enum writer_job_kind kind, struct hash128 hash, uint64_t id)
 {
@@ -65,15 +67,32 @@ uint64_t writer_queued_bytes(const struct store *store)
     return store->writer == NULL ? 0 : counter_get(&store->writer->queued_bytes);
 }
 
+static uint64_t writer_queue_limit(const struct store *store)
+{
+    uint64_t budget = atomic_load_explicit(&store->ram.budget, memory_order_relaxed);
+    uint64_t limit = budget / 8 * WRITER_QUEUE_EIGHTHS;
+
+    return limit < WRITER_QUEUE_MIN   ? WRITER_QUEUE_MIN
+           : limit > WRITER_QUEUE_MAX ? WRITER_QUEUE_MAX
+                                      : limit;
+}
+
 bool writer_has_room(const struct store *store, uint64_t bytes)
 {
-    uint64_t limit =
-        atomic_load_explicit(&store->ram.budget, memory_order_relaxed) / WRITER_QUEUE_SHARE;
+    return writer_queued_bytes(store) + bytes <= writer_queue_limit(store);
+}
 
-    limit = limit < WRITER_QUEUE_MIN   ? WRITER_QUEUE_MIN
-            : limit > WRITER_QUEUE_MAX ? WRITER_QUEUE_MAX
-                                       : limit;
-    return writer_queued_bytes(store) + bytes <= limit;
+uint64_t writer_room_ahead(const struct store *store)
+{
+    uint64_t limit = writer_queue_limit(store) / WRITER_BEHIND_SHARE;
+    uint64_t queued = writer_queued_bytes(store);
+
+    return queued < limit ? limit - queued : 0;
+}
+
+bool writer_is_behind(const struct store *store)
+{
+    return writer_room_ahead(store) == 0;
 }
 
 bool writer_sync(struct store *store, int timeout_ms)
@@ -160,7 +179,7 @@ static void *writer_run(void *arg)
             recover_stop(store); /* it may have left jobs: one more turn */
         }
     }
-    if (disk_is_open(store->disk) && disk_flush_body(store->disk, true) != ERR_OK) {
+    if (disk_is_open(store->disk) && disk_seal_body(store->disk) != ERR_OK) {
         counter_add(&store->counters.write_errors, 1);
     }
     return NULL;
@@ -185,6 +204,7 @@ void writer_open(struct store *store)
 
 void writer_start(struct store *store)
 {
+    pressure_open(store);
     CHECK(thread_start(&store->writer->thread, "store-write", writer_run, store) == ERR_OK);
 }
 
@@ -198,6 +218,7 @@ void writer_close(struct store *store)
     lock_release(&writer->lock);
     CHECK(pthread_join(writer->thread, NULL) == 0);
     CHECK(writer->first == NULL && writer->staged == NULL);
+    pressure_close(store);
     while (writer->pending != NULL) {
         struct writer_job *job = writer->pending;
         writer->pending = job->next;

@@ -30,7 +30,7 @@ struct writer_job {
     uint64_t bytes;              /* counted against the queue's limit */
     struct store_object *object; /* reference */
     struct chunk *chunk;         /* reference */
-    uint64_t position;           /* writer's own: where it went */
+    uint64_t position;           /* writer's own: where it went; SOFT: when, Unix milliseconds */
 };
 
 struct writer_job *writer_job_new(enum writer_job_kind kind, struct hash128 hash, uint64_t id);
@@ -40,6 +40,10 @@ void writer_job_free(struct writer_job *job);
 void writer_push(struct store *store, struct writer_job *jobs);
 /* Room for so many bytes more? False: it is not stored on disk. */
 bool writer_has_room(const struct store *store, uint64_t bytes);
+/* Is so much queued that fills should wait? Well before there is no room. */
+bool writer_is_behind(const struct store *store);
+/* Bytes until it is. */
+uint64_t writer_room_ahead(const struct store *store);
 /* Waits until all pushed so far is written with a sync; false after timeout_ms. */
 bool writer_sync(struct store *store, int timeout_ms);
 uint64_t writer_queued_bytes(const struct store *store);

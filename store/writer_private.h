@@ -5,6 +5,7 @@
  *
  * Threads: fields marked [queue] under writer->lock; all else is the writer thread's, or set before
  * it starts. */
+#include "base/list.h"
 #include "store/ledger.h"
 #include "store/store_private.h"
 
@@ -33,6 +34,13 @@ struct writer {
     _Atomic uint64_t queued_bytes;
     pthread_t thread;
 
+    struct list waiting; /* leads that wait for a shorter queue (pressure.c) [queue] */
+    struct cond pressure;
+    uint64_t relieved_us;   /* when the writer last got something done [queue] */
+    uint64_t rest_until_us; /* no lead waits before this [queue] */
+    bool has_ended;         /* [queue] */
+    pthread_t pressure_thread;
+
     uint64_t first_id; /* ids from here on are of this run */
     uint64_t log_last; /* last position at the start */
     uint64_t id_mark, position_mark;
@@ -46,6 +54,7 @@ struct writer {
     struct writer_job *staged, **staged_last; /* COMMIT and PIECE with their positions */
     uint64_t tickets_staged;
     bool wants_sync;
+    uint64_t batch_bytes;       /* of bodies in it */
     bool batch_failed;          /* a body of this batch could not be written: none of it counts */
     struct writer_job *again;   /* COMMITs of objects worth keeping, from eviction */
     struct writer_job *pending; /* index changes while the disk has failed */
@@ -53,15 +62,14 @@ struct writer {
     bool must_start_over;
 
     /* the folder */
-    uint64_t measured_bytes; /* files and memtables when last measured */
+    uint64_t measured_bytes; /* files and what is on its way to them when last measured */
     uint64_t idx_bytes;
     uint64_t limit_bytes; /* disk_bytes, or what the file system has room for */
     uint64_t put_bytes;   /* since then */
     uint64_t measured_us;
     bool has_quarantine;
 
-    uint64_t unflushed_us; /* when the first unflushed body was put, 0: none */
-    uint32_t flush_count;
+    uint64_t unsealed_us; /* when the first body of the tail was put, 0: none */
     uint32_t reopen_failures;
     uint64_t retry_us;
     uint64_t upkeep_us;
@@ -75,6 +83,8 @@ void recover_note(struct store *store, uint64_t position, struct hash128 hash);
 void batch_job(struct store *store, struct writer_job *job);
 /* Writes what is staged: bodies, then index records. */
 void batch_finish(struct store *store);
+/* Makes the tail of the log a file of the database. */
+void batch_seal(struct store *store);
 
 /* evict.c */
 /* Makes sure bytes more fit under the folder's bound, evicting the oldest files. */

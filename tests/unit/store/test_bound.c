@@ -30,10 +30,12 @@ static uint64_t folder_bytes(const char *path)
         if (lstat(name, &stat_of) != 0) {
             continue;
         }
+        /* A file with two names is one file. */
         sum += S_ISDIR(stat_of.st_mode)
                    ? folder_bytes(name)
                    : (uint64_t)(stat_of.st_blocks * 512 > stat_of.st_size ? stat_of.st_blocks * 512
-                                                                          : stat_of.st_size);
+                                                                          : stat_of.st_size) /
+                         (stat_of.st_nlink > 0 ? stat_of.st_nlink : 1);
     }
     closedir(dir);
     return sum;

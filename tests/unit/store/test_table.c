@@ -1,0 +1,289 @@
+/* Tables written by us, as RocksDB and our own readers see them; the tail of the log as a file. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "store/disk.h"
+#include "store/table.h"
+#include "support.h"
+
+static char folder[64];
+static struct mailbox box;
+
+static int setup(void **state)
+{
+    (void)state;
+    snprintf(folder, sizeof(folder), "/tmp/larder-table-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    mailbox_init(&box);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    (void)mailbox_deliver(&box);
+    mailbox_fini(&box);
+    test_remove_tree(folder);
+    return 0;
+}
+
+/* Sizes around those of a block and of the buffer, and many small ones in a row. */
+static size_t record_length(uint64_t i)
+{
+    static const size_t lengths[] = {0,    1,     150,   8100,   8192,   8193,   20000,
+                                     1000, 33000, 65536, 131071, 262144, 530000, 1200000};
+
+    return i % 300 < 14 ? lengths[i % 300] : (size_t)(i % 97);
+}
+
+static void put(struct disk *disk, uint64_t position)
+{
+    size_t len = record_length(position);
+    char *body = mem_try(len + 1);
+    struct span parts[3];
+
+    test_fill_bytes(body, position, 0, len);
+    parts[0] = span_of(body, len / 3);
+    parts[1] = span_of("", 0);
+    parts[2] = span_of(body + len / 3, len - len / 3);
+    assert_int_equal(disk_put_body(disk, position, parts, ARRAY_LEN(parts)), ERR_OK);
+    mem_free(body);
+}
+
+static void check(struct disk *disk, uint64_t position)
+{
+    void *pin;
+    struct span value;
+
+    assert_int_equal(disk_get_body(disk, position, &pin, &value), ERR_OK);
+    assert_int_equal(value.len, record_length(position));
+    test_check_bytes(value, position, 0);
+    disk_unpin(pin);
+}
+
+static uint64_t position_of(uint64_t i)
+{
+    return i + i / 500 * 1000000 + 1; /* with gaps */
+}
+
+/* Records are there once pushed, stay there when sealed, merged, and after a start; in files where
+ * they can be dropped. */
+static void test_files(void **state)
+{
+    (void)state;
+    struct disk_options options = {
+        .path = folder, .disk_bytes = 1u << 30, .memory_bytes = 64u << 20};
+    struct disk *disk = disk_new(&options);
+    struct disk_file *files;
+    void *pin;
+    struct span value;
+    uint64_t first;
+    uint64_t last;
+
+    assert_true(disk_is_open(disk));
+    assert_int_equal(disk_seal_body(disk), ERR_OK); /* nothing to seal */
+    for (uint64_t i = 0; i < 3000; i++) {
+        put(disk, position_of(i));
+        if (i % 7 == 0) {
+            assert_int_equal(disk_push_body(disk), ERR_OK);
+            check(disk, position_of(i));
+            check(disk, position_of(i / 2));
+            assert_int_equal(disk_get_body(disk, position_of(i) + 1, &pin, &value), ERR_ABSENT);
+        }
+        if (i % 1000 == 999) {
+            assert_int_equal(disk_seal_body(disk), ERR_OK);
+            check(disk, position_of(i));
+        }
+    }
+    for (int round = 0; round < 3; round++) {
+        size_t count = disk_body_files(disk, &files);
+        assert_int_equal(count, 3);
+        for (size_t i = 0; i < count; i++) {
+            assert_true(files[i].level > 0);
+            assert_int_equal(files[i].smallest, position_of(i * 1000));
+            assert_int_equal(files[i].largest, position_of(i * 1000 + 999));
+        }
+        mem_free(files);
+        for (uint64_t i = 0; i < 3000; i++) {
+            check(disk, position_of(i));
+        }
+        if (round < 2) {
+            assert_int_equal(disk_reopen(disk), ERR_OK);
+        }
+    }
+    disk_drop_to(disk, position_of(999));
+    disk_merge(disk, position_of(1000), position_of(2999));
+    assert_int_equal(disk_get_body(disk, position_of(999), &pin, &value), ERR_ABSENT);
+    for (uint64_t i = 1000; i < 3000; i++) {
+        check(disk, position_of(i));
+    }
+    /* What was not sealed is gone with the process, and its file too. */
+    put(disk, position_of(5000));
+    assert_int_equal(disk_push_body(disk), ERR_OK);
+    disk_free(&disk);
+    disk = disk_new(&options);
+    disk_body_bounds(disk, &first, &last);
+    assert_int_equal(first, position_of(1000));
+    assert_int_equal(last, position_of(2999));
+    disk_free(&disk);
+}
+
+/* A block of the tail that does not read as written is no value. */
+static void test_damaged_tail(void **state)
+{
+    char path[96];
+    char block[100];
+    char room[200];
+    struct table_place place;
+    struct span value;
+
+    (void)state;
+    memset(block, 7, sizeof(block));
+    struct span part = span_of(block, sizeof(block));
+    snprintf(path, sizeof(path), "%s/table", folder);
+    struct table *table = table_create(path);
+    assert_non_null(table);
+    assert_int_equal(table_add(table, 5, &part, 1), ERR_OK);
+    assert_int_equal(table_find(table, 5, &place), ERR_ABSENT); /* not pushed */
+    assert_int_equal(table_push(table), ERR_OK);
+    assert_int_equal(table_find(table, 5, &place), ERR_OK);
+    assert_true(place.bytes <= sizeof(room));
+    assert_int_equal(table_read(table, &place, room, &value), ERR_OK);
+    assert_memory_equal(value.ptr, block, sizeof(block));
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pwrite(fd, "x", 1, 50), 1);
+    assert_int_equal(table_read(table, &place, room, &value), ERR_CORRUPT);
+    assert_int_equal(ftruncate(fd, 60), 0);
+    assert_int_equal(table_read(table, &place, room, &value), ERR_IO);
+    close(fd);
+    table_unref(&table);
+}
+
+static struct store *open_store(unsigned flush_ms)
+{
+    struct store_options options = {.path = folder,
+                                    .disk_bytes = 256u << 20,
+                                    .memory_bytes = 64u << 20,
+                                    .max_object_bytes = UINT64_C(1) << 32,
+                                    .read_threads = 2,
+                                    .flush_ms = flush_ms,
+                                    .max_readers = 100};
+    return store_open(&options);
+}
+
+static void wait_for(struct store *store, bool is_loading)
+{
+    struct store_stats stats;
+
+    for (int i = 0; i < 2000; i++) {
+        store_stats(store, &stats);
+        if (is_loading ? !stats.recovering : stats.queued_write_bytes == 0) {
+            return;
+        }
+        usleep(5000);
+    }
+    assert_true(false);
+}
+
+static void child(int fd)
+{
+    struct store *store = open_store(60000);
+
+    for (unsigned i = 0; i < 20; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "tail %u", i);
+        test_put(store, key, i % 5 == 4 ? 700000 : 3000, STORE_JUDGE_FRESH);
+        wait_for(store, false);
+    }
+    if (write(fd, "x", 1) == 1) {
+        pause();
+    }
+    _exit(1);
+}
+
+/* Killed with all in the tail: nothing of it is there, nothing of it is left on disk, and no index
+ * record points to what is not there. */
+static void test_killed_tail(void **state)
+{
+    char tail[96];
+    char byte;
+    int pipes[2];
+    struct stat stat_of;
+    struct store_stats stats;
+
+    (void)state;
+    snprintf(tail, sizeof(tail), "%s/tail", folder);
+    assert_int_equal(pipe(pipes), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        /* A fresh program: RocksDB's threads do not survive a fork. */
+        char text[16];
+        snprintf(text, sizeof(text), "%d", pipes[1]);
+        (void)execl("/proc/self/exe", "writer", folder, text, (char *)NULL);
+        _exit(1);
+    }
+    assert_int_equal(read(pipes[0], &byte, 1), 1);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(stat(tail, &stat_of), 0);
+    assert_true(stat_of.st_size > 700000);
+    struct store *store = open_store(200);
+    assert_int_equal(stat(tail, &stat_of), -1);
+    wait_for(store, true);
+    store_stats(store, &stats);
+    assert_int_equal(stats.disk_objects + stats.index_entries, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "tail %u", i);
+        assert_false(test_hit(store, key, i % 5 == 4 ? 700000 : 3000, &box));
+        test_put(store, key, i % 5 == 4 ? 700000 : 3000, STORE_JUDGE_FRESH);
+    }
+    store_close(&store);
+    assert_int_equal(stat(tail, &stat_of), -1); /* sealed by the clean end */
+    store = open_store(200);
+    for (unsigned i = 0; i < 20; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "tail %u", i);
+        assert_true(test_hit(store, key, i % 5 == 4 ? 700000 : 3000, &box));
+    }
+    store_stats(store, &stats);
+    assert_int_equal(stats.corrupt, 0);
+    store_close(&store);
+}
+
+/* A purge of what is in the tail holds, before and after the seal. */
+static void test_purged_in_tail(void **state)
+{
+    struct store_purge_result result;
+
+    (void)state;
+    struct store *store = open_store(60000);
+    test_put(store, "a", 3000, STORE_JUDGE_FRESH);
+    test_put(store, "b", 3000, STORE_JUDGE_FRESH);
+    wait_for(store, false);
+    store_purge_key(store, SPAN("a"), STORE_PURGE_HARD, false, true, &result);
+    assert_int_equal(result.objects, 1);
+    assert_false(test_hit(store, "a", 3000, &box));
+    store_close(&store);
+    store = open_store(200);
+    assert_false(test_hit(store, "a", 3000, &box));
+    assert_true(test_hit(store, "b", 3000, &box));
+    store_close(&store);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 3) {
+        snprintf(folder, sizeof(folder), "%s", argv[1]);
+        child((int)strtol(argv[2], NULL, 10));
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_damaged_tail, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_killed_tail, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_purged_in_tail, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
