@@ -69,6 +69,7 @@ static struct fetch_peer *fetch_peer_join(struct fetch_pool *pool,
 
 static void fetch_peer_leave(struct fetch_peer *peer)
 {
+    CHECK(peer != NULL && peer->conn_count > 0);
     if (--peer->conn_count == 0) {
         list_remove(&peer->node);
         mem_free(peer->host);
