@@ -53,9 +53,8 @@ static void fetch_release(struct fetch *fetch)
 static void fetch_result_set(struct fetch *fetch, enum fetch_fault fault, const char *detail)
 {
     struct fetch_result *result = &fetch->result;
-    struct fetch_pool *pool = fetch->pool;
 
-    result->total_us = loop_now_us(pool->loop) - fetch->start_us;
+    result->total_us = loop_now_us(fetch->pool->loop) - fetch->start_us;
     if (result->fault == FETCH_OK && fault != FETCH_OK) {
         result->fault = fault;
         (void)snprintf(result->detail, sizeof(result->detail), "%s", detail == NULL ? "" : detail);
@@ -64,9 +63,6 @@ static void fetch_result_set(struct fetch *fetch, enum fetch_fault fault, const 
         if (*at < 0x20 || *at > 0x7e) {
             *at = '?';
         }
-    }
-    if (fetch->connected) {
-        *(result->reused_connection ? &pool->figures.reused : &pool->figures.connects) += 1;
     }
 }
 
@@ -87,7 +83,7 @@ void fetch_end(struct fetch *fetch, enum fetch_fault fault, const char *detail, 
     bool is_clean = keep && fetch->may_keep && fetch->out_len == 0 &&
                     (!fetch->has_body || (fetch->body_ended && !fetch->body_given_up));
     if (conn != NULL && is_clean) {
-        fetch_conn_keep(conn);
+        fetch_conn_keep(conn, fetch->keep_us);
     } else if (conn != NULL) {
         fetch_conn_close(conn);
     }
@@ -138,6 +134,7 @@ void fetch_resume(struct fetch *fetch)
     CHECK_OBJ(fetch, FETCH_MAGIC);
     if (fetch->paused) {
         fetch->paused = false;
+        fetch->activity_us = loop_now_us(fetch->pool->loop); /* the origin was not waited for */
         fetch_work(fetch);
     }
 }
@@ -185,7 +182,8 @@ static void fetch_attend(struct fetch *fetch)
         return;
     }
     if (!fetch->connected) {
-        return; /* resumed before it began */
+        fetch_conn_push(fetch->conn);
+        return;
     }
     if (fetch_write(fetch, true) && !fetch->paused) {
         (void)fetch_read(fetch);
@@ -242,7 +240,10 @@ static void fetch_deadline_fire(struct loop_timer *timer)
     }
     uint64_t waited = now - fetch->activity_us;
     if (waited < patience) {
-        loop_timer_set(fetch->pool->loop, timer, patience - waited);
+        /* What it waits for, and for how long, may have changed by then. */
+        uint64_t least = fetch_patience_least_us(fetch->origin);
+        loop_timer_set(fetch->pool->loop, timer,
+                       patience - waited < least ? patience - waited : least);
     } else if (fetch->head_done) {
         fetch_end(fetch, FETCH_IDLE_TIMEOUT, "no bytes from the origin for too long", false);
     } else if (fetch->connected) {
@@ -256,6 +257,7 @@ static void fetch_deadline_fire(struct loop_timer *timer)
 
 static void fetch_send(struct fetch *fetch, bool pull)
 {
+    list_remove(&fetch->work_node); /* what was to be seen to before is so now */
     fetch->connected = true;
     fetch->activity_us = loop_now_us(fetch->pool->loop);
     fetch->out = fetch->text;
@@ -266,12 +268,20 @@ static void fetch_send(struct fetch *fetch, bool pull)
 void fetch_connected(struct fetch *fetch)
 {
     CHECK_OBJ(fetch, FETCH_MAGIC);
+    fetch->pool->figures.connects++;
     fetch->result.connect_us = fetch_conn_connect_us(fetch->conn);
-    if (fetch_conn_is_talking(fetch->conn)) {
+    switch (fetch_conn_peek(fetch->conn)) {
+    case FETCH_IO_AGAIN:
+        fetch_send(fetch, true);
+        break;
+    case FETCH_IO_DONE:
         fetch_end(fetch, FETCH_BAD_RESPONSE, "the origin spoke before it was asked", false);
-        return;
+        break;
+    case FETCH_IO_END:
+    case FETCH_IO_BROKEN:
+        fetch_end(fetch, FETCH_CLOSED, "the origin closed before it was asked", false);
+        break;
     }
-    fetch_send(fetch, true);
 }
 
 void fetch_connect_failed(struct fetch *fetch, CURLcode code, const char *detail)
@@ -294,6 +304,15 @@ void fetch_connect_failed(struct fetch *fetch, CURLcode code, const char *detail
     fetch_end(fetch, fault, detail, false);
 }
 
+/* It cannot even be tried; said in the next round. */
+static void fetch_refused(struct fetch *fetch)
+{
+    fetch->result.fault = FETCH_INTERNAL;
+    (void)snprintf(fetch->result.detail, sizeof(fetch->result.detail), "%s",
+                   "no memory for the request");
+    fetch_work(fetch);
+}
+
 bool fetch_retry(struct fetch *fetch)
 {
     if (!fetch->may_retry || !fetch->result.reused_connection || fetch->head_len > 0 ||
@@ -311,8 +330,7 @@ bool fetch_retry(struct fetch *fetch)
     fetch->out_len = 0;
     fetch->conn = fetch_conn_open(fetch);
     if (fetch->conn == NULL) {
-        fetch->result.fault = FETCH_INTERNAL;
-        fetch_work(fetch);
+        fetch_refused(fetch);
     }
     return true;
 }
@@ -367,16 +385,14 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
         if (fetch->conn != NULL) {
             fetch->conn->fetch = fetch;
             fetch->result.reused_connection = true;
+            pool->figures.reused++;
             fetch_send(fetch, false);
             return fetch;
         }
         fetch->conn = fetch_conn_open(fetch);
     }
     if (fetch->conn == NULL) {
-        fetch->result.fault = FETCH_INTERNAL;
-        (void)snprintf(fetch->result.detail, sizeof(fetch->result.detail), "%s",
-                       "no memory for the request");
-        fetch_work(fetch);
+        fetch_refused(fetch);
     }
     return fetch;
 }

@@ -69,6 +69,7 @@ static struct fetch_peer *fetch_peer_join(struct fetch_pool *pool,
 
 static void fetch_peer_leave(struct fetch_peer *peer)
 {
+    CHECK(peer != NULL && peer->conn_count > 0);
     if (--peer->conn_count == 0) {
         list_remove(&peer->node);
         mem_free(peer->host);
@@ -92,6 +93,8 @@ static bool fetch_conn_setup(struct fetch_conn *conn)
         {CURLOPT_BUFFERSIZE, CONN_READ_BYTES},
         {CURLOPT_DNS_CACHE_TIMEOUT, CONN_DNS_CACHE_S},
         {CURLOPT_TCP_NODELAY, 1},
+        /* Giving up does not wait for the thread that resolves the name. */
+        {CURLOPT_QUICK_EXIT, 1},
     };
     bool good = true;
 
@@ -187,6 +190,14 @@ struct fetch_conn *fetch_conn_open(struct fetch *fetch)
     return conn;
 }
 
+void fetch_conn_push(struct fetch_conn *conn)
+{
+    /* The end of a pause makes it run; nothing else of it matters before there is a transfer. */
+    (void)curl_easy_pause(conn->easy, CURLPAUSE_RECV);
+    (void)curl_easy_pause(conn->easy, CURLPAUSE_CONT);
+    conn->pool->timeout_due = true;
+}
+
 void fetch_conn_opened(struct fetch_conn *conn, CURLcode code)
 {
     CHECK_OBJ(conn, CONN_MAGIC);
@@ -256,7 +267,7 @@ static void fetch_idle_fire(struct loop_timer *timer)
     }
 }
 
-void fetch_conn_keep(struct fetch_conn *conn)
+void fetch_conn_keep(struct fetch_conn *conn, uint64_t max_us)
 {
     CHECK_OBJ(conn, CONN_MAGIC);
     struct fetch_pool *pool = conn->pool;
@@ -270,6 +281,7 @@ void fetch_conn_keep(struct fetch_conn *conn)
     }
     conn->fetch = NULL;
     conn->idle_since_us = loop_now_us(pool->loop);
+    conn->idle_max_us = max_us;
     fetch_socket_watch(conn, EPOLLIN);
     if (list_is_empty(&pool->idle)) {
         loop_timer_set(pool->loop, &pool->idle_timer, FETCH_IDLE_MAX_US);
@@ -288,7 +300,8 @@ struct fetch_conn *fetch_conn_take(struct fetch_pool *pool, const struct fetch_o
             return NULL;
         }
         struct fetch_conn *conn = CONTAINER_OF(peer->idle.next, struct fetch_conn, idle_node);
-        if (fetch_conn_is_talking(conn)) {
+        if (loop_now_us(pool->loop) - conn->idle_since_us >= conn->idle_max_us ||
+            fetch_conn_peek(conn) != FETCH_IO_AGAIN) {
             fetch_conn_close(conn);
             continue;
         }
@@ -301,12 +314,15 @@ struct fetch_conn *fetch_conn_take(struct fetch_pool *pool, const struct fetch_o
 
 /* ---- bytes ---- */
 
-bool fetch_conn_is_talking(const struct fetch_conn *conn)
+enum fetch_io fetch_conn_peek(const struct fetch_conn *conn)
 {
     char byte;
+    ssize_t got = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-    return recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 ||
-           (errno != EAGAIN && errno != EINTR);
+    if (got >= 0) {
+        return got > 0 ? FETCH_IO_DONE : FETCH_IO_END;
+    }
+    return errno == EAGAIN || errno == EINTR ? FETCH_IO_AGAIN : FETCH_IO_BROKEN;
 }
 
 enum fetch_io fetch_conn_read(struct fetch_conn *conn, char *to, size_t size, size_t *count)

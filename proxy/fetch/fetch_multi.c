@@ -3,7 +3,9 @@
  *
  * A socket is libcurl's while it connects, and its connection's from then on: registered once, for
  * the life of the connection. libcurl closes a socket whose connect was given up without telling,
- * so what is known of a descriptor is forgotten when it is opened anew.
+ * so what is known of a descriptor is forgotten when it is opened anew. And when it goes on to the
+ * next address of a name it opens no socket until it is called once more, which nothing asks for:
+ * we do, when it has let go of one while it connects.
  */
 #include <string.h>
 #include <sys/epoll.h>
@@ -135,6 +137,19 @@ static struct fetch_socket *fetch_socket_make(struct fetch_pool *pool, int fd)
     return pool->sockets[at];
 }
 
+/* libcurl lets go of a socket. */
+static void fetch_socket_lost(CURL *easy)
+{
+    char *private = NULL;
+
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private) == CURLE_OK && private != NULL) {
+        struct fetch_conn *conn = (struct fetch_conn *)(void *)private;
+        if (conn->fd < 0 && conn->fetch != NULL) {
+            fetch_work(conn->fetch);
+        }
+    }
+}
+
 /* CURLMOPT_SOCKETFUNCTION: also for descriptors that are not ours, as those of its resolver. */
 static int fetch_socket_want(CURL *easy, curl_socket_t fd, int what, void *ctx, void *unused)
 {
@@ -142,10 +157,12 @@ static int fetch_socket_want(CURL *easy, curl_socket_t fd, int what, void *ctx, 
     struct fetch_socket *sock = fetch_socket_make(pool, fd);
     uint32_t wanted = 0;
 
-    (void)easy;
     (void)unused;
+    if (what == CURL_POLL_REMOVE) {
+        fetch_socket_lost(easy);
+    }
     if (sock == NULL) {
-        return -1;
+        return 0; /* a refusal would end the multi handle for good; its timer ends the wait */
     }
     if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) {
         wanted |= EPOLLIN;

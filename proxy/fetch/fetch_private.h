@@ -85,9 +85,10 @@ struct fetch {
     uint64_t body_sent;
 
     /* ---- the response ---- */
-    bool head_done; /* handler.head was called */
-    bool paused;    /* the handler wants no more for now */
-    bool may_keep;  /* the origin lets the connection live on */
+    bool head_done;   /* handler.head was called */
+    bool paused;      /* the handler wants no more for now */
+    bool may_keep;    /* the origin lets the connection live on */
+    uint64_t keep_us; /* for so long */
     enum fetch_framing framing;
     uint64_t body_left; /* FETCH_BODY_LENGTH */
     struct http_chunk_decoder chunks;
@@ -119,6 +120,7 @@ struct fetch_conn {
     struct list idle_node; /* peer->idle */
     struct list age_node;  /* pool->idle, the oldest first */
     uint64_t idle_since_us;
+    uint64_t idle_max_us;
     int fd; /* -1: not connected */
     bool in_multi;
     bool is_used; /* has carried a request */
@@ -203,16 +205,18 @@ struct fetch_conn *fetch_conn_take(struct fetch_pool *pool, const struct fetch_o
 /* Begins a new one; fetch_connected or fetch_connect_failed follows, never from inside. NULL:
  * libcurl or memory refused. */
 struct fetch_conn *fetch_conn_open(struct fetch *fetch);
+/* libcurl is to look at this connect once more. */
+void fetch_conn_push(struct fetch_conn *conn);
 /* libcurl is through with connecting. */
 void fetch_conn_opened(struct fetch_conn *conn, CURLcode code);
-/* Is there something to read, although nobody asked? */
-bool fetch_conn_is_talking(const struct fetch_conn *conn);
+/* What a read would find; FETCH_IO_AGAIN: nothing, as it should be before anybody has asked. */
+enum fetch_io fetch_conn_peek(const struct fetch_conn *conn);
 enum fetch_io fetch_conn_read(struct fetch_conn *conn, char *to, size_t size, size_t *count);
 enum fetch_io fetch_conn_write(struct fetch_conn *conn, const char *from, size_t size,
                                size_t *count);
 uint64_t fetch_conn_connect_us(const struct fetch_conn *conn);
-/* The user leaves it, for the next one. */
-void fetch_conn_keep(struct fetch_conn *conn);
+/* The user leaves it, for the next one who comes before max_us are over. */
+void fetch_conn_keep(struct fetch_conn *conn, uint64_t max_us);
 /* In whatever state it is. */
 void fetch_conn_close(struct fetch_conn *conn);
 void fetch_conns_init(struct fetch_pool *pool);

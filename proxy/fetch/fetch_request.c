@@ -105,7 +105,8 @@ static void fetch_piece_frame(struct fetch *fetch, size_t got)
     }
     size_t line_len = http_chunk_head_write(line, got);
     memcpy(data - line_len, line, line_len);
-    memcpy(data + got, "\r\n", 2);
+    data[got] = '\r';
+    data[got + 1] = '\n';
     fetch->out = data - line_len;
     fetch->out_len = line_len + got + 2;
 }

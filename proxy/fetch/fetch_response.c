@@ -48,10 +48,36 @@ static bool fetch_may_persist(const struct http_response *response)
     if (response->unstorable) {
         return false; /* two framings: nobody knows where this one ends */
     }
-    if (response->minor_version == 0) {
-        return http_fields_has_token(fields, HTTP_FIELD_CONNECTION, SPAN("keep-alive"));
+    if (http_fields_has_token(fields, HTTP_FIELD_CONNECTION, SPAN("close"))) {
+        return false;
     }
-    return !http_fields_has_token(fields, HTTP_FIELD_CONNECTION, SPAN("close"));
+    if (response->status == 204 && (response->chunked || response->content_length > 0)) {
+        return false; /* who announces a body where there is none may send it */
+    }
+    return response->minor_version > 0 ||
+           http_fields_has_token(fields, HTTP_FIELD_CONNECTION, SPAN("keep-alive"));
+}
+
+/* For how long the origin lets an unused connection live: "Keep-Alive: timeout=5, max=100". */
+static uint64_t fetch_keep_us(const struct http_fields *fields)
+{
+    const struct span name = SPAN("timeout=");
+    const struct http_field *field;
+    unsigned at = 0;
+
+    while ((field = http_fields_next(fields, HTTP_FIELD_KEEP_ALIVE, &at)) != NULL) {
+        struct span value = field->value;
+        struct span member;
+        uint64_t seconds;
+        while (http_list_next(&value, &member)) {
+            if (member.len > name.len && span_eq_nocase(span_of(member.ptr, name.len), name) &&
+                span_to_u64(span_of(member.ptr + name.len, member.len - name.len),
+                            FETCH_IDLE_MAX_US / 1000000, &seconds)) {
+                return seconds * 1000000;
+            }
+        }
+    }
+    return FETCH_IDLE_MAX_US;
 }
 
 static void fetch_framing_set(struct fetch *fetch, const struct http_response *response)
@@ -68,7 +94,9 @@ static void fetch_framing_set(struct fetch *fetch, const struct http_response *r
     } else {
         fetch->framing = FETCH_BODY_CLOSE;
     }
-    fetch->may_keep = fetch->framing != FETCH_BODY_CLOSE && fetch_may_persist(response);
+    fetch->keep_us = fetch_keep_us(&response->fields);
+    fetch->may_keep =
+        fetch->framing != FETCH_BODY_CLOSE && fetch->keep_us > 0 && fetch_may_persist(response);
     fetch->result.length_certain = fetch->framing != FETCH_BODY_CLOSE;
 }
 
@@ -94,7 +122,6 @@ static enum fetch_step fetch_head_judge(struct fetch *fetch, struct span head)
     const struct http_limits limits = {.head_bytes = pool->options.head_bytes_max,
                                        .fields_count = FETCH_FIELDS_MAX};
 
-    fetch->activity_us = loop_now_us(pool->loop);
     http_fields_init(&response->fields, pool->items, FETCH_FIELDS_MAX);
     if (http_response_parse(response, head, &limits) != HTTP_PARSE_DONE) {
         return fetch_bad(fetch, FETCH_BAD_RESPONSE, response->error_reason);
@@ -102,6 +129,7 @@ static enum fetch_step fetch_head_judge(struct fetch *fetch, struct span head)
     if (response->status < 200) {
         return fetch_head_informational(fetch, head);
     }
+    fetch->activity_us = loop_now_us(pool->loop); /* a 1xx is no answer, however many come */
     fetch->head_done = true;
     fetch->dirty = true;
     fetch->result.head_seen = true;
@@ -109,6 +137,7 @@ static enum fetch_step fetch_head_judge(struct fetch *fetch, struct span head)
     fetch_framing_set(fetch, response);
     if (fetch->has_body && !fetch->body_ended && response->status >= 300) {
         fetch->body_given_up = true;
+        fetch->out_len = 0; /* nor is there any waiting for room to write */
     }
     enum fetch_step step = fetch_flow_step(fetch, fetch->handler->head(fetch->ctx, response));
     return step == FETCH_STEP_MORE && fetch->framing == FETCH_BODY_NONE ? FETCH_STEP_WHOLE : step;

@@ -43,9 +43,9 @@ Workload("hit100k", "hit 100 KB", ["--size", "102400", "--objects", "20", "--con
 Workload("hit10m", "hit 10 MB", ["--size", "10485760", "--objects", "3", "--connections", "8"],
          fill=["--size", "10485760", "--objects", "3"], floor=1.2)
 Workload("miss1k", "miss 1 KB, stored", ["--size", "1024", "--connections", "64"], floor=2.5, aim=3.5,
-         misses=True, settle=2.5)
+         misses=True, settle=2.5, memory="1G")
 Workload("miss100k", "miss 100 KB, stored", ["--size", "102400", "--connections", "32"], floor=1.2,
-         misses=True, settle=2.5, seconds=3)
+         misses=True, settle=2.5, seconds=3, memory="1G")
 Workload("disk", "hit 100 KB of 2.5 GB, 128 MB of RAM tier",
          ["--size", "102400", "--objects", "25000", "--connections", "32"],
          fill=["--size", "102400", "--objects", "25000"], floor=0.6, aim=1.0, config="disk", memory="128M")
@@ -106,10 +106,10 @@ class Bench:
             raise BenchError(f"{proxy.name} keeps only {int(objects) - missed} of {objects} objects")
 
     def warm(self):
-        """Memory the machine really has, for everybody; see warm.c. A quarter of what is free, at most 4 GB."""
+        """Memory the machine really has, for everybody; see warm.c. Half of what is free, at most 4 GB."""
         with open("/proc/meminfo", encoding="ascii") as meminfo:
             free_kb = next(int(line.split()[1]) for line in meminfo if line.startswith("MemFree:"))
-        size = min(4, free_kb >> 22)
+        size = min(4, free_kb >> 21)
         if size > 0:
             subprocess.run(["taskset", "-c", self.options.load_core, os.path.join(self.options.tools, "warm"),
                             str(size)], check=False, timeout=120)

@@ -13,6 +13,8 @@
  *   /die         on a connection's first request  /twice/N    "once", and N ms later one more
  *                "alive", later just closes                   response
  *   /hang/N      N bytes, closes 1 ms later       /early      413 before it has read the body
+ *   /hints/N     a 103 every N ms, without end    /lull/N     half of 1000 bytes, N ms later the rest
+ *   /tardy/N     as /stall/N, 150 ms later        /early-slow half of its 413, the rest later
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,6 +47,7 @@ struct origin_row {
     const char *path;
     const char *raw;
     size_t raw_len; /* 0: strlen */
+    bool stays;     /* does not close */
 };
 
 struct origin {
@@ -220,6 +223,9 @@ static bool origin_answer(struct origin_conn *conn, const char *path, size_t tot
             for (size_t at = 0; at < len && origin_send(conn, row->raw + at, piece); at += piece) {
                 sleep_ms(0);
             }
+            if (row->stays) {
+                return true;
+            }
             origin_wait(conn, 30);
             return false;
         }
@@ -240,7 +246,19 @@ static bool origin_answer(struct origin_conn *conn, const char *path, size_t tot
         sleep_ms(1);
         return false;
     }
-    if (strncmp(path, "/stall/", 7) == 0) {
+    if (strncmp(path, "/lull/", 6) == 0) {
+        bool good = origin_bytes(conn, 500, 1000);
+        origin_wait(conn, (unsigned)number);
+        return good && origin_send(conn, origin_body + 500, 500);
+    }
+    if (strncmp(path, "/hints/", 7) == 0) {
+        while (origin_puts(conn, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")) {
+            origin_wait(conn, (unsigned)number);
+        }
+        return false;
+    }
+    if (strncmp(path, "/stall/", 7) == 0 || strncmp(path, "/tardy/", 7) == 0) {
+        origin_wait(conn, path[1] == 't' ? 150 : 0);
         (void)origin_bytes(conn, number, 1000000);
         while (origin_read(conn)) {
         }
@@ -257,6 +275,20 @@ static bool origin_answer(struct origin_conn *conn, const char *path, size_t tot
             if (poll(&gone, 1, 20) == 1) {
                 break;
             }
+        }
+        return false;
+    }
+    if (strcmp(path, "/early-slow") == 0) {
+        char data[16384];
+        origin_wait(conn, 100);
+        (void)origin_puts(conn, "HTTP/1.1 413 Large\r\nContent-Length: 10\r\n\r\nlarge");
+        for (int i = 0; i < 40; i++) {
+            while (recv(conn->fd, data, sizeof(data), MSG_DONTWAIT) > 0) {
+            }
+            sleep_ms(10);
+        }
+        (void)origin_puts(conn, "large");
+        while (origin_read(conn)) {
         }
         return false;
     }

@@ -103,7 +103,7 @@ static void wire(bool drips)
     struct fetch_pool *pool = fetch_pool_new(&options);
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        raws[i] = (struct origin_row){rows[i].path, rows[i].raw, rows[i].raw_len};
+        raws[i] = (struct origin_row){rows[i].path, rows[i].raw, rows[i].raw_len, false};
     }
     struct origin *origin = origin_start(raws, ARRAY_LEN(raws));
     origin->drips = drips;
@@ -190,7 +190,8 @@ static void test_endless_head_is_cut(void **state)
         buf_puts(&hints, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
     }
     buf_puts(&hints, OK_HEAD LENGTH_5 "\r\nhello");
-    struct origin_row raws[] = {{"/endless", raw.data, raw.len}, {"/hints", hints.data, hints.len}};
+    struct origin_row raws[] = {{"/endless", raw.data, raw.len, false},
+                                {"/hints", hints.data, hints.len, false}};
     struct origin *origin = origin_start(raws, 2);
     for (size_t i = 0; i < ARRAY_LEN(raws); i++) {
         probe_init(&probe, loop);
