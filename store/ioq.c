@@ -50,6 +50,8 @@ struct ioq_job {
 struct ioq {
     struct lock lock; /* LOCK_QUEUE */
     struct cond work;
+    unsigned waiting;                 /* [lock] threads with nothing to do */
+    unsigned called;                  /* [lock] of these, woken and on their way */
     struct list queue;                /* [lock] */
     struct list pending[IOQ_PENDING]; /* [lock] */
     unsigned load_count;              /* [lock] */
@@ -268,11 +270,33 @@ static void ioq_do_piece(struct store *store, struct ioq_job *job)
     mem_free(job);
 }
 
+/* [lock] There is work. One thread at a time is called; when it comes it calls the next if there is
+ * more: a burst costs a few wake-ups, and no job waits behind a read that takes long. */
+static void ioq_call(struct ioq *ioq)
+{
+    if (ioq->called == 0 && ioq->waiting > 0) {
+        ioq->called++;
+        cond_signal(&ioq->work);
+    }
+}
+
+/* [lock] */
+static void ioq_wait(struct ioq *ioq)
+{
+    ioq->waiting++;
+    while (ioq->called == 0 && !ioq->is_closing) {
+        (void)cond_wait(&ioq->work, &ioq->lock, -1);
+    }
+    ioq->called -= ioq->called > 0 ? 1 : 0;
+    ioq->waiting--;
+}
+
 static void *ioq_run(void *arg)
 {
     struct store *store = arg;
     struct ioq *ioq = store->ioq;
 
+    thread_be_patient();
     lock_acquire(&ioq->lock);
     for (;;) {
         struct list *node = list_pop(&ioq->queue);
@@ -280,8 +304,11 @@ static void *ioq_run(void *arg)
             if (ioq->is_closing) {
                 break;
             }
-            (void)cond_wait(&ioq->work, &ioq->lock, -1);
+            ioq_wait(ioq);
             continue;
+        }
+        if (!list_is_empty(&ioq->queue)) {
+            ioq_call(ioq);
         }
         lock_release(&ioq->lock);
         struct ioq_job *job = CONTAINER_OF(node, struct ioq_job, node);
@@ -373,7 +400,7 @@ struct store_load *ioq_load(struct store *store, const struct store_key *key, ui
         list_push(&ioq->pending[key->hash.lo % IOQ_PENDING], &job->pending);
         list_push(&ioq->queue, &job->node);
         ioq->load_count++;
-        cond_signal(&ioq->work);
+        ioq_call(ioq);
     }
     if (job != NULL) {
         list_push(&job->waiters, &load->node);
@@ -401,7 +428,7 @@ void ioq_piece(struct store *store, struct store_object *object, uint32_t piece)
     job->piece = piece;
     lock_acquire(&ioq->lock);
     list_push(&ioq->queue, &job->node);
-    cond_signal(&ioq->work);
+    ioq_call(ioq);
     lock_release(&ioq->lock);
 }
 

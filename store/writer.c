@@ -167,6 +167,7 @@ static void *writer_run(void *arg)
     struct store *store = arg;
     bool is_closing = false;
 
+    thread_be_patient();
     for (;;) {
         struct writer_job *jobs = writer_take(store, &is_closing);
         bool is_idle = jobs == NULL;

@@ -1,6 +1,7 @@
 /* thread - a new thread inherits its creator's signal mask, so the mask is full while we create. */
 #include "base/thread.h"
 
+#include <sched.h>
 #include <signal.h>
 
 enum err thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg)
@@ -18,4 +19,11 @@ enum err thread_start(pthread_t *out, const char *name, void *(*run)(void *), vo
     /* Fails when the name is too long, or harmlessly when the thread has already ended. */
     (void)pthread_setname_np(*out, name);
     return ERR_OK;
+}
+
+void thread_be_patient(void)
+{
+    const struct sched_param none = {0};
+
+    (void)sched_setscheduler(0, SCHED_BATCH, &none); /* where it is refused all works as well */
 }

@@ -8,4 +8,6 @@
 
 /* Starts run(arg) as a joinable thread. name: at most 15 bytes. */
 MUST_USE enum err thread_start(pthread_t *out, const char *name, void *(*run)(void *), void *arg);
+/* The calling thread serves the others: being woken, it does not push them off their processor. */
+void thread_be_patient(void);
 #endif

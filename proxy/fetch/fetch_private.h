@@ -29,6 +29,7 @@ enum {
     FETCH_SPARES_MAX = 64,         /* fetches, and connections' handles, kept for later */
     FETCH_TEXT_BYTES_KEPT = 16384, /* memory for request text a spare fetch may hold */
     FETCH_SCRATCH_BYTES = 64 * 1024,
+    FETCH_FIRST_BYTES = 16 * 1024, /* read at once while the head is not there */
     FETCH_PIECE_BYTES = 16 * 1024, /* of a request body */
     FETCH_TURN_BYTES = 256 * 1024, /* read or written before others have their turn */
     FETCH_DIRECT_BYTES = 8 * 1024, /* the least worth reading to its place at once */

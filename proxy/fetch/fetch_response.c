@@ -311,7 +311,8 @@ static char *fetch_place(struct fetch *fetch, size_t *room)
             return place;
         }
     }
-    *room = FETCH_SCRATCH_BYTES;
+    /* Not too much of a body that has a place: what comes with its head is copied. */
+    *room = fetch->head_done ? FETCH_SCRATCH_BYTES : FETCH_FIRST_BYTES;
     return fetch->pool->scratch;
 }
 
