@@ -257,6 +257,19 @@ static void put_in_force(struct service *service, struct conf *conf)
     wait_settled(service);
 }
 
+/* The differences, one a line, as one line. */
+static void log_needs_restart(const struct buf *text)
+{
+    char line[400];
+    int len = snprintf(line, sizeof(line), "%.*s", (int)text->len, text->data);
+    for (int i = 0; i < len && line[i] != '\0'; i++) {
+        if (line[i] == '\n') {
+            line[i] = i + 1 < len ? ';' : '\0';
+        }
+    }
+    log_warn("reload_needs_restart", "%s", line);
+}
+
 static bool reload_now(struct service *service, struct buf *text, struct buf *json)
 {
     struct conf *conf = NULL;
@@ -270,8 +283,7 @@ static bool reload_now(struct service *service, struct buf *text, struct buf *js
     if (ok) {
         struct conf *old = service_conf(service);
         if (conf_diff_restart(old, conf, text) > 0) {
-            log_warn("reload_needs_restart", "%zu bytes of differences, see larder reload",
-                     text->len);
+            log_needs_restart(text);
         }
         conf_keep_restart(conf, old);
         conf_unref(old);
@@ -279,6 +291,7 @@ static bool reload_now(struct service *service, struct buf *text, struct buf *js
         conf_unref(conf);
     } else {
         conf_report_print(report, text);
+        buf_puts(text, "nothing was changed\n");
     }
     if (json != NULL) {
         conf_report_print_json(report, json);
@@ -372,8 +385,15 @@ static bool bind_all(struct service *service, const struct conf *conf, int *fds,
             }
             if (fd < 0) {
                 char why[96];
-                snprintf(error, size, "cannot listen on %s: %s", conf->listens[i].text,
-                         strerror_r(errno, why, sizeof(why)));
+                const char *hint = "";
+                if (errno == EACCES) {
+                    hint =
+                        "; ports below 1024 need root (then add: user NAME;) or CAP_NET_BIND_SERVICE";
+                } else if (errno == EADDRINUSE) {
+                    hint = "; `ss -ltnp` says who has it";
+                }
+                snprintf(error, size, "cannot listen on %s: %s%s", conf->listens[i].text,
+                         strerror_r(errno, why, sizeof(why)), hint);
                 return false;
             }
             fds[w * service->listen_count + i] = fd;
@@ -418,6 +438,20 @@ static struct store *open_store(const struct conf *conf)
     });
 }
 
+/* Two processes on one folder would both lose; the second one ends before it touches anything. */
+static bool store_is_free(const struct conf *conf, char *error, size_t size)
+{
+    int pid = 0;
+    if (conf->store.path == NULL || !store_is_in_use(conf->store.path, &pid)) {
+        return true;
+    }
+    snprintf(error, size,
+             "the store folder %s is in use by process %d; stop it, or give this one "
+             "another store { path }",
+             conf->store.path, pid);
+    return false;
+}
+
 struct service *service_new(const struct service_options *options, char *error, size_t error_size)
 {
     struct conf *conf = options->conf;
@@ -437,7 +471,7 @@ struct service *service_new(const struct service_options *options, char *error, 
     int *fds = mem_new((size_t)service->worker_count * service->listen_count * sizeof(*fds));
     memset(fds, -1, (size_t)service->worker_count * service->listen_count * sizeof(*fds));
     if (!bind_all(service, conf, fds, error, error_size) ||
-        !privileges_settle(conf, error, error_size)) {
+        !privileges_settle(conf, error, error_size) || !store_is_free(conf, error, error_size)) {
         for (size_t i = 0; i < (size_t)service->worker_count * service->listen_count; i++) {
             if (fds[i] >= 0) {
                 close(fds[i]);
