@@ -225,7 +225,8 @@ void client_explain(unsigned status, const struct buf *reply)
         return;
     }
     const char *report = client_text(json, "report");
-    cli_error("%s. %s", client_text(json, "title"), client_text(json, "detail"));
+    cli_error("%s. %s%s", client_text(json, "title"), client_text(json, "detail"),
+              status == 401 ? "; give --token-file FILE, or be root or the daemon's user" : "");
     if (report[0] != '\0') {
         cli_print_safe(stderr, report);
     } else {
