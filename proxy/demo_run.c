@@ -127,7 +127,11 @@ static struct conf *make_conf(struct demo *demo)
                demo->temporary ? "1G" : "10G");
     buf_puts(&text, "log { error stderr warn; }\nlimits { drain 5s; }\n");
     buf_printf(&text, "site * { origins { server app \"%s\"; } }\n", demo->origin_url);
-    if (conf_load_text("demo", buf_span(&text), 0, &conf, report) != ERR_OK) {
+    enum err err = conf_load_text("demo", buf_span(&text), 0, &conf, report);
+    const struct conf_problem *problem = conf_report_get(report, 0);
+    if (err != ERR_OK && demo->options->origin != NULL && problem != NULL) {
+        fprintf(stderr, "larder: --origin: %s\n", problem->message); /* the rest is ours */
+    } else if (err != ERR_OK) {
         struct buf out;
         buf_init(&out, 1 << 16);
         conf_report_print(report, &out);

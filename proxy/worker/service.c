@@ -199,7 +199,9 @@ static enum access_log_format format_of(const struct conf_access_log *access)
 static void apply_error_log(const struct conf *conf)
 {
     if (log_open(conf->log.error.path, conf->log.error.level) != ERR_OK) {
-        log_error("error_log_open", "path=\"%s\"", conf->log.error.path);
+        char why[96];
+        log_error("error_log_open", "path=\"%s\" reason=\"%s\"", conf->log.error.path,
+                  strerror_r(errno, why, sizeof(why)));
     }
 }
 
@@ -208,7 +210,9 @@ static void apply_logs(struct service *service, const struct conf *conf)
     apply_error_log(conf);
     if (access_log_configure(service->log, format_of(&conf->log.access), conf->log.access.path) !=
         ERR_OK) {
-        log_error("access_log_open", "path=\"%s\"", conf->log.access.path);
+        char why[96];
+        log_error("access_log_open", "path=\"%s\" reason=\"%s\"", conf->log.access.path,
+                  strerror_r(errno, why, sizeof(why)));
     }
 }
 
