@@ -95,8 +95,8 @@ function LoginForm({ api, fault, onSession }: FormProps) {
         {busy ? 'Signing in…' : 'Sign in'}
       </button>
       <p id="token-help" class="note">
-        Run <code>larder dashboard</code> on the host: it prints a login link that needs no token. Or paste the
-        token that the first start showed on the terminal.
+        Run <code>larder dashboard</code> on the host: it prints a login link that needs no token. Or paste
+        the token that the first start showed on the terminal.
       </p>
     </form>
   );
