@@ -370,6 +370,19 @@ static unsigned port_of(int fd)
     return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
+static void tell_no_listen(const char *address, int number, char *error, size_t size)
+{
+    char why[96];
+    const char *hint = "";
+    if (number == EACCES) {
+        hint = "; ports below 1024 need root (then add: user NAME;) or CAP_NET_BIND_SERVICE";
+    } else if (number == EADDRINUSE) {
+        hint = "; `ss -ltnp` says who has it";
+    }
+    snprintf(error, size, "cannot listen on %s: %s%s", address,
+             strerror_r(number, why, sizeof(why)), hint);
+}
+
 /* One socket per worker and address. */
 static bool bind_all(struct service *service, const struct conf *conf, int *fds, char *error,
                      size_t size)
@@ -388,16 +401,7 @@ static bool bind_all(struct service *service, const struct conf *conf, int *fds,
                 errno = EADDRINUSE;
             }
             if (fd < 0) {
-                char why[96];
-                const char *hint = "";
-                if (errno == EACCES) {
-                    hint =
-                        "; ports below 1024 need root (then add: user NAME;) or CAP_NET_BIND_SERVICE";
-                } else if (errno == EADDRINUSE) {
-                    hint = "; `ss -ltnp` says who has it";
-                }
-                snprintf(error, size, "cannot listen on %s: %s%s", conf->listens[i].text,
-                         strerror_r(errno, why, sizeof(why)), hint);
+                tell_no_listen(conf->listens[i].text, errno, error, size);
                 return false;
             }
             fds[w * service->listen_count + i] = fd;
