@@ -81,8 +81,10 @@ http://*)
     shift
     store=${XDG_STATE_HOME:-${HOME:+$HOME/.local/state}}
     store=${store:+$store/larder}
-    store=${store:-$PWD/larder-data}
-    mkdir -p "$store"
+    if [ -z "$store" ] || ! mkdir -p "$store" 2>/dev/null; then
+        store=$PWD/larder-data
+        mkdir -p "$store"
+    fi
     say "the cache stays in $store"
     exec "$build/larder" demo --origin "$origin" --store "$store" "$@"
     ;;
