@@ -176,7 +176,8 @@ static void on_started(void *ctx, struct service *service, struct admin *admin)
     printf("a miss        curl -i http://127.0.0.1:%u/%s        (watch Cache-Status)\n", demo->port,
            path);
     printf("then a hit    curl -i http://127.0.0.1:%u/%s%s\n", demo->port, path,
-           demo->origin != NULL ? "" : "        (detail=no_lifetime: the site gives it no lifetime)");
+           demo->origin != NULL ? ""
+                                : "        (detail=no_lifetime: the site gives it no lifetime)");
     printf(demo->temporary ? "Ctrl-C stops everything and removes %s\n"
                            : "Ctrl-C stops; what is cached stays in %s\n",
            demo->folder);
