@@ -7,6 +7,22 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 say() { printf 'quickstart: %s\n' "$*" >&2; }
 
+case ${1:-} in
+-h | --help | help)
+    sed -n '2,5s/^# //p' "$0"
+    exit 0
+    ;;
+http://?* | '' | -*) ;;
+https://*)
+    say 'origins speak http:// for now'
+    exit 2
+    ;;
+*)
+    say "\"$1\" is no URL; use http://HOST:PORT of your site"
+    exit 2
+    ;;
+esac
+
 packages='build-essential cmake ninja-build pkg-config librocksdb-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev
 libxxhash-dev libcjson-dev libjemalloc-dev'
 # The dashboard is built with node; any node from version 18 will do.
@@ -65,20 +81,14 @@ http://*)
     shift
     store=${XDG_STATE_HOME:-${HOME:+$HOME/.local/state}}
     store=${store:+$store/larder}
-    store=${store:-$PWD/larder-data}
-    mkdir -p "$store"
+    if [ -z "$store" ] || ! mkdir -p "$store" 2>/dev/null; then
+        store=$PWD/larder-data
+        mkdir -p "$store"
+    fi
     say "the cache stays in $store"
     exec "$build/larder" demo --origin "$origin" --store "$store" "$@"
     ;;
-https://*)
-    say 'origins speak http:// for now'
-    exit 2
-    ;;
-'' | -*)
-    exec "$build/larder" demo "$@"
-    ;;
 *)
-    say "\"$1\" is no URL; use http://HOST:PORT of your site"
-    exit 2
+    exec "$build/larder" demo "$@"
     ;;
 esac

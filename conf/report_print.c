@@ -59,7 +59,7 @@ void conf_report_print(const struct conf_report *report, struct buf *out)
         buf_printf(out, "... and %zu more\n", count - kept);
     }
     if (count > 0) {
-        buf_printf(out, "%zu error%s; nothing was changed\n", count, count == 1 ? "" : "s");
+        buf_printf(out, "%zu error%s\n", count, count == 1 ? "" : "s");
     }
 }
 

@@ -87,7 +87,8 @@ const struct schema_row schema_rows[] = {
      .fallback = "/run/larder/admin.sock", ALLOWED(word_off), RANGE(1, 107),
      AT(conf_admin, socket_path), .options = socket_options,
      .option_count = ARRAY_LEN(socket_options),
-     .doc = "Unix socket for the command line; whoever may open it is an administrator.",
+     .doc = "Unix socket for the command line. Our own user and root are administrators there, "
+            "others need a token.",
      .example = "socket /run/larder/admin.sock mode=0660;"},
     {ROW(ADMIN, "tokens", PATH), .syntax = "PATH", AT(conf_admin, tokens_path),
      .doc = "File with the hashes of access tokens; made at the first start. Unset: tokens in "

@@ -353,7 +353,8 @@ static bool item_is_folder(const struct conf_item *item, struct conf_place place
     }
     bool is_file = errno == 0 || errno == ENOTDIR;
     conf_report_add(item->check->report, place, NULL,
-                    is_file ? "\"%s\" is not a folder" : "the folder \"%s\" does not exist",
+                    is_file ? "\"%s\" is not a folder"
+                            : "the folder \"%s\" does not exist; make it first",
                     conf_show(&shown, span_str(path)));
     return false;
 }

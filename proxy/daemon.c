@@ -105,7 +105,8 @@ static struct admin *start_admin(struct service *service, const struct conf *con
         if (isatty(STDERR_FILENO)) {
             fprintf(stderr, "admin token, shown this once: %s\n", token);
         } else {
-            log_info("tokens_made", "file=\"%s\"", conf->admin.tokens_path);
+            log_info("tokens_made", "file=\"%s\" note=\"its first lines say how to add one\"",
+                     conf->admin.tokens_path);
         }
     }
     return admin;

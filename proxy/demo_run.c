@@ -127,7 +127,11 @@ static struct conf *make_conf(struct demo *demo)
                demo->temporary ? "1G" : "10G");
     buf_puts(&text, "log { error stderr warn; }\nlimits { drain 5s; }\n");
     buf_printf(&text, "site * { origins { server app \"%s\"; } }\n", demo->origin_url);
-    if (conf_load_text("demo", buf_span(&text), 0, &conf, report) != ERR_OK) {
+    enum err err = conf_load_text("demo", buf_span(&text), 0, &conf, report);
+    const struct conf_problem *problem = conf_report_get(report, 0);
+    if (err != ERR_OK && demo->options->origin != NULL && problem != NULL) {
+        fprintf(stderr, "larder: --origin: %s\n", problem->message); /* the rest is ours */
+    } else if (err != ERR_OK) {
         struct buf out;
         buf_init(&out, 1 << 16);
         conf_report_print(report, &out);
@@ -171,7 +175,9 @@ static void on_started(void *ctx, struct service *service, struct admin *admin)
     const char *path = demo->origin != NULL ? "hello" : "";
     printf("a miss        curl -i http://127.0.0.1:%u/%s        (watch Cache-Status)\n", demo->port,
            path);
-    printf("then a hit    curl -i http://127.0.0.1:%u/%s\n", demo->port, path);
+    printf("then a hit    curl -i http://127.0.0.1:%u/%s%s\n", demo->port, path,
+           demo->origin != NULL ? ""
+                                : "        (detail=no_lifetime: the site gives it no lifetime)");
     printf(demo->temporary ? "Ctrl-C stops everything and removes %s\n"
                            : "Ctrl-C stops; what is cached stays in %s\n",
            demo->folder);

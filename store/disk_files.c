@@ -201,11 +201,34 @@ bool disk_files_drop_quarantine(const char *path)
     return found;
 }
 
+bool disk_files_in_use(const char *path, int *pid)
+{
+    char name[DISK_PATH_BYTES];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET}; /* as RocksDB takes it */
+
+    int len = snprintf(name, sizeof(name), "%s/db/LOCK", path);
+    if (len < 0 || (size_t)len >= sizeof(name)) {
+        return false;
+    }
+    int fd = open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return false;
+    }
+    bool in_use = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    *pid = in_use ? (int)lock.l_pid : 0;
+    (void)close(fd);
+    return in_use;
+}
+
 void disk_files_quarantine(const char *path)
 {
     char from[DISK_PATH_BYTES];
     char to[DISK_PATH_BYTES];
+    int pid = 0;
 
+    if (disk_files_in_use(path, &pid)) {
+        return; /* it is whole, and another's */
+    }
     (void)disk_files_drop_quarantine(path);
     int a = snprintf(from, sizeof(from), "%s/db", path);
     int b =

@@ -21,7 +21,9 @@ bool disk_files_can_link(const char *path);
 /* The store's hash seed from <path>/seed, made with `fallback` when absent; ERR_IO: it cannot be.
  */
 enum err disk_files_seed(const char *path, uint64_t fallback, uint64_t *out);
-/* Moves <path>/db to <path>/quarantine-<time>, after deleting an older one. */
+/* Does another process have <path>/db open? Not for a folder this process has open itself. */
+bool disk_files_in_use(const char *path, int *pid);
+/* Moves <path>/db to <path>/quarantine-<time>, after deleting an older one; not while in use. */
 void disk_files_quarantine(const char *path);
 /* Deletes all quarantine folders; false: there were none. */
 bool disk_files_drop_quarantine(const char *path);

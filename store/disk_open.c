@@ -29,10 +29,12 @@
 
 enum err disk_trouble(const char *event, char *text)
 {
-    char words[300];
     enum err err = strncmp(text, "Corruption", 10) == 0 ? ERR_CORRUPT : ERR_IO;
 
-    log_warn(event, "%s", log_escape(words, sizeof(words), span_str(text)));
+    for (char *at = text; *at != '\0'; at++) {
+        *at = *at < ' ' || *at > '~' || *at == '"' ? '?' : *at;
+    }
+    log_warn(event, "reason=\"%.300s\"", text);
     rocksdb_free(text);
     return err;
 }
@@ -146,6 +148,11 @@ static enum err disk_try_open(struct disk *disk)
     if (disk_files_make(disk->path) != ERR_OK) {
         log_warn("store_open", "cannot make the folder %s", disk->path);
         return ERR_IO;
+    }
+    int pid = 0;
+    if (disk_files_in_use(disk->path, &pid)) {
+        log_error("store_open", "path=%s is in use by process %d", disk->path, pid);
+        return ERR_BUSY;
     }
     disk_drop_tail(disk); /* of a process that was killed */
     disk->is_copied = !disk_files_can_link(disk->path);

@@ -37,6 +37,11 @@ static void store_open_disk(struct store *store)
     writer_start(store);
 }
 
+bool store_is_in_use(const char *path, int *pid)
+{
+    return disk_files_in_use(path, pid);
+}
+
 struct store *store_open(const struct store_options *options)
 {
     void *block = mem_new(sizeof(struct store) + 64);

@@ -46,6 +46,8 @@ struct store_options {
     unsigned max_readers;      /* readers per filling object; more get ERR_LIMIT */
 };
 
+/* Does another process have the store in this folder open? */
+bool store_is_in_use(const char *path, int *pid);
 /* Opens the store and starts its threads. A folder that cannot be opened is moved aside to
  * `<path>/quarantine-<time>` and an empty store is started; when even that fails it runs in RAM
  * only and says so in the log. Never NULL. The index loads in the background; lookups are right

@@ -84,14 +84,20 @@ enum err log_open(const char *path, enum log_level level)
 
 void log_reopen(void)
 {
+    bool failed = false;
+
     log_lock();
     if (log_state.path[0] != '\0') {
         int fd = log_open_path(log_state.path);
-        if (fd >= 0) {
+        failed = fd < 0;
+        if (!failed) {
             log_swap_locked(fd);
         }
     }
     lock_release(&log_state.lock);
+    if (failed) {
+        log_error("error_log_reopen_failed", "reason=\"cannot be opened, the old file stays\"");
+    }
 }
 
 /* The event's row; the one seen longest ago makes room for a new event. */

@@ -63,7 +63,7 @@ static int unknown(const char *name)
 
 static void print_all(FILE *out)
 {
-    fputs("larder, a caching HTTP proxy\n\nusage: larder COMMAND [OPTIONS]\n\n", out);
+    fputs("larder, a caching reverse proxy\n\nusage: larder COMMAND [OPTIONS]\n\n", out);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].line);
     }

@@ -6,6 +6,7 @@
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 
@@ -34,12 +35,17 @@ static bool socket_path(const struct cli_args *args, char *out, size_t size)
     }
     struct conf_report *report = conf_report_new();
     enum err err = conf_load(path == NULL ? CLI_CONF_PATH : path, &conf, report);
-    conf_report_free(report);
     if (err != ERR_OK && path != NULL) {
-        cli_error("%s has errors or cannot be read; `larder check %s` says which, or give --socket",
-                  path, path);
+        struct buf text;
+        buf_init(&text, 1 << 20);
+        conf_report_print(report, &text);
+        cli_print_safe(stderr, text.data == NULL ? "" : text.data);
+        buf_free(&text);
+        conf_report_free(report);
+        cli_error("with such a file the socket is not known; give --socket PATH");
         return false;
     }
+    conf_report_free(report);
     if (conf != NULL && conf->admin.socket_path != NULL) {
         (void)snprintf(out, size, "%s", conf->admin.socket_path);
     }
@@ -152,9 +158,10 @@ void client_close(struct client **client)
 static void tell_failure(const struct client *client, CURLcode code)
 {
     if (code == CURLE_COULDNT_CONNECT) {
-        cli_error("no larder answers at %s; it is not running, or you may not use this socket; "
-                  "start it with `larder run`, or give --socket or --server",
-                  client->place);
+        cli_error(
+            "no larder answers at %s; it is not running%s; start it with `larder run`, or give "
+            "--socket or --server",
+            client->place, client->place[0] == '/' ? ", or you may not use this socket" : " there");
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
         cli_error("%s does not answer in time; look at its error log", client->place);
     } else {
@@ -218,7 +225,8 @@ void client_explain(unsigned status, const struct buf *reply)
         return;
     }
     const char *report = client_text(json, "report");
-    cli_error("%s. %s", client_text(json, "title"), client_text(json, "detail"));
+    cli_error("%s. %s%s", client_text(json, "title"), client_text(json, "detail"),
+              status == 401 ? "; give --token-file FILE, or be root or the daemon's user" : "");
     if (report[0] != '\0') {
         cli_print_safe(stderr, report);
     } else {

@@ -114,6 +114,11 @@ static void print_traffic(const cJSON *totals)
            client_number(minute, "errors_self"));
 }
 
+static const char *plural(double count)
+{
+    return count == 1 ? "" : "s";
+}
+
 static void print_store(const cJSON *store)
 {
     struct cli_figure used;
@@ -121,18 +126,20 @@ static void print_store(const cJSON *store)
     struct cli_figure count;
     const char *disk = client_text(store, "disk");
 
-    printf("memory    %s of %s, %s objects\n",
+    printf("memory    %s of %s, %s object%s\n",
            cli_bytes(&used, client_number(store, "memory_bytes")),
            cli_bytes(&size, client_number(store, "memory_capacity_bytes")),
-           cli_count(&count, client_number(store, "memory_objects")));
+           cli_count(&count, client_number(store, "memory_objects")),
+           plural(client_number(store, "memory_objects")));
     if (strcmp(disk, "off") == 0) {
         printf("disk      off\n");
         return;
     }
-    printf("disk      %s of %s, %s objects, %s",
+    printf("disk      %s of %s, %s object%s, %s",
            cli_bytes(&used, client_number(store, "disk_bytes")),
            cli_bytes(&size, client_number(store, "disk_capacity_bytes")),
-           cli_count(&count, client_number(store, "disk_objects")), disk);
+           cli_count(&count, client_number(store, "disk_objects")),
+           plural(client_number(store, "disk_objects")), disk);
     if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(store, "recovering"))) {
         printf(", index %.0f %% read", client_number(store, "recovered_share") * 100);
     }
@@ -157,7 +164,11 @@ static void print_problems(const cJSON *status)
         cli_print_line(stdout, client_text(problem, "event"));
         printf(" ");
         cli_print_line(stdout, client_text(problem, "text"));
-        printf(" (%.0f times)\n", client_number(problem, "count"));
+        double count = client_number(problem, "count");
+        if (count > 1) {
+            printf(" (%.0f times)", count);
+        }
+        printf("\n");
     }
 }
 
@@ -171,9 +182,11 @@ static void print_screen(const cJSON *status, const cJSON *totals, enum verdict 
     print_duration(client_number(status, "uptime_s"));
     printf(" on ");
     cli_print_line(stdout, client_text(status, "host"));
-    printf(", version %s, pid %.0f, %.0f workers, %.0f connections\n",
-           client_text(status, "version"), client_number(status, "pid"),
-           client_number(status, "workers"), client_number(status, "connections"));
+    double workers = client_number(status, "workers");
+    double connections = client_number(status, "connections");
+    printf(", version %s, pid %.0f, %.0f worker%s, %.0f connection%s\n",
+           client_text(status, "version"), client_number(status, "pid"), workers, plural(workers),
+           connections, plural(connections));
     print_traffic(totals);
     print_store(cJSON_GetObjectItemCaseSensitive(status, "store"));
     print_problems(status);

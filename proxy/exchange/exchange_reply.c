@@ -365,7 +365,9 @@ enum exchange_next exchange_error(struct exchange *x)
                                                 x->site->via, x->proxy_error);
             extra_put(&extra, SPAN("\r\n"));
         }
-        put_cache_status(x, &extra);
+        if (x->forward != HTTP_FORWARD_NONE) { /* our own words were never a hit (RFC 9211, 2) */
+            put_cache_status(x, &extra);
+        }
         stream_head(x->stream, head, span_of(room, (size_t)(extra.at - room)),
                     head_only ? STREAM_BODY_NONE : STREAM_BODY_LENGTH);
         x->head_sent = true;

@@ -43,7 +43,11 @@ static bool make_folder(const char *path, const struct owner *owner, char *error
                 return fail(error, size, "cannot give away folder", part);
             }
         } else if (errno != EEXIST) {
-            return fail(error, size, "cannot make folder", part);
+            (void)fail(error, size, "cannot make folder", part);
+            size_t used = strlen(error);
+            snprintf(error + used, size - used,
+                     "; make it, or name another: state_dir, store { path }");
+            return false;
         }
     }
     return true;

@@ -199,7 +199,9 @@ static enum access_log_format format_of(const struct conf_access_log *access)
 static void apply_error_log(const struct conf *conf)
 {
     if (log_open(conf->log.error.path, conf->log.error.level) != ERR_OK) {
-        log_error("error_log_open", "path=\"%s\"", conf->log.error.path);
+        char why[96];
+        log_error("error_log_open", "path=\"%s\" reason=\"%s\"", conf->log.error.path,
+                  strerror_r(errno, why, sizeof(why)));
     }
 }
 
@@ -208,7 +210,9 @@ static void apply_logs(struct service *service, const struct conf *conf)
     apply_error_log(conf);
     if (access_log_configure(service->log, format_of(&conf->log.access), conf->log.access.path) !=
         ERR_OK) {
-        log_error("access_log_open", "path=\"%s\"", conf->log.access.path);
+        char why[96];
+        log_error("access_log_open", "path=\"%s\" reason=\"%s\"", conf->log.access.path,
+                  strerror_r(errno, why, sizeof(why)));
     }
 }
 
@@ -257,6 +261,19 @@ static void put_in_force(struct service *service, struct conf *conf)
     wait_settled(service);
 }
 
+/* The differences, one a line, as one line. */
+static void log_needs_restart(const struct buf *text)
+{
+    char line[400];
+    int len = snprintf(line, sizeof(line), "%.*s", (int)text->len, text->data);
+    for (int i = 0; i < len && line[i] != '\0'; i++) {
+        if (line[i] == '\n') {
+            line[i] = i + 1 < len ? ';' : '\0';
+        }
+    }
+    log_warn("reload_needs_restart", "%s", line);
+}
+
 static bool reload_now(struct service *service, struct buf *text, struct buf *json)
 {
     struct conf *conf = NULL;
@@ -270,8 +287,7 @@ static bool reload_now(struct service *service, struct buf *text, struct buf *js
     if (ok) {
         struct conf *old = service_conf(service);
         if (conf_diff_restart(old, conf, text) > 0) {
-            log_warn("reload_needs_restart", "%zu bytes of differences, see larder reload",
-                     text->len);
+            log_needs_restart(text);
         }
         conf_keep_restart(conf, old);
         conf_unref(old);
@@ -279,6 +295,7 @@ static bool reload_now(struct service *service, struct buf *text, struct buf *js
         conf_unref(conf);
     } else {
         conf_report_print(report, text);
+        buf_puts(text, "nothing was changed\n");
     }
     if (json != NULL) {
         conf_report_print_json(report, json);
@@ -353,6 +370,19 @@ static unsigned port_of(int fd)
     return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
+static void tell_no_listen(const char *address, int number, char *error, size_t size)
+{
+    char why[96];
+    const char *hint = "";
+    if (number == EACCES) {
+        hint = "; ports below 1024 need root (then add: user NAME;) or CAP_NET_BIND_SERVICE";
+    } else if (number == EADDRINUSE) {
+        hint = "; `ss -ltnp` says who has it";
+    }
+    snprintf(error, size, "cannot listen on %s: %s%s", address,
+             strerror_r(number, why, sizeof(why)), hint);
+}
+
 /* One socket per worker and address. */
 static bool bind_all(struct service *service, const struct conf *conf, int *fds, char *error,
                      size_t size)
@@ -371,9 +401,7 @@ static bool bind_all(struct service *service, const struct conf *conf, int *fds,
                 errno = EADDRINUSE;
             }
             if (fd < 0) {
-                char why[96];
-                snprintf(error, size, "cannot listen on %s: %s", conf->listens[i].text,
-                         strerror_r(errno, why, sizeof(why)));
+                tell_no_listen(conf->listens[i].text, errno, error, size);
                 return false;
             }
             fds[w * service->listen_count + i] = fd;
@@ -418,6 +446,20 @@ static struct store *open_store(const struct conf *conf)
     });
 }
 
+/* Two processes on one folder would both lose; the second one ends before it touches anything. */
+static bool store_is_free(const struct conf *conf, char *error, size_t size)
+{
+    int pid = 0;
+    if (conf->store.path == NULL || !store_is_in_use(conf->store.path, &pid)) {
+        return true;
+    }
+    snprintf(error, size,
+             "the store folder %s is in use by process %d; stop it, or give this one "
+             "another store { path }",
+             conf->store.path, pid);
+    return false;
+}
+
 struct service *service_new(const struct service_options *options, char *error, size_t error_size)
 {
     struct conf *conf = options->conf;
@@ -437,7 +479,7 @@ struct service *service_new(const struct service_options *options, char *error, 
     int *fds = mem_new((size_t)service->worker_count * service->listen_count * sizeof(*fds));
     memset(fds, -1, (size_t)service->worker_count * service->listen_count * sizeof(*fds));
     if (!bind_all(service, conf, fds, error, error_size) ||
-        !privileges_settle(conf, error, error_size)) {
+        !privileges_settle(conf, error, error_size) || !store_is_free(conf, error, error_size)) {
         for (size_t i = 0; i < (size_t)service->worker_count * service->listen_count; i++) {
             if (fds[i] >= 0) {
                 close(fds[i]);

@@ -342,6 +342,7 @@ def test_max_forwards_and_trace_and_connect(t):
     assert b"reached" not in response.body
     response = larder.fetch("/t", "TRACE", headers=[("Cookie", "secret=1")])
     assert b"secret" not in response.body, "TRACE echoed a cookie"
+    same(response.cache_status, "", "an answer of our own is no hit")
 
 
 def test_loop_is_seen(t):

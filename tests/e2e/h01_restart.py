@@ -217,6 +217,24 @@ def test_store_that_cannot_be_opened(t):
         larder.stop()
 
 
+def test_a_second_larder_leaves_the_store_alone(t):
+    """It ends with a message; the first one's store is neither moved aside nor lost."""
+    origin = function_origin(t)
+    larder, second = t.larder(origin), t.larder(origin, start=False)
+    targets = [f"/r/{number}" for number in range(40)]
+    check_all(larder, targets)
+    second.store_path = larder.store_path
+    second.write_config()
+    second.start(wait=False)
+    same(second.wait(), 1, "exit status")
+    second.process = None
+    words = f"the store folder {larder.store_path} is in use by process {larder.process.pid}"
+    assert words in second.output(), second.output()
+    same([name for name in os.listdir(larder.store_path) if name.startswith("quarantine")], [])
+    larder.restart()
+    same(check_all(larder, targets), 40, "hits after a restart")
+
+
 @slow(180)
 def test_disk_stays_under_its_size(t):
     """Sampled while it fills to four times its size, and again with objects of all sizes."""

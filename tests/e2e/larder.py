@@ -194,7 +194,7 @@ limits {{ {s['limits']} }}
         return fetch(self.admin_port, target, method, host=f"127.0.0.1:{self.admin_port}", headers=fields, body=body)
 
     def api(self, target, method="GET", body=None):
-        """The API over the Unix socket, where whoever may open it is an administrator. Returns (status, JSON)."""
+        """The API over the Unix socket, where our own user and root are administrators. Returns (status, JSON)."""
         client = Client.__new__(Client)
         client.socket = socket.socket(socket.AF_UNIX)
         client.socket.settimeout(30)

@@ -95,8 +95,8 @@ function LoginForm({ api, fault, onSession }: FormProps) {
         {busy ? 'Signing in…' : 'Sign in'}
       </button>
       <p id="token-help" class="note">
-        Larder made a token at its first start; the terminal showed it, or named the file that holds it. Or
-        run <code>larder dashboard</code> on the host: it prints a login link that needs no token.
+        Run <code>larder dashboard</code> on the host: it prints a login link that needs no token. Or paste
+        the token that the first start showed on the terminal.
       </p>
     </form>
   );

@@ -204,9 +204,10 @@ static void test_machine(void **state)
     (void)state;
     buf_init(&problems, TEXT_BYTES);
     text_load(span_str(text), 0, &conf, &problems);
-    assert_string_equal(problems.data, "1:6 there is no user \"larder-no-such\" on this machine\n"
-                                       "1:38 \"/etc/passwd\" is not a folder\n"
-                                       "2:14 the folder \"/larder-none\" does not exist\n");
+    assert_string_equal(problems.data,
+                        "1:6 there is no user \"larder-no-such\" on this machine\n"
+                        "1:38 \"/etc/passwd\" is not a folder\n"
+                        "2:14 the folder \"/larder-none\" does not exist; make it first\n");
     buf_free(&problems);
     conf = text_good(text);
     assert_string_equal(conf->user, "larder-no-such");
