@@ -1,9 +1,12 @@
 /* The folder's bound while five times its size is written, hot objects kept, a full disk. */
 #include <dirent.h>
+#include <errno.h>
 #include <pthread.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "store/disk_files.h"
 #include "support.h"
 
 static char folder[64];
@@ -309,6 +312,24 @@ static void test_no_folder(void **state)
     memcpy(folder, kept, sizeof(kept));
 }
 
+/* What is written to see whether the folder can be written never counts in it, or a full store would
+ * be over its bound at each start. */
+static void test_probe(void **state)
+{
+    char event[4096];
+    (void)state;
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(fd >= 0);
+    /* Without IN_EXCL_UNLINK files that have lost their name are reported too. */
+    assert_true(inotify_add_watch(fd, folder, IN_MODIFY | IN_EXCL_UNLINK) >= 0);
+    assert_true(disk_files_probe(folder));
+    assert_int_equal(read(fd, event, sizeof(event)), -1);
+    assert_int_equal(errno, EAGAIN);
+    close(fd);
+    assert_int_equal(folder_bytes(folder), 0);
+    assert_false(disk_files_probe("/nonexistent/larder"));
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) {
@@ -319,6 +340,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_small, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_folder, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_probe, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
