@@ -176,6 +176,44 @@ static void test_churn(void **state)
     }
 }
 
+/* Opened with less room than before: comes down by itself, and the newest stay. */
+static void test_shrink(void **state)
+{
+    struct store *store = open_store(256u << 20);
+    struct store_stats stats;
+    uint64_t bytes = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 1500; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "shrink %u", i);
+        test_put(store, key, 100000, STORE_JUDGE_FRESH);
+        throttle(store);
+    }
+    store_close(&store);
+    assert_true(folder_bytes(folder) > 100u << 20);
+    store = open_store(64u << 20);
+    for (int wait = 0; wait < 100; wait++) {
+        bytes = folder_bytes(folder);
+        if (bytes <= 64u << 20) {
+            break;
+        }
+        usleep(100000);
+    }
+    print_message("%llu MiB\n", (unsigned long long)bytes >> 20);
+    assert_true(bytes <= 64u << 20);
+    assert_true(bytes >= 32u << 20);
+    for (unsigned i = 1200; i < 1500; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "shrink %u", i);
+        assert_true(test_hit(store, key, 100000, &box));
+    }
+    store_stats(store, &stats);
+    assert_int_equal(stats.corrupt, 0);
+    assert_true(stats.disk_objects < 700);
+    store_close(&store);
+}
+
 static void fill_up(const char *name, size_t bytes)
 {
     static char block[65536];
@@ -337,6 +375,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_churn, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shrink, setup, teardown),
         cmocka_unit_test_setup_teardown(test_small, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_folder, setup, teardown),
