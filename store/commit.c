@@ -9,7 +9,8 @@
 
 #include "store/store_private.h"
 
-#define COMMIT_WASTE_SHARE 4u /* a last piece wasting more than 1/4 is cut to size */
+#define COMMIT_WASTE_SHARE 4u      /* a last piece wasting more than 1/4 is cut to size */
+#define COMMIT_VARIANTS_AT_ONCE 4u /* that leave, of a store that holds more than it may */
 
 /* The last piece of a body whose length was not known may be far too large. */
 static void commit_cut_last(struct store_lead *lead)
@@ -105,6 +106,38 @@ static bool commit_replace(struct store *store, struct shard *shard, struct hash
     return true;
 }
 
+/* Does one leave before the other? First those nobody asked for again, then by age. */
+static bool commit_leaves_first(const struct entry *one, const struct entry *other)
+{
+    bool one_hit = (one->flags & ENTRY_HIT) != 0;
+    bool other_hit = (other->flags & ENTRY_HIT) != 0;
+
+    return one_hit != other_hit ? other_hit : one->id < other->id;
+}
+
+/* [shard] Makes room for one more variant of this key. Each lookup walks them all, and it is
+ * outsiders who choose how many there could be. */
+static void commit_bound_variants(struct store *store, struct shard *shard, struct hash128 hash,
+                                  struct trash *trash)
+{
+    for (unsigned turn = 0; turn < COMMIT_VARIANTS_AT_ONCE; turn++) {
+        struct entry *first = NULL;
+        unsigned count = 0;
+        for (struct entry *entry = index_chain(shard, hash.lo); entry != NULL;
+             entry = entry->next) {
+            if (entry_is(entry, hash) && entry->kind == ENTRY_READY) {
+                count++;
+                first = first == NULL || commit_leaves_first(entry, first) ? entry : first;
+            }
+        }
+        if (count < STORE_VARIANTS_MAX) {
+            return;
+        }
+        index_remove(store, shard, first, STORE_WAS_ABSENT, trash);
+        counter_add(&store->counters.replaced, 1);
+    }
+}
+
 /* [shard] What the entry says about its object. */
 static void commit_describe(struct store *store, struct shard *shard, struct entry *entry,
                             const struct store_object *object)
@@ -181,6 +214,7 @@ static bool commit_enter(struct store *store, struct shard *shard, struct entry 
         index_remove(store, shard, entry, STORE_WAS_ABSENT, trash);
         return false;
     }
+    commit_bound_variants(store, shard, entry->hash, trash);
     index_fill_to_ready(shard, entry);
     entry->object = NULL;
     commit_describe(store, shard, entry, resident);

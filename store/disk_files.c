@@ -105,13 +105,14 @@ bool disk_files_probe(const char *path)
         fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
     }
     if (fd >= 0) {
-        ok = true;
+        /* Its name goes first: a folder at its bound has no room for these bytes, and nothing is
+         * left behind by a kill. */
+        ok = unlink(name) == 0;
         for (unsigned i = 0; i < DISK_PROBE_BLOCKS && ok; i++) {
             ok = write(fd, block, DISK_PROBE_BLOCK) == (ssize_t)DISK_PROBE_BLOCK;
         }
         ok = ok && fsync(fd) == 0;
         (void)close(fd);
-        (void)unlink(name);
     }
     mem_free(block);
     return ok;

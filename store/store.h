@@ -30,6 +30,7 @@
 #define STORE_PIECE_BYTES (256u * 1024u)
 #define STORE_FACTS_BYTES 64u
 #define STORE_LENGTH_UNKNOWN UINT64_MAX
+#define STORE_VARIANTS_MAX 256u /* of one key */
 
 struct store;
 struct store_object;

@@ -213,6 +213,17 @@ static void upkeep_bound_index(struct store *store)
     }
 }
 
+/* A store that was opened with less room than it had before: nothing else would bring it down before
+ * the next write. */
+static void upkeep_bound_folder(struct store *store)
+{
+    struct writer *writer = store->writer;
+
+    if (writer->has_adopted && writer->measured_bytes > store->options.disk_bytes) {
+        (void)evict_make_room(store, 0);
+    }
+}
+
 /* ---- small files ---- */
 
 static unsigned upkeep_tier(uint64_t bytes)
@@ -310,6 +321,7 @@ void upkeep_run(struct store *store, bool is_idle)
     }
     if (writer->measured_us == 0 || now_us - writer->measured_us > 1000000) {
         evict_measure(store);
+        upkeep_bound_folder(store);
     }
     batch_finish(store); /* deletions the above has gathered */
 }

@@ -48,9 +48,10 @@ static void log_lock(void)
     lock_acquire(&log_state.lock);
 }
 
+/* O_NONBLOCK: lines into a pipe that nobody empties are lost, instead of everybody waiting. */
 static int log_open_path(const char *path)
 {
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
 }
 
 static void log_swap_locked(int fd)

@@ -232,10 +232,11 @@ void access_log_stop(struct access_log **log_ptr)
     *log_ptr = NULL;
 }
 
+/* A pipe nobody reads must hold up neither the start nor the end: no waiting, not for files. */
 static int log_open_file(const char *path)
 {
     return path == NULL ? STDERR_FILENO
-                        : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+                        : open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
 }
 
 /* Hands fd over; a file that was waiting and never used is closed. */

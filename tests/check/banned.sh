@@ -30,5 +30,7 @@ for path in sources.files(".c", ".h"):
                 found = re.search(rf"(?<![\w.>])({name})\s*\(", line)
                 if found:
                     problems.append(f"{path}:{number}: {found[1]}() here; {advice}")
+for path in sources.files(".orig", ".rej", ".bak", "~", folders=sources.FOLDERS + ("tests",)):
+    problems.append(f"{path}: left behind by an editor or a merge")
 sources.finish("banned: calls that are not allowed", problems)
 PY

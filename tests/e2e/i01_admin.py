@@ -258,6 +258,25 @@ def test_log_is_reopened(t):
         same(len(data.readlines()), 1)
 
 
+def test_log_into_a_pipe(t):
+    """Nobody reads it: said at the start. Nobody reads it any more: requests and the stop go on."""
+    larder = t.larder(t.origin(default=reply("x", cache="max-age=60")), start=False)
+    os.mkfifo(larder.access_path)
+    larder.start()
+    assert "error access_log_open" in larder.output(), larder.output()
+    same(larder.fetch("/").status, 200)
+    larder.stop(10)
+    reader = os.open(larder.access_path, os.O_RDONLY | os.O_NONBLOCK)
+    larder.start()
+    with larder.client() as client:
+        for number in range(3000):  # far more than a pipe holds
+            client.request(f"/{number % 10}?{'x' * 200}")
+            same(client.read_response().status, 200)
+    larder.stop(10)
+    assert os.read(reader, 100).startswith(b"{")
+    os.close(reader)
+
+
 def test_every_request_is_logged(t):
     larder = t.larder(t.origin({"/h": reply("x", cache="max-age=600")}))
     with larder.client() as client:

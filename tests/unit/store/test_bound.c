@@ -1,9 +1,12 @@
 /* The folder's bound while five times its size is written, hot objects kept, a full disk. */
 #include <dirent.h>
+#include <errno.h>
 #include <pthread.h>
+#include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "store/disk_files.h"
 #include "support.h"
 
 static char folder[64];
@@ -173,6 +176,44 @@ static void test_churn(void **state)
     }
 }
 
+/* Opened with less room than before: comes down by itself, and the newest stay. */
+static void test_shrink(void **state)
+{
+    struct store *store = open_store(256u << 20);
+    struct store_stats stats;
+    uint64_t bytes = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 1500; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "shrink %u", i);
+        test_put(store, key, 100000, STORE_JUDGE_FRESH);
+        throttle(store);
+    }
+    store_close(&store);
+    assert_true(folder_bytes(folder) > 100u << 20);
+    store = open_store(64u << 20);
+    for (int wait = 0; wait < 100; wait++) {
+        bytes = folder_bytes(folder);
+        if (bytes <= 64u << 20) {
+            break;
+        }
+        usleep(100000);
+    }
+    print_message("%llu MiB\n", (unsigned long long)bytes >> 20);
+    assert_true(bytes <= 64u << 20);
+    assert_true(bytes >= 32u << 20);
+    for (unsigned i = 1200; i < 1500; i++) {
+        char key[32];
+        snprintf(key, sizeof(key), "shrink %u", i);
+        assert_true(test_hit(store, key, 100000, &box));
+    }
+    store_stats(store, &stats);
+    assert_int_equal(stats.corrupt, 0);
+    assert_true(stats.disk_objects < 700);
+    store_close(&store);
+}
+
 static void fill_up(const char *name, size_t bytes)
 {
     static char block[65536];
@@ -309,6 +350,24 @@ static void test_no_folder(void **state)
     memcpy(folder, kept, sizeof(kept));
 }
 
+/* What is written to see whether the folder can be written never counts in it, or a full store would
+ * be over its bound at each start. */
+static void test_probe(void **state)
+{
+    char event[4096];
+    (void)state;
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(fd >= 0);
+    /* Without IN_EXCL_UNLINK files that have lost their name are reported too. */
+    assert_true(inotify_add_watch(fd, folder, IN_MODIFY | IN_EXCL_UNLINK) >= 0);
+    assert_true(disk_files_probe(folder));
+    assert_int_equal(read(fd, event, sizeof(event)), -1);
+    assert_int_equal(errno, EAGAIN);
+    close(fd);
+    assert_int_equal(folder_bytes(folder), 0);
+    assert_false(disk_files_probe("/nonexistent/larder"));
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) {
@@ -316,9 +375,11 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_churn, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shrink, setup, teardown),
         cmocka_unit_test_setup_teardown(test_small, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_folder, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_probe, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,6 +169,30 @@ static void test_variants(void **state)
     assert_int_equal(result.objects, 0);
 }
 
+/* Strangers may send any value of what a response varies on: the chain they make has an end. The
+ * newest stay, and so does what is asked for. */
+static void test_variants_are_bounded(void **state)
+{
+    char text[16];
+
+    (void)state;
+    put_variant("many", "wanted", "w");
+    expect_variant("many", "wanted", "w");
+    for (unsigned i = 0; i < 3 * STORE_VARIANTS_MAX; i++) {
+        snprintf(text, sizeof(text), "v%u", i);
+        put_variant("many", text, text);
+    }
+    expect_variant("many", "wanted", "w");
+    expect_variant("many", "v0", NULL);
+    snprintf(text, sizeof(text), "v%u", 2 * STORE_VARIANTS_MAX + 1);
+    expect_variant("many", text, text);
+    snprintf(text, sizeof(text), "v%u", 2 * STORE_VARIANTS_MAX);
+    expect_variant("many", text, NULL);
+    struct store_purge_result result;
+    store_purge_key(store, SPAN("many"), STORE_PURGE_HARD, true, false, &result);
+    assert_int_equal(result.objects, STORE_VARIANTS_MAX);
+}
+
 static void test_replace(void **state)
 {
     (void)state;
@@ -480,6 +504,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_verdicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_variants, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_variants_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replace, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pass_marks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_solo, setup, teardown),
