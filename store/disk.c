@@ -162,7 +162,8 @@ enum err disk_put_number(struct disk *disk, const char *name, uint64_t value)
     uint8_t bytes[8];
     char *error = NULL;
 
-    if (!disk_begin(disk)) {
+    /* Not after a write that failed, as in disk_write_idx. */
+    if (disk->has_write_error || !disk_begin(disk)) {
         return ERR_IO;
     }
     codec_position_key(bytes, value);

@@ -24,6 +24,9 @@
 #define DISK_TAIL_MAX (32u * 1024u * 1024u)
 #define DISK_OPEN_FILES 384
 #define DISK_BODY_CACHE_BYTES (64u * 1024u)
+/* RocksDB's LOG gets its head at the start and no line later: Debian's build asserts, and ends the
+ * process, at the next line after one that could not be written, be it for a full disk. */
+#define DISK_LOG_HEAD_ONLY 5
 #define DISK_LZ4 4
 #define DISK_XXH3 4
 
@@ -73,7 +76,7 @@ static void disk_make_db_options(struct disk *disk, uint64_t idx_buffer)
     rocksdb_options_set_skip_stats_update_on_db_open(options, 1);
     rocksdb_options_set_skip_checking_sst_file_sizes_on_db_open(options, 1);
     rocksdb_options_set_max_background_jobs(options, 2);
-    rocksdb_options_set_info_log_level(options, 2);
+    rocksdb_options_set_info_log_level(options, DISK_LOG_HEAD_ONLY);
     rocksdb_options_set_max_log_file_size(options, 256 * 1024);
     rocksdb_options_set_keep_log_file_num(options, 2);
     rocksdb_options_set_max_manifest_file_size(options, 512 * 1024);
