@@ -19,16 +19,24 @@ PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 
 
+RESERVED = []
+
+
 def free_port():
-    """A free port below the range the kernel hands to clients."""
+    """A free port below the range the kernel hands to clients. Ours until this process ends: its UDP port is kept
+    bound, so that neither this test nor one beside it is given the same again."""
     while True:
         port = random.randint(20000, 32000)
-        with socket.socket() as probe:
-            try:
+        held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            held.bind(("127.0.0.1", port))
+            with socket.socket() as probe:
                 probe.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
+        except OSError:
+            held.close()
+            continue
+        RESERVED.append(held)
+        return port
 
 
 def die_with_parent():
