@@ -315,7 +315,7 @@ class FreshFileSystem:
 
     def mount(self):
         image, place = os.path.join(self.parent, "image"), os.path.join(self.parent, "mounted")
-        size = min(24 << 30, shutil.disk_usage(self.parent).free // 2)
+        size = min(40 << 30, shutil.disk_usage(self.parent).free * 3 // 4)  # sparse
         with open(image, "wb") as out:
             out.truncate(size)
         os.mkdir(place)

@@ -245,6 +245,7 @@ test('nothing matched: hints, and Purge anyway for what is in flight', async ({ 
 
 test('a purge made elsewhere appears in the history', async ({ page, mock }) => {
   await enter(page, mock, { page: 'purge' });
+  await page.locator('tbody tr').first().waitFor(); // the history is there
   const rows = await page.locator('tbody tr').count();
   const made = { ...mock.purges[0], id: 'p_else', reason: 'from the command line', dry_run: false };
   mock.purges.unshift(made);
