@@ -1,71 +1,28 @@
-/* table - see table.h. Layout: data blocks, properties, metaindex, index, footer. */
-#include "store/table.h"
-
+/*
+ * table - see table.h. Layout: data blocks, properties, metaindex, index, footer. Small records
+ * are gathered into blocks in a buffer; a large one is a block by itself and goes from where it
+ * lies straight to the file.
+ */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/hash.h"
-#include "base/lock.h"
 #include "base/mem.h"
 #include "store/codec.h"
+#include "store/table_private.h"
 
 #define TABLE_BLOCK_BYTES 8192u
-#define TABLE_RESTARTS 256u
-#define TABLE_TRAILER_BYTES 5u            /* kind of compression, checksum */
+#define TABLE_LARGE_BYTES 16384u          /* not copied into the buffer */
 #define TABLE_BUFFER_BYTES (512u * 1024u) /* gathered before it is written */
-#define TABLE_WRITEBACK_BYTES                                                                      \
-    (1024u * 1024u)           /* the kernel begins early, so that the sync is short */
-#define TABLE_KEY_BYTES 16u   /* position, sequence number and kind */
-#define TABLE_ENTRY_BYTES 48u /* key, three lengths, restart, index: at most */
-#define TABLE_INDEX_BYTES 48u /* of the index, per block: at most */
-#define TABLE_END_BYTES 4096u /* properties, metaindex, footer: at most */
-#define TABLE_HANDLES_BYTES 40u
-#define TABLE_XXH3 4
-#define TABLE_FORMAT 5u
-#define TABLE_MAGIC UINT64_C(0x88e241b785f4cff7)
-
-struct table_record {
-    uint64_t position;
-    uint32_t block;
-    uint32_t at;
-    uint32_t len;
-};
-
-struct table_block {
-    uint64_t offset;
-    uint64_t last; /* position */
-    uint32_t bytes;
-};
-
-struct table_handle {
-    uint64_t offset;
-    uint64_t bytes;
-};
-
-struct table {
-    struct lock lock; /* LOCK_QUEUE: what readers look at */
-    _Atomic int32_t refs;
-    size_t pushed; /* [lock] records that can be found */
-    int fd;
-    bool has_failed;
-    uint64_t offset; /* bytes in the file */
-    uint64_t synced; /* the kernel was told to write these */
-    char *buffer;
-    size_t used, cap;
-    /* Arrays: below `pushed` they never change; they move under the lock. */
-    struct table_record *records;
-    size_t record_count, record_cap;
-    struct table_block *blocks;
-    size_t block_count, block_cap;
-    /* the open block */
-    size_t block_start; /* in buffer */
-    uint32_t restarts[TABLE_RESTARTS];
-    uint32_t restart_count;
-    uint64_t value_bytes;
-};
+#define TABLE_ENTRY_BYTES 48u             /* key, three lengths, restart, index: at most */
+#define TABLE_PARTS_MAX 8u                /* of a large record */
+/* Asked of the file system at once: blocks found one by one cost a third more per byte written. */
+#define TABLE_RESERVE_BYTES (1024u * 1024u)
+/* The kernel begins with so many at once, so that the sync at the end is short. */
+#define TABLE_WRITEBACK_BYTES (1024u * 1024u)
 
 /* ---- life ---- */
 
@@ -114,40 +71,16 @@ void table_unref(struct table **table_in)
     }
 }
 
-/* ---- bytes ---- */
-
-static char *put_varint(char *at, uint64_t value)
-{
-    for (; value >= 128; value >>= 7) {
-        *at++ = (char)(value | 128);
-    }
-    *at++ = (char)value;
-    return at;
-}
-
-static char *put_fixed(char *at, uint64_t value, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++) {
-        *at++ = (char)(value >> (8 * i));
-    }
-    return at;
-}
-
-static char *put_handle(char *at, struct table_handle handle)
-{
-    return put_varint(put_varint(at, handle.offset), handle.bytes);
-}
-
 /* Position, then sequence number 0 and kind 1: a value. */
 static void table_key(char out[TABLE_KEY_BYTES], uint64_t position)
 {
     codec_position_key((uint8_t *)out, position);
-    (void)put_fixed(out + 8, 1, 8);
+    (void)table_put_fixed(out + 8, 1, 8);
 }
 
-static uint32_t table_checksum(const char *block, size_t bytes)
+static uint32_t table_checksum(const struct span *parts, size_t count)
 {
-    return (uint32_t)hash64((struct hash_seed){0}, span_of(block, bytes));
+    return (uint32_t)hash64_parts((struct hash_seed){0}, parts, count);
 }
 
 /* Makes room for one more item. The array may move, so under the lock. */
@@ -187,58 +120,88 @@ static void table_writeback(struct table *table)
     }
 }
 
-static enum err table_write_out(struct table *table)
+/* Best effort: a full disk shows itself when the bytes are written. */
+static void table_reserve(struct table *table, uint64_t end)
 {
-    size_t done = 0;
+    if (end > table->reserved) {
+        uint64_t bytes = end - table->reserved + TABLE_RESERVE_BYTES - 1;
 
-    while (done < table->used) {
-        ssize_t n = write(table->fd, table->buffer + done, table->used - done);
+        bytes -= bytes % TABLE_RESERVE_BYTES;
+        (void)fallocate(table->fd, FALLOC_FL_KEEP_SIZE, (off_t)table->reserved, (off_t)bytes);
+        table->reserved += bytes;
+    }
+}
+
+/* The parts go to the end of the file, which is synced in steps; the buffer is empty after it. */
+static enum err table_write(struct table *table, struct iovec *parts, size_t count)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        bytes += parts[i].iov_len;
+    }
+    table_reserve(table, table->offset + bytes);
+    while (count > 0) {
+        ssize_t n = writev(table->fd, parts, (int)count);
         if (n < 0 && errno == EINTR) {
             continue;
         }
-        if (n <= 0) {
+        if (n < 0 || (n == 0 && parts->iov_len > 0)) {
             table->has_failed = true;
             return ERR_IO;
         }
-        done += (size_t)n;
+        size_t done = (size_t)n;
+        for (; count > 0 && done >= parts->iov_len; count--) {
+            done -= parts++->iov_len;
+        }
+        if (count > 0) {
+            parts->iov_base = (char *)parts->iov_base + done;
+            parts->iov_len -= done;
+        }
     }
-    table->offset += done;
+    table->offset += bytes;
     table->used = 0;
     table->block_start = 0;
     table_writeback(table);
     return ERR_OK;
 }
 
-/* The checksum behind what was gathered since `start`. */
-static struct table_handle table_seal_block(struct table *table, size_t start)
+enum err table_write_out(struct table *table)
+{
+    struct iovec part = {.iov_base = table->buffer, .iov_len = table->used};
+
+    return table->used == 0 ? ERR_OK : table_write(table, &part, 1);
+}
+
+struct table_handle table_seal_block(struct table *table, size_t start)
 {
     size_t bytes = table->used - start;
     char *at = table->buffer + table->used;
 
     *at = 0; /* no compression */
-    (void)put_fixed(at + 1, table_checksum(table->buffer + start, bytes), 4);
+    struct span block = span_of(table->buffer + start, bytes);
+    (void)table_put_fixed(at + 1, table_checksum(&block, 1), 4);
     table->used += TABLE_TRAILER_BYTES;
     return (struct table_handle){.offset = table->offset + start, .bytes = bytes};
 }
 
-/* One entry of a block, its key in full. */
-static char *table_entry(char *at, const char *key, size_t key_len, size_t value_len)
+char *table_entry(char *at, const char *key, size_t key_len, size_t value_len)
 {
-    at = put_varint(at, 0); /* bytes shared with the key before */
-    at = put_varint(at, key_len);
-    at = put_varint(at, value_len);
+    at = table_put_varint(at, 0); /* bytes shared with the key before */
+    at = table_put_varint(at, key_len);
+    at = table_put_varint(at, value_len);
     memcpy(at, key, key_len);
     return at + key_len;
 }
 
-static void table_put_restarts(struct table *table, const uint32_t *restarts, uint32_t count)
+void table_put_restarts(struct table *table, const uint32_t *restarts, uint32_t count)
 {
     char *at = table->buffer + table->used;
 
     for (uint32_t i = 0; i < count; i++) {
-        at = put_fixed(at, restarts[i], 4);
+        at = table_put_fixed(at, restarts[i], 4);
     }
-    at = put_fixed(at, count, 4);
+    at = table_put_fixed(at, count, 4);
     table->used = (size_t)(at - table->buffer);
 }
 
@@ -259,7 +222,36 @@ static void table_end_block(struct table *table)
     table->block_start = table->used;
 }
 
-/* Room for an entry of so many bytes and the end of its block. */
+/* Room to note one more record and one more block. */
+static enum err table_grow_both(struct table *table)
+{
+    bool ok = table_grow(table, (void **)&table->blocks, table->block_count, &table->block_cap,
+                         sizeof(*table->blocks)) &&
+              table_grow(table, (void **)&table->records, table->record_count, &table->record_cap,
+                         sizeof(*table->records));
+
+    return ok ? ERR_OK : ERR_NOMEM;
+}
+
+/* Begins an entry of the open block in the buffer, which has room for it; the value comes next. */
+static void table_begin_entry(struct table *table, uint64_t position, size_t len)
+{
+    char key[TABLE_KEY_BYTES];
+
+    table_key(key, position);
+    table->restarts[table->restart_count++] = (uint32_t)(table->used - table->block_start);
+    char *at = table_entry(table->buffer + table->used, key, sizeof(key), len);
+    table->used = (size_t)(at - table->buffer);
+    table->records[table->record_count++] = (struct table_record){
+        .position = position,
+        .block = (uint32_t)table->block_count,
+        .at = (uint32_t)(table->used - table->block_start),
+        .len = (uint32_t)len,
+    };
+    table->value_bytes += len;
+}
+
+/* Room in the buffer for an entry of so many bytes and the end of its block. */
 static enum err table_make_room(struct table *table, size_t bytes)
 {
     size_t rest = bytes + 4 * (table->restart_count + 1) + TABLE_TRAILER_BYTES;
@@ -271,28 +263,73 @@ static enum err table_make_room(struct table *table, size_t bytes)
     }
     if (table->used + rest > table->cap) {
         table_end_block(table);
-        if (table_write_out(table) != ERR_OK) {
-            return ERR_IO;
+        return table_write_out(table);
+    }
+    return ERR_OK;
+}
+
+static enum err table_add_small(struct table *table, uint64_t position, const struct span *parts,
+                                size_t count, size_t len)
+{
+    enum err err = table_make_room(table, len + TABLE_ENTRY_BYTES);
+
+    if (err != ERR_OK) {
+        return err;
+    }
+    table_begin_entry(table, position, len);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > 0) {
+            memcpy(table->buffer + table->used, parts[i].ptr, parts[i].len);
+            table->used += parts[i].len;
         }
     }
-    if (rest > table->cap) {
-        char *buffer = mem_try_resize(table->buffer, rest);
-        if (buffer == NULL) {
-            return ERR_NOMEM;
+    return ERR_OK;
+}
+
+/* A block of one record: what is in the buffer goes with its beginning, then the parts, its end. */
+static enum err table_add_large(struct table *table, uint64_t position, const struct span *parts,
+                                size_t count, size_t len)
+{
+    char end[8 + TABLE_TRAILER_BYTES] = {0}; /* one restart, at 0 */
+    struct span block[TABLE_PARTS_MAX + 2];
+    struct iovec file[TABLE_PARTS_MAX + 2];
+    size_t n = 0;
+
+    CHECK(count <= TABLE_PARTS_MAX);
+    table_end_block(table);
+    if (table->used + TABLE_ENTRY_BYTES > table->cap) {
+        enum err err = table_write_out(table);
+        if (err != ERR_OK) {
+            return err;
         }
-        table->buffer = buffer;
-        table->cap = rest;
     }
-    bool ok = table_grow(table, (void **)&table->blocks, table->block_count, &table->block_cap,
-                         sizeof(*table->blocks)) &&
-              table_grow(table, (void **)&table->records, table->record_count, &table->record_cap,
-                         sizeof(*table->records));
-    return ok ? ERR_OK : ERR_NOMEM;
+    size_t start = table->used;
+    table_begin_entry(table, position, len);
+    block[n++] = span_of(table->buffer + start, table->used - start);
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > 0) {
+            block[n++] = parts[i];
+        }
+    }
+    (void)table_put_fixed(end + 4, 1, 4);
+    block[n++] = span_of(end, 8);
+    (void)table_put_fixed(end + 9, table_checksum(block, n), 4);
+    table->blocks[table->block_count++] = (struct table_block){
+        .offset = table->offset + start,
+        .last = position,
+        .bytes = (uint32_t)(block[0].len + len + 8),
+    };
+    table->restart_count = 0;
+    file[0] = (struct iovec){.iov_base = table->buffer, .iov_len = table->used};
+    for (size_t i = 1; i < n; i++) {
+        file[i] = (struct iovec){.iov_base = (void *)block[i].ptr, .iov_len = block[i].len};
+    }
+    file[n - 1].iov_len = sizeof(end);
+    return table_write(table, file, n);
 }
 
 enum err table_add(struct table *table, uint64_t position, const struct span *parts, size_t count)
 {
-    char key[TABLE_KEY_BYTES];
     size_t len = 0;
 
     CHECK(table->record_count == 0 || position > table->records[table->record_count - 1].position);
@@ -302,29 +339,13 @@ enum err table_add(struct table *table, uint64_t position, const struct span *pa
     for (size_t i = 0; i < count; i++) {
         len += parts[i].len;
     }
-    enum err err = table_make_room(table, len + TABLE_ENTRY_BYTES);
-    if (err != ERR_OK) {
-        table->has_failed = true;
-        return err;
+    enum err err = table_grow_both(table);
+    if (err == ERR_OK) {
+        err = len < TABLE_LARGE_BYTES ? table_add_small(table, position, parts, count, len)
+                                      : table_add_large(table, position, parts, count, len);
     }
-    table_key(key, position);
-    table->restarts[table->restart_count++] = (uint32_t)(table->used - table->block_start);
-    char *at = table_entry(table->buffer + table->used, key, sizeof(key), len);
-    table->records[table->record_count++] = (struct table_record){
-        .position = position,
-        .block = (uint32_t)table->block_count,
-        .at = (uint32_t)((size_t)(at - table->buffer) - table->block_start),
-        .len = (uint32_t)len,
-    };
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].len > 0) {
-            memcpy(at, parts[i].ptr, parts[i].len);
-            at += parts[i].len;
-        }
-    }
-    table->used = (size_t)(at - table->buffer);
-    table->value_bytes += len;
-    return ERR_OK;
+    table->has_failed = table->has_failed || err != ERR_OK;
+    return err;
 }
 
 enum err table_push(struct table *table)
@@ -345,158 +366,6 @@ enum err table_push(struct table *table)
 uint64_t table_bytes(const struct table *table)
 {
     return table->offset + table->used;
-}
-
-uint64_t table_pending_bytes(const struct table *table)
-{
-    return table->used + (table->block_count + 1) * TABLE_INDEX_BYTES + TABLE_END_BYTES;
-}
-
-/* ---- the end of the file ---- */
-
-/* A block of few entries, each a restart, put together in the buffer. */
-struct table_few {
-    struct table *table;
-    size_t start;
-    uint32_t restarts[32];
-    uint32_t count;
-};
-
-static void table_few_add(struct table_few *few, const char *name, const char *value, size_t len)
-{
-    struct table *table = few->table;
-
-    CHECK(few->count < ARRAY_LEN(few->restarts));
-    few->restarts[few->count++] = (uint32_t)(table->used - few->start);
-    char *at = table_entry(table->buffer + table->used, name, strlen(name), len);
-    memcpy(at, value, len);
-    table->used = (size_t)(at - table->buffer) + len;
-}
-
-static void table_few_number(struct table_few *few, const char *name, uint64_t value)
-{
-    char bytes[10];
-
-    table_few_add(few, name, bytes, (size_t)(put_varint(bytes, value) - bytes));
-}
-
-static struct table_handle table_few_end(struct table_few *few)
-{
-    table_put_restarts(few->table, few->restarts, few->count);
-    return table_seal_block(few->table, few->start);
-}
-
-/* In order of their names. */
-static struct table_handle table_put_properties(struct table *table, uint64_t data_bytes,
-                                                uint64_t index_bytes)
-{
-    static const char comparator[] = "leveldb.BytewiseComparator";
-    static const char compression[] = "NoCompression";
-    struct table_few few = {.table = table, .start = table->used};
-    char fixed[8];
-
-    table_few_add(&few, "rocksdb.block.based.table.index.type", fixed,
-                  (size_t)(put_fixed(fixed, 0, 4) - fixed)); /* binary search */
-    table_few_add(&few, "rocksdb.block.based.table.prefix.filtering", "0", 1);
-    table_few_add(&few, "rocksdb.block.based.table.whole.key.filtering", "1", 1);
-    table_few_add(&few, "rocksdb.comparator", comparator, sizeof(comparator) - 1);
-    table_few_add(&few, "rocksdb.compression", compression, sizeof(compression) - 1);
-    table_few_number(&few, "rocksdb.data.size", data_bytes);
-    table_few_number(&few, "rocksdb.deleted.keys", 0);
-    table_few_add(&few, "rocksdb.external_sst_file.global_seqno", fixed,
-                  (size_t)(put_fixed(fixed, 0, 8) - fixed));
-    table_few_add(&few, "rocksdb.external_sst_file.version", fixed,
-                  (size_t)(put_fixed(fixed, 2, 4) - fixed));
-    table_few_number(&few, "rocksdb.filter.size", 0);
-    table_few_number(&few, "rocksdb.fixed.key.length", 0);
-    table_few_number(&few, "rocksdb.format.version", 0);
-    table_few_number(&few, "rocksdb.index.key.is.user.key", 1);
-    table_few_number(&few, "rocksdb.index.partitions", 0);
-    table_few_number(&few, "rocksdb.index.size", index_bytes);
-    table_few_number(&few, "rocksdb.index.value.is.delta.encoded", 0);
-    table_few_number(&few, "rocksdb.merge.operands", 0);
-    table_few_number(&few, "rocksdb.num.data.blocks", table->block_count);
-    table_few_number(&few, "rocksdb.num.entries", table->record_count);
-    table_few_number(&few, "rocksdb.num.range-deletions", 0);
-    table_few_number(&few, "rocksdb.raw.key.size", (uint64_t)table->record_count * TABLE_KEY_BYTES);
-    table_few_number(&few, "rocksdb.raw.value.size", table->value_bytes);
-    table_few_number(&few, "rocksdb.top-level.index.size", 0);
-    return table_few_end(&few);
-}
-
-/* One entry per data block: its last position and where it is. */
-static enum err table_put_index(struct table *table, struct table_handle *out)
-{
-    size_t start = table->used;
-    size_t count = table->block_count;
-    uint32_t *restarts = mem_try(count * sizeof(*restarts));
-
-    if (restarts == NULL) {
-        return ERR_NOMEM;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const struct table_block *block = &table->blocks[i];
-        char key[8];
-        char value[20];
-        char *end = put_handle(value, (struct table_handle){block->offset, block->bytes});
-        size_t len = (size_t)(end - value);
-        codec_position_key((uint8_t *)key, block->last);
-        restarts[i] = (uint32_t)(table->used - start);
-        char *at = table_entry(table->buffer + table->used, key, sizeof(key), len);
-        memcpy(at, value, len);
-        table->used = (size_t)(at - table->buffer) + len;
-    }
-    table_put_restarts(table, restarts, (uint32_t)count);
-    mem_free(restarts);
-    *out = table_seal_block(table, start);
-    return ERR_OK;
-}
-
-static void table_put_footer(struct table *table, struct table_handle metaindex,
-                             struct table_handle index)
-{
-    char *at = table->buffer + table->used;
-
-    *at++ = TABLE_XXH3;
-    memset(at, 0, TABLE_HANDLES_BYTES);
-    (void)put_handle(put_handle(at, metaindex), index);
-    at = put_fixed(at + TABLE_HANDLES_BYTES, TABLE_FORMAT, 4);
-    at = put_fixed(at, TABLE_MAGIC, 8);
-    table->used = (size_t)(at - table->buffer);
-}
-
-enum err table_finish(struct table *table)
-{
-    struct table_handle index;
-    char value[20];
-
-    CHECK(table->record_count > 0);
-    enum err err = table_push(table);
-    if (err != ERR_OK) {
-        return err;
-    }
-    table->has_failed = true; /* nothing can be added any more, however this ends */
-    uint64_t data_bytes = table->offset;
-    size_t bytes = (size_t)table_pending_bytes(table);
-    if (bytes > table->cap) {
-        char *buffer = mem_try_resize(table->buffer, bytes);
-        if (buffer == NULL) {
-            return ERR_NOMEM;
-        }
-        table->buffer = buffer;
-        table->cap = bytes;
-    }
-    err = table_put_index(table, &index);
-    if (err != ERR_OK) {
-        return err;
-    }
-    struct table_handle properties =
-        table_put_properties(table, data_bytes, index.bytes + TABLE_TRAILER_BYTES);
-    struct table_few few = {.table = table, .start = table->used};
-    table_few_add(&few, "rocksdb.properties", value,
-                  (size_t)(put_handle(value, properties) - value));
-    table_put_footer(table, table_few_end(&few), index);
-    return table_write_out(table);
 }
 
 /* ---- reading ---- */
@@ -547,7 +416,8 @@ enum err table_read(struct table *table, const struct table_place *place, char *
         }
         done += (size_t)n;
     }
-    (void)put_fixed(sum, table_checksum(room, bytes), 4);
+    struct span block = span_of(room, bytes);
+    (void)table_put_fixed(sum, table_checksum(&block, 1), 4);
     if (memcmp(sum, room + bytes + 1, sizeof(sum)) != 0) {
         return ERR_CORRUPT;
     }

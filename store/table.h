@@ -3,8 +3,8 @@
 /*
  * table - one file of the body log in RocksDB's own table format, written by us and then taken in
  * by RocksDB as it is. On the way through RocksDB a body would be copied into a batch, a memtable,
- * a block and a file buffer; here it is copied once, and what has been pushed can be read back at
- * once.
+ * a block and a file buffer; here it goes from where it lies to the file, and what has been pushed
+ * can be read back at once.
  *
  * The format is that of block based tables with format version 5: blocks without compression, XXH3,
  * one restart per entry, an index of one block, and the properties that mark a file made outside

@@ -20,6 +20,21 @@ uint64_t hash64(struct hash_seed seed, struct span data)
     return XXH3_64bits_withSeed(data.ptr, data.len, seed.value);
 }
 
+uint64_t hash64_parts(struct hash_seed seed, const struct span *parts, size_t count)
+{
+    XXH3_state_t state;
+
+    if (count == 1) {
+        return hash64(seed, parts[0]);
+    }
+    XXH3_INITSTATE(&state);
+    (void)XXH3_64bits_reset_withSeed(&state, seed.value);
+    for (size_t i = 0; i < count; i++) {
+        (void)XXH3_64bits_update(&state, parts[i].ptr, parts[i].len);
+    }
+    return XXH3_64bits_digest(&state);
+}
+
 void random_bytes(void *out, size_t len)
 {
     unsigned char *at = out;

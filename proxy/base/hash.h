@@ -20,6 +20,8 @@ struct hash_seed {
 
 struct hash128 hash128(struct hash_seed seed, struct span data);
 uint64_t hash64(struct hash_seed seed, struct span data);
+/* hash64 of the parts, one behind the other. */
+uint64_t hash64_parts(struct hash_seed seed, const struct span *parts, size_t count);
 /* Fills bytes from the kernel's random source; aborts when it cannot. */
 void random_bytes(void *out, size_t len);
 #endif

@@ -24,10 +24,10 @@ class Workload:
     """One row: how to fill the cache, what to ask, and what must be true of it afterwards."""
 
     def __init__(self, name, title, load, *, fill=None, floor=None, aim=None, misses=False, seconds=4,
-                 memory="4G", config="ram", idle=0, settle=0.0):
+                 memory="4G", config="ram", idle=0, settle=0.0, warm=1):
         self.name, self.title, self.load, self.fill = name, title, load, fill
         self.floor, self.aim, self.misses, self.seconds = floor, aim, misses, seconds
-        self.memory, self.config, self.idle, self.settle = memory, config, idle, settle
+        self.memory, self.config, self.idle, self.settle, self.warm = memory, config, idle, settle, warm
         self.nginx_file_cache = not misses
         self.large = int(load[load.index("--size") + 1].split("-")[0]) >= 65536
         WORKLOADS[name] = self
@@ -45,7 +45,7 @@ Workload("hit10m", "hit 10 MB", ["--size", "10485760", "--objects", "3", "--conn
 Workload("miss1k", "miss 1 KB, stored", ["--size", "1024", "--connections", "64"], floor=2.5, aim=3.5,
          misses=True, settle=2.5, memory="1G")
 Workload("miss100k", "miss 100 KB, stored", ["--size", "102400", "--connections", "32"], floor=1.2,
-         misses=True, settle=2.5, seconds=3, memory="1G")
+         misses=True, settle=2.5, seconds=3, memory="1G", warm=4)  # the RAM tier is full: each miss evicts
 Workload("disk", "hit 100 KB of 2.5 GB, 128 MB of RAM tier",
          ["--size", "102400", "--objects", "25000", "--connections", "32"],
          fill=["--size", "102400", "--objects", "25000"], floor=0.6, aim=1.0, config="disk", memory="128M")
@@ -181,7 +181,7 @@ class Bench:
                 results[proxy.name] = {"rounds": []}
                 if workload.fill:
                     self.fill(proxy, workload)
-                self.measure(proxy, workload, 1)  # warm: folders made, memory touched, connections open
+                self.measure(proxy, workload, workload.warm)  # warm: folders made, memory touched, connections open
                 if workload.idle:
                     results[proxy.name].update(self.open_idle(proxy, workload, idle_loads))
             for _ in range(self.options.rounds):

@@ -92,6 +92,15 @@ static void hashes(void **state)
     struct hash128 again = hash128(one, SPAN("key"));
     assert_true(a.lo == again.lo && a.hi == again.hi);
     assert_true(hash64(one, SPAN("key")) != hash64(two, SPAN("key")));
+    /* in parts: the same, whatever the cut */
+    char long_text[1000];
+    memset(long_text, 'x', sizeof(long_text));
+    for (size_t cut = 0; cut <= sizeof(long_text); cut += 37) {
+        struct span parts[] = {span_of(long_text, cut), span_of("", 0),
+                               span_of(long_text + cut, sizeof(long_text) - cut)};
+        assert_true(hash64_parts(one, parts, 3) ==
+                    hash64(one, span_of(long_text, sizeof(long_text))));
+    }
     (void)hash64(one, (struct span){0});
 
     uint64_t random[2] = {0};

@@ -32,10 +32,11 @@ static int teardown(void **state)
 /* Sizes around those of a block and of the buffer, and many small ones in a row. */
 static size_t record_length(uint64_t i)
 {
-    static const size_t lengths[] = {0,    1,     150,   8100,   8192,   8193,   20000,
-                                     1000, 33000, 65536, 131071, 262144, 530000, 1200000};
+    static const size_t lengths[] = {0,     1,      150,    8100,   8192,  8193,   16335,
+                                     16336, 16383,  16384,  16385,  20000, 40,     33000,
+                                     65536, 131071, 262144, 530000, 12,    1200000};
 
-    return i % 300 < 14 ? lengths[i % 300] : (size_t)(i % 97);
+    return i % 300 < ARRAY_LEN(lengths) ? lengths[i % 300] : (size_t)(i % 97);
 }
 
 static void put(struct disk *disk, uint64_t position)
@@ -161,6 +162,28 @@ static void test_damaged_tail(void **state)
     table_unref(&table);
 }
 
+/* What was reserved for a file that became no longer is not kept. */
+static void test_no_reserve_left(void **state)
+{
+    char path[96];
+    char block[40000];
+    struct stat stat_of;
+
+    (void)state;
+    memset(block, 7, sizeof(block));
+    struct span part = span_of(block, sizeof(block));
+    snprintf(path, sizeof(path), "%s/short", folder);
+    struct table *table = table_create(path);
+    assert_non_null(table);
+    assert_int_equal(table_add(table, 5, &part, 1), ERR_OK);
+    assert_true(table_pending_bytes(table) > 500000); /* the reserve counts */
+    assert_int_equal(table_finish(table), ERR_OK);
+    assert_int_equal(stat(path, &stat_of), 0);
+    assert_int_equal(stat_of.st_size, table_bytes(table));
+    assert_true(stat_of.st_blocks * 512 < 100000);
+    table_unref(&table);
+}
+
 static struct store *open_store(unsigned flush_ms)
 {
     struct store_options options = {.path = folder,
@@ -282,6 +305,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_tail, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_reserve_left, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_purged_in_tail, setup, teardown),
     };
