@@ -210,6 +210,7 @@ void exchange_env_init(struct exchange_env *env)
     list_init(&env->fills);
     random_bytes(&env->request_id_base, sizeof(env->request_id_base));
     env->request_id_base &= ~(uint64_t)0xffffffff;
+    random_bytes(&env->generation, sizeof(env->generation));
 }
 
 void exchange_env_fini(struct exchange_env *env)

@@ -80,6 +80,7 @@ static enum fetch_flow on_not_modified(struct fill *fill, const struct http_resp
     struct http_stored stored;
     const int64_t times_ms[2] = {fill->request_time_ms, loop_wall_ms(fill->env->loop)};
     http_stored_refresh(&stored, &renewed, response, times_ms, &fill->site->freshness);
+    stored.generation = exchange_facts(fill->stale)->generation;
     struct store_head out = {
         .head = buf_span(&head),
         .selector = store_object_selector(fill->stale),
@@ -137,6 +138,8 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
     struct http_stored stored;
     http_stored_init(&stored, response, fill->request_time_ms, loop_wall_ms(fill->env->loop),
                      &fill->site->freshness);
+    stored.generation = ++fill->env->generation;
+    stored.generation += stored.generation == 0;
     struct http_head_options options = {
         .via = fill->site->via,
         .has_content_length = response->has_content_length,

@@ -48,9 +48,12 @@ struct http_stored {
     uint32_t stale_while_revalidate_s;
     uint32_t stale_if_error_s;
     uint16_t status;
-    uint16_t flags;    /* enum http_stored_flag */
-    uint8_t source;    /* enum http_lifetime_source */
-    uint8_t spare[11]; /* zero */
+    uint16_t flags;   /* enum http_stored_flag */
+    uint8_t source;   /* enum http_lifetime_source */
+    uint8_t spare[3]; /* zero */
+    /* Of this representation's bytes: random, the same after each 304. What is derived from them
+     * (parts, encodings) is stored under it. 0: stored before there were such. */
+    uint64_t generation;
 };
 _Static_assert(sizeof(struct http_stored) == 56, "http_stored goes to disk as it is");
 
@@ -105,7 +108,8 @@ enum http_store_verdict http_may_store(const struct http_store_request *request,
 /* "ok", "no_store", "private" ...: the stable names of logs and metrics. Static. */
 const char *http_store_verdict_name(enum http_store_verdict verdict);
 
-/* Computes the facts once, when the head has arrived. Times are wall clock, Unix milliseconds. */
+/* Computes the facts once, when the head has arrived; generation is the caller's to set. Times are
+ * wall clock, Unix milliseconds. */
 void http_stored_init(struct http_stored *stored, const struct http_response *response,
                       int64_t request_time_ms, int64_t response_time_ms,
                       const struct http_freshness_options *options);
