@@ -159,10 +159,19 @@ struct conf_cache {
     bool client_revalidate;          /* obey no-cache and max-age of requests */
 };
 
+struct conf_compress {
+    bool gzip, brotli;       /* neither: off */
+    struct conf_names types; /* patterns like text/<star> */
+    uint64_t min_bytes, max_bytes;
+    uint32_t gzip_level;   /* 1..9 */
+    uint32_t brotli_level; /* 0..11 */
+};
+
 struct conf_site {
     struct conf_names names; /* exact host names without port, or "*" */
     struct conf_origins origins;
     struct conf_cache cache;
+    struct conf_compress compress;
     bool cache_status;
     const char *via;
     bool forwarded;

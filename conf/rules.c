@@ -224,6 +224,7 @@ void conf_check_rules(struct conf_checker *checker)
     static const struct rules_order target = {SCHEMA_LIMITS, "target", "head"};
     static const struct rules_order orders[] = {{SCHEMA_CACHE, "min_ttl", "max_ttl"},
                                                 {SCHEMA_CACHE, "default_ttl", "max_ttl"}};
+    static const struct rules_order compress = {SCHEMA_SITE, "compress_min", "compress_max"};
     const struct conf *conf = checker->conf;
 
     rules_listens(checker);
@@ -234,5 +235,6 @@ void conf_check_rules(struct conf_checker *checker)
         for (size_t j = 0; j < ARRAY_LEN(orders); j++) {
             rules_order(checker, &orders[j], &conf->sites[i].cache, (uint32_t)i + 1);
         }
+        rules_order(checker, &compress, &conf->sites[i], (uint32_t)i + 1);
     }
 }

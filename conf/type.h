@@ -67,6 +67,8 @@ extern const struct conf_type conf_type_server;
 extern const struct conf_type conf_type_host;
 extern const struct conf_type conf_type_access_log;
 extern const struct conf_type conf_type_error_log;
+extern const struct conf_type conf_type_codings;
+extern const struct conf_type conf_type_media_types;
 /* The names behind `site`; "*" is one. */
 bool conf_item_site_names(const struct conf_item *item, struct conf_names *out);
 #endif

@@ -5,6 +5,7 @@
  */
 #include "base/buf.h"
 #include "exchange/fill_private.h"
+#include "http/coding.h"
 #include "http/condition.h"
 #include "http/head.h"
 #include "http/key.h"
@@ -61,6 +62,15 @@ static void put_facts(struct store_head *out, const struct http_stored *stored)
     out->useless_after_s = useless_after_s(stored);
 }
 
+/* Also where the site does not compress now: what is stored outlives its settings. */
+static void note_compressible(const struct fill *fill, struct http_stored *stored,
+                              const struct http_response *response)
+{
+    if (fill->shared && http_may_encode(response, &fill->site->compress.types)) {
+        stored->flags |= HTTP_STORED_COMPRESSIBLE;
+    }
+}
+
 /* RFC 9111 4.3.4. */
 static enum fetch_flow on_not_modified(struct fill *fill, const struct http_response *response)
 {
@@ -81,6 +91,7 @@ static enum fetch_flow on_not_modified(struct fill *fill, const struct http_resp
     const int64_t times_ms[2] = {fill->request_time_ms, loop_wall_ms(fill->env->loop)};
     http_stored_refresh(&stored, &renewed, response, times_ms, &fill->site->freshness);
     stored.generation = exchange_facts(fill->stale)->generation;
+    note_compressible(fill, &stored, &renewed);
     struct store_head out = {
         .head = buf_span(&head),
         .selector = store_object_selector(fill->stale),
@@ -140,6 +151,7 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
                      &fill->site->freshness);
     stored.generation = ++fill->env->generation;
     stored.generation += stored.generation == 0;
+    note_compressible(fill, &stored, response);
     struct http_head_options options = {
         .via = fill->site->via,
         .has_content_length = response->has_content_length,

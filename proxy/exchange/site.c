@@ -46,6 +46,19 @@ static enum http_set_cookie set_cookie_of(enum conf_set_cookie policy)
     return HTTP_SET_COOKIE_PASS;
 }
 
+static void compress_compile(struct site_compress *compress, const struct conf_compress *conf)
+{
+    *compress = (struct site_compress){
+        .codings = (conf->gzip ? http_coding_bit(HTTP_CODING_GZIP) : 0) |
+                   (conf->brotli ? http_coding_bit(HTTP_CODING_BR) : 0),
+        .level = {[HTTP_CODING_GZIP] = (int)conf->gzip_level,
+                  [HTTP_CODING_BR] = (int)conf->brotli_level},
+        .min_bytes = conf->min_bytes,
+        .max_bytes = conf->max_bytes,
+        .types = {.list = conf->types.list, .count = conf->types.count},
+    };
+}
+
 static void site_compile(struct site *site, const struct conf_site *conf, uint64_t max_object_bytes)
 {
     const struct conf_cache *cache = &conf->cache;
@@ -69,6 +82,7 @@ static void site_compile(struct site *site, const struct conf_site *conf, uint64
         .max_object_bytes = max_object_bytes,
         .set_cookie = set_cookie_of(cache->set_cookie),
     };
+    compress_compile(&site->compress, &conf->compress);
     site->via = span_str(conf->via);
     site->origin_host = span_str(conf->origins.host);
     site->hit_for_miss_ms = (unsigned)cache->hit_for_miss_ms;

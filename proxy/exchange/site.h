@@ -13,7 +13,16 @@
 #include "base/span.h"
 #include "conf/conf.h"
 #include "fetch/fetch.h"
+#include "http/coding.h"
 #include "http/freshness.h"
+
+/* What may be sent compressed. */
+struct site_compress {
+    unsigned codings; /* http_coding_bit of each; 0: off */
+    int level[HTTP_CODING_COUNT];
+    uint64_t min_bytes, max_bytes;
+    struct http_media_types types; /* also when off: what is stored now may be encoded later */
+};
 
 struct site {
     const struct conf_site *conf;
@@ -21,6 +30,7 @@ struct site {
     unsigned slot;    /* of its counters, 0..COUNTERS_SITES-1 */
     struct fetch_origin origin;
     struct http_freshness_options freshness;
+    struct site_compress compress;
     struct span via;         /* our pseudonym */
     struct span origin_host; /* Host to send; empty: as the client sent it */
     unsigned hit_for_miss_ms;
