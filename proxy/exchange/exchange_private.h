@@ -78,6 +78,7 @@ struct exchange {
     int64_t ttl_s;
     int64_t soft_at_ms; /* of `stale`, or of the stale object being sent: its soft purge; 0: none */
     enum byte_source source;
+    struct span own_lines;             /* fields of a shared response for its own client alone */
     const char *error_text;            /* of an error page */
     enum http_proxy_error proxy_error; /* HTTP_PROXY_ERROR_COUNT: none */
     struct http_directives directives; /* of the request */
@@ -134,6 +135,10 @@ void exchange_note_first_byte(struct exchange *x);
 /* exchange_admit.c: PURGE on the proxy port. */
 enum exchange_next exchange_purge(struct exchange *x);
 
+/* exchange_fields.c: the object's head where it is not the same for all; NULL ptr: no memory, or
+ * the stored bytes are damaged. */
+struct span exchange_special_head(struct exchange *x);
+
 /* exchange_account.c: the access record and the counters of one finished request. */
 void exchange_account(struct exchange *x);
 /* The same for a request the connection refused by itself. */
@@ -151,6 +156,16 @@ const struct http_stored *exchange_facts_soft(const struct http_stored *facts, i
 static inline const struct http_stored *exchange_facts(const struct store_object *object)
 {
     return (const struct http_stored *)(const void *)store_object_facts(object);
+}
+
+/* The object's head, to send. */
+static inline struct span exchange_object_head(struct exchange *x)
+{
+    if (UNLIKELY((exchange_facts(x->object)->flags & HTTP_STORED_NO_CACHE_FIELDS) != 0 ||
+                 x->own_lines.len > 0)) {
+        return exchange_special_head(x);
+    }
+    return store_object_head(x->object);
 }
 
 #endif

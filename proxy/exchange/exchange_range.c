@@ -137,7 +137,7 @@ bool exchange_range_head(struct exchange *x, const struct http_range_set *set, u
     unsigned status;
     bool multipart = set != NULL && set->count > 1;
     http_fields_init(&fields, items, ARRAY_LEN(items));
-    if (!http_head_read(store_object_head(x->object), &status, &fields)) {
+    if (!http_head_read(exchange_object_head(x), &status, &fields)) {
         return false;
     }
     buf_puts(head, set != NULL ? "HTTP/1.1 206 Partial Content\r\n"

@@ -117,7 +117,7 @@ static enum exchange_next reply_not_modified(struct exchange *x, struct extra *e
     struct http_fields fields;
     unsigned status;
     http_fields_init(&fields, items, ARRAY_LEN(items));
-    if (!http_head_read(store_object_head(x->object), &status, &fields)) {
+    if (!http_head_read(exchange_object_head(x), &status, &fields)) {
         return exchange_fail(x, 500, "a stored head is damaged");
     }
     buf_init(&head, 65536);
@@ -175,7 +175,11 @@ static enum exchange_next reply_plain(struct exchange *x, const struct http_stor
         extra_number(extra, x->end);
         extra_put(extra, SPAN("\r\n"));
     }
-    return start(x, store_object_head(x->object), extra, base);
+    struct span head = exchange_object_head(x);
+    if (UNLIKELY(head.ptr == NULL)) {
+        return exchange_fail(x, 500, "a stored head is damaged");
+    }
+    return start(x, head, extra, base);
 }
 
 static enum exchange_next reply_selective(struct exchange *x, const struct http_stored *facts,
