@@ -31,8 +31,9 @@ struct site {
     struct fetch_origin origin;
     struct http_freshness_options freshness;
     struct site_compress compress;
-    struct span via;         /* our pseudonym */
-    struct span origin_host; /* Host to send; empty: as the client sent it */
+    struct span targeted[HTTP_TARGETED_MAX]; /* the names freshness.targeted points to */
+    struct span via;                         /* our pseudonym */
+    struct span origin_host;                 /* Host to send; empty: as the client sent it */
     unsigned hit_for_miss_ms;
     bool cache_off;
     bool cache_status;
