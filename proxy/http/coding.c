@@ -178,8 +178,8 @@ size_t http_coding_normal(char out[HTTP_CODING_NORMAL_BYTES], const struct http_
             continue;
         }
         if (len > 0) {
-            memcpy(out + len, ", ", 2);
-            len += 2;
+            out[len++] = ',';
+            out[len++] = ' ';
         }
         memcpy(out + len, order[i].name.ptr, order[i].name.len);
         len += order[i].name.len;
