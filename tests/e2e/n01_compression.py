@@ -279,7 +279,7 @@ def test_purge(t):
 @slow(120)
 def test_purge_while_compressing(t):
     """A job under way ends in a variant that nobody can reach."""
-    bodies = [text(1500000, seed) for seed in range(4)]
+    bodies = [text(500000, seed) for seed in range(4)]
     origin = t.origin({"/p": sequence(*[reply(body, cache="max-age=600", headers=[TEXT]) for body in bodies])})
     larder = t.larder(origin, site="compress brotli; compress_level brotli=10;")
     for number in range(3):
@@ -304,7 +304,7 @@ def test_restart(t):
 
 @slow(90)
 def test_stop_while_compressing(t):
-    larder = t.larder(t.origin({f"/{n}": reply(text(3000000, n), cache="max-age=600", headers=[TEXT]) for n in range(6)}),
+    larder = t.larder(t.origin({f"/{n}": reply(text(1000000, n), cache="max-age=600", headers=[TEXT]) for n in range(6)}),
                       site="compress brotli; compress_level brotli=11;")
     for n in range(6):
         larder.fetch(f"/{n}", headers=[BR])
