@@ -1,0 +1,31 @@
+/* vary_limit - see vary_limit.h. */
+#include "http/vary_limit.h"
+
+static bool vary_is_ignored(struct span name, const struct span *ignore, unsigned ignore_count)
+{
+    for (unsigned i = 0; i < ignore_count; i++) {
+        if (span_eq_nocase(name, ignore[i])) {
+            return !span_eq(name, SPAN("*"));
+        }
+    }
+    return false;
+}
+
+bool http_vary_without(struct http_fields *out, const struct http_fields *response,
+                       const struct span *ignore, unsigned ignore_count)
+{
+    unsigned at = 0;
+    const struct http_field *field;
+
+    while ((field = http_fields_next(response, HTTP_FIELD_VARY, &at)) != NULL) {
+        struct span value = field->value;
+        struct span member;
+        while (http_list_next(&value, &member)) {
+            if (!vary_is_ignored(member, ignore, ignore_count) &&
+                !http_fields_add(out, field->name, member)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
