@@ -118,7 +118,7 @@ static bool commit_leaves_first(const struct entry *one, const struct entry *oth
 /* [shard] Makes room for one more variant of this key. Each lookup walks them all, and it is
  * outsiders who choose how many there could be. */
 static void commit_bound_variants(struct store *store, struct shard *shard, struct hash128 hash,
-                                  struct trash *trash)
+                                  unsigned max, struct trash *trash)
 {
     for (unsigned turn = 0; turn < COMMIT_VARIANTS_AT_ONCE; turn++) {
         struct entry *first = NULL;
@@ -130,7 +130,7 @@ static void commit_bound_variants(struct store *store, struct shard *shard, stru
                 first = first == NULL || commit_leaves_first(entry, first) ? entry : first;
             }
         }
-        if (count < STORE_VARIANTS_MAX) {
+        if (count < max) {
             return;
         }
         index_remove(store, shard, first, STORE_WAS_ABSENT, trash);
@@ -205,16 +205,17 @@ static void commit_drop_jobs(struct writer_job *jobs)
 }
 
 /* [shard] The fill's entry becomes the object's. False: a newer one is there. */
-static bool commit_enter(struct store *store, struct shard *shard, struct entry *entry,
+static bool commit_enter(const struct store_lead *lead, struct shard *shard, struct entry *entry,
                          struct store_object *resident, bool is_queued, struct trash *trash)
 {
+    struct store *store = lead->store;
     struct store_object *filled = entry->object;
 
     if (!commit_replace(store, shard, entry->hash, entry->id, object_selector(resident), trash)) {
         index_remove(store, shard, entry, STORE_WAS_ABSENT, trash);
         return false;
     }
-    commit_bound_variants(store, shard, entry->hash, trash);
+    commit_bound_variants(store, shard, entry->hash, lead->max_variants, trash);
     index_fill_to_ready(shard, entry);
     entry->object = NULL;
     commit_describe(store, shard, entry, resident);
@@ -253,7 +254,7 @@ void store_lead_commit(struct store_lead **lead_in)
         struct entry *entry = index_find(shard, object->hash, object->id);
         bool is_entered = false; /* not when it was purged meanwhile */
         if (entry != NULL && is_kept) {
-            is_entered = commit_enter(store, shard, entry, resident, jobs != NULL, &trash);
+            is_entered = commit_enter(lead, shard, entry, resident, jobs != NULL, &trash);
         } else if (entry != NULL) {
             index_remove(store, shard, entry, STORE_WAS_ABSENT, &trash);
         }
