@@ -46,9 +46,11 @@ struct conf_networks {
 };
 
 struct conf_names {
-    const char *const *list; /* lower case; patterns (ignore_query) as written */
+    const char *const *list; /* host names: lower case; the others as written */
     size_t count;
 };
+
+#define CONF_FIELDS_MAX 8 /* field names in one directive */
 
 enum conf_metrics {
     CONF_METRICS_OFF,
@@ -155,6 +157,7 @@ struct conf_cache {
     uint64_t stale_if_error_ms;
     uint64_t hit_for_miss_ms;
     enum conf_set_cookie set_cookie;
+    struct conf_names targeted;      /* field names, at most CONF_FIELDS_MAX; none: off */
     struct conf_networks purge_from; /* who may send PURGE */
     bool client_revalidate;          /* obey no-cache and max-age of requests */
     uint64_t max_object_bytes;       /* 0: as the store's */

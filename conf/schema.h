@@ -43,8 +43,8 @@ enum schema_type {
     SCHEMA_OPTIONS,      /* only name=value words */
     SCHEMA_NAMES,        /* struct conf_names */
     SCHEMA_PATTERNS,     /* struct conf_names; names with * for any bytes, or off */
-    SCHEMA_FIELDS,       /* struct conf_names; header field names, or off */
     SCHEMA_HEADER,       /* struct conf_header */
+    SCHEMA_FIELDS,       /* struct conf_names; field names, or off */
     SCHEMA_NETWORKS,     /* struct conf_networks */
     SCHEMA_PURGE,        /* struct conf_networks; "from" NETWORK... or off */
     SCHEMA_LISTEN,       /* struct conf_listen */

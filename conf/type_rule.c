@@ -387,7 +387,7 @@ static bool header_print(const struct schema_row *row, const void *owner, const 
 
 /* ---- lists of names ---- */
 
-static bool list_set(const struct conf_item *item, bool is_fields)
+static bool patterns_set(const struct conf_item *item)
 {
     struct conf_names *target = item->target;
     bool good = true;
@@ -402,34 +402,17 @@ static bool list_set(const struct conf_item *item, bool is_fields)
     const char **list = arena_alloc(item->check->arena, item->count * sizeof(*list));
     for (size_t i = 0; list != NULL && i < item->count; i++) {
         const struct conf_word *word = &item->words[i];
-        if (is_fields) {
-            list[i] = conf_check_copy_lower(item->check, word->text);
-            good = (conf_is_token(word->text) ||
-                    rule_report(item, word, "is not the name of a header field", NULL)) &&
-                   good;
-        } else {
-            list[i] = conf_check_copy(item->check, word->text);
-            good = ((text_is_visible(word->text) && !text_has(word->text, "&=#?")) ||
-                    rule_report(item, word, "is not the name of a query parameter", NULL)) &&
-                   good;
+        list[i] = conf_check_copy(item->check, word->text);
+        if (!text_is_visible(word->text) || text_has(word->text, "&=#?")) {
+            good = rule_report(item, word, "is not the name of a query parameter", NULL);
         }
     }
     *target = (struct conf_names){.list = list, .count = list == NULL ? 0 : item->count};
     return good;
 }
 
-static bool patterns_set(const struct conf_item *item)
-{
-    return list_set(item, false);
-}
-
-static bool fields_set(const struct conf_item *item)
-{
-    return list_set(item, true);
-}
-
-static bool list_print(const struct schema_row *row, const void *owner, const void *value,
-                       struct buf *out)
+static bool patterns_print(const struct schema_row *row, const void *owner, const void *value,
+                           struct buf *out)
 {
     const struct conf_names *names = value;
 
@@ -445,6 +428,5 @@ static bool list_print(const struct schema_row *row, const void *owner, const vo
     return true;
 }
 
-const struct conf_type conf_type_patterns = {patterns_set, list_print};
-const struct conf_type conf_type_fields = {fields_set, list_print};
+const struct conf_type conf_type_patterns = {patterns_set, patterns_print};
 const struct conf_type conf_type_header = {header_set, header_print};

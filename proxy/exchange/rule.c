@@ -32,6 +32,8 @@ struct rule {
 
 /* ---- compilation ---- */
 
+_Static_assert(CONF_FIELDS_MAX <= HTTP_TARGETED_MAX, "a site has room for all it may list");
+
 static uint32_t seconds_of(uint64_t ms)
 {
     uint64_t s = (ms + 999) / 1000;
@@ -87,6 +89,9 @@ static void policy_compile_cache(struct policy *policy, struct arena *arena,
         .max_object_bytes = max_object_bytes,
         .set_cookie = set_cookie_of(cache->set_cookie),
     };
+    struct rule_names targeted = names_compile(arena, &cache->targeted);
+    policy->freshness.targeted =
+        (struct http_targeted){.names = targeted.list, .count = targeted.count};
     policy->query = (struct http_query_options){
         .ignore = ignore.list,
         .ignore_count = ignore.count,

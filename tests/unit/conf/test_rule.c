@@ -97,12 +97,12 @@ static const struct bad_case lists[] = {
      "1:29 \"ignore_query\" needs more words; write: ignore_query NAME... | off;\n"},
     {CACHE("ignore_query a&b c=d;"), "1:42 \"a&b\" is not the name of a query parameter\n"
                                      "1:46 \"c=d\" is not the name of a query parameter\n"},
-    {CACHE("vary_ignore \"a b\";"), "1:41 \"a b\" is not the name of a header field\n"},
+    {CACHE("vary_ignore \"a b\";"), "1:41 \"a b\" is not a field name (at most 64 bytes)\n"},
     {CACHE("vary_max 0;"), "1:38 \"0\" is out of range for \"vary_max\": 1..256\n"},
     {CACHE("max_object 0;"), "1:40 \"0\" is out of range for \"max_object\": 1..16T\n"},
     {CACHE("ttl 5s;"),
      "1:29 \"ttl\" does not belong in cache; it belongs in rule {off default_ttl min_ttl max_ttl "
-     "stale_while_revalidate stale_if_error hit_for_miss set_cookie purge client_revalidate "
+     "stale_while_revalidate stale_if_error hit_for_miss set_cookie targeted purge client_revalidate "
      "max_object ignore_cookies ignore_query sort_query vary_ignore vary_max}\n"},
 };
 
@@ -188,7 +188,7 @@ static void test_values(void **state)
     assert_int_equal(site->rule_count, 2);
     assert_int_equal(site->cache.ignore_query.count, 2);
     assert_string_equal(site->cache.ignore_query.list[0], "utm_*");
-    assert_string_equal(site->cache.vary_ignore.list[1], "user-agent");
+    assert_string_equal(site->cache.vary_ignore.list[1], "USER-agent");
     assert_int_equal(site->cache.vary_max, 3);
     assert_int_equal(site->header_count, 1);
     assert_int_equal(rule->set, CONF_RULE_TTL | CONF_RULE_PASS);
