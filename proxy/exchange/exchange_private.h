@@ -8,6 +8,9 @@
 #include "http/freshness.h"
 #include "http/range.h"
 
+struct buf;
+struct exchange_plan;
+
 #define EXCHANGE_MAGIC 0x45584348u
 #define EXCHANGE_KEY_INLINE 384
 #define EXCHANGE_ARENA_LIMIT (256u * 1024u)
@@ -23,6 +26,7 @@ enum exchange_step {
     EXCHANGE_STEP_PASS,
     EXCHANGE_STEP_HEAD,
     EXCHANGE_STEP_REPLY,
+    EXCHANGE_STEP_PART,
     EXCHANGE_STEP_SEND,
     EXCHANGE_STEP_ERROR,
     EXCHANGE_STEP_DONE,
@@ -64,7 +68,9 @@ struct exchange {
     struct store_object *loaded; /* fresh from disk, for the next lookup; a reference */
     struct store_reader *reader;
     struct store_load *load;
-    struct fill *fill;      /* our own fetch, or NULL */
+    struct fill *fill; /* our own fetch, or NULL */
+    struct exchange_plan
+        *plan;              /* of a body in several stretches, in the arena; NULL: it is in one */
     uint64_t offset, end;   /* body bytes [offset, end) are still to be sent */
     uint64_t first_byte_us; /* of the response, after the request; 0: not yet */
     uint32_t connect_us, origin_first_byte_us;
@@ -89,6 +95,12 @@ static inline enum exchange_next exchange_go(struct exchange *x, enum exchange_s
     x->step = (uint8_t)step;
     return EXCHANGE_GO;
 }
+/* The client left, or must see that the body is not whole. */
+static inline enum exchange_next exchange_cut(struct exchange *x)
+{
+    x->aborted = true;
+    return exchange_go(x, EXCHANGE_STEP_DONE);
+}
 /* Lets go of reader, object, stale, load. */
 void exchange_release(struct exchange *x);
 
@@ -99,6 +111,7 @@ enum exchange_next exchange_disk(struct exchange *x);
 enum exchange_next exchange_pass(struct exchange *x);
 enum exchange_next exchange_head(struct exchange *x);
 enum exchange_next exchange_reply(struct exchange *x);
+enum exchange_next exchange_part(struct exchange *x);
 enum exchange_next exchange_send(struct exchange *x);
 enum exchange_next exchange_error(struct exchange *x);
 enum exchange_next exchange_done(struct exchange *x);
@@ -110,6 +123,15 @@ enum exchange_next exchange_serve(struct exchange *x, struct store_object *objec
 enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char *text);
 /* The same for a fill's failure code (enum fetch_fault + 1, FILL_CODE_*). */
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code);
+/* exchange_range.c: a body of several ranges, for exchange_range_head. False: they are too much. */
+bool exchange_plan_multipart(struct exchange *x, const struct http_range_set *set, uint64_t length);
+/* exchange_range.c: writes the head of a 206, or with set NULL of a 416, and says in x what is to
+ * be sent. length: of the representation. False: the stored head is damaged, or no memory. */
+bool exchange_range_head(struct exchange *x, const struct http_range_set *set, uint64_t length,
+                         struct buf *head);
+/* exchange_send.c: has the reader at x->offset. False: there are too many. */
+bool exchange_seek(struct exchange *x);
+void exchange_note_first_byte(struct exchange *x);
 /* exchange_admit.c: PURGE on the proxy port. */
 enum exchange_next exchange_purge(struct exchange *x);
 
