@@ -144,7 +144,7 @@ static void commit_describe(struct store *store, struct shard *shard, struct ent
 {
     uint64_t length = store_object_length(object);
 
-    index_set_selector(store, shard, entry, object_selector(object));
+    index_set_selector(store, shard, entry, object_selector(object), object->date_s);
     index_set_size(shard, entry, length + object->head_len);
     entry->useless_after_s = object->useless_after_s <= 0 ? 0
                              : object->useless_after_s > UINT32_MAX
@@ -204,6 +204,19 @@ static void commit_drop_jobs(struct writer_job *jobs)
     }
 }
 
+/* [shard] The object that was to be validated leaves when something else came for it, also under
+ * another selector: it would match the same requests for as long as it stays. */
+static void commit_supersede(struct store *store, struct shard *shard,
+                             const struct store_object *stale, struct trash *trash)
+{
+    struct entry *entry = stale == NULL ? NULL : index_find(shard, stale->hash, stale->id);
+
+    if (entry != NULL && entry->kind == ENTRY_READY) {
+        index_remove(store, shard, entry, STORE_WAS_ABSENT, trash);
+        counter_add(&store->counters.replaced, 1);
+    }
+}
+
 /* [shard] The fill's entry becomes the object's. False: a newer one is there. */
 static bool commit_enter(const struct store_lead *lead, struct shard *shard, struct entry *entry,
                          struct store_object *resident, bool is_queued, struct trash *trash)
@@ -215,6 +228,7 @@ static bool commit_enter(const struct store_lead *lead, struct shard *shard, str
         index_remove(store, shard, entry, STORE_WAS_ABSENT, trash);
         return false;
     }
+    commit_supersede(store, shard, lead->stale, trash);
     commit_bound_variants(store, shard, entry->hash, lead->max_variants, trash);
     index_fill_to_ready(shard, entry);
     entry->object = NULL;

@@ -73,6 +73,9 @@ static void put_facts(struct store_head *out, const struct http_stored *stored)
 {
     memcpy(out->facts, stored, sizeof(*stored));
     out->useless_after_s = useless_after_s(stored);
+    /* A clock that is fast must not make it the latest for long. */
+    int64_t receipt_s = stored->response_time_ms / 1000;
+    out->date_s = stored->date_s < receipt_s ? stored->date_s : receipt_s;
 }
 
 /* RFC 9111 4.3.4. */
@@ -112,28 +115,24 @@ static enum fetch_flow on_not_modified(struct fill *fill, const struct http_resp
 static bool build_selector(const struct fill *fill, const struct http_response *response,
                            struct buf *selector)
 {
-    static const struct span cookie = {"cookie", 6};
     const struct policy *policy = &fill->policy;
-    struct http_field first[HTTP_VARY_NAMES];
-    struct http_field second[HTTP_VARY_NAMES];
-    struct http_fields lists[2];
-    const struct http_fields *vary = &response->fields;
-    http_fields_init(&lists[0], first, ARRAY_LEN(first));
-    http_fields_init(&lists[1], second, ARRAY_LEN(second));
-    if (UNLIKELY(policy->vary_ignore.count > 0)) {
-        if (!http_vary_without(&lists[0], vary, policy->vary_ignore.list,
-                               policy->vary_ignore.count)) {
-            return false;
-        }
-        vary = &lists[0];
+    struct span ignore[CONF_FIELDS_MAX + 1];
+    struct http_field items[EXCHANGE_FIELDS_MAX + HTTP_VARY_NAMES];
+    struct http_fields fields;
+    unsigned count = 0;
+    if (LIKELY(policy->vary_ignore.count == 0 && !policy->ignore_cookies)) {
+        return http_selector_build(selector, &response->fields, &fill->request->fields) !=
+               HTTP_VARY_STAR;
     }
-    if (UNLIKELY(policy->ignore_cookies)) {
-        if (!http_vary_without(&lists[1], vary, &cookie, 1)) {
-            return false;
-        }
-        vary = &lists[1];
+    for (; count < policy->vary_ignore.count; count++) {
+        ignore[count] = policy->vary_ignore.list[count];
     }
-    return http_selector_build(selector, vary, &fill->request->fields) != HTTP_VARY_STAR;
+    if (policy->ignore_cookies) {
+        ignore[count++] = SPAN("Cookie");
+    }
+    http_fields_init(&fields, items, ARRAY_LEN(items));
+    return http_vary_without(&fields, &response->fields, ignore, count) &&
+           http_selector_build(selector, &fields, &fill->request->fields) != HTTP_VARY_STAR;
 }
 
 /* Settles whether this response may be shared; a lead that may not goes on as a private one. */

@@ -11,20 +11,30 @@ static bool vary_is_ignored(struct span name, const struct span *ignore, unsigne
     return false;
 }
 
+static bool vary_split(struct http_fields *out, const struct http_field *field,
+                       const struct span *ignore, unsigned ignore_count)
+{
+    struct span value = field->value;
+    struct span member;
+
+    while (http_list_next(&value, &member)) {
+        if (!vary_is_ignored(member, ignore, ignore_count) &&
+            !http_fields_add(out, field->name, member)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool http_vary_without(struct http_fields *out, const struct http_fields *response,
                        const struct span *ignore, unsigned ignore_count)
 {
-    unsigned at = 0;
-    const struct http_field *field;
-
-    while ((field = http_fields_next(response, HTTP_FIELD_VARY, &at)) != NULL) {
-        struct span value = field->value;
-        struct span member;
-        while (http_list_next(&value, &member)) {
-            if (!vary_is_ignored(member, ignore, ignore_count) &&
-                !http_fields_add(out, field->name, member)) {
-                return false;
-            }
+    for (unsigned i = 0; i < response->count; i++) {
+        const struct http_field *field = &response->items[i];
+        bool fits = field->id == HTTP_FIELD_VARY ? vary_split(out, field, ignore, ignore_count)
+                                                 : http_fields_add(out, field->name, field->value);
+        if (!fits) {
+            return false;
         }
     }
     return true;

@@ -9,8 +9,8 @@
 #include "base/span.h"
 #include "http/fields.h"
 
-/* Fills out (its array and capacity are the caller's) with one Vary line for each name of the
- * response's Vary that is not ignored. ignore: names in any case. False: more names than room. */
+/* Fills out (its array and capacity are the caller's) with the response's fields, where Vary has
+ * one line for each name that is not ignored. ignore: names in any case. False: no room. */
 bool http_vary_without(struct http_fields *out, const struct http_fields *response,
                        const struct span *ignore, unsigned ignore_count);
 #endif

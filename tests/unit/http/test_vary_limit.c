@@ -14,6 +14,7 @@ static const struct {
     {"Vary: origin, *\r\n", "* "},
     {"Vary: originx\r\n", "originx "},
     {"X-Vary: a\r\n", ""},
+    {"Content-Language: de\r\nVary: origin, a\r\n", "a "},
 };
 
 static void test_cases(void **state)
@@ -30,10 +31,13 @@ static void test_cases(void **state)
         http_fields_init(&out, items, 4);
         assert_true(http_vary_without(&out, fields, ignore, 3));
         for (unsigned j = 0; j < out.count; j++) {
-            assert_int_equal(items[j].id, HTTP_FIELD_VARY);
-            strncat(got, items[j].value.ptr, items[j].value.len);
-            strncat(got, " ", 2);
+            if (items[j].id == HTTP_FIELD_VARY) {
+                strncat(got, items[j].value.ptr, items[j].value.len);
+                strncat(got, " ", 2);
+            }
         }
+        assert_int_equal(out.present & ~http_field_bit(HTTP_FIELD_VARY),
+                         fields->present & ~http_field_bit(HTTP_FIELD_VARY));
         assert_string_equal(got, cases[i].wanted);
     }
 }
