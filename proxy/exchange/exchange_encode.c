@@ -20,14 +20,23 @@ static bool is_encodable(const struct exchange *x, const struct http_stored *fac
 {
     const struct site_compress *compress = &x->site->compress;
 
-    return compress->codings != 0 && (facts->flags & HTTP_STORED_COMPRESSIBLE) != 0 &&
+    return x->policy->codings != 0 && (facts->flags & HTTP_STORED_COMPRESSIBLE) != 0 &&
            facts->status == 200 && facts->generation != 0 &&
            (length == STORE_LENGTH_UNKNOWN ||
             (length >= compress->min_bytes && length <= compress->max_bytes));
 }
 
-bool exchange_varies_by_coding(const struct exchange *x, const struct http_stored *facts)
+/* A rule that asks of the response may have a say in it. */
+static void settle_policy(struct exchange *x)
 {
+    if (UNLIKELY(x->site->rules.late_compresses)) {
+        exchange_policy_late(x);
+    }
+}
+
+bool exchange_varies_by_coding(struct exchange *x, const struct http_stored *facts)
+{
+    settle_policy(x);
     if (x->coding != HTTP_CODING_IDENTITY || !(x->stored || x->source == BYTES_CACHE) ||
         !is_encodable(x, facts, store_object_length(x->object))) {
         return false; /* an encoded variant says so in its head */
@@ -48,7 +57,7 @@ bool exchange_range_is_vague(const struct exchange *x, const struct http_stored 
 /* Does the client take this coding at all? */
 static bool accepts(const struct exchange *x, enum http_coding coding)
 {
-    unsigned offered = x->site->compress.codings & http_coding_bit(coding);
+    unsigned offered = x->policy->codings & http_coding_bit(coding);
 
     return http_coding_choose(&x->stream->request->fields, offered) == coding;
 }
@@ -94,11 +103,12 @@ bool exchange_prefers_coding(struct exchange *x)
     const struct http_stored *facts = exchange_facts(x->object);
     uint64_t length = store_object_length(x->object);
 
+    settle_policy(x);
     if (length == STORE_LENGTH_UNKNOWN || !is_encodable(x, facts, length) ||
         http_directives_has(&x->directives, HTTP_CC_NO_TRANSFORM)) {
         return false;
     }
-    enum http_coding coding = http_coding_choose(fields, x->site->compress.codings);
+    enum http_coding coding = http_coding_choose(fields, x->policy->codings);
     if (coding == HTTP_CODING_IDENTITY) {
         return false;
     }

@@ -48,7 +48,7 @@ static void put_age(struct extra *extra, uint32_t age_s)
 /* The hot form is written by hand: "Cache-Status: larder; hit; ttl=243". */
 static void put_cache_status(struct exchange *x, struct extra *extra)
 {
-    if (x->site == NULL || !x->site->cache_status) {
+    if (x->policy == NULL || !x->policy->cache_status) {
         return;
     }
     extra_put(extra, SPAN("Cache-Status: "));
@@ -92,6 +92,15 @@ static struct http_validators validators_of(const struct store_object *object)
 static enum exchange_next start(struct exchange *x, struct span head, struct extra *extra,
                                 char *base)
 {
+    if (UNLIKELY(x->site->rules.late_shows)) {
+        exchange_policy_late(x);
+    }
+    if (UNLIKELY(x->policy->edit_count[CONF_HEADER_RESPONSE] > 0)) {
+        head = exchange_edit_head(x, head);
+        if (head.ptr == NULL) {
+            return exchange_fail(x, 500, "the response's head is too large to be changed");
+        }
+    }
     put_cache_status(x, extra);
     enum stream_body_kind kind = STREAM_BODY_UNKNOWN;
     if (x->body_none) {
@@ -220,7 +229,7 @@ enum exchange_next exchange_serve(struct exchange *x, struct store_object *objec
     x->reason = (uint8_t)reason;
     x->coding = HTTP_CODING_IDENTITY;
     x->coding_lookups = 0;
-    if (UNLIKELY(x->site->compress.codings != 0) && exchange_prefers_coding(x)) {
+    if (UNLIKELY(x->site->compress.is_used) && exchange_prefers_coding(x)) {
         return exchange_go(x, EXCHANGE_STEP_ENCODE);
     }
     return exchange_open(x);
@@ -273,7 +282,7 @@ enum exchange_next exchange_reply(struct exchange *x)
     if (x->solo && x->stored) {
         x->result = RESULT_MISS;
     }
-    if (UNLIKELY(x->site->compress.codings != 0) && exchange_varies_by_coding(x, facts)) {
+    if (UNLIKELY(x->site->compress.is_used) && exchange_varies_by_coding(x, facts)) {
         extra_put(&extra, SPAN("Vary: Accept-Encoding\r\n"));
     }
     if (UNLIKELY(is_selective(x, facts))) {

@@ -17,7 +17,7 @@
 /* Where we encode ourselves, what clients accept beyond the codings in use makes no variants. */
 static bool normalizes_codings(const struct fill_request_options *options)
 {
-    return options->shared && options->site->compress.codings != 0;
+    return options->shared && options->policy->codings != 0;
 }
 
 static bool passes(const struct fill_request_options *options, const struct http_field *field)
@@ -31,6 +31,9 @@ static bool passes(const struct fill_request_options *options, const struct http
         return false;
     default:
         break;
+    }
+    if (field->id == HTTP_FIELD_COOKIE && options->policy->ignore_cookies) {
+        return false;
     }
     if (http_field_is_forwarding(field) ||
         http_fields_is_hop_by_hop(&options->request->fields, field)) {
@@ -82,7 +85,7 @@ static unsigned add_codings(struct arena *arena, const struct fill_request_optio
 static struct span pass_line(struct arena *arena, const struct fill_request_options *options,
                              const struct http_field *field)
 {
-    if (field->id != HTTP_FIELD_IF_MATCH || options->site->compress.codings == 0) {
+    if (field->id != HTTP_FIELD_IF_MATCH || !options->site->compress.is_used) {
         return line_of(field);
     }
     char *room = arena_alloc(arena, field->value.len);
@@ -134,7 +137,9 @@ unsigned fill_request_lines(struct arena *arena, const struct fill_request_optio
                             const struct span **lines)
 {
     const struct http_fields *fields = &options->request->fields;
-    struct span *out = arena_alloc(arena, (fields->count + OWN_LINES) * sizeof(*out));
+    unsigned edits = options->policy->edit_count[CONF_HEADER_REQUEST];
+    unsigned room = fields->count + OWN_LINES + edits;
+    struct span *out = arena_alloc(arena, room * sizeof(*out));
     *lines = out;
     if (out == NULL) {
         return 0;
@@ -147,6 +152,12 @@ unsigned fill_request_lines(struct arena *arena, const struct fill_request_optio
     }
     count += add_codings(arena, options, out + count);
     count += add_forwarded(arena, options, out + count);
+    if (UNLIKELY(edits > 0)) {
+        struct http_lines all = {.list = out, .count = count, .capacity = room, .arena = arena};
+        rules_edit(&options->site->rules, &options->site->edits, options->policy,
+                   CONF_HEADER_REQUEST, &all);
+        count = all.count;
+    }
     if (options->stale != NULL) {
         count += add_validators(arena, options->stale, out + count);
     }

@@ -12,16 +12,17 @@
 
 #include "base/span.h"
 #include "conf/conf.h"
+#include "exchange/rule.h"
 #include "fetch/fetch.h"
 #include "http/coding.h"
-#include "http/freshness.h"
 
-/* What may be sent compressed. */
+/* What may be sent compressed, and how. */
 struct site_compress {
-    unsigned codings; /* http_coding_bit of each; 0: off */
+    bool is_used; /* by the site or one of its rules; struct policy says what for a request */
     int level[HTTP_CODING_COUNT];
     uint64_t min_bytes, max_bytes;
-    struct http_media_types types; /* also when off: what is stored now may be encoded later */
+    struct http_media_types types; /* also when not used: what is stored now may be
+                                      encoded later */
 };
 
 struct site {
@@ -29,16 +30,13 @@ struct site {
     struct span name; /* the first configured name, for logs */
     unsigned slot;    /* of its counters, 0..COUNTERS_SITES-1 */
     struct fetch_origin origin;
-    struct http_freshness_options freshness;
     struct site_compress compress;
-    struct span targeted[HTTP_TARGETED_MAX]; /* the names freshness.targeted points to */
-    struct span via;                         /* our pseudonym */
-    struct span origin_host;                 /* Host to send; empty: as the client sent it */
-    unsigned hit_for_miss_ms;
-    bool cache_off;
-    bool cache_status;
+    struct policy policy; /* its own settings, before rules */
+    struct rules rules;
+    struct rule_edits edits; /* its own changes of header fields */
+    struct span via;         /* our pseudonym */
+    struct span origin_host; /* Host to send; empty: as the client sent it */
     bool forwarded;
-    bool client_revalidate;
 };
 
 struct site_table;
@@ -51,4 +49,11 @@ void site_table_unref(struct site_table **table); /* nulls *table */
 /* The site of an authority (lower case, with or without port); the "*" site when none has the name;
  * NULL when there is no such site either. */
 const struct site *site_table_find(const struct site_table *table, struct span authority);
+
+/* What is in force for this request or response; room is for when rules have a say. */
+static inline const struct policy *site_policy(const struct site *site,
+                                               const struct rule_facts *facts, struct policy *room)
+{
+    return rules_apply(&site->rules, &site->policy, facts, room);
+}
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "http/directives.h"
+#include "http/glob.h"
 
 #define WEIGHT_UNNAMED (-1)
 
@@ -192,35 +193,6 @@ size_t http_coding_normal(char out[HTTP_CODING_NORMAL_BYTES], const struct http_
     return len;
 }
 
-/* '*' may stand for nothing. Goes back to the last star only, so the time is bounded by the product
- * of the lengths. */
-static bool coding_glob(struct span pattern, struct span text)
-{
-    size_t p = 0;
-    size_t t = 0;
-    size_t star = SIZE_MAX;
-    size_t star_text = 0;
-
-    while (t < text.len) {
-        if (p < pattern.len && pattern.ptr[p] == '*') {
-            star = p++;
-            star_text = t;
-        } else if (p < pattern.len && ascii_lower(pattern.ptr[p]) == ascii_lower(text.ptr[t])) {
-            p++;
-            t++;
-        } else if (star != SIZE_MAX) {
-            p = star + 1;
-            t = ++star_text;
-        } else {
-            return false;
-        }
-    }
-    while (p < pattern.len && pattern.ptr[p] == '*') {
-        p++;
-    }
-    return p == pattern.len;
-}
-
 static struct span coding_essence(struct span content_type)
 {
     const char *semicolon =
@@ -237,7 +209,7 @@ bool http_media_type_matches(const struct http_media_types *types, struct span c
     struct span type = coding_essence(content_type);
 
     for (size_t i = 0; type.len > 0 && i < types->count; i++) {
-        if (coding_glob(span_str(types->list[i]), type)) {
+        if (http_glob_match(span_str(types->list[i]), type, HTTP_GLOB_NOCASE)) {
             return true;
         }
     }
@@ -258,21 +230,23 @@ static bool coding_is_encoded(const struct http_fields *fields)
     return false;
 }
 
-/* RFC 9111 5.2.2.6. In a targeted field (RFC 9213) it is meant as well. */
-static bool coding_is_no_transform(const struct http_fields *fields)
+/* RFC 9111 5.2.2.6. A targeted field (RFC 9213) may add it, and takes it from nobody: it speaks of
+ * caching in place of Cache-Control. */
+static bool coding_is_no_transform(const struct http_fields *fields,
+                                   const struct http_targeted *targeted)
 {
     struct http_directives directives;
-    unsigned at = 0;
-    const struct http_field *field;
 
     http_directives_of(&directives, fields);
-    while ((field = http_fields_next(fields, HTTP_FIELD_CDN_CACHE_CONTROL, &at)) != NULL) {
-        http_directives_parse(&directives, field->value);
+    if (http_directives_has(&directives, HTTP_CC_NO_TRANSFORM)) {
+        return true;
     }
+    http_directives_of_response(&directives, fields, targeted);
     return http_directives_has(&directives, HTTP_CC_NO_TRANSFORM);
 }
 
-bool http_may_encode(const struct http_response *response, const struct http_media_types *types)
+bool http_may_encode(const struct http_response *response, const struct http_media_types *types,
+                     const struct http_targeted *targeted)
 {
     const struct http_fields *fields = &response->fields;
     struct span type = http_fields_find(fields, HTTP_FIELD_CONTENT_TYPE);
@@ -283,5 +257,5 @@ bool http_may_encode(const struct http_response *response, const struct http_med
            !(type.len >= multipart.len &&
              span_eq_nocase(span_of(type.ptr, multipart.len), multipart)) &&
            http_media_type_matches(types, type) && !coding_is_encoded(fields) &&
-           !coding_is_no_transform(fields);
+           !coding_is_no_transform(fields, targeted);
 }

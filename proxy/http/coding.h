@@ -12,6 +12,7 @@
 #include "base/span.h"
 #include "http/fields.h"
 #include "http/response.h"
+#include "http/targeted.h"
 
 /* The numbers are part of stored keys. */
 enum http_coding {
@@ -44,8 +45,7 @@ enum http_coding http_coding_choose(const struct http_fields *request, unsigned 
  * one variant. Returns its length; 0: the request has no such field, and none is sent. */
 size_t http_coding_normal(char out[HTTP_CODING_NORMAL_BYTES], const struct http_fields *request);
 
-/* Media types as patterns: '*' stands for any bytes, case does not count, parameters are not
- * looked at. */
+/* Media types as patterns in lower case: '*' stands for any bytes; parameters are not looked at. */
 struct http_media_types {
     const char *const *list;
     size_t count;
@@ -55,5 +55,6 @@ bool http_media_type_matches(const struct http_media_types *types, struct span c
 
 /* May this response be sent encoded to those who accept it? A whole 200 of one of these types,
  * neither encoded already nor marked no-transform. Its length is the caller's to judge. */
-bool http_may_encode(const struct http_response *response, const struct http_media_types *types);
+bool http_may_encode(const struct http_response *response, const struct http_media_types *types,
+                     const struct http_targeted *targeted);
 #endif

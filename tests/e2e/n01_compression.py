@@ -387,6 +387,28 @@ def test_tags_towards_the_origin(t):
     same(origin.last("/e").get("If-Match"), '"apache-gzip"')
 
 
+def test_rules(t):
+    """A rule says for which requests or responses it is on."""
+    body = text(5000)
+    paths = ("/on", "/off", "/late.js", "/late.css")
+    kinds = {"/late.js": "text/javascript", "/late.css": "text/css"}
+    origin = t.origin({path: reply(body, cache="max-age=600", headers=[("Content-Type", kinds.get(path, "text/html"))])
+                       for path in paths})
+    larder = t.larder(origin, site="""compress gzip;
+        rule path /off { compress off; } rule type text/css { compress off; } rule path /off* type text/html { ttl 1h; }
+        rule path /on { compress brotli; }""")
+    for path in paths:
+        larder.fetch(path)
+    encoded(larder, "/on", BR, "br")
+    encoded(larder, "/late.js", GZIP, "gzip")
+    for path, accept in (("/on", GZIP), ("/late.js", BR), ("/off", GZIP), ("/late.css", GZIP)):
+        for _ in range(3):
+            response = larder.fetch(path, headers=[accept])
+            assert plain(response), (path, response.raw_head)
+            same(response.get("Vary") is not None, path in ("/on", "/late.js"), path)
+    same(made(larder), 2)
+
+
 @slow(120)
 def test_many_clients(t):
     """Each variant is made once however many ask together, and every answer is right."""

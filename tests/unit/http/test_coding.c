@@ -150,12 +150,20 @@ static void may_encode(void **state)
         {"HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nCache-Control: max-age=1\r\n"
          "Cache-Control: No-Transform\r\n",
          false},
-        {"HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nCDN-Cache-Control: no-transform\r\n", false},
+        {"HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nTarget: no-transform\r\n", false},
+        {"HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nTarget: max-age=1\r\n"
+         "Cache-Control: no-transform\r\n",
+         false},
+        {"HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nTarget: max-age=1\r\n", true},
+        {"HTTP/1.1 200 OK\r\nContent-Type: text/css\r\nOther: no-transform\r\n", true},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         struct message message;
-        if (http_may_encode(message_response(&message, table[i].head), &types) != table[i].may) {
+        const struct span names[] = {SPAN("Target")};
+        const struct http_targeted targeted = {.names = names, .count = 1};
+        if (http_may_encode(message_response(&message, table[i].head), &types, &targeted) !=
+            table[i].may) {
             fail_msg("%s", table[i].head);
         }
     }
