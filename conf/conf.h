@@ -157,6 +157,7 @@ struct conf_cache {
     enum conf_set_cookie set_cookie;
     struct conf_networks purge_from; /* who may send PURGE */
     bool client_revalidate;          /* obey no-cache and max-age of requests */
+    bool serve_stale;                /* when the origin cannot be reached (RFC 9111 4.2.4) */
 };
 
 struct conf_site {

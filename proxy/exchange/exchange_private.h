@@ -109,6 +109,12 @@ enum exchange_next exchange_serve(struct exchange *x, struct store_object *objec
 enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char *text);
 /* The same for a fill's failure code (enum fetch_fault + 1, FILL_CODE_*). */
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code);
+/* exchange_stale.c: the fetch ended with this code and without an answer. */
+enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code);
+struct rearm_subject;
+/* Was this stale response sent for a dead origin a moment ago, and will this request take it? */
+bool exchange_is_rearmed(const struct exchange_env *env, const struct rearm_subject *subject,
+                         const struct http_directives *directives);
 /* exchange_admit.c: PURGE on the proxy port. */
 enum exchange_next exchange_purge(struct exchange *x);
 

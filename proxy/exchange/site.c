@@ -76,6 +76,7 @@ static void site_compile(struct site *site, const struct conf_site *conf, uint64
     site->cache_status = conf->cache_status;
     site->forwarded = conf->forwarded;
     site->client_revalidate = cache->client_revalidate;
+    site->serve_stale = cache->serve_stale;
 }
 
 static struct site_slot *slot_for(const struct site_table *table, struct span name)

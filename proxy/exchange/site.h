@@ -28,6 +28,7 @@ struct site {
     bool cache_status;
     bool forwarded;
     bool client_revalidate;
+    bool serve_stale; /* when the origin cannot be reached */
 };
 
 struct site_table;
