@@ -46,9 +46,11 @@ struct conf_networks {
 };
 
 struct conf_names {
-    const char *const *list; /* lower case */
+    const char *const *list; /* host names: lower case */
     size_t count;
 };
+
+#define CONF_FIELDS_MAX 8 /* field names in one directive */
 
 enum conf_metrics {
     CONF_METRICS_OFF,
@@ -155,6 +157,7 @@ struct conf_cache {
     uint64_t stale_if_error_ms;
     uint64_t hit_for_miss_ms;
     enum conf_set_cookie set_cookie;
+    struct conf_names targeted;      /* field names, at most CONF_FIELDS_MAX; none: off */
     struct conf_networks purge_from; /* who may send PURGE */
     bool client_revalidate;          /* obey no-cache and max-age of requests */
     bool serve_stale;                /* when the origin cannot be reached (RFC 9111 4.2.4) */

@@ -249,6 +249,11 @@ const struct schema_row schema_rows[] = {
      .doc = "Responses with Set-Cookie: pass does not store them, store keeps the cookie, strip "
             "stores without it.",
      .example = "set_cookie strip;"},
+    {ROW(CACHE, "targeted", FIELDS), LIVE, .syntax = "FIELD... | off",
+     .fallback = "Larder-Cache-Control CDN-Cache-Control", AT(conf_cache, targeted),
+     .doc = "Response fields that speak to this cache alone (RFC 9213), most specific first: the "
+            "first valid one replaces Cache-Control and Expires here. Clients get them too.",
+     .example = "targeted Larder-Cache-Control CDN-Cache-Control Surrogate-Control;"},
     {ROW(CACHE, "purge", PURGE), LIVE, .syntax = "from NETWORK... | off", .fallback = "off",
      AT(conf_cache, purge_from), .doc = "Who may send the PURGE method to this site.",
      .example = "purge from 127.0.0.1 10.0.0.0/8;"},

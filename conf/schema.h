@@ -40,6 +40,7 @@ enum schema_type {
     SCHEMA_HOST,         /* const char *, host name with optional port */
     SCHEMA_OPTIONS,      /* only name=value words */
     SCHEMA_NAMES,        /* struct conf_names */
+    SCHEMA_FIELDS,       /* struct conf_names; field names, or off */
     SCHEMA_NETWORKS,     /* struct conf_networks */
     SCHEMA_PURGE,        /* struct conf_networks; "from" NETWORK... or off */
     SCHEMA_LISTEN,       /* struct conf_listen */

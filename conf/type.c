@@ -500,6 +500,7 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_HOST] = &conf_type_host,
     [SCHEMA_OPTIONS] = &type_options,
     [SCHEMA_NAMES] = &conf_type_names,
+    [SCHEMA_FIELDS] = &conf_type_fields,
     [SCHEMA_NETWORKS] = &conf_type_networks,
     [SCHEMA_PURGE] = &conf_type_purge,
     [SCHEMA_LISTEN] = &conf_type_listen,

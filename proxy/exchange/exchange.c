@@ -6,8 +6,9 @@
  *   DISK    a read thread brings the record                             -> LOOKUP
  *   PASS    a fetch of our own that nobody shares                       -> HEAD
  *   HEAD    wait for the origin's head, ours or the leader's            -> REPLY | LOOKUP | PASS | ERROR
- *   REPLY   status and fields of the response                           -> SEND
- *   SEND    body bytes, as the client takes them and the object has them -> DONE
+ *   REPLY   status and fields of the response                           -> SEND | PART
+ *   PART    a body of several stretches: the next one                   -> SEND | DONE
+ *   SEND    body bytes, as the client takes them and the object has them -> DONE | PART
  *   ERROR   a small page of our own                                     -> DONE
  *   DONE    access record, counters, references; the connection's next request
  *
@@ -32,6 +33,7 @@ static const struct {
     [EXCHANGE_STEP_PASS] = {"pass", exchange_pass},
     [EXCHANGE_STEP_HEAD] = {"head", exchange_head},
     [EXCHANGE_STEP_REPLY] = {"reply", exchange_reply},
+    [EXCHANGE_STEP_PART] = {"part", exchange_part},
     [EXCHANGE_STEP_SEND] = {"send", exchange_send},
     [EXCHANGE_STEP_ERROR] = {"error", exchange_error},
     [EXCHANGE_STEP_DONE] = {"done", exchange_done},
@@ -102,6 +104,7 @@ void exchange_release(struct exchange *x)
         store_object_unref(&x->loaded);
     }
     x->whole = false;
+    x->plan = NULL;
 }
 
 /* The last step's epilogue; see exchange_done. */

@@ -64,10 +64,9 @@ static bool is_far_range(const struct http_request *request)
     if (!http_fields_has(&request->fields, HTTP_FIELD_RANGE)) {
         return false;
     }
-    struct http_range_part part;
-    struct span value = http_fields_find(&request->fields, HTTP_FIELD_RANGE);
-    return http_range_parse(value, UINT64_MAX / 2, &part) != HTTP_RANGE_PART ||
-           part.first > RANGE_LEAD_MAX;
+    struct http_range_start start;
+    return http_range_start(&request->fields, &start) &&
+           (start.is_suffix || start.first > RANGE_LEAD_MAX);
 }
 
 /* May its answer be one for all? A part or a 304 would show nothing about a key that is not

@@ -8,6 +8,9 @@
 #include "http/freshness.h"
 #include "http/range.h"
 
+struct buf;
+struct exchange_plan;
+
 #define EXCHANGE_MAGIC 0x45584348u
 #define EXCHANGE_KEY_INLINE 384
 #define EXCHANGE_ARENA_LIMIT (256u * 1024u)
@@ -23,6 +26,7 @@ enum exchange_step {
     EXCHANGE_STEP_PASS,
     EXCHANGE_STEP_HEAD,
     EXCHANGE_STEP_REPLY,
+    EXCHANGE_STEP_PART,
     EXCHANGE_STEP_SEND,
     EXCHANGE_STEP_ERROR,
     EXCHANGE_STEP_DONE,
@@ -64,7 +68,9 @@ struct exchange {
     struct store_object *loaded; /* fresh from disk, for the next lookup; a reference */
     struct store_reader *reader;
     struct store_load *load;
-    struct fill *fill;      /* our own fetch, or NULL */
+    struct fill *fill; /* our own fetch, or NULL */
+    struct exchange_plan
+        *plan;              /* of a body in several stretches, in the arena; NULL: it is in one */
     uint64_t offset, end;   /* body bytes [offset, end) are still to be sent */
     uint64_t first_byte_us; /* of the response, after the request; 0: not yet */
     uint32_t connect_us, origin_first_byte_us;
@@ -72,6 +78,7 @@ struct exchange {
     int64_t ttl_s;
     int64_t soft_at_ms; /* of `stale`, or of the stale object being sent: its soft purge; 0: none */
     enum byte_source source;
+    struct span own_lines;             /* fields of a shared response for its own client alone */
     const char *error_text;            /* of an error page */
     enum http_proxy_error proxy_error; /* HTTP_PROXY_ERROR_COUNT: none */
     struct http_directives directives; /* of the request */
@@ -88,6 +95,12 @@ static inline enum exchange_next exchange_go(struct exchange *x, enum exchange_s
     x->step = (uint8_t)step;
     return EXCHANGE_GO;
 }
+/* The client left, or must see that the body is not whole. */
+static inline enum exchange_next exchange_cut(struct exchange *x)
+{
+    x->aborted = true;
+    return exchange_go(x, EXCHANGE_STEP_DONE);
+}
 /* Lets go of reader, object, stale, load. */
 void exchange_release(struct exchange *x);
 
@@ -98,6 +111,7 @@ enum exchange_next exchange_disk(struct exchange *x);
 enum exchange_next exchange_pass(struct exchange *x);
 enum exchange_next exchange_head(struct exchange *x);
 enum exchange_next exchange_reply(struct exchange *x);
+enum exchange_next exchange_part(struct exchange *x);
 enum exchange_next exchange_send(struct exchange *x);
 enum exchange_next exchange_error(struct exchange *x);
 enum exchange_next exchange_done(struct exchange *x);
@@ -115,8 +129,21 @@ struct rearm_subject;
 /* Was this stale response sent for a dead origin a moment ago, and will this request take it? */
 bool exchange_is_rearmed(const struct exchange_env *env, const struct rearm_subject *subject,
                          const struct http_directives *directives);
+/* exchange_range.c: a body of several ranges, for exchange_range_head. False: they are too much. */
+bool exchange_plan_multipart(struct exchange *x, const struct http_range_set *set, uint64_t length);
+/* exchange_range.c: writes the head of a 206, or with set NULL of a 416, and says in x what is to
+ * be sent. length: of the representation. False: the stored head is damaged, or no memory. */
+bool exchange_range_head(struct exchange *x, const struct http_range_set *set, uint64_t length,
+                         struct buf *head);
+/* exchange_send.c: has the reader at x->offset. False: there are too many. */
+bool exchange_seek(struct exchange *x);
+void exchange_note_first_byte(struct exchange *x);
 /* exchange_admit.c: PURGE on the proxy port. */
 enum exchange_next exchange_purge(struct exchange *x);
+
+/* exchange_fields.c: the object's head where it is not the same for all; NULL ptr: no memory, or
+ * the stored bytes are damaged. */
+struct span exchange_special_head(struct exchange *x);
 
 /* exchange_account.c: the access record and the counters of one finished request. */
 void exchange_account(struct exchange *x);
@@ -135,6 +162,16 @@ const struct http_stored *exchange_facts_soft(const struct http_stored *facts, i
 static inline const struct http_stored *exchange_facts(const struct store_object *object)
 {
     return (const struct http_stored *)(const void *)store_object_facts(object);
+}
+
+/* The object's head, to send. */
+static inline struct span exchange_object_head(struct exchange *x)
+{
+    if (UNLIKELY((exchange_facts(x->object)->flags & HTTP_STORED_NO_CACHE_FIELDS) != 0 ||
+                 x->own_lines.len > 0)) {
+        return exchange_special_head(x);
+    }
+    return store_object_head(x->object);
 }
 
 #endif

@@ -11,6 +11,8 @@
 
 /* Age, Cache-Status, Content-Range: a few short lines. */
 #define EXTRA_BYTES 512u
+/* A stored head and what is added to it. */
+#define HEAD_LIMIT (256u * 1024u + 4096u)
 
 struct extra {
     char *at;
@@ -105,7 +107,7 @@ static enum exchange_next start(struct exchange *x, struct span head, struct ext
         x->end = 0;
         x->end_known = true;
     }
-    return exchange_go(x, EXCHANGE_STEP_SEND);
+    return exchange_go(x, x->plan != NULL ? EXCHANGE_STEP_PART : EXCHANGE_STEP_SEND);
 }
 
 /* RFC 9110 15.4.5: only what the client needs to renew its copy. */
@@ -116,7 +118,7 @@ static enum exchange_next reply_not_modified(struct exchange *x, struct extra *e
     struct http_fields fields;
     unsigned status;
     http_fields_init(&fields, items, ARRAY_LEN(items));
-    if (!http_head_read(store_object_head(x->object), &status, &fields)) {
+    if (!http_head_read(exchange_object_head(x), &status, &fields)) {
         return exchange_fail(x, 500, "a stored head is damaged");
     }
     buf_init(&head, 65536);
@@ -136,39 +138,18 @@ static enum exchange_next reply_not_modified(struct exchange *x, struct extra *e
     return next;
 }
 
-/* 206 or 416: the stored fields, with the length of the part and Content-Range. */
-static enum exchange_next reply_part(struct exchange *x, const struct http_range_part *part,
-                                     struct extra *extra, char *base)
+/* 206, or with set NULL 416. */
+static enum exchange_next reply_range(struct exchange *x, const struct http_range_set *set,
+                                      struct extra *extra, char *base)
 {
     struct buf head;
-    struct http_field items[EXCHANGE_FIELDS_MAX];
-    struct http_fields fields;
-    unsigned status;
-    char range[HTTP_CONTENT_RANGE_BYTES];
-    uint64_t length = store_object_length(x->object);
-    http_fields_init(&fields, items, ARRAY_LEN(items));
-    if (!http_head_read(store_object_head(x->object), &status, &fields)) {
-        return exchange_fail(x, 500, "a stored head is damaged");
+    buf_init(&head, HEAD_LIMIT);
+    enum exchange_next next = EXCHANGE_GO;
+    if (exchange_range_head(x, set, store_object_length(x->object), &head)) {
+        next = start(x, buf_span(&head), extra, base);
+    } else {
+        next = exchange_fail(x, 500, "a stored head is damaged");
     }
-    buf_init(&head, 65536);
-    buf_puts(&head, part != NULL ? "HTTP/1.1 206 Partial Content\r\n"
-                                 : "HTTP/1.1 416 Range Not Satisfiable\r\n");
-    for (unsigned i = 0; i < fields.count; i++) {
-        if (items[i].id != HTTP_FIELD_CONTENT_LENGTH && items[i].id != HTTP_FIELD_CONTENT_RANGE) {
-            buf_append(&head, items[i].name);
-            buf_puts(&head, ": ");
-            buf_append(&head, items[i].value);
-            buf_puts(&head, "\r\n");
-        }
-    }
-    x->offset = part != NULL ? part->first : 0;
-    x->end = part != NULL ? part->last + 1 : 0;
-    x->end_known = true;
-    size_t n = http_content_range_write(range, part, length);
-    buf_printf(&head, "Content-Length: %llu\r\nContent-Range: %.*s\r\n",
-               (unsigned long long)(x->end - x->offset), (int)n, range);
-    x->status = part != NULL ? 206 : 416;
-    enum exchange_next next = start(x, buf_span(&head), extra, base);
     buf_free(&head);
     return next;
 }
@@ -195,7 +176,11 @@ static enum exchange_next reply_plain(struct exchange *x, const struct http_stor
         extra_number(extra, x->end);
         extra_put(extra, SPAN("\r\n"));
     }
-    return start(x, store_object_head(x->object), extra, base);
+    struct span head = exchange_object_head(x);
+    if (UNLIKELY(head.ptr == NULL)) {
+        return exchange_fail(x, 500, "a stored head is damaged");
+    }
+    return start(x, head, extra, base);
 }
 
 static enum exchange_next reply_selective(struct exchange *x, const struct http_stored *facts,
@@ -208,13 +193,17 @@ static enum exchange_next reply_selective(struct exchange *x, const struct http_
         http_not_modified(&request->fields, facts, &validators, now_s)) {
         return reply_not_modified(x, extra, base);
     }
-    struct http_range_part part;
+    struct http_range_set set;
+    const struct http_representation stored = {facts, &validators, x->end};
     if (x->end_known && request->method == HTTP_GET) {
-        switch (http_range_of_request(&request->fields, &validators, x->end, &part)) {
-        case HTTP_RANGE_PART:
-            return reply_part(x, &part, extra, base);
+        switch (http_range_of_request(&request->fields, &stored, &set)) {
+        case HTTP_RANGE_SOME:
+            if (set.count == 1 || exchange_plan_multipart(x, &set, x->end)) {
+                return reply_range(x, &set, extra, base);
+            }
+            break;
         case HTTP_RANGE_UNSATISFIABLE:
-            return reply_part(x, NULL, extra, base);
+            return reply_range(x, NULL, extra, base);
         case HTTP_RANGE_NONE:
             break;
         }

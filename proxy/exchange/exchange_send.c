@@ -80,18 +80,17 @@ enum exchange_next exchange_head(struct exchange *x)
     return exchange_go(x, EXCHANGE_STEP_REPLY);
 }
 
-/* The client left, or must see that the body is not whole. */
-static enum exchange_next cut(struct exchange *x)
-{
-    x->aborted = true;
-    return exchange_go(x, EXCHANGE_STEP_DONE);
-}
-
-static void note_first_byte(struct exchange *x)
+void exchange_note_first_byte(struct exchange *x)
 {
     if (x->first_byte_us == 0) {
         x->first_byte_us = loop_now_us(x->env->loop) - x->stream->begin_us + 1;
     }
+}
+
+/* [offset, end) was taken. */
+static enum exchange_next stretch_sent(struct exchange *x)
+{
+    return exchange_go(x, UNLIKELY(x->plan != NULL) ? EXCHANGE_STEP_PART : EXCHANGE_STEP_DONE);
 }
 
 /* Everything is in memory and stays: offer it straight from the pieces. */
@@ -112,13 +111,13 @@ static enum exchange_next send_whole(struct exchange *x)
                 (struct iovec){.iov_base = span_unconst(piece.ptr + skip), .iov_len = len};
             at += len;
         }
-        ptrdiff_t sent = stream_send(x->stream, parts, count, at == x->end);
+        ptrdiff_t sent = stream_send(x->stream, parts, count, at == x->end && x->plan == NULL);
         if (sent < 0) {
-            return cut(x);
+            return exchange_cut(x);
         }
         x->offset += (uint64_t)sent;
         if (x->offset == x->end) {
-            return exchange_go(x, EXCHANGE_STEP_DONE);
+            return stretch_sent(x);
         }
         if (x->offset < at) {
             return EXCHANGE_PARK;
@@ -130,7 +129,7 @@ static enum exchange_next send_whole(struct exchange *x)
 static enum exchange_next send_end(struct exchange *x)
 {
     ptrdiff_t sent = stream_send(x->stream, NULL, 0, true);
-    return sent < 0 ? cut(x) : exchange_go(x, EXCHANGE_STEP_DONE);
+    return sent < 0 ? exchange_cut(x) : exchange_go(x, EXCHANGE_STEP_DONE);
 }
 
 static enum exchange_next send_read(struct exchange *x)
@@ -141,15 +140,15 @@ static enum exchange_next send_read(struct exchange *x)
         case STORE_READ_WAIT:
             /* A head whose body has not come yet must not wait for it. */
             if (x->stream->sent_bytes == 0 && stream_send(x->stream, NULL, 0, false) < 0) {
-                return cut(x);
+                return exchange_cut(x);
             }
             return EXCHANGE_PARK;
         case STORE_READ_FAILED:
-            return cut(x);
+            return exchange_cut(x);
         case STORE_READ_END:
             /* A body that ended before its announced length is cut, never passed off as complete.
              */
-            return x->end_known && x->offset < x->end ? cut(x) : send_end(x);
+            return x->end_known && x->offset < x->end ? exchange_cut(x) : send_end(x);
         case STORE_READ_BYTES:
             break;
         }
@@ -159,9 +158,9 @@ static enum exchange_next send_read(struct exchange *x)
             last = true;
         }
         struct iovec part = {.iov_base = span_unconst(bytes.ptr), .iov_len = bytes.len};
-        ptrdiff_t sent = stream_send(x->stream, &part, 1, last);
+        ptrdiff_t sent = stream_send(x->stream, &part, 1, last && x->plan == NULL);
         if (sent < 0) {
-            return cut(x);
+            return exchange_cut(x);
         }
         x->offset += (uint64_t)sent;
         store_reader_advance(x->reader, (size_t)sent);
@@ -169,18 +168,16 @@ static enum exchange_next send_read(struct exchange *x)
             return EXCHANGE_PARK;
         }
         if (last) {
-            return exchange_go(x, EXCHANGE_STEP_DONE);
+            return stretch_sent(x);
         }
     }
 }
 
-/* The reader was opened at 0 before it was known which part is wanted. */
-static bool seek(struct exchange *x)
+bool exchange_seek(struct exchange *x)
 {
-    if (x->reader == NULL || x->offset == 0) {
-        return true;
+    if (x->reader != NULL) {
+        store_reader_close(&x->reader);
     }
-    store_reader_close(&x->reader);
     x->reader = store_reader_open(x->env->store, x->object, x->offset, x->fill != NULL,
                                   loop_mailbox(x->env->loop), exchange_wake, x);
     return x->reader != NULL;
@@ -189,9 +186,10 @@ static bool seek(struct exchange *x)
 enum exchange_next exchange_send(struct exchange *x)
 {
     if (x->first_byte_us == 0) {
-        note_first_byte(x);
-        if (!seek(x)) {
-            return cut(x);
+        exchange_note_first_byte(x);
+        /* The reader was opened at 0 before it was known which part is wanted. */
+        if (x->reader != NULL && x->offset != 0 && !exchange_seek(x)) {
+            return exchange_cut(x);
         }
     }
     if (x->end_known && x->offset == x->end) {

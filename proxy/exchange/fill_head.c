@@ -160,6 +160,25 @@ static void settle_sharing(struct fill *fill, const struct http_response *respon
     store_lead_detach(fill->lead, is_telling ? fill->site->hit_for_miss_ms : 0);
 }
 
+/* What private="..." keeps out of the store goes to the client whose request brought it. */
+static void keep_private(struct fill *fill, const struct http_response *response,
+                         struct http_head_options *options)
+{
+    struct http_directives directives;
+    http_directives_of_response(&directives, &response->fields, &fill->site->freshness.targeted);
+    options->private_fields = directives.private_fields;
+    if (directives.private_fields.len == 0 || fill->owner == NULL) {
+        return;
+    }
+    struct buf lines;
+    buf_init(&lines, FILL_HEAD_LIMIT);
+    http_head_write_private(&lines, response, options);
+    if (!lines.failed && lines.len > 0) {
+        fill->owner->own_lines = arena_copy(&fill->owner->arena, buf_span(&lines));
+    }
+    buf_free(&lines);
+}
+
 static enum fetch_flow publish(struct fill *fill, const struct http_response *response)
 {
     struct buf head;
@@ -184,6 +203,9 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
             fill->shared && fill->site->freshness.set_cookie == HTTP_SET_COOKIE_STRIP,
         .date_s = stored.date_s,
     };
+    if (fill->shared) {
+        keep_private(fill, response, &options);
+    }
     http_head_write(&head, response, &options);
     struct store_head out = {
         .head = buf_span(&head), .selector = buf_span(&selector), .length = fill->length};

@@ -46,6 +46,17 @@ static enum http_set_cookie set_cookie_of(enum conf_set_cookie policy)
     return HTTP_SET_COOKIE_PASS;
 }
 
+_Static_assert(CONF_FIELDS_MAX <= HTTP_TARGETED_MAX, "a site has room for all it may list");
+
+static void compile_targeted(struct site *site, const struct conf_names *names)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        site->targeted[i] = span_str(names->list[i]);
+    }
+    site->freshness.targeted =
+        (struct http_targeted){.names = site->targeted, .count = (unsigned)names->count};
+}
+
 static void site_compile(struct site *site, const struct conf_site *conf, uint64_t max_object_bytes)
 {
     const struct conf_cache *cache = &conf->cache;
@@ -69,6 +80,7 @@ static void site_compile(struct site *site, const struct conf_site *conf, uint64
         .max_object_bytes = max_object_bytes,
         .set_cookie = set_cookie_of(cache->set_cookie),
     };
+    compile_targeted(site, &cache->targeted);
     site->via = span_str(conf->via);
     site->origin_host = span_str(conf->origins.host);
     site->hit_for_miss_ms = (unsigned)cache->hit_for_miss_ms;

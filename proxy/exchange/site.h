@@ -21,8 +21,9 @@ struct site {
     unsigned slot;    /* of its counters, 0..COUNTERS_SITES-1 */
     struct fetch_origin origin;
     struct http_freshness_options freshness;
-    struct span via;         /* our pseudonym */
-    struct span origin_host; /* Host to send; empty: as the client sent it */
+    struct span targeted[HTTP_TARGETED_MAX]; /* the names freshness.targeted points to */
+    struct span via;                         /* our pseudonym */
+    struct span origin_host;                 /* Host to send; empty: as the client sent it */
     unsigned hit_for_miss_ms;
     bool cache_off;
     bool cache_status;

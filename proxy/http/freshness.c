@@ -58,20 +58,37 @@ static uint32_t freshness_heuristic(const struct http_fields *fields, int64_t da
     return tenth_s < cap_s ? tenth_s : cap_s;
 }
 
+/* What the response says to us. */
+struct policy {
+    struct http_directives directives;
+    bool is_targeted; /* by a field for us alone: Expires does not count (RFC 9213 2.2) */
+};
+
+static void freshness_policy(struct policy *policy, const struct http_fields *fields,
+                             const struct http_freshness_options *options)
+{
+    policy->is_targeted =
+        http_directives_of_response(&policy->directives, fields, &options->targeted);
+}
+
 static struct lifetime freshness_own_lifetime(const struct http_response *response,
-                                              const struct http_directives *directives,
-                                              int64_t date_s,
+                                              const struct policy *policy, int64_t date_s,
                                               const struct http_freshness_options *options)
 {
     const struct http_fields *fields = &response->fields;
+    const struct http_directives *directives = &policy->directives;
 
     if (http_directives_has(directives, HTTP_CC_S_MAXAGE)) {
-        return (struct lifetime){directives->s_maxage_s, HTTP_LIFETIME_S_MAXAGE};
+        return (struct lifetime){directives->s_maxage_s, policy->is_targeted
+                                                             ? HTTP_LIFETIME_TARGETED
+                                                             : HTTP_LIFETIME_S_MAXAGE};
     }
     if (http_directives_has(directives, HTTP_CC_MAX_AGE)) {
-        return (struct lifetime){directives->max_age_s, HTTP_LIFETIME_MAX_AGE};
+        return (struct lifetime){directives->max_age_s, policy->is_targeted
+                                                            ? HTTP_LIFETIME_TARGETED
+                                                            : HTTP_LIFETIME_MAX_AGE};
     }
-    if (http_fields_has(fields, HTTP_FIELD_EXPIRES)) {
+    if (http_fields_has(fields, HTTP_FIELD_EXPIRES) && !policy->is_targeted) {
         int64_t expires_s = http_date_parse(http_fields_find(fields, HTTP_FIELD_EXPIRES), date_s);
         uint32_t left_s = expires_s == HTTP_DATE_NONE ? 0 : freshness_saturate(expires_s - date_s);
         return (struct lifetime){left_s, HTTP_LIFETIME_EXPIRES};
@@ -89,10 +106,10 @@ static struct lifetime freshness_own_lifetime(const struct http_response *respon
 
 /* With the operator's bounds. */
 static struct lifetime freshness_lifetime(const struct http_response *response,
-                                          const struct http_directives *directives, int64_t date_s,
+                                          const struct policy *policy, int64_t date_s,
                                           const struct http_freshness_options *options)
 {
-    struct lifetime result = freshness_own_lifetime(response, directives, date_s, options);
+    struct lifetime result = freshness_own_lifetime(response, policy, date_s, options);
 
     if (result.seconds > 0 && result.seconds < options->min_ttl_s) {
         result.seconds = freshness_saturate(options->min_ttl_s);
@@ -135,7 +152,7 @@ enum http_store_verdict http_may_store(const struct http_store_request *request,
                                        const struct http_response *response, int64_t now_s,
                                        const struct http_freshness_options *options)
 {
-    struct http_directives directives;
+    struct policy policy;
     bool own_date;
 
     if (request->method != HTTP_GET || request->has_content) {
@@ -150,9 +167,9 @@ enum http_store_verdict http_may_store(const struct http_store_request *request,
     if (request->no_store) {
         return HTTP_STORE_REQUEST_NO_STORE;
     }
-    http_directives_of(&directives, &response->fields);
+    freshness_policy(&policy, &response->fields, options);
     enum http_store_verdict verdict =
-        freshness_may_store_directives(request, response, &directives, options);
+        freshness_may_store_directives(request, response, &policy.directives, options);
     if (verdict != HTTP_STORE_OK) {
         return verdict;
     }
@@ -160,13 +177,13 @@ enum http_store_verdict http_may_store(const struct http_store_request *request,
         return HTTP_STORE_VARY_STAR;
     }
     int64_t date_s = freshness_date(&response->fields, now_s, &own_date);
-    struct lifetime lifetime = freshness_lifetime(response, &directives, date_s, options);
+    struct lifetime lifetime = freshness_lifetime(response, &policy, date_s, options);
     if (lifetime.source == HTTP_LIFETIME_NONE && !http_status_is_heuristic(response->status) &&
-        !http_directives_has(&directives, HTTP_CC_PUBLIC)) {
+        !http_directives_has(&policy.directives, HTTP_CC_PUBLIC)) {
         return HTTP_STORE_STATUS;
     }
-    if (lifetime.seconds == 0 && !http_fields_has(&response->fields, HTTP_FIELD_ETAG) &&
-        !http_fields_has(&response->fields, HTTP_FIELD_LAST_MODIFIED)) {
+    if (lifetime.seconds == 0 && http_fields_find(&response->fields, HTTP_FIELD_ETAG).len == 0 &&
+        http_fields_find(&response->fields, HTTP_FIELD_LAST_MODIFIED).len == 0) {
         return HTTP_STORE_NO_LIFETIME;
     }
     if (options->max_object_bytes > 0 && response->has_content_length &&
@@ -233,7 +250,7 @@ static uint16_t freshness_flags(const struct http_fields *fields,
         flags |= HTTP_STORED_NO_CACHE;
     }
     if (http_directives_has(directives, HTTP_CC_NO_CACHE_FIELDS)) {
-        flags |= HTTP_STORED_NO_CACHE | HTTP_STORED_NO_CACHE_FIELDS;
+        flags |= HTTP_STORED_NO_CACHE_FIELDS;
     }
     if (http_directives_has(directives, HTTP_CC_IMMUTABLE)) {
         flags |= HTTP_STORED_IMMUTABLE;
@@ -258,14 +275,15 @@ static void freshness_fill(struct http_stored *stored, const struct http_respons
                            const struct http_fields *arrived, const int64_t times_ms[2],
                            const struct http_freshness_options *options)
 {
-    struct http_directives directives;
+    struct policy policy;
+    const struct http_directives *directives = &policy.directives;
     const struct http_fields *fields = &response->fields;
     int64_t receipt_s = times_ms[1] / 1000;
     bool own_date;
 
-    http_directives_of(&directives, fields);
+    freshness_policy(&policy, fields, options);
     int64_t date_s = freshness_date(arrived, receipt_s, &own_date);
-    struct lifetime lifetime = freshness_lifetime(response, &directives, date_s, options);
+    struct lifetime lifetime = freshness_lifetime(response, &policy, date_s, options);
     int64_t delay_s = times_ms[1] > times_ms[0] ? (times_ms[1] - times_ms[0]) / 1000 : 0;
     int64_t apparent_s = receipt_s > date_s ? receipt_s - date_s : 0;
     int64_t corrected_s = (int64_t)freshness_age_value(arrived) + delay_s;
@@ -277,14 +295,14 @@ static void freshness_fill(struct http_stored *stored, const struct http_respons
             http_date_parse(http_fields_find(fields, HTTP_FIELD_LAST_MODIFIED), receipt_s),
         .initial_age_s = freshness_saturate(apparent_s > corrected_s ? apparent_s : corrected_s),
         .lifetime_s = lifetime.seconds,
-        .stale_while_revalidate_s = http_directives_has(&directives, HTTP_CC_STALE_WHILE_REVALIDATE)
-                                        ? directives.stale_while_revalidate_s
+        .stale_while_revalidate_s = http_directives_has(directives, HTTP_CC_STALE_WHILE_REVALIDATE)
+                                        ? directives->stale_while_revalidate_s
                                         : options->stale_while_revalidate_s,
-        .stale_if_error_s = http_directives_has(&directives, HTTP_CC_STALE_IF_ERROR)
-                                ? directives.stale_if_error_s
+        .stale_if_error_s = http_directives_has(directives, HTTP_CC_STALE_IF_ERROR)
+                                ? directives->stale_if_error_s
                                 : options->stale_if_error_s,
         .status = (uint16_t)response->status,
-        .flags = freshness_flags(fields, &directives),
+        .flags = freshness_flags(fields, directives),
         .source = (uint8_t)lifetime.source,
     };
     if (!own_date) {

@@ -12,14 +12,16 @@
 #include "http/directives.h"
 #include "http/request.h"
 #include "http/response.h"
+#include "http/targeted.h"
 
 enum http_stored_flag {
     HTTP_STORED_MUST_REVALIDATE = 1u << 0, /* must-, proxy-revalidate or s-maxage: never stale */
     HTTP_STORED_NO_CACHE = 1u << 1,        /* validate before every use */
     HTTP_STORED_HAS_ETAG = 1u << 2,
     HTTP_STORED_HAS_LAST_MODIFIED = 1u << 3,
-    HTTP_STORED_NO_CACHE_FIELDS = 1u << 4, /* no-cache="...": also treated as NO_CACHE for now */
-    HTTP_STORED_PURGED = 1u << 5,          /* soft purge made it stale */
+    HTTP_STORED_NO_CACHE_FIELDS = 1u
+                                  << 4, /* no-cache="...": hits leave those fields out (head.h) */
+    HTTP_STORED_PURGED = 1u << 5,       /* soft purge made it stale */
     HTTP_STORED_IMMUTABLE = 1u << 6,
     HTTP_STORED_VARIES = 1u << 7,
     HTTP_STORED_NO_DATE = 1u << 8,   /* the origin sent no valid Date; date_s is the receipt */
@@ -29,7 +31,7 @@ enum http_stored_flag {
 /* Where lifetime_s came from. */
 enum http_lifetime_source {
     HTTP_LIFETIME_NONE = 0,
-    HTTP_LIFETIME_TARGETED,
+    HTTP_LIFETIME_TARGETED, /* max-age or s-maxage of a targeted field */
     HTTP_LIFETIME_S_MAXAGE,
     HTTP_LIFETIME_MAX_AGE,
     HTTP_LIFETIME_EXPIRES,
@@ -73,6 +75,7 @@ struct http_freshness_options {
     uint32_t stale_if_error_s;         /* when the response does not say; 0: none */
     uint64_t max_object_bytes;         /* 0: off; compared with a known Content-Length */
     enum http_set_cookie set_cookie;
+    struct http_targeted targeted; /* names borrowed */
 };
 
 /* What may_store must know about the request. */

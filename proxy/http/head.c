@@ -7,6 +7,9 @@
 #include "http/line.h"
 #include "http/status.h"
 
+/* Lines of a stored head: what an origin may send (256) and our own. */
+#define HEAD_FIELDS 264
+
 static void head_put(struct buf *out, struct span name, struct span value)
 {
     buf_append(out, name);
@@ -29,7 +32,7 @@ static bool head_list_has(struct span list, struct span name)
 
 /* Fields that are not stored, or that we write ourselves. */
 static bool head_leaves_out(const struct http_response *response, const struct http_field *field,
-                            const struct http_head_options *options, struct span private_fields)
+                            const struct http_head_options *options)
 {
     switch (field->id) {
     case HTTP_FIELD_AGE:
@@ -44,7 +47,7 @@ static bool head_leaves_out(const struct http_response *response, const struct h
     default:
         break;
     }
-    if (private_fields.len > 0 && head_list_has(private_fields, field->name)) {
+    if (head_list_has(options->private_fields, field->name)) {
         return true;
     }
     return http_fields_is_hop_by_hop(&response->fields, field);
@@ -80,14 +83,11 @@ static void head_put_status(struct buf *out, const struct http_response *respons
 void http_head_write(struct buf *out, const struct http_response *response,
                      const struct http_head_options *options)
 {
-    struct http_directives directives;
-
-    http_directives_of(&directives, &response->fields);
     head_put_status(out, response);
     head_put_date(out, response, options->date_s);
     for (unsigned i = 0; i < response->fields.count; i++) {
         const struct http_field *field = &response->fields.items[i];
-        if (!head_leaves_out(response, field, options, directives.private_fields)) {
+        if (!head_leaves_out(response, field, options)) {
             head_put(out, field->name, field->value);
         }
     }
@@ -102,6 +102,46 @@ void http_head_write(struct buf *out, const struct http_response *response,
         buf_append(out, options->via);
         buf_append(out, SPAN("\r\n"));
     }
+}
+
+void http_head_write_private(struct buf *out, const struct http_response *response,
+                             const struct http_head_options *options)
+{
+    struct http_head_options all = *options;
+
+    all.private_fields = (struct span){0};
+    for (unsigned i = 0; i < response->fields.count; i++) {
+        const struct http_field *field = &response->fields.items[i];
+        if (head_list_has(options->private_fields, field->name) &&
+            !head_leaves_out(response, field, &all)) {
+            head_put(out, field->name, field->value);
+        }
+    }
+}
+
+bool http_head_write_unvalidated(struct buf *out, struct span head,
+                                 const struct http_targeted *targeted)
+{
+    struct http_field items[HEAD_FIELDS];
+    struct http_fields fields;
+    struct http_directives directives;
+    const char *line_end = memchr(head.ptr, '\n', head.len);
+    unsigned status;
+
+    http_fields_init(&fields, items, HEAD_FIELDS);
+    if (line_end == NULL || !http_head_read(head, &status, &fields)) {
+        return false;
+    }
+    http_directives_of_response(&directives, &fields, targeted);
+    buf_append(out, span_of(head.ptr, (size_t)(line_end + 1 - head.ptr)));
+    for (unsigned i = 0; i < fields.count; i++) {
+        /* Content-Length frames the message, Date dates it. */
+        if (items[i].id == HTTP_FIELD_CONTENT_LENGTH || items[i].id == HTTP_FIELD_DATE ||
+            !head_list_has(directives.no_cache_fields, items[i].name)) {
+            head_put(out, items[i].name, items[i].value);
+        }
+    }
+    return !out->failed;
 }
 
 bool http_head_read(struct span head, unsigned *status, struct http_fields *fields)

@@ -75,6 +75,9 @@ static void test_default_limits(void **state)
     assert_int_equal(site->cache.max_ttl_ms, (uint64_t)365 * 86400 * 1000);
     assert_int_equal(site->cache.hit_for_miss_ms, 10000);
     assert_int_equal(site->cache.set_cookie, CONF_SET_COOKIE_PASS);
+    assert_int_equal(site->cache.targeted.count, 2);
+    assert_string_equal(site->cache.targeted.list[0], "Larder-Cache-Control");
+    assert_string_equal(site->cache.targeted.list[1], "CDN-Cache-Control");
     assert_int_equal(site->cache.purge_from.count, 0);
     assert_true(site->cache.client_revalidate);
     assert_true(site->cache_status);
@@ -95,7 +98,7 @@ static const char everything[] =
     "site WWW.a a { origins { server x HTTP://H:1/; timeout connect=1s first_byte=2s idle=3s;\n"
     "    keepalive 1; host H:1; }\n"
     "  cache { off; default_ttl 1s; min_ttl 2s; max_ttl 9d; stale_while_revalidate 3s;\n"
-    "    stale_if_error 4d; hit_for_miss 5s; set_cookie strip; purge from 1.0.0.0/8 ::1;\n"
+    "    stale_if_error 4d; hit_for_miss 5s; set_cookie strip; targeted X-A B; purge from 1.0.0.0/8 ::1;\n"
     "    client_revalidate off; }\n"
     "  cache_status off; via x; forwarded off; }\n"
     "site * { origins { server y http://[::1]; } }\n";
@@ -151,6 +154,8 @@ static void test_everything_site(void **state)
     assert_int_equal(site->cache.min_ttl_ms, 2000);
     assert_int_equal(site->cache.stale_if_error_ms, (uint64_t)4 * 86400 * 1000);
     assert_int_equal(site->cache.set_cookie, CONF_SET_COOKIE_STRIP);
+    assert_int_equal(site->cache.targeted.count, 2);
+    assert_string_equal(site->cache.targeted.list[0], "X-A");
     assert_int_equal(site->cache.purge_from.count, 2);
     assert_false(site->cache.client_revalidate);
     assert_false(site->cache_status);

@@ -42,7 +42,7 @@ static const struct row rows[] = {
      "HTTP/1.1 200 OK\r\n"},
     {"HTTP/1.1 200 OK\r\nCache-Control: private=\"x, set-cookie\"\r\nX: 1\r\nSet-Cookie: a\r\n"
      "Y: 2\r\n\r\n",
-     {.date_s = HTTP_DATE_NONE},
+     {.date_s = HTTP_DATE_NONE, .private_fields = {"x, SET-cookie", 13}},
      "HTTP/1.1 200 OK\r\nCache-Control: private=\"x, set-cookie\"\r\nY: 2\r\n"},
 };
 
@@ -64,6 +64,63 @@ static void writing(void **state)
         assert_int_equal(status, message.response.status);
         buf_free(&out);
     }
+}
+
+/* RFC 9111 5.2.2.7: what was kept out of the store, for the client whose request brought it. */
+static void private_fields(void **state)
+{
+    struct message message;
+    struct buf out;
+    const struct http_head_options options = {
+        .date_s = HTTP_DATE_NONE,
+        .private_fields = SPAN("Set-Cookie, x, connection, y, content-length"),
+    };
+
+    (void)state;
+    buf_init(&out, 1000);
+    http_head_write_private(
+        &out,
+        message_response(&message, "HTTP/1.1 200 OK\r\nset-cookie: a\r\nA: 1\r\nX: 2\r\nY: 3\r\n"
+                                   "Connection: y\r\nSet-Cookie: b\r\nContent-Length: 0\r\n\r\n"),
+        &options);
+    assert_span(buf_span(&out), "set-cookie: a\r\nX: 2\r\nSet-Cookie: b\r\n");
+    buf_free(&out);
+}
+
+/* RFC 9111 5.2.2.4: what may not be used before the origin was asked. */
+static void unvalidated(void **state)
+{
+    static const struct span names[] = {{"CDN-Cache-Control", 17}};
+    const struct http_targeted targeted = {names, 1};
+    static const struct {
+        const char *stored;
+        const char *seen;
+    } heads[] = {
+        {"HTTP/1.1 200 Fine\r\nCache-Control: no-cache=\"a, SET-COOKIE\"\r\nA: 1\r\n"
+         "Set-Cookie: x\r\nB: 2\r\nset-cookie: y\r\n",
+         "HTTP/1.1 200 Fine\r\nCache-Control: no-cache=\"a, SET-COOKIE\"\r\nB: 2\r\n"},
+        {"HTTP/1.1 200 F\r\nCache-Control: no-cache=\"date, content-length, a\"\r\nDate: d\r\n"
+         "Content-Length: 5\r\n",
+         "HTTP/1.1 200 F\r\nCache-Control: no-cache=\"date, content-length, a\"\r\nDate: d\r\n"
+         "Content-Length: 5\r\n"},
+        {"HTTP/1.1 200 F\r\nCache-Control: no-cache=\"a\"\r\nCDN-Cache-Control: no-cache=\"b\"\r\n"
+         "A: 1\r\nB: 2\r\n",
+         "HTTP/1.1 200 F\r\nCache-Control: no-cache=\"a\"\r\nCDN-Cache-Control: no-cache=\"b\"\r\n"
+         "A: 1\r\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        struct buf out;
+        buf_init(&out, 1000);
+        assert_true(http_head_write_unvalidated(&out, span_str(heads[i].stored), &targeted));
+        assert_span(buf_span(&out), heads[i].seen);
+        buf_free(&out);
+    }
+    struct buf out;
+    buf_init(&out, 1000);
+    assert_false(http_head_write_unvalidated(&out, SPAN("damaged"), &targeted));
+    buf_free(&out);
 }
 
 static void too_large(void **state)
@@ -117,10 +174,9 @@ static void finding(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writing),
-        cmocka_unit_test(too_large),
-        cmocka_unit_test(damaged),
-        cmocka_unit_test(finding),
+        cmocka_unit_test(writing),     cmocka_unit_test(private_fields),
+        cmocka_unit_test(unvalidated), cmocka_unit_test(too_large),
+        cmocka_unit_test(damaged),     cmocka_unit_test(finding),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
