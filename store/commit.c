@@ -141,7 +141,7 @@ void commit_describe(struct store *store, struct shard *shard, struct entry *ent
 {
     uint64_t length = store_object_length(object);
 
-    index_set_selector(store, shard, entry, object_selector(object));
+    index_set_selector(store, shard, entry, object_selector(object), object->date_s);
     index_set_size(shard, entry, length + object->head_len);
     entry->useless_after_s = object->useless_after_s <= 0 ? 0
                              : object->useless_after_s > UINT32_MAX
@@ -201,15 +201,28 @@ static void commit_drop_jobs(struct writer_job *jobs)
     }
 }
 
-bool commit_enter(struct store *store, struct shard *shard, struct entry *entry,
+void commit_supersede(struct store *store, struct shard *shard, const struct store_object *stale,
+                      struct trash *trash)
+{
+    struct entry *entry = stale == NULL ? NULL : index_find(shard, stale->hash, stale->id);
+
+    if (entry != NULL && entry->kind == ENTRY_READY) {
+        index_remove(store, shard, entry, STORE_WAS_ABSENT, trash);
+        counter_add(&store->counters.replaced, 1);
+    }
+}
+
+bool commit_enter(struct store_lead *lead, struct shard *shard, struct entry *entry,
                   struct store_object *resident, bool is_queued, struct trash *trash)
 {
+    struct store *store = lead->store;
     struct store_object *filled = entry->object;
 
     if (!commit_replace(store, shard, entry->hash, entry->id, object_selector(resident), trash)) {
         index_remove(store, shard, entry, STORE_WAS_ABSENT, trash);
         return false;
     }
+    commit_supersede(store, shard, lead->stale, trash);
     commit_bound_variants(store, shard, entry->hash, trash);
     index_fill_to_ready(shard, entry);
     entry->object = NULL;
@@ -249,7 +262,7 @@ void store_lead_commit(struct store_lead **lead_in)
         struct entry *entry = index_find(shard, object->hash, object->id);
         bool is_entered = false; /* not when it was purged meanwhile */
         if (entry != NULL && is_kept) {
-            is_entered = commit_enter(store, shard, entry, resident, jobs != NULL, &trash);
+            is_entered = commit_enter(lead, shard, entry, resident, jobs != NULL, &trash);
         } else if (entry != NULL) {
             index_remove(store, shard, entry, STORE_WAS_ABSENT, &trash);
         }

@@ -72,13 +72,15 @@ struct store_object *store_lead_refresh(struct store_lead **lead_in, const struc
 }
 
 /* [shard] The fill's entry becomes the variant's. Jobs for the writer, or NULL. */
-static struct writer_job *adopt_enter(struct store *store, struct shard *shard, struct entry *entry,
-                                      struct store_object *object, struct trash *trash)
+static struct writer_job *adopt_enter(struct store_lead *lead, struct shard *shard,
+                                      struct entry *entry, struct store_object *object,
+                                      struct trash *trash)
 {
+    struct store *store = lead->store;
     uint64_t bytes = store_object_length(object) + object->key_len + object->head_len;
     bool is_queued = store_has_disk(store) && writer_has_room(store, bytes);
 
-    if (!commit_enter(store, shard, entry, object, is_queued, trash)) {
+    if (!commit_enter(lead, shard, entry, object, is_queued, trash)) {
         return NULL;
     }
     return is_queued ? commit_job(WRITER_COMMIT, object, bytes) : NULL;
@@ -103,7 +105,7 @@ struct store_object *store_lead_adopt(struct store_lead **lead_in, struct store_
     lock_acquire(&shard->lock);
     struct entry *fill = index_find(shard, lead->object->hash, lead->object->id);
     if (fill != NULL) { /* else purged meanwhile */
-        job = adopt_enter(store, shard, fill, object, &trash);
+        job = adopt_enter(lead, shard, fill, object, &trash);
     }
     lock_release(&shard->lock);
     trash_empty(store, &trash);
@@ -151,11 +153,7 @@ void store_lead_supersede(struct store_lead *lead)
     }
     trash_init(&trash);
     lock_acquire(&shard->lock);
-    struct entry *entry = index_find(shard, lead->object->hash, lead->stale->id);
-    if (entry != NULL && entry->kind == ENTRY_READY) {
-        index_remove(lead->store, shard, entry, STORE_WAS_ABSENT, &trash);
-        counter_add(&lead->store->counters.replaced, 1);
-    }
+    commit_supersede(lead->store, shard, lead->stale, &trash);
     lock_release(&shard->lock);
     trash_empty(lead->store, &trash);
 }

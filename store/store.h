@@ -77,6 +77,7 @@ struct store_head {
     uint8_t facts[STORE_FACTS_BYTES];
     uint64_t length;         /* body bytes or STORE_LENGTH_UNKNOWN */
     int64_t useless_after_s; /* Unix seconds past which it may go first; 0: not known */
+    int64_t date_s; /* Unix seconds: of objects that match, the latest is chosen; 0: not known */
 };
 
 struct store_object *store_object_ref(struct store_object *object);
@@ -207,7 +208,7 @@ bool store_lead_is_abandoned(const struct store_lead *lead);
 /* Does anybody read it now? */
 bool store_lead_is_read(const struct store_lead *lead);
 /* Complete and correct: READY, into the RAM tier, queued for disk; replaces the entries of the same
- * key and selector. An object invalidated while it was filled is dropped (hard) or stored as stale
+ * key and selector, and the object that was to be validated. An object invalidated while it was filled is dropped (hard) or stored as stale
  * (soft). A body shorter than the length given is a CHECK failure: compare before. */
 void store_lead_commit(struct store_lead **lead);
 /* The origin said 304: the stale object lives on under a new head and facts, its body shared, its

@@ -105,11 +105,15 @@ void lead_finish(struct store_lead **lead, enum object_state state, uint32_t cod
  * when one of them is newer: it began later and ended earlier than this one. */
 bool commit_replace(struct store *store, struct shard *shard, struct hash128 hash, uint64_t id,
                     struct span selector, struct trash *trash);
+/* [shard] The object that was to be validated leaves when something else came for it, also under
+ * another selector: it would match the same requests for as long as it stays. Takes NULL. */
+void commit_supersede(struct store *store, struct shard *shard, const struct store_object *stale,
+                      struct trash *trash);
 /* [shard] What the entry says about its object. */
 void commit_describe(struct store *store, struct shard *shard, struct entry *entry,
                      const struct store_object *object);
 /* [shard] The fill's entry becomes the object's. False: a newer one is there. */
-bool commit_enter(struct store *store, struct shard *shard, struct entry *entry,
+bool commit_enter(struct store_lead *lead, struct shard *shard, struct entry *entry,
                   struct store_object *resident, bool is_queued, struct trash *trash);
 /* Takes a reference of its own to the object. */
 struct writer_job *commit_job(enum writer_job_kind kind, struct store_object *object,

@@ -70,10 +70,13 @@ static int64_t useless_after_s(const struct http_stored *stored)
     return stored->response_time_ms / 1000 + stored->lifetime_s + grace;
 }
 
-static void put_facts(struct store_head *out, const struct http_stored *stored)
+void fill_put_facts(struct store_head *out, const struct http_stored *stored)
 {
     memcpy(out->facts, stored, sizeof(*stored));
     out->useless_after_s = useless_after_s(stored);
+    /* A clock that is fast must not make it the latest for long. */
+    int64_t receipt_s = stored->response_time_ms / 1000;
+    out->date_s = stored->date_s < receipt_s ? stored->date_s : receipt_s;
 }
 
 bool fill_renew(const struct fill *fill, const struct store_object *base,
@@ -94,7 +97,7 @@ bool fill_renew(const struct fill *fill, const struct store_object *base,
     http_stored_refresh(&stored, merged, response, times_ms, &fill->site->freshness);
     stored.generation = exchange_facts(base)->generation;
     renewal->out = (struct store_head){.head = buf_span(&renewal->head)};
-    put_facts(&renewal->out, &stored);
+    fill_put_facts(&renewal->out, &stored);
     return true;
 }
 
@@ -209,7 +212,7 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
     http_head_write(&head, response, &options);
     struct store_head out = {
         .head = buf_span(&head), .selector = buf_span(&selector), .length = fill->length};
-    put_facts(&out, &stored);
+    fill_put_facts(&out, &stored);
     enum err err = head.failed ? ERR_NOMEM : store_lead_head(fill->lead, &out);
     if (err == ERR_LIMIT && fill->shared) {
         fill->shared = false;

@@ -55,6 +55,8 @@ enum http_store_verdict fill_judge_storing(const struct fill *fill,
                                            const struct http_store_request *request,
                                            const struct http_response *response,
                                            struct buf *selector);
+/* fill_head.c: the facts, and what the store is to know of them. */
+void fill_put_facts(struct store_head *out, const struct http_stored *stored);
 /* fill_head.c: merged head and its facts as the store wants them, after a 304 or the like that
  * confirms `base`. False: it speaks of something else, or memory is short. */
 struct fill_renewal {
