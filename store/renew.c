@@ -72,7 +72,7 @@ struct store_object *store_lead_refresh(struct store_lead **lead_in, const struc
 }
 
 /* [shard] The fill's entry becomes the variant's. Jobs for the writer, or NULL. */
-static struct writer_job *adopt_enter(struct store_lead *lead, struct shard *shard,
+static struct writer_job *adopt_enter(const struct store_lead *lead, struct shard *shard,
                                       struct entry *entry, struct store_object *object,
                                       struct trash *trash)
 {
@@ -100,6 +100,9 @@ struct store_object *store_lead_adopt(struct store_lead **lead_in, struct store_
 
     if (object == NULL) {
         return NULL;
+    }
+    if (head->max_variants != 0 && head->max_variants < lead->max_variants) {
+        lead->max_variants = head->max_variants;
     }
     trash_init(&trash);
     lock_acquire(&shard->lock);

@@ -84,6 +84,8 @@ struct store_lead {
     struct store_object *stale; /* what a 304 would refresh, or NULL */
     uint64_t mark;              /* solo: id of the mark it began under; 0: not, or no longer */
     bool is_apart;              /* in no table, but may enter without a mark */
+    uint64_t max_bytes;         /* a longer body is not stored */
+    unsigned max_variants;      /* of the key */
     uint64_t written;           /* bytes copied; the rest of the world sees flow->filled */
     bool has_waited;            /* for the writer (pressure.c); the leader's own */
     uint64_t waits_since_us;    /* [queue] */
@@ -113,7 +115,7 @@ void commit_supersede(struct store *store, struct shard *shard, const struct sto
 void commit_describe(struct store *store, struct shard *shard, struct entry *entry,
                      const struct store_object *object);
 /* [shard] The fill's entry becomes the object's. False: a newer one is there. */
-bool commit_enter(struct store_lead *lead, struct shard *shard, struct entry *entry,
+bool commit_enter(const struct store_lead *lead, struct shard *shard, struct entry *entry,
                   struct store_object *resident, bool is_queued, struct trash *trash);
 /* Takes a reference of its own to the object. */
 struct writer_job *commit_job(enum writer_job_kind kind, struct store_object *object,

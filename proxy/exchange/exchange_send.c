@@ -17,7 +17,7 @@ enum exchange_next exchange_pass(struct exchange *x)
     x->fill = fill_start(&(struct fill_options){
         .owner = x,
         .twin = request->method == HTTP_HEAD ? x->stale : NULL,
-        .apart = request->method == HTTP_POST && !x->site->cache_off,
+        .apart = request->method == HTTP_POST && !x->policy->pass,
     });
     x->object = store_object_ref(fill_object(x->fill));
     x->reader = store_reader_open(x->env->store, x->object, 0, true, loop_mailbox(x->env->loop),

@@ -34,7 +34,7 @@ static bool may_send_stale(const struct exchange *x, uint32_t code)
     if (http_may_serve_stale_on_error(facts, &x->directives, loop_wall_ms(x->env->loop))) {
         return true;
     }
-    return x->site->serve_stale && is_unreachable(code) &&
+    return x->policy->serve_stale && is_unreachable(code) &&
            http_may_serve_stale_unreachable(facts, &x->directives);
 }
 

@@ -14,7 +14,7 @@ static bool is_for_get(struct fill *fill, const struct http_response *response)
         return false;
     }
     int64_t now_ms = loop_wall_ms(fill->env->loop);
-    http_stored_init(&stored, response, fill->request_time_ms, now_ms, &fill->site->freshness);
+    http_stored_init(&stored, response, fill->request_time_ms, now_ms, &fill->policy.freshness);
     return stored.source != HTTP_LIFETIME_NONE && stored.source != HTTP_LIFETIME_DEFAULT &&
            stored.source != HTTP_LIFETIME_HEURISTIC && http_ttl_s(&stored, now_ms) > 0 &&
            fill_is_target(fill, location);

@@ -7,6 +7,7 @@
 #include "http/head.h"
 #include "http/status.h"
 #include "http/vary.h"
+#include "http/vary_limit.h"
 
 static bool is_stale_status(unsigned status)
 {
@@ -59,6 +60,19 @@ static uint8_t reason_of(enum http_store_verdict verdict)
     return map[verdict];
 }
 
+/* Rules that ask of the response have their say now. */
+static void settle_policy(struct fill *fill, const struct http_response *response)
+{
+    if (LIKELY(!fill->site->rules.has_late)) {
+        return;
+    }
+    struct policy room;
+    struct rule_facts facts =
+        exchange_rule_facts(fill->request, response->status,
+                            http_fields_find(&response->fields, HTTP_FIELD_CONTENT_TYPE));
+    fill_set_policy(fill, site_policy(fill->site, &facts, &room));
+}
+
 static int64_t useless_after_s(const struct http_stored *stored)
 {
     if ((stored->flags & (HTTP_STORED_HAS_ETAG | HTTP_STORED_HAS_LAST_MODIFIED)) != 0) {
@@ -79,7 +93,7 @@ void fill_put_facts(struct store_head *out, const struct http_stored *stored)
     out->date_s = stored->date_s < receipt_s ? stored->date_s : receipt_s;
 }
 
-bool fill_renew(const struct fill *fill, const struct store_object *base,
+bool fill_renew(struct fill *fill, const struct store_object *base,
                 const struct http_response *response, struct fill_renewal *renewal)
 {
     const int64_t times_ms[2] = {fill->request_time_ms, loop_wall_ms(fill->env->loop)};
@@ -94,7 +108,8 @@ bool fill_renew(const struct fill *fill, const struct store_object *base,
         buf_free(&renewal->head);
         return false;
     }
-    http_stored_refresh(&stored, merged, response, times_ms, &fill->site->freshness);
+    settle_policy(fill, merged);
+    http_stored_refresh(&stored, merged, response, times_ms, &fill->policy.freshness);
     stored.generation = exchange_facts(base)->generation;
     renewal->out = (struct store_head){.head = buf_span(&renewal->head)};
     fill_put_facts(&renewal->out, &stored);
@@ -117,19 +132,42 @@ static enum fetch_flow on_not_modified(struct fill *fill, const struct http_resp
     return FETCH_GO;
 }
 
+/* What Vary selects, without what the operator ignores. */
+bool fill_build_selector(const struct fill *fill, const struct http_response *response,
+                         struct buf *selector)
+{
+    const struct policy *policy = &fill->policy;
+    struct span ignore[CONF_FIELDS_MAX + 1];
+    struct http_field items[EXCHANGE_FIELDS_MAX + HTTP_VARY_NAMES];
+    struct http_fields fields;
+    unsigned count = 0;
+    if (LIKELY(policy->vary_ignore.count == 0 && !policy->ignore_cookies)) {
+        return http_selector_build(selector, &response->fields, &fill->request->fields) !=
+               HTTP_VARY_STAR;
+    }
+    for (; count < policy->vary_ignore.count; count++) {
+        ignore[count] = policy->vary_ignore.list[count];
+    }
+    if (policy->ignore_cookies) {
+        ignore[count++] = SPAN("Cookie");
+    }
+    http_fields_init(&fields, items, ARRAY_LEN(items));
+    return http_vary_without(&fields, &response->fields, ignore, count) &&
+           http_selector_build(selector, &fields, &fill->request->fields) != HTTP_VARY_STAR;
+}
+
 enum http_store_verdict fill_judge_storing(const struct fill *fill,
                                            const struct http_store_request *request,
                                            const struct http_response *response,
                                            struct buf *selector)
 {
     enum http_store_verdict verdict = http_may_store(
-        request, response, loop_wall_ms(fill->env->loop) / 1000, &fill->site->freshness);
+        request, response, loop_wall_ms(fill->env->loop) / 1000, &fill->policy.freshness);
     /* Only closing the connection ends this body: a cut one could not be told from a whole one. */
     if (verdict == HTTP_STORE_OK && fill->length == STORE_LENGTH_UNKNOWN && !response->chunked) {
         verdict = HTTP_STORE_FRAMING;
     }
-    if (verdict == HTTP_STORE_OK && http_selector_build(selector, &response->fields,
-                                                        &fill->request->fields) == HTTP_VARY_STAR) {
+    if (verdict == HTTP_STORE_OK && !fill_build_selector(fill, response, selector)) {
         verdict = HTTP_STORE_VARY_STAR;
     }
     if (verdict == HTTP_STORE_OK && selector->failed) {
@@ -145,7 +183,9 @@ static void settle_sharing(struct fill *fill, const struct http_response *respon
     struct http_store_request facts;
     http_store_request_of(&facts, fill->request);
     enum http_store_verdict verdict = fill_judge_storing(fill, &facts, response, selector);
-    bool is_open = verdict == HTTP_STORE_OK && (!fill->solo || store_lead_share(fill->lead));
+    bool is_kept_out = verdict == HTTP_STORE_OK && fill->policy.pass;
+    bool is_open =
+        verdict == HTTP_STORE_OK && !is_kept_out && (!fill->solo || store_lead_share(fill->lead));
     fill->solo = false;
     if (is_open) {
         fill->figures.stored = store_lead_is_entered(fill->lead);
@@ -153,14 +193,14 @@ static void settle_sharing(struct fill *fill, const struct http_response *respon
             fill->figures.stored ? HTTP_REASON_NONE : (uint8_t)HTTP_REASON_PURGED_HARD;
         return;
     }
-    fill->figures.reason = reason_of(verdict);
+    fill->figures.reason = is_kept_out ? HTTP_REASON_RULE : reason_of(verdict);
     fill->shared = false;
     selector->len = 0;
     supersede(fill, response->status);
     /* Storable, but another was first or a purge came, or the origin is ill: nothing to remember. */
-    bool is_telling =
-        verdict != HTTP_STORE_OK && (fill->stale == NULL || !is_stale_status(response->status));
-    store_lead_detach(fill->lead, is_telling ? fill->site->hit_for_miss_ms : 0);
+    bool is_telling = (verdict != HTTP_STORE_OK || is_kept_out) &&
+                      (fill->stale == NULL || !is_stale_status(response->status));
+    store_lead_detach(fill->lead, is_telling ? fill->policy.hit_for_miss_ms : 0);
 }
 
 /* What private="..." keeps out of the store goes to the client whose request brought it. */
@@ -168,7 +208,7 @@ static void keep_private(struct fill *fill, const struct http_response *response
                          struct http_head_options *options)
 {
     struct http_directives directives;
-    http_directives_of_response(&directives, &response->fields, &fill->site->freshness.targeted);
+    http_directives_of_response(&directives, &response->fields, &fill->policy.freshness.targeted);
     options->private_fields = directives.private_fields;
     if (directives.private_fields.len == 0 || fill->owner == NULL) {
         return;
@@ -188,6 +228,7 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
     struct buf selector;
     buf_init(&head, FILL_HEAD_LIMIT);
     buf_init(&selector, 16384);
+    settle_policy(fill, response);
     if (fill->shared) {
         settle_sharing(fill, response, &selector);
     } else if (fill->apart) {
@@ -195,7 +236,7 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
     }
     struct http_stored stored;
     http_stored_init(&stored, response, fill->request_time_ms, loop_wall_ms(fill->env->loop),
-                     &fill->site->freshness);
+                     &fill->policy.freshness);
     stored.generation = ++fill->env->generation;
     stored.generation += stored.generation == 0;
     struct http_head_options options = {
@@ -203,7 +244,7 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
         .has_content_length = response->has_content_length,
         .content_length = response->content_length,
         .drop_set_cookie =
-            fill->shared && fill->site->freshness.set_cookie == HTTP_SET_COOKIE_STRIP,
+            fill->shared && fill->policy.freshness.set_cookie == HTTP_SET_COOKIE_STRIP,
         .date_s = stored.date_s,
     };
     if (fill->shared) {
@@ -211,7 +252,12 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
     }
     http_head_write(&head, response, &options);
     struct store_head out = {
-        .head = buf_span(&head), .selector = buf_span(&selector), .length = fill->length};
+        .head = buf_span(&head),
+        .selector = buf_span(&selector),
+        .length = fill->length,
+        .max_bytes = fill->policy.freshness.max_object_bytes,
+        .max_variants = fill->policy.vary_max,
+    };
     fill_put_facts(&out, &stored);
     enum err err = head.failed ? ERR_NOMEM : store_lead_head(fill->lead, &out);
     if (err == ERR_LIMIT && fill->shared) {
@@ -219,7 +265,7 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
         fill->figures.stored = false;
         fill->figures.reason = HTTP_REASON_TOO_LARGE;
         supersede(fill, response->status);
-        store_lead_detach(fill->lead, fill->site->hit_for_miss_ms);
+        store_lead_detach(fill->lead, fill->policy.hit_for_miss_ms);
         err = store_lead_head(fill->lead, &out);
     }
     buf_free(&head);

@@ -28,17 +28,14 @@ bool fill_is_target(struct fill *fill, struct span reference)
 
 static void invalidate_named(struct fill *fill, struct span reference)
 {
-    const struct span scheme = SPAN("http");
     struct http_url url;
     if (!resolve(fill, reference, &url)) {
         return;
     }
-    struct span authority = fill->request->authority;
-    char *room = arena_alloc(&fill->arena, http_key_bytes(scheme, authority, url.path));
-    if (room != NULL) {
+    struct span key = exchange_key_of(&fill->arena, fill->site, fill->request, url.path);
+    if (key.ptr != NULL) {
         struct store_purge_result result;
-        store_purge_key(fill->env->store, http_key_write(room, scheme, authority, url.path),
-                        STORE_PURGE_HARD, false, false, &result);
+        store_purge_key(fill->env->store, key, STORE_PURGE_HARD, false, false, &result);
     }
 }
 

@@ -15,6 +15,7 @@ struct fill {
     bool solo;   /* not yet: the head decides */
     bool apart;  /* the same, of a POST */
     bool background;
+    bool has_lookup; /* the cache was asked: its settings count */
     bool head_done;
     bool paused;
     bool failed;   /* the deferred task ends it with fail_code */
@@ -25,6 +26,8 @@ struct fill {
     struct exchange *owner;
     struct site_table *table;
     const struct site *site;
+    struct policy policy;               /* the owner's, then with what the head says */
+    struct span target;                 /* what the origin is asked for */
     const struct http_request *request; /* the owner's, or a copy in the arena */
     struct span peer_text;
     struct fetch *fetch;
@@ -48,6 +51,8 @@ struct fill {
 
 /* From head or data: ends the fill with this code once the fetch has returned. */
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code);
+/* Takes the settings over as they count for this fill. */
+void fill_set_policy(struct fill *fill, const struct policy *policy);
 /* fill_head.c: the origin's final head has come. */
 enum fetch_flow fill_on_head(void *ctx, const struct http_response *response);
 /* fill_head.c: may it be stored as the answer to this request? Writes the selector. */
@@ -55,6 +60,10 @@ enum http_store_verdict fill_judge_storing(const struct fill *fill,
                                            const struct http_store_request *request,
                                            const struct http_response *response,
                                            struct buf *selector);
+/* fill_head.c: what Vary selects, without what the operator ignores. False: nothing will ever
+ * match. */
+bool fill_build_selector(const struct fill *fill, const struct http_response *response,
+                         struct buf *selector);
 /* fill_head.c: the facts, and what the store is to know of them. */
 void fill_put_facts(struct store_head *out, const struct http_stored *stored);
 /* fill_head.c: merged head and its facts as the store wants them, after a 304 or the like that
@@ -65,7 +74,7 @@ struct fill_renewal {
     struct http_response merged;
     struct store_head out; /* without selector and length */
 };
-bool fill_renew(const struct fill *fill, const struct store_object *base,
+bool fill_renew(struct fill *fill, const struct store_object *base,
                 const struct http_response *response, struct fill_renewal *renewal);
 
 /* fill_variants.c: what other variants are there, before the request goes out. */

@@ -48,7 +48,7 @@ void fill_twin_update(struct fill *fill, const struct http_response *response)
     http_store_request_of(&facts, fill->request);
     facts.method = HTTP_GET;
     if (http_may_store(&facts, response, loop_wall_ms(fill->env->loop) / 1000,
-                       &fill->site->freshness) != HTTP_STORE_OK ||
+                       &fill->policy.freshness) != HTTP_STORE_OK ||
         !fill_renew(fill, fill->twin, response, &renewal)) {
         return;
     }

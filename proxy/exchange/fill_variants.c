@@ -7,7 +7,6 @@
 #include "exchange/fill_private.h"
 #include "http/condition.h"
 #include "http/head.h"
-#include "http/vary.h"
 
 static struct span etag_of(const struct store_object *object)
 {
@@ -85,11 +84,10 @@ bool fill_variants_select(struct fill *fill, const struct http_response *respons
         return false;
     }
     buf_init(&selector, 16384);
-    if (http_selector_build(&selector, &renewal.merged.fields, &fill->request->fields) !=
-            HTTP_VARY_STAR &&
-        !selector.failed) {
+    if (fill_build_selector(fill, &renewal.merged, &selector) && !selector.failed) {
         renewal.out.selector = buf_span(&selector);
         renewal.out.length = store_object_length(variant);
+        renewal.out.max_variants = fill->policy.vary_max;
         fill->refreshed = store_lead_adopt(&fill->lead, variant, &renewal.out);
     }
     fill->figures.stored = fill->refreshed != NULL;
