@@ -23,6 +23,7 @@
 #include "exchange/encode.h"
 #include "exchange/exchange_private.h"
 #include "exchange/fill.h"
+#include "exchange/rearm.h"
 
 static const struct {
     const char *name;
@@ -233,5 +234,6 @@ void exchange_env_fini(struct exchange_env *env)
         env->free_exchanges = x->next_free;
         mem_free(x);
     }
+    rearm_free(&env->rearm);
     site_table_unref(&env->sites);
 }

@@ -10,9 +10,9 @@
 #include "http/condition.h"
 #include "http/head.h"
 
-/* Lines of our own beside the client's: Via, three X-Forwarded-*, two validators,
+/* Lines of our own beside the client's: Via, three X-Forwarded-*, two validators, an offer,
  * Accept-Encoding. */
-#define OWN_LINES 7u
+#define OWN_LINES 8u
 
 /* Where we encode ourselves, what clients accept beyond the codings in use makes no variants. */
 static bool normalizes_codings(const struct fill_request_options *options)
@@ -160,6 +160,9 @@ unsigned fill_request_lines(struct arena *arena, const struct fill_request_optio
     }
     if (options->stale != NULL) {
         count += add_validators(arena, options->stale, out + count);
+    }
+    if (options->offer.len > 0) {
+        out[count++] = options->offer;
     }
     if (arena->overflow) {
         *lines = NULL;
