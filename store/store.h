@@ -203,8 +203,9 @@ bool store_lead_is_abandoned(const struct store_lead *lead);
 /* Does anybody read it now? */
 bool store_lead_is_read(const struct store_lead *lead);
 /* Complete and correct: READY, into the RAM tier, queued for disk; replaces the entries of the same
- * key and selector, and the object that was to be validated. An object invalidated while it was filled is dropped (hard) or stored as stale
- * (soft). A body shorter than the length given is a CHECK failure: compare before. */
+ * key and selector, and the object that was to be validated. An object invalidated while it was
+ * filled is dropped (hard) or stored as stale (soft). A body shorter than the length given is a
+ * CHECK failure: compare before. */
 void store_lead_commit(struct store_lead **lead);
 /* The origin said 304: the stale object lives on under a new head and facts, its body shared, its
  * disk record re-pointed, not rewritten. Returns the refreshed object with a reference; followers

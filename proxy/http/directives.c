@@ -104,6 +104,9 @@ struct directive_name {
     uint32_t flag;
 };
 
+/* Words that allow more: not when there is junk behind them. */
+#define DIRECTIVE_PERMITS (HTTP_CC_PUBLIC | HTTP_CC_IMMUTABLE | HTTP_CC_MUST_UNDERSTAND)
+
 /* Those that are a word alone. A value behind them changes nothing. */
 static const struct directive_name directive_words[] = {
     {{"no-store", 8}, HTTP_CC_NO_STORE},
@@ -125,7 +128,9 @@ static void directive_add(struct http_directives *directives, const struct direc
 {
     for (size_t i = 0; i < ARRAY_LEN(directive_words); i++) {
         if (directive_is(directive, directive_words[i].name)) {
-            directives->flags |= directive_words[i].flag;
+            if (!directive->malformed || (directive_words[i].flag & DIRECTIVE_PERMITS) == 0) {
+                directives->flags |= directive_words[i].flag;
+            }
             return;
         }
     }
