@@ -93,9 +93,10 @@ static const struct row rows[] = {
          HTTP_CC_NO_TRANSFORM | HTTP_CC_IMMUTABLE | HTTP_CC_ONLY_IF_CACHED,
      0, 0},
     {"max-stale", HTTP_CC_MAX_STALE, 0, 0},
-    {"max-stale=x", 0, 0, 0},
-    {"min-fresh=x", 0, 0, 0},
-    {"stale-while-revalidate=-1, stale-if-error=1.0", 0, 0, 0},
+    {"max-stale=x", HTTP_CC_MAX_STALE, 0, 0},
+    {"min-fresh=x", HTTP_CC_MIN_FRESH, 0, 0},
+    {"stale-while-revalidate=-1, stale-if-error=1.0",
+     HTTP_CC_STALE_WHILE_REVALIDATE | HTTP_CC_STALE_IF_ERROR, 0, 0},
 };
 
 static void table(void **state)
@@ -123,6 +124,14 @@ static void ages(void **state)
     assert_int_equal(d.min_fresh_s, 8);
     assert_int_equal(d.stale_while_revalidate_s, 7);
     assert_int_equal(d.stale_if_error_s, 6);
+    d = (struct http_directives){0};
+    http_directives_parse(&d, span_str("max-stale=x, min-fresh = 8, stale-while-revalidate=-7, "
+                                       "stale-if-error, max-stale, stale-while-revalidate=5, "
+                                       "stale-if-error=6"));
+    assert_int_equal(d.max_stale_s, 0);
+    assert_int_equal(d.min_fresh_s, 0);
+    assert_int_equal(d.stale_while_revalidate_s, 0);
+    assert_int_equal(d.stale_if_error_s, 0);
     d = (struct http_directives){0};
     http_directives_parse(&d, span_str("max-stale, max-stale=5, no-cache=\"x, y\""));
     assert_int_equal(d.max_stale_s, HTTP_AGE_MAX_S);
