@@ -118,7 +118,7 @@ static bool commit_leaves_first(const struct entry *one, const struct entry *oth
 /* [shard] Makes room for one more variant of this key. Each lookup walks them all, and it is
  * outsiders who choose how many there could be. */
 static void commit_bound_variants(struct store *store, struct shard *shard, struct hash128 hash,
-                                  struct trash *trash)
+                                  unsigned max, struct trash *trash)
 {
     for (unsigned turn = 0; turn < COMMIT_VARIANTS_AT_ONCE; turn++) {
         struct entry *first = NULL;
@@ -130,7 +130,7 @@ static void commit_bound_variants(struct store *store, struct shard *shard, stru
                 first = first == NULL || commit_leaves_first(entry, first) ? entry : first;
             }
         }
-        if (count < STORE_VARIANTS_MAX) {
+        if (count < max) {
             return;
         }
         index_remove(store, shard, first, STORE_WAS_ABSENT, trash);
@@ -218,7 +218,7 @@ static void commit_supersede(struct store *store, struct shard *shard,
 }
 
 /* [shard] The fill's entry becomes the object's. False: a newer one is there. */
-static bool commit_enter(struct store_lead *lead, struct shard *shard, struct entry *entry,
+static bool commit_enter(const struct store_lead *lead, struct shard *shard, struct entry *entry,
                          struct store_object *resident, bool is_queued, struct trash *trash)
 {
     struct store *store = lead->store;
@@ -229,7 +229,7 @@ static bool commit_enter(struct store_lead *lead, struct shard *shard, struct en
         return false;
     }
     commit_supersede(store, shard, lead->stale, trash);
-    commit_bound_variants(store, shard, entry->hash, trash);
+    commit_bound_variants(store, shard, entry->hash, lead->max_variants, trash);
     index_fill_to_ready(shard, entry);
     entry->object = NULL;
     commit_describe(store, shard, entry, resident);

@@ -78,6 +78,9 @@ struct store_head {
     uint64_t length;         /* body bytes or STORE_LENGTH_UNKNOWN */
     int64_t useless_after_s; /* Unix seconds past which it may go first; 0: not known */
     int64_t date_s; /* Unix seconds: of objects that match, the latest is chosen; 0: not known */
+    /* Of this fill alone; 0: the store's own. Smaller counts. */
+    uint64_t max_bytes;    /* a longer body is not stored */
+    unsigned max_variants; /* of its key, with this one; the least used and oldest leave */
 };
 
 struct store_object *store_object_ref(struct store_object *object);
@@ -175,7 +178,8 @@ void store_lead_bind(struct store_lead *lead, struct mailbox *box, store_lead_wa
                      void *ctx);
 /* The object being filled; borrowed for the life of the lead. */
 struct store_object *store_lead_object(struct store_lead *lead);
-/* Publishes the head; readers wake. ERR_LIMIT: longer than max_object_bytes, detach it instead. */
+/* Publishes the head; readers wake. ERR_LIMIT: longer than max_object_bytes or head->max_bytes,
+ * detach it instead. */
 MUST_USE enum err store_lead_head(struct store_lead *lead, const struct store_head *head);
 /* The response may not be shared: out of the table, readers other than those opened with
  * `own` are told STORE_HEAD_ALONE, and for pass_ms the key is marked (0: not remembered): solo

@@ -11,6 +11,7 @@ struct fill {
     bool shared; /* in the store's table, or to be */
     bool solo;   /* not yet: the head decides */
     bool background;
+    bool has_lookup; /* the cache was asked: its settings count */
     bool head_done;
     bool paused;
     bool failed;   /* the deferred task ends it with fail_code */
@@ -21,6 +22,8 @@ struct fill {
     struct exchange *owner;
     struct site_table *table;
     const struct site *site;
+    struct policy policy;               /* the owner's, then with what the head says */
+    struct span target;                 /* what the origin is asked for */
     const struct http_request *request; /* the owner's, or a copy in the arena */
     struct span peer_text;
     struct fetch *fetch;
@@ -40,6 +43,8 @@ struct fill {
 
 /* From head or data: ends the fill with this code once the fetch has returned. */
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code);
+/* Takes the settings over as they count for this fill. */
+void fill_set_policy(struct fill *fill, const struct policy *policy);
 /* fill_head.c: the origin's final head has come. */
 enum fetch_flow fill_on_head(void *ctx, const struct http_response *response);
 #endif
