@@ -160,12 +160,21 @@ struct conf_cache {
     struct conf_names targeted;      /* field names, at most CONF_FIELDS_MAX; none: off */
     struct conf_networks purge_from; /* who may send PURGE */
     bool client_revalidate;          /* obey no-cache and max-age of requests */
+    bool serve_stale;                /* when the origin cannot be reached (RFC 9111 4.2.4) */
     uint64_t max_object_bytes;       /* 0: as the store's */
     bool ignore_cookies;
     struct conf_names ignore_query; /* patterns of parameter names */
     bool sort_query;
     struct conf_names vary_ignore;
     uint32_t vary_max; /* variants of one URL */
+};
+
+struct conf_compress {
+    bool gzip, brotli;       /* neither: off */
+    struct conf_names types; /* patterns like text/<star> */
+    uint64_t min_bytes, max_bytes;
+    uint32_t gzip_level;   /* 1..9 */
+    uint32_t brotli_level; /* 0..11 */
 };
 
 enum conf_header_side {
@@ -231,6 +240,7 @@ enum conf_rule_setting {
     CONF_RULE_VARY_IGNORE = 1u << 14,
     CONF_RULE_VARY_MAX = 1u << 15,
     CONF_RULE_CACHE_STATUS = 1u << 16,
+    CONF_RULE_COMPRESS = 1u << 17,
 };
 
 #define CONF_RULES_MAX 256u /* of one site */
@@ -244,6 +254,7 @@ struct conf_rule {
     bool cache_status;
     uint64_t ttl_ms;
     struct conf_cache cache;
+    struct conf_compress compress; /* gzip and brotli of it */
     const struct conf_header *headers;
     size_t header_count;
     uint32_t owner; /* private: of its settings */
@@ -253,6 +264,7 @@ struct conf_site {
     struct conf_names names; /* exact host names without port, or "*" */
     struct conf_origins origins;
     struct conf_cache cache;
+    struct conf_compress compress;
     bool cache_status;
     const char *via;
     bool forwarded;

@@ -22,24 +22,30 @@
 
 struct exchange;
 struct fill;
+struct press;
+struct rearm_table;
 
 /* What every exchange of a worker shares. Filled by the worker; lists start empty. */
 struct exchange_env {
     struct loop *loop;
     struct store *store;
     struct fetch_pool *fetches;
+    struct press *press; /* shared by all workers */
     struct counters *counters;
     struct record_ring *ring;
     struct site_table *sites; /* in force for new requests */
     bool access_log;          /* every request gets a record */
     uint32_t sample_mask;     /* else one in mask + 1, for the top list */
     uint64_t request_count;
-    uint64_t request_id_base; /* random high bits */
-    uint64_t generation;      /* of the next response stored; begins at random */
+    uint64_t request_id_base;  /* random high bits */
+    uint64_t generation;       /* of the next response stored; begins at random */
+    struct rearm_table *rearm; /* NULL: nothing noted yet */
     struct exchange *free_exchanges;
     unsigned free_count;
     unsigned live_exchanges, live_fills;
-    struct list fills; /* every fill alive, for the end */
+    struct list fills;   /* every fill alive, for the end */
+    struct list encodes; /* every variant being made (encode.h) */
+    bool is_ended;
 };
 
 void exchange_env_init(struct exchange_env *env);

@@ -26,6 +26,8 @@ enum http_stored_flag {
     HTTP_STORED_VARIES = 1u << 7,
     HTTP_STORED_NO_DATE = 1u << 8,   /* the origin sent no valid Date; date_s is the receipt */
     HTTP_STORED_NO_LENGTH = 1u << 9, /* no Content-Length in the head: whoever serves it adds one */
+    /* bits 10 and 11: parts */
+    HTTP_STORED_COMPRESSIBLE = 1u << 12, /* may be sent encoded (coding.h) to who accepts it */
 };
 
 /* Where lifetime_s came from. */
@@ -143,7 +145,7 @@ enum http_judgement {
 enum http_judgement http_judge(const struct http_stored *stored,
                                const struct http_directives *directives, int64_t now_ms);
 /* The origin answered 500, 502, 503 or 504, or failed: may the stale response be sent instead,
- * within its stale-if-error window (RFC 5861 section 4)? */
+ * within its stale-if-error window, or the longer one of the request (RFC 5861 section 4)? */
 bool http_may_serve_stale_on_error(const struct http_stored *stored,
                                    const struct http_directives *directives, int64_t now_ms);
 
