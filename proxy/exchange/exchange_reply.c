@@ -309,6 +309,7 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
                                       "the origin did not answer in time"},
         [FETCH_IDLE_TIMEOUT] = {504, HTTP_PROXY_CONNECTION_READ_TIMEOUT,
                                 "the origin stopped sending"},
+        [FETCH_TOTAL_TIMEOUT] = {504, HTTP_PROXY_HTTP_RESPONSE_TIMEOUT, "the origin took too long"},
         [FETCH_CLOSED] = {502, HTTP_PROXY_CONNECTION_TERMINATED,
                           "the origin closed the connection"},
         [FETCH_BAD_RESPONSE] = {502, HTTP_PROXY_HTTP_PROTOCOL_ERROR,
