@@ -3,6 +3,7 @@
  * 4.3.3, 4.3.4). Runs inside the fetch's reading: feeds the store, drives nobody.
  */
 #include "exchange/fill_private.h"
+#include "http/coding.h"
 #include "http/condition.h"
 #include "http/head.h"
 #include "http/status.h"
@@ -93,6 +94,15 @@ void fill_put_facts(struct store_head *out, const struct http_stored *stored)
     out->date_s = stored->date_s < receipt_s ? stored->date_s : receipt_s;
 }
 
+/* Also where the site does not compress now: what is stored outlives its settings. */
+static void note_compressible(const struct fill *fill, struct http_stored *stored,
+                              const struct http_response *response)
+{
+    if (http_may_encode(response, &fill->site->compress.types, &fill->policy.freshness.targeted)) {
+        stored->flags |= HTTP_STORED_COMPRESSIBLE;
+    }
+}
+
 bool fill_renew(struct fill *fill, const struct store_object *base,
                 const struct http_response *response, struct fill_renewal *renewal)
 {
@@ -111,6 +121,7 @@ bool fill_renew(struct fill *fill, const struct store_object *base,
     settle_policy(fill, merged);
     http_stored_refresh(&stored, merged, response, times_ms, &fill->policy.freshness);
     stored.generation = exchange_facts(base)->generation;
+    note_compressible(fill, &stored, merged);
     renewal->out = (struct store_head){.head = buf_span(&renewal->head)};
     fill_put_facts(&renewal->out, &stored);
     return true;
@@ -239,6 +250,9 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
                      &fill->policy.freshness);
     stored.generation = ++fill->env->generation;
     stored.generation += stored.generation == 0;
+    if (fill->shared) {
+        note_compressible(fill, &stored, response);
+    }
     struct http_head_options options = {
         .via = fill->site->via,
         .has_content_length = response->has_content_length,
