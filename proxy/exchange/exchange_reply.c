@@ -48,7 +48,7 @@ static void put_age(struct extra *extra, uint32_t age_s)
 /* The hot form is written by hand: "Cache-Status: larder; hit; ttl=243". */
 static void put_cache_status(struct exchange *x, struct extra *extra)
 {
-    if (x->policy == NULL || !x->policy->cache_status) {
+    if (x->site == NULL || x->policy == NULL || !x->policy->cache_status) {
         return;
     }
     extra_put(extra, SPAN("Cache-Status: "));
