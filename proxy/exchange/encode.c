@@ -229,7 +229,7 @@ static void encode_read(void *ctx)
             encode_free(encode); /* read errors are the store's to count */
             return;
         }
-        CHECK(bytes.len <= encode->press.length - encode->read);
+        CHECK(encode->body != NULL && bytes.len <= encode->press.length - encode->read);
         memcpy(encode->body + encode->read, bytes.ptr, bytes.len);
         encode->read += bytes.len;
         store_reader_advance(encode->reader, bytes.len);
