@@ -215,6 +215,9 @@ void conf_include(struct conf_tree *tree, const struct conf_file *file, struct c
 {
     struct buf path;
 
+    if (node->is_bad) {
+        return; /* which file was meant is not known; the report says why */
+    }
     if (node->word_count < 2) {
         conf_report_add(tree->report, node->words[0].place, NULL,
                         "\"include\" needs a file; write: include FILE-OR-GLOB;");

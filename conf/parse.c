@@ -82,7 +82,11 @@ static struct conf_node *parser_add_node(struct parser *parser)
     if (parser->count > 0) {
         node->row = schema_find(parent->inside, parser->words[0].text);
     }
+    for (size_t i = 0; i < parser->count; i++) {
+        node->is_bad = node->is_bad || parser->words[i].is_bad;
+    }
     parser->count = 0;
+    parser->tok.lost_quote = false;
     return node;
 }
 
@@ -114,13 +118,19 @@ static void parser_missing_semicolon(struct parser *parser)
 {
     const struct conf_word *last = &parser->words[parser->count - 1];
     struct conf_place place = last->place;
+    struct span text = last->text;
     struct conf_shown shown;
 
+    if (last->is_bad) { /* as written, since its value is not known */
+        text = span_of(place.source->text.ptr + place.offset, last->end_offset - place.offset);
+    }
     place.offset = last->end_offset;
     place.line = last->place.line;
     place.column = last->end_column;
-    conf_report_add(parser->tree->report, place, NULL, "missing \";\" after \"%s\"",
-                    conf_show(&shown, last->text));
+    if (!parser->tok.lost_quote) { /* which took the ";" with it, or may go on in the next line */
+        conf_report_add(parser->tree->report, place, NULL, "missing \";\" after \"%s\"",
+                        conf_show(&shown, text));
+    }
     parser_end_directive(parser, place);
 }
 

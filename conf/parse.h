@@ -29,6 +29,7 @@ struct conf_node {
     enum schema_context inside;   /* what its children are; SCHEMA_NONE: unknown block */
     struct conf_place open;       /* the "{" of a block */
     bool is_block;
+    bool is_bad;      /* a word of it is: what it would set is not known, and not complained of */
     bool is_unclosed; /* its "}" is missing: what follows may belong to an outer block */
 };
 

@@ -99,6 +99,9 @@ static void report_excerpt(struct conf_report *report, struct conf_problem *prob
         end++;
     }
     buf_init(&out, (size_t)EXCERPT_CHARS * 4);
+    if (start == 0 && span_starts(text, SPAN(UTF8_MARK)) && place.offset >= UTF8_MARK_BYTES) {
+        start = UTF8_MARK_BYTES; /* counts as no column either */
+    }
     size_t at = start;
     uint32_t chars = 0;
     while (at < end && chars < EXCERPT_CHARS) {

@@ -4,6 +4,8 @@
  */
 #include "conf/value.h"
 
+#include "conf/utf8.h"
+
 struct unit {
     const char *name;
     uint64_t factor;
@@ -162,7 +164,9 @@ void conf_print_duration(uint64_t ms, struct buf *out)
 
 void conf_print_word(const char *word, struct buf *out)
 {
-    if (word[0] != '\0' && word[strcspn(word, " \t\r\n;{}\"#$\\")] == '\0') {
+    bool is_plain = word[0] != '\0' && word[strcspn(word, " \t\r\n;{}\"#$\\")] == '\0';
+
+    if (is_plain && strncmp(word, UTF8_MARK, UTF8_MARK_BYTES) != 0) {
         buf_puts(out, word);
         return;
     }

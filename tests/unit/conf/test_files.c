@@ -102,7 +102,6 @@ static void test_include_errors(void **state)
              "m.conf:4:1 \"workers\" is set twice at the top level; it is already set at " FOLDER
              "/2.part:1:1; remove one\n"
              "1.part:1:11 this quote is not closed on its line\n"
-             "1.part:1:15 missing \";\" after \"/x;\"\n"
              "1.part:2:1 unexpected \"}\": no block is open\n"
              "2.part:3:7 site \"a\" is already defined at " FOLDER "/m.conf:2:6\n"
              "2.part:4:1 this \"store\" block is never closed; a \"}\" is missing\n");
