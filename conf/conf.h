@@ -225,6 +225,16 @@ MUST_USE enum err conf_load(const char *path, struct conf **out, struct conf_rep
 MUST_USE enum err conf_load_text(const char *name, struct span text, unsigned flags,
                                  struct conf **out, struct conf_report *report);
 
+enum conf_socket {
+    CONF_SOCKET_NAMED,
+    CONF_SOCKET_OFF,     /* `socket off`: there is none */
+    CONF_SOCKET_UNKNOWN, /* the file cannot be read, or not where it might name one */
+};
+
+/* Appends the path of the admin socket to out, for those who only want to talk to the daemon of a
+ * file: what is wrong elsewhere in it (see report) does not matter. */
+enum conf_socket conf_find_socket(const char *path, struct conf_report *report, struct buf *out);
+
 /* One more reference; returns conf. Any thread. */
 struct conf *conf_ref(struct conf *conf);
 /* One reference less; NULL is fine. Any thread. */

@@ -86,6 +86,7 @@ static struct conf_node *parser_add_node(struct parser *parser)
         node->is_bad = node->is_bad || parser->words[i].is_bad;
     }
     parser->count = 0;
+    parser->tree->is_torn = parser->tree->is_torn || parser->tok.lost_quote;
     parser->tok.lost_quote = false;
     return node;
 }
@@ -148,6 +149,7 @@ static void parser_on_open(struct parser *parser, struct conf_place place)
 {
     if (parser->count == 0) {
         conf_report_add(parser->tree->report, place, NULL, "\"{\" without a directive before it");
+        parser->tree->is_torn = true;
     }
     struct conf_node *node = parser_add_node(parser);
     if (node == NULL) {
@@ -177,6 +179,7 @@ static void parser_on_close(struct parser *parser, struct conf_place place)
     }
     if (parser->parent == parser->base) {
         conf_report_add(parser->tree->report, place, NULL, "unexpected \"}\": no block is open");
+        parser->tree->is_torn = true;
         return;
     }
     parser->parent = parser->parent->parent;
@@ -188,6 +191,7 @@ static void parser_on_end(struct parser *parser)
     struct conf_shown shown;
 
     if (parser->tok.broken) {
+        parser->tree->is_torn = true;
         return;
     }
     if (parser->count > 0) {
@@ -196,6 +200,7 @@ static void parser_on_end(struct parser *parser)
     for (; parser->parent != parser->base; parser->parent = parser->parent->parent) {
         struct conf_node *node = parser->parent;
         node->is_unclosed = true;
+        parser->tree->is_torn = true;
         if (node->word_count > 0) {
             conf_report_add(parser->tree->report, node->words[0].place, NULL,
                             "this \"%s\" block is never closed; a \"}\" is missing",

@@ -43,6 +43,7 @@ struct conf_tree {
     size_t file_count;
     struct conf_report *report;
     unsigned flags;   /* enum conf_flags */
+    bool is_torn;     /* where blocks end is not sure, or a part was not read */
     bool is_complete; /* false: something was not understood, so what is absent may be there */
 };
 
