@@ -1,7 +1,7 @@
 """What the commands say when something is not as it should be."""
 import json
 
-from case import same
+from case import reply, same
 
 
 def spoil(larder, text, **changes):
@@ -35,3 +35,34 @@ def test_no_socket(t):
     larder.write_config(larder.config().replace(f"socket {larder.socket_path};", "socket off;"))
     done = larder.command("status", check=2)
     assert "--server" in done.stderr and "turns the admin socket off" in done.stderr, done.stderr
+
+
+def test_purge_of_what_is_not_there(t):
+    """Nothing matched: a hint, and status 0, since nothing is left to purge."""
+    origin = t.origin({"/p": reply("x", cache="max-age=600"), "/q?a=1": reply("x", cache="max-age=600")})
+    sites = "".join(f"site {names} {{ origins {{ server o http://127.0.0.1:{origin.port}; }} }}\n"
+                    for names in ("site.test www.site.test", "other.test"))
+    larder = t.larder(origin, sites=sites)
+    larder.fetch("/p")
+    larder.fetch("/p", host=f"www.site.test:{larder.port}")
+
+    def purge(url):
+        return larder.command("purge", "--hard", "--dry-run", "--url", url, check=0).stdout
+    out = purge("http://www.elsewhere.test:8080/p")
+    assert "hint: no site serves www.elsewhere.test; the sites: site.test www.site.test other.test\n" in out, out
+    for url, stored in (("https://site.test/p", "http://site.test/p"), ("http://site.test/p/", "http://site.test/p"),
+                        ("http://site.test/p?a", "http://site.test/p"),
+                        ("http://site.test:8080/p", "http://site.test/p"),
+                        ("http://www.site.test/p", f"http://www.site.test:{larder.port}/p")):
+        out = purge(url)
+        assert f"hint: {stored} is stored\n" in out, (url, out)
+    assert "hint" not in purge("http://SITE.test/p"), "a match needs no hint"
+    assert "hint" not in purge("http://other.test/p")
+
+
+def test_purge_syntax(t):
+    larder = t.larder(t.origin(), start=False)
+    done = larder.command("purge", "http://site.test/p", check=2)
+    assert "larder purge --soft|--hard --url http://site.test/p" in done.stderr, done.stderr
+    done = larder.command("purge", "--hard", "http://site.test/p", check=2)
+    assert "larder purge --hard --url http://site.test/p" in done.stderr, done.stderr
