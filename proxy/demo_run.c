@@ -182,8 +182,9 @@ static void on_started(void *ctx, struct service *service, struct admin *admin)
                            : "Ctrl-C stops; what is cached stays in %s\n",
            demo->folder);
     (void)fflush(stdout);
-    if (demo->origin != NULL && demo_traffic_start("127.0.0.1", demo->port, demo->options->traffic,
-                                                   &demo->traffic) != ERR_OK) {
+    bool has_visitors = demo->origin != NULL && demo->options->traffic > 0;
+    if (has_visitors && demo_traffic_start("127.0.0.1", demo->port, demo->options->traffic,
+                                           &demo->traffic) != ERR_OK) {
         fprintf(stderr, "larder: no built-in visitors; the charts will move with yours\n");
     }
 }

@@ -77,11 +77,13 @@ int command_run(struct cli_args *args)
 
 int command_demo(struct cli_args *args)
 {
-    struct cli_demo demo = {.origin = args->value[FLAG_ORIGIN], .store = args->value[FLAG_STORE]};
+    struct cli_demo demo = {.traffic = CLI_DEMO_TRAFFIC,
+                            .origin = args->value[FLAG_ORIGIN],
+                            .store = args->value[FLAG_STORE]};
 
-    if (!cli_number(args, FLAG_PORT, 65535, &demo.port) ||
-        !cli_number(args, FLAG_ADMIN_PORT, 65535, &demo.admin_port) ||
-        !cli_number(args, FLAG_TRAFFIC, 1000, &demo.traffic)) {
+    if (!cli_number(args, FLAG_PORT, 1, 65535, &demo.port) ||
+        !cli_number(args, FLAG_ADMIN_PORT, 1, 65535, &demo.admin_port) ||
+        !cli_number(args, FLAG_TRAFFIC, 0, 1000, &demo.traffic)) {
         return 2;
     }
     return args->ops->demo(&demo);

@@ -1,7 +1,12 @@
 """What the commands say when something is not as it should be."""
 import json
+import os
+import signal
+import subprocess
+import time
 
-from case import reply, same
+from case import die_with_parent, free_port, reply, same, wait_for
+from larder import BINARY
 
 
 def spoil(larder, text, **changes):
@@ -66,3 +71,42 @@ def test_purge_syntax(t):
     assert "larder purge --soft|--hard --url http://site.test/p" in done.stderr, done.stderr
     done = larder.command("purge", "--hard", "http://site.test/p", check=2)
     assert "larder purge --hard --url http://site.test/p" in done.stderr, done.stderr
+
+
+def demo(t, larder, traffic):
+    """Starts `larder demo`; the larder's helpers then speak to its socket."""
+    folder = os.path.join(t.folder, f"demo{traffic}")
+    larder.port, larder.socket_path = free_port(), os.path.join(folder, "admin.sock")
+    with open(os.path.join(t.folder, f"demo{traffic}.out"), "wb") as out:
+        process = subprocess.Popen([BINARY, "demo", "--port", str(larder.port), "--admin-port", str(free_port()),
+                                    "--store", folder, "--traffic", str(traffic)], stdin=subprocess.DEVNULL, stdout=out,
+                                   stderr=out, preexec_fn=die_with_parent)
+    t.undo.append(process.kill)
+
+    def answers():
+        try:
+            return larder.api("/readyz")[0] == 200
+        except OSError:
+            return False
+    wait_for(answers, 20, "the demo")
+    return process
+
+
+def test_demo_visitors_can_be_turned_off(t):
+    larder = t.larder(t.origin(), start=False)
+
+    def urls():
+        status, answer = larder.api("/api/v1/top")
+        same(status, 200)
+        return answer["items"]
+    process = demo(t, larder, 50)
+    wait_for(urls, 20, "visitors")
+    process.send_signal(signal.SIGINT)
+    same(process.wait(30), 0)
+    process = demo(t, larder, 0)
+    larder.fetch("/hello")
+    wait_for(urls, 20, "our own request")
+    time.sleep(1.5)
+    same([item["url"].rpartition("/")[2] for item in urls()], ["hello"])
+    process.send_signal(signal.SIGINT)
+    same(process.wait(30), 0)
