@@ -18,6 +18,7 @@
 #include "http/key.h"
 #include "net/listener.h"
 #include "worker/access_log.h"
+#include "worker/folders.h"
 #include "worker/privileges.h"
 #include "worker/service_run.h"
 #include "worker/worker.h"
@@ -44,6 +45,7 @@ struct service {
     _Atomic bool reloading;
     unsigned ports[LISTENS_MAX];
     unsigned listen_count;
+    int state_lock; /* descriptor, or -1 */
     struct lock conf_lock;
     struct conf *conf;            /* [conf_lock] */
     struct service_reload reload; /* [conf_lock] */
@@ -446,20 +448,6 @@ static struct store *open_store(const struct conf *conf)
     });
 }
 
-/* Two processes on one folder would both lose; the second one ends before it touches anything. */
-static bool store_is_free(const struct conf *conf, char *error, size_t size)
-{
-    int pid = 0;
-    if (conf->store.path == NULL || !store_is_in_use(conf->store.path, &pid)) {
-        return true;
-    }
-    snprintf(error, size,
-             "the store folder %s is in use by process %d; stop it, or give this one "
-             "another store { path }",
-             conf->store.path, pid);
-    return false;
-}
-
 struct service *service_new(const struct service_options *options, char *error, size_t error_size)
 {
     struct conf *conf = options->conf;
@@ -479,7 +467,8 @@ struct service *service_new(const struct service_options *options, char *error, 
     int *fds = mem_new((size_t)service->worker_count * service->listen_count * sizeof(*fds));
     memset(fds, -1, (size_t)service->worker_count * service->listen_count * sizeof(*fds));
     if (!bind_all(service, conf, fds, error, error_size) ||
-        !privileges_settle(conf, error, error_size) || !store_is_free(conf, error, error_size)) {
+        !privileges_settle(conf, error, error_size) ||
+        !folders_take(conf, &service->state_lock, error, error_size)) {
         for (size_t i = 0; i < (size_t)service->worker_count * service->listen_count; i++) {
             if (fds[i] >= 0) {
                 close(fds[i]);
@@ -579,5 +568,8 @@ void service_end(struct service **service_at)
     lock_fini(&service->slot_lock);
     mem_free(service->conf_path);
     mem_free(service->workers);
+    if (service->state_lock >= 0) {
+        close(service->state_lock);
+    }
     mem_free(service);
 }
