@@ -61,6 +61,28 @@ def test_scopes(t):
     same(larder.admin("/readyz").status, 200)
 
 
+def test_a_bad_line_among_tokens(t):
+    """It is named and lets nobody in; the others work, at the start and after a change."""
+    larder = t.larder(t.origin(), start=False)
+    read, purge = token("r", "read"), token("p", "purge")
+    path = os.path.join(larder.folder, "state", "tokens")
+    write_tokens(larder, read)
+    with open(path, "a", encoding="ascii") as out:
+        out.write(f"mine admin {token('m', 'admin')}\n")  # the token itself, not its digest
+    larder.start()
+    same(larder.admin("/api/v1/status", token=read).status, 200)
+    same(larder.admin("/api/v1/status", token=token("m", "admin")).status, 401)
+    words = f'token_ignored file="{path}" line=2 reason="the third word is not a SHA-256'
+    assert words in larder.output() and "mmmm" not in larder.output(), larder.output()
+    with open(path, encoding="ascii") as file:
+        rest = file.read().splitlines(True)[1:]
+    write_tokens(larder, purge)
+    with open(path, "a", encoding="ascii") as out:
+        out.writelines(rest)
+    wait_for(lambda: larder.admin("/api/v1/status", token=purge).status == 200, 10, "the new token")
+    same(larder.admin("/api/v1/status", token=read).status, 401, "a line taken out")
+
+
 def test_foreign_host_and_forms_are_refused(t):
     """DNS rebinding and cross-site forms do not reach the API."""
     larder = t.larder(t.origin(), start=False)
