@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SOCKET_BACKLOG 64
+#define SOCKET_BACKLOG 512
 
 static int fail(int fd, char *why, size_t size, const char *what, const char *where)
 {
