@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/file.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -139,17 +140,6 @@ static enum err fail_errno(char *why, size_t size, const char *what, const char 
     return code == ENOENT ? ERR_ABSENT : ERR_IO;
 }
 
-static enum err file_read(int fd, struct buf *out)
-{
-    char block[4096];
-    ssize_t got;
-
-    while ((got = read(fd, block, sizeof(block))) > 0) {
-        buf_append(out, span_of(block, (size_t)got));
-    }
-    return got < 0 || out->failed ? ERR_IO : ERR_OK;
-}
-
 enum err tokens_load(const char *path, struct tokens *out, char *why, size_t why_size)
 {
     struct stat facts;
@@ -166,30 +156,15 @@ enum err tokens_load(const char *path, struct tokens *out, char *why, size_t why
         return ERR_IO;
     }
     buf_init(&text, TOKENS_FILE_MAX_BYTES);
-    enum err err = file_read(fd, &text);
+    bool is_read = file_read_fd(fd, &text);
     (void)close(fd);
-    if (err != ERR_OK) {
-        (void)snprintf(why, why_size, "%s cannot be read or is larger than 64 KiB", path);
-    } else {
+    if (is_read) {
         tokens_parse(buf_span(&text), out);
+    } else {
+        (void)snprintf(why, why_size, "%s cannot be read or is larger than 64 KiB", path);
     }
     buf_free(&text);
-    return err;
-}
-
-static bool write_all(int fd, struct span text)
-{
-    while (text.len > 0) {
-        ssize_t put = write(fd, text.ptr, text.len);
-        if (put < 0 && errno != EINTR) {
-            return false;
-        }
-        if (put > 0) {
-            text.ptr += put;
-            text.len -= (size_t)put;
-        }
-    }
-    return true;
+    return is_read ? ERR_OK : ERR_IO;
 }
 
 static void tokens_print_first(struct buf *out, const char *token)
@@ -232,7 +207,7 @@ enum err tokens_create(const char *path, char token[AUTH_TOKEN_BYTES], char *why
     }
     buf_init(&text, 4096);
     tokens_print_first(&text, token);
-    bool good = !text.failed && write_all(fd, buf_span(&text)) && fsync(fd) == 0;
+    bool good = !text.failed && file_write_fd(fd, buf_span(&text)) && fsync(fd) == 0;
     good = close(fd) == 0 && good;
     if (!good || link(beside, path) != 0) {
         (void)fail_errno(why, why_size, "cannot write", path);
