@@ -358,20 +358,6 @@ static unsigned worker_count_of(const struct conf *conf)
     return n < 1 ? 1 : (unsigned)n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
 }
 
-static unsigned port_of(int fd)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {.v6 = {.sin6_port = 0}};
-    socklen_t len = sizeof(address);
-    if (getsockname(fd, &address.any, &len) != 0) {
-        return 0;
-    }
-    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-}
-
 static void tell_no_listen(const char *address, int number, char *error, size_t size)
 {
     char why[96];
@@ -407,7 +393,7 @@ static bool bind_all(struct service *service, const struct conf *conf, int *fds,
                 return false;
             }
             fds[w * service->listen_count + i] = fd;
-            service->ports[i] = port_of(fd);
+            service->ports[i] = listener_port(fd);
         }
     }
     return true;
