@@ -207,6 +207,8 @@ size_t conf_report_count(const struct conf_report *report);
 const struct conf_problem *conf_report_get(const struct conf_report *report, size_t index);
 /* For people: one paragraph a problem, then the count. */
 void conf_report_print(const struct conf_report *report, struct buf *out);
+/* The same on standard error. */
+void conf_report_tell(const struct conf_report *report);
 /* {"problems":[{"file","line","column","message","hint","allowed","source","caret"}],"count":N} */
 void conf_report_print_json(const struct conf_report *report, struct buf *out);
 

@@ -132,11 +132,7 @@ static struct conf *make_conf(struct demo *demo)
     if (err != ERR_OK && demo->options->origin != NULL && problem != NULL) {
         fprintf(stderr, "larder: --origin: %s\n", problem->message); /* the rest is ours */
     } else if (err != ERR_OK) {
-        struct buf out;
-        buf_init(&out, 1 << 16);
-        conf_report_print(report, &out);
-        fprintf(stderr, "%s", out.data == NULL ? "" : out.data);
-        buf_free(&out);
+        conf_report_tell(report);
     }
     conf_report_free(report);
     buf_free(&text);

@@ -25,12 +25,7 @@ struct client {
 
 static void tell_no_socket(const struct conf_report *report, const char *path)
 {
-    struct buf text;
-
-    buf_init(&text, 1 << 20);
-    conf_report_print(report, &text);
-    cli_print_safe(stderr, text.data == NULL ? "" : text.data);
-    buf_free(&text);
+    conf_report_tell(report);
     cli_error("which admin socket %s names cannot be told; mend it, or give --socket PATH (the "
               "usual one is " CLI_SOCKET_PATH ")",
               path);
