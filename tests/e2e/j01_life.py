@@ -1,11 +1,15 @@
 """Drain, reload, and what happens when descriptors run out."""
 import os
+import re
 import resource
 import signal
+import socket
+import subprocess
 import threading
 import time
 
-from case import Client, content, head, reply, same, same_body, slow, wait_for
+import larder as program
+from case import Client, Skip, content, die_with_parent, head, reply, same, same_body, slow, wait_for
 
 
 def cpu_s(pid):
@@ -268,3 +272,28 @@ def test_port_taken(t):
     assert str(larder.port) in second.output(), second.output()
     second.process = None
     same(larder.admin("/healthz").status, 200)
+
+
+def test_demo_moves_from_a_port_taken_on_one_address(t):
+    """Before a site of one's own the demo listens everywhere; a neighbour on ::1 alone is a neighbour."""
+    origin = t.origin({"/": reply("mine", cache="max-age=600")})
+    demo = t.larder(origin, start=False)
+    taken = socket.socket(socket.AF_INET6)
+    t.undo.append(taken.close)
+    try:
+        taken.bind(("::1", demo.port))
+    except OSError as error:
+        raise Skip(f"no IPv6: {error}") from error
+    taken.listen()
+    demo.outputs, demo.output_path = 1, os.path.join(demo.folder, "output.1")
+    with open(demo.output_path, "wb") as out:
+        demo.process = subprocess.Popen(
+            [program.BINARY, "demo", "--origin", f"http://127.0.0.1:{origin.port}", "--store", demo.store_path,
+             "--port", str(demo.port), "--admin-port", str(demo.admin_port)],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=die_with_parent)
+    wait_for(lambda: "then a hit" in demo.output() or not demo.alive(), 30, "the start")
+    moved = re.search(rf"port {demo.port} is taken; the proxy uses (\d+)", demo.output())
+    assert moved, demo.output()
+    demo.port = int(moved[1])
+    same(demo.fetch("/").body, b"mine")
+    assert demo.fetch("/").is_hit
