@@ -176,8 +176,10 @@ def test_bad_file_changes_nothing(t):
     status = larder.api("/api/v1/status")[1]["config"]
     same(status["last_reload_ok"], False)
     assert "nonsense" in status["last_reload_error"], status
+    assert larder.cli("status", "--socket", larder.socket_path, check=1).stdout.count("nonsense") == 1
     larder.write_config()
     larder.command("reload", check=0)
+    assert "nonsense" not in larder.command("status", check=0).stdout, "mended, and still a warning"
 
 
 def test_sites_come_and_go_by_reload(t):
