@@ -1,5 +1,6 @@
 """Drain, reload, and what happens when descriptors run out."""
 import os
+import pwd
 import re
 import resource
 import signal
@@ -274,6 +275,25 @@ def test_port_taken(t):
     assert str(larder.port) in second.output(), second.output()
     second.process = None
     same(larder.admin("/healthz").status, 200)
+
+
+def test_user_gets_its_folders(t):
+    """Started by root with `user`: state, store and the socket's folder are made where only root may, for the user."""
+    if os.geteuid() != 0:
+        raise Skip("only root may become somebody else")
+    larder = t.larder(t.origin({"/a": reply("x", cache="max-age=600")}), start=False)
+    os.chmod(t.folder, 0o755)
+    os.chmod(larder.folder, 0o777)  # the logs are files the user opens
+    roots = os.path.join(t.folder, "run")
+    os.mkdir(roots)
+    larder.socket_path = os.path.join(roots, "larder", "admin.sock")
+    larder.write_config(extra="user nobody;")
+    larder.start()
+    same(larder.fetch("/a").status, 200)
+    larder.command("status", check=0)
+    wanted = pwd.getpwnam("nobody").pw_uid
+    for path in (os.path.dirname(larder.socket_path), larder.store_path, os.path.join(larder.folder, "state")):
+        same(os.stat(path).st_uid, wanted, path)
 
 
 def test_demo_moves_from_a_port_taken_on_one_address(t):
