@@ -135,14 +135,23 @@ static struct conf *make_conf(struct demo *demo)
     return conf;
 }
 
+/* What a shell takes for one word; a path with ' in it is left to its owner. */
+static const char *quote_for(const char *path)
+{
+    return strpbrk(path, " \t\"$&;()*?<>|`\\") != NULL ? "'" : "";
+}
+
 /* The program's own path: after the quickstart it is in no folder of PATH. */
 static void print_more_links(const struct demo *demo)
 {
     char program[PATH_MAX] = "";
     ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
     program[len > 0 ? len : 0] = '\0';
-    printf("more links    %s dashboard --socket %s/admin.sock\n", len > 0 ? program : "larder",
-           demo->folder);
+    const char *command = len > 0 ? program : "larder";
+    const char *q = quote_for(command);
+    const char *f = quote_for(demo->folder);
+    printf("more links    %s%s%s dashboard --socket %s%s/admin.sock%s\n", q, command, q, f,
+           demo->folder, f);
 }
 
 static void on_started(void *ctx, struct service *service, struct admin *admin)
@@ -165,11 +174,12 @@ static void on_started(void *ctx, struct service *service, struct admin *admin)
            code);
     print_more_links(demo);
     const char *path = demo->origin != NULL ? "hello" : "";
-    printf("a miss        curl -i http://127.0.0.1:%u/%s        (watch Cache-Status)\n", demo->port,
+    printf("a miss        curl -i http://127.0.0.1:%u/%s        # watch Cache-Status\n", demo->port,
            path);
     printf("then a hit    curl -i http://127.0.0.1:%u/%s%s\n", demo->port, path,
            demo->origin != NULL ? ""
-                                : "        (detail=no_lifetime: the site gives it no lifetime)");
+                                : "        # detail=no_lifetime, and hit_for_miss right after it: "
+                                  "the site gives it no lifetime");
     printf(demo->temporary ? "Ctrl-C stops everything and removes %s\n"
                            : "Ctrl-C stops; what is cached stays in %s\n",
            demo->folder);
