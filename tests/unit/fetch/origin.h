@@ -401,7 +401,7 @@ static inline struct origin *origin_start(const struct origin_row *rows, size_t 
         .name = "test",
         .host = "127.0.0.1",
         .port = ntohs(address.sin_port),
-        .connect_timeout_us = 2000000,
+        .connect_timeout_us = 20000000, /* tests of a connection that does not come set their own */
         .first_byte_timeout_us = 5000000,
         .idle_timeout_us = 5000000,
     };
