@@ -179,6 +179,7 @@ static void put_origin(struct scrape *scrape)
         [FETCH_CONNECT_TIMEOUT] = "connect_timeout",
         [FETCH_FIRST_BYTE_TIMEOUT] = "first_byte_timeout",
         [FETCH_IDLE_TIMEOUT] = "idle_timeout",
+        [FETCH_TOTAL_TIMEOUT] = "total_timeout",
         [FETCH_CLOSED] = "closed",
         [FETCH_BAD_RESPONSE] = "bad_response",
         [FETCH_INCOMPLETE] = "incomplete",

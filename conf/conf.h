@@ -132,7 +132,8 @@ struct conf_server {
 struct conf_origin_timeout {
     uint64_t connect_ms;
     uint64_t first_byte_ms;
-    uint64_t idle_ms; /* between two reads of a response body */
+    uint64_t idle_ms;  /* between two reads of a response body */
+    uint64_t total_ms; /* for all of it; 0: no bound */
 };
 
 struct conf_origins {

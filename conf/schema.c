@@ -56,6 +56,8 @@ static const struct schema_option timeout_options[] = {
      DAY, offsetof(struct conf_origins, timeout.first_byte_ms)},
     {"idle", SCHEMA_DURATION, "30s", "between two pieces of the answer", 10, DAY,
      offsetof(struct conf_origins, timeout.idle_ms)},
+    {"total", SCHEMA_DURATION, "0", "for the whole answer, without what clients take; 0: no bound",
+     0, DAY, offsetof(struct conf_origins, timeout.total_ms)},
 };
 
 const struct schema_row schema_rows[] = {
@@ -259,8 +261,8 @@ const struct schema_row schema_rows[] = {
      .doc = "The origin server: a name for logs and metrics, and http://HOST[:PORT].",
      .example = "server app http://10.0.0.11:8080;"},
     {ROW(ORIGINS, "timeout", OPTIONS), LIVE,
-     .syntax = "[connect=DURATION] [first_byte=DURATION] [idle=DURATION]", .fallback = "",
-     AT(conf_origins, timeout), .options = timeout_options,
+     .syntax = "[connect=DURATION] [first_byte=DURATION] [idle=DURATION] [total=DURATION]",
+     .fallback = "", AT(conf_origins, timeout), .options = timeout_options,
      .option_count = ARRAY_LEN(timeout_options), .doc = "How long the origin may take.",
      .example = "timeout connect=1s first_byte=10s;"},
     {ROW(ORIGINS, "keepalive", COUNT), LIVE, .syntax = "NUMBER", .fallback = "64", RANGE(0, 10000),

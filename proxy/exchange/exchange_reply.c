@@ -48,7 +48,7 @@ static void put_age(struct extra *extra, uint32_t age_s)
 /* The hot form is written by hand: "Cache-Status: larder; hit; ttl=243". */
 static void put_cache_status(struct exchange *x, struct extra *extra)
 {
-    if (x->policy == NULL || !x->policy->cache_status) {
+    if (x->site == NULL || x->policy == NULL || !x->policy->cache_status) {
         return;
     }
     extra_put(extra, SPAN("Cache-Status: "));
@@ -322,6 +322,7 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
                                       "the origin did not answer in time"},
         [FETCH_IDLE_TIMEOUT] = {504, HTTP_PROXY_CONNECTION_READ_TIMEOUT,
                                 "the origin stopped sending"},
+        [FETCH_TOTAL_TIMEOUT] = {504, HTTP_PROXY_HTTP_RESPONSE_TIMEOUT, "the origin took too long"},
         [FETCH_CLOSED] = {502, HTTP_PROXY_CONNECTION_TERMINATED,
                           "the origin closed the connection"},
         [FETCH_BAD_RESPONSE] = {502, HTTP_PROXY_HTTP_PROTOCOL_ERROR,

@@ -54,6 +54,7 @@ static void site_compile(struct site *site, const struct conf_site *conf, struct
         .connect_timeout_us = conf->origins.timeout.connect_ms * 1000,
         .first_byte_timeout_us = conf->origins.timeout.first_byte_ms * 1000,
         .idle_timeout_us = conf->origins.timeout.idle_ms * 1000,
+        .total_timeout_us = conf->origins.timeout.total_ms * 1000,
     };
     policy_compile(&site->policy, arena, conf, max_object_bytes);
     rules_compile(&site->rules, arena, conf, max_object_bytes);

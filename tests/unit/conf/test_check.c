@@ -57,7 +57,7 @@ static const struct bad_case amounts[] = {
      "1:67 \"idle\" is set twice in this \"timeout\"; remove one\n"},
     {ORIGINS("server a http://a; timeout connet=1s;"),
      "1:59 \"connet=1s\" is not an option of \"timeout\"; options are name=value [connect] "
-     "{connect first_byte idle}\n"},
+     "{connect first_byte idle total}\n"},
     {ORIGINS("server a http://a; timeout idle;"), "1:59 \"idle\" needs a value: idle=VALUE\n"},
     {"admin { socket /s mode=0888; }" REST,
      "1:19 \"0888\" is not right: \"mode\" takes permission bits like 0660\n"},
