@@ -85,15 +85,6 @@ enum exchange_next exchange_purge(struct exchange *x)
     return exchange_go(x, EXCHANGE_STEP_ERROR);
 }
 
-/* What the client's Cache-Control may ask for; a site may refuse forced validation. */
-static void read_directives(struct exchange *x)
-{
-    http_directives_of_request(&x->directives, &x->stream->request->fields);
-    if (!x->policy->client_revalidate) {
-        x->directives.flags &= HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED | HTTP_CC_MAX_STALE;
-    }
-}
-
 static enum exchange_next pass_because(struct exchange *x, enum http_reason reason,
                                        enum http_forward forward)
 {
@@ -130,12 +121,11 @@ enum exchange_next exchange_admit(struct exchange *x)
     if (request->method == HTTP_PURGE) {
         return exchange_purge(x);
     }
-    if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
-        return pass_because(x, HTTP_REASON_METHOD, HTTP_FORWARD_METHOD);
+    enum http_reason reason = exchange_pass_reason(request, x->policy);
+    if (reason != HTTP_REASON_NONE) {
+        return pass_because(
+            x, reason, reason == HTTP_REASON_METHOD ? HTTP_FORWARD_METHOD : HTTP_FORWARD_BYPASS);
     }
-    if (x->policy->pass || request->body != HTTP_BODY_NONE) {
-        return pass_because(x, HTTP_REASON_RULE, HTTP_FORWARD_BYPASS);
-    }
-    read_directives(x);
+    exchange_directives(&x->directives, request, x->policy);
     return exchange_go(x, EXCHANGE_STEP_LOOKUP);
 }

@@ -18,6 +18,35 @@ struct rule_facts exchange_rule_facts(const struct http_request *request, unsign
     };
 }
 
+enum http_reason exchange_pass_reason(const struct http_request *request,
+                                      const struct policy *policy)
+{
+    if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
+        return HTTP_REASON_METHOD;
+    }
+    return policy->pass || request->body != HTTP_BODY_NONE ? HTTP_REASON_RULE : HTTP_REASON_NONE;
+}
+
+void exchange_directives(struct http_directives *directives, const struct http_request *request,
+                         const struct policy *policy)
+{
+    http_directives_of_request(directives, &request->fields);
+    if (!policy->client_revalidate) {
+        directives->flags &= HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED | HTTP_CC_MAX_STALE;
+    }
+}
+
+void exchange_fill_policy(struct policy *out, const struct policy *policy, bool looked_up)
+{
+    *out = *policy;
+    if (!looked_up) {
+        out->ignore_cookies = false; /* the cache has no say in this one */
+    }
+    if (out->ignore_cookies) {
+        out->freshness.set_cookie = HTTP_SET_COOKIE_STRIP;
+    }
+}
+
 struct span exchange_target(struct arena *arena, const struct policy *policy, struct span target)
 {
     if (LIKELY(!http_query_applies(&policy->query, target))) {

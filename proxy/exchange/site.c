@@ -131,6 +131,11 @@ void site_table_unref(struct site_table **table_at)
     mem_free(table);
 }
 
+const struct conf *site_table_conf(const struct site_table *table)
+{
+    return table->conf;
+}
+
 /* Without ":port"; an IPv6 literal keeps its brackets. */
 static struct span host_of(struct span authority)
 {
