@@ -153,6 +153,7 @@ static void lookup_solo(struct store *store, struct store_lookup *lookup,
 {
     lookup->lead = lead_new(store, spare->object, NULL);
     lookup->lead->mark = mark->id;
+    lookup->is_solo = true;
     spare->object = NULL;
 }
 
@@ -184,14 +185,16 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
                                       struct store_object *object, struct lookup_spare *spare)
 {
     if (probe->pass != NULL) {
-        if (!lookup->may_lead || !lookup->may_solo) {
-            return STORE_PASS;
+        bool is_lead = lookup->may_lead && lookup->may_solo;
+        if (is_lead && spare->object == NULL) {
+            lookup->is_solo = lookup->is_peek;
+            return STORE_LEAD; /* come again with a spare */
         }
-        lookup->is_solo = spare->object != NULL || lookup->is_peek;
-        if (spare->object != NULL) {
+        lookup->stale = object == NULL ? NULL : store_object_ref(object);
+        if (is_lead) {
             lookup_solo(store, lookup, spare, probe->pass);
         }
-        return STORE_LEAD;
+        return is_lead ? STORE_LEAD : STORE_PASS;
     }
     if (probe->fill != NULL && lookup->may_follow) {
         lookup->object = store_object_ref(probe->fill->object);
@@ -203,6 +206,7 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
         return STORE_DISK;
     }
     if (!lookup->may_lead) {
+        lookup->stale = object == NULL ? NULL : store_object_ref(object);
         return STORE_ABSENT;
     }
     if (lookup->is_peek) {
@@ -250,7 +254,7 @@ static enum store_verdict lookup_decide(struct store *store, struct shard *shard
         return STORE_FRESH;
     case STORE_JUDGE_STALE:
         lookup->absence = is_soft ? STORE_WAS_PURGED_SOFT : STORE_WAS_EXPIRED;
-        if (lookup->may_lead && !lookup->is_peek && !probe.has_fill && probe.pass == NULL) {
+        if (lookup->may_lead && !lookup->is_peek && !probe.has_fill) {
             if (spare->object == NULL) {
                 return STORE_LEAD; /* come again with a spare */
             }

@@ -8,7 +8,7 @@ static bool peek_is_one(const struct entry *entry, const struct store_key *key)
            (entry->object == NULL || span_eq(store_object_key(entry->object), key->bytes));
 }
 
-unsigned store_variants(struct store *store, const struct store_key *key, struct store_variant *out,
+unsigned store_peek(struct store *store, const struct store_key *key, struct store_variant *out,
                         unsigned max)
 {
     CHECK_OBJ(store, STORE_MAGIC);

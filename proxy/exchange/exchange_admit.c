@@ -85,11 +85,12 @@ enum exchange_next exchange_purge(struct exchange *x)
     return exchange_go(x, EXCHANGE_STEP_ERROR);
 }
 
-static enum exchange_next pass_because(struct exchange *x, enum http_reason reason,
-                                       enum http_forward forward)
+static enum exchange_next pass_because(struct exchange *x, enum http_reason reason)
 {
     x->reason = (uint8_t)reason;
-    x->forward = (uint8_t)forward;
+    x->forward = reason == HTTP_REASON_METHOD         ? HTTP_FORWARD_METHOD
+                 : reason == HTTP_REASON_PRECONDITION ? HTTP_FORWARD_REQUEST
+                                                      : HTTP_FORWARD_BYPASS;
     x->result = RESULT_PASS;
     return exchange_go(x, EXCHANGE_STEP_PASS);
 }
@@ -122,10 +123,13 @@ enum exchange_next exchange_admit(struct exchange *x)
         return exchange_purge(x);
     }
     enum http_reason reason = exchange_pass_reason(request, x->policy);
-    if (reason != HTTP_REASON_NONE) {
-        return pass_because(
-            x, reason, reason == HTTP_REASON_METHOD ? HTTP_FORWARD_METHOD : HTTP_FORWARD_BYPASS);
-    }
     exchange_directives(&x->directives, request, x->policy);
+    if (reason == HTTP_REASON_PRECONDITION &&
+        http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)) {
+        return exchange_fail(x, 504, "only-if-cached, and its condition is the origin's");
+    }
+    if (reason != HTTP_REASON_NONE) {
+        return pass_because(x, reason);
+    }
     return exchange_go(x, EXCHANGE_STEP_LOOKUP);
 }

@@ -3,6 +3,7 @@
  */
 #include "exchange/exchange_private.h"
 #include "exchange/fill.h"
+#include "exchange/rearm.h"
 #include "http/vary.h"
 
 /* A range that begins beyond this is fetched as it is instead of waiting for what lies before it.
@@ -28,10 +29,10 @@ const struct http_stored *exchange_facts_soft(const struct http_stored *facts, i
 
 static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void *ctx)
 {
-    const struct exchange_judge *judge = ctx;
+    struct exchange_judge *judge = ctx;
     struct http_stored room;
-    const struct http_stored *stored =
-        exchange_facts_soft((const struct http_stored *)(const void *)facts, soft_at_ms, &room);
+    const struct http_stored *raw = (const struct http_stored *)(const void *)facts;
+    const struct http_stored *stored = exchange_facts_soft(raw, soft_at_ms, &room);
     switch (http_judge(stored, judge->directives, judge->now_ms)) {
     case HTTP_FRESH:
         return STORE_JUDGE_FRESH;
@@ -40,7 +41,12 @@ static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void
     case HTTP_VALIDATE:
         break;
     }
-    return STORE_JUDGE_VALIDATE;
+    if (UNLIKELY(judge->env != NULL && judge->env->rearm != NULL)) {
+        const struct rearm_subject subject = {
+            .key = judge->key, .facts = raw, .soft_at_ms = soft_at_ms};
+        judge->rearmed = exchange_is_rearmed(judge->env, &subject, judge->directives);
+    }
+    return judge->rearmed ? STORE_JUDGE_FRESH : STORE_JUDGE_VALIDATE;
 }
 
 /* Does this request want a part so far in that leading a fill from byte 0 would make it wait? */
@@ -115,9 +121,10 @@ static enum exchange_next lead(struct exchange *x, struct store_lookup *lookup)
         x->result = RESULT_PASS; /* a miss if it can be stored: exchange_reply */
         x->reason = HTTP_REASON_HIT_FOR_MISS;
     }
-    x->stale = lookup->object;
+    x->stale = x->solo ? lookup->stale : lookup->object;
     x->fill = fill_start(&(struct fill_options){
         .owner = x,
+        .offer_variants = lookup->absence == STORE_WAS_VARIANT && !x->solo,
         .lead = lookup->lead,
         .stale = lookup->object,
         .soft_at_ms = lookup->soft_at_ms,
@@ -182,6 +189,7 @@ static enum exchange_next pass_for(struct exchange *x, enum http_reason reason)
 
 static enum exchange_next absent(struct exchange *x, const struct store_lookup *lookup)
 {
+    x->stale = lookup->stale;
     if (only_if_cached(x)) {
         return fail_not_cached(x);
     }
@@ -195,6 +203,7 @@ static enum exchange_next absent(struct exchange *x, const struct store_lookup *
 
 static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup)
 {
+    const struct exchange_judge *judged = lookup->ctx;
     enum store_verdict verdict = store_lookup(x->env->store, lookup);
     x->soft_at_ms = lookup->soft_at_ms;
     if (x->loaded != NULL) {
@@ -202,7 +211,9 @@ static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup
     }
     switch (verdict) {
     case STORE_FRESH:
-        return hit(x, lookup, false);
+        return UNLIKELY(judged->rearmed)
+                   ? exchange_serve(x, lookup->object, RESULT_STALE, HTTP_REASON_STALE_IF_ERROR)
+                   : hit(x, lookup, false);
     case STORE_STALE:
         return hit(x, lookup, true);
     case STORE_LEAD:
@@ -224,6 +235,7 @@ static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup
         if (http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)) {
             return absent(x, lookup);
         }
+        x->stale = lookup->stale;
         return pass_for(x, HTTP_REASON_HIT_FOR_PASS);
     case STORE_ABSENT:
         return absent(x, lookup);
@@ -265,7 +277,8 @@ enum exchange_next exchange_lookup(struct exchange *x)
     if (x->stale != NULL) {
         store_object_unref(&x->stale);
     }
-    struct exchange_judge ctx = {.now_ms = loop_wall_ms(x->env->loop)};
+    struct exchange_judge ctx = {
+        .now_ms = loop_wall_ms(x->env->loop), .env = x->env, .key = x->key.hash};
     struct store_lookup lookup = {.key = x->key, .loaded = x->loaded};
     exchange_ask(&lookup, &ctx, request, &x->directives);
     return decide(x, &lookup);

@@ -126,6 +126,12 @@ enum exchange_next exchange_serve(struct exchange *x, struct store_object *objec
 enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char *text);
 /* The same for a fill's failure code (enum fetch_fault + 1, FILL_CODE_*). */
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code);
+/* exchange_stale.c: the fetch ended with this code and without an answer. */
+enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code);
+struct rearm_subject;
+/* Was this stale response sent for a dead origin a moment ago, and will this request take it? */
+bool exchange_is_rearmed(const struct exchange_env *env, const struct rearm_subject *subject,
+                         const struct http_directives *directives);
 /* exchange_range.c: a body of several ranges, for exchange_range_head. False: they are too much. */
 bool exchange_plan_multipart(struct exchange *x, const struct http_range_set *set, uint64_t length);
 /* exchange_range.c: writes the head of a 206, or with set NULL of a 416, and says in x what is to
@@ -153,8 +159,11 @@ struct exchange_judge {
     const struct http_fields *fields;
     const struct http_directives *directives; /* NULL: none */
     int64_t now_ms;
+    const struct exchange_env *env; /* the worker's, or NULL: nothing is re-armed */
+    struct hash128 key;
+    bool rearmed; /* out: stale, and to be sent nevertheless */
 };
-/* exchange_lookup.c: the question to the store for this request; key, loaded and is_peek are the
+/* exchange_lookup.c: the question to the store for this request; what it is not given is the
  * caller's to set. judge, request and directives must outlive it. */
 void exchange_ask(struct store_lookup *lookup, struct exchange_judge *judge,
                   const struct http_request *request, const struct http_directives *directives);

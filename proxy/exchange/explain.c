@@ -179,7 +179,7 @@ static void look_up(struct explain *out, struct store *store)
                   : out->is_solo           ? HTTP_REASON_HIT_FOR_MISS
                                  : exchange_absence(lookup.absence, &directives, &forward);
     struct store_key key = store_key_of(store, out->key);
-    out->variant_count = store_variants(store, &key, out->variants, EXPLAIN_VARIANTS_MAX);
+    out->variant_count = store_peek(store, &key, out->variants, EXPLAIN_VARIANTS_MAX);
 }
 
 /* What is stored, judged by the settings of now. */

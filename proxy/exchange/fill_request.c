@@ -8,8 +8,8 @@
 #include "http/condition.h"
 #include "http/head.h"
 
-/* Lines of our own beside the client's: Via, three X-Forwarded-*, two validators. */
-#define OWN_LINES 6u
+/* Lines of our own beside the client's: Via, three X-Forwarded-*, two validators, an offer. */
+#define OWN_LINES 7u
 
 static bool passes(const struct fill_request_options *options, const struct http_field *field)
 {
@@ -116,6 +116,9 @@ unsigned fill_request_lines(struct arena *arena, const struct fill_request_optio
     }
     if (options->stale != NULL) {
         count += add_validators(arena, options->stale, out + count);
+    }
+    if (options->offer.len > 0) {
+        out[count++] = options->offer;
     }
     if (arena->overflow) {
         *lines = NULL;

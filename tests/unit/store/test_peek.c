@@ -91,22 +91,22 @@ static void test_variants_are_listed(void **state)
     struct store_key key = store_key_of(store, SPAN("l"));
 
     (void)state;
-    assert_int_equal(store_variants(store, &key, list, ARRAY_LEN(list)), 0);
+    assert_int_equal(store_peek(store, &key, list, ARRAY_LEN(list)), 0);
     put_variant("l", "one", "1");
-    assert_int_equal(store_variants(store, &key, list, ARRAY_LEN(list)), 1);
+    assert_int_equal(store_peek(store, &key, list, ARRAY_LEN(list)), 1);
     assert_true(span_eq(store_object_selector(list[0].object), SPAN("one")));
     assert_false(list[0].is_filling);
     assert_int_equal(list[0].soft_at_ms, 0);
     store_object_unref(&list[0].object);
     put_variant("l", "two", "2");
     put_variant("l", "three", "3");
-    assert_int_equal(store_variants(store, &key, list, ARRAY_LEN(list)), 3);
+    assert_int_equal(store_peek(store, &key, list, ARRAY_LEN(list)), 3);
     store_object_unref(&list[0].object);
     store_object_unref(&list[1].object);
     struct store_lookup lookup = test_lookup_of(store, "f", NULL);
     assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
     key = store_key_of(store, SPAN("f"));
-    assert_int_equal(store_variants(store, &key, list, ARRAY_LEN(list)), 1);
+    assert_int_equal(store_peek(store, &key, list, ARRAY_LEN(list)), 1);
     assert_true(list[0].is_filling);
     assert_null(list[0].object);
     drop(&lookup);
