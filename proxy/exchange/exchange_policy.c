@@ -43,8 +43,8 @@ void exchange_directives(struct http_directives *directives, const struct http_r
 {
     http_directives_of_request(directives, &request->fields);
     if (!policy->client_revalidate) {
-        directives->flags &=
-            HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED | HTTP_CC_MAX_STALE | HTTP_CC_STALE_IF_ERROR;
+        directives->flags &= HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED | HTTP_CC_MAX_STALE |
+                             HTTP_CC_STALE_IF_ERROR | HTTP_CC_NO_TRANSFORM;
     }
 }
 

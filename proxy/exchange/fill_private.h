@@ -7,6 +7,7 @@
 
 #define FILL_MAGIC 0x46494c4cu
 #define FILL_HEAD_LIMIT (256u * 1024u) /* bytes of a stored head */
+#define FILL_AWAY_S 86400u             /* so long a stale response is kept for a dead origin */
 #define FILL_VARIANTS_MAX 16u          /* whose validators are offered */
 
 struct fill {
@@ -63,7 +64,8 @@ enum http_store_verdict fill_judge_storing(const struct fill *fill,
 bool fill_build_selector(const struct fill *fill, const struct http_response *response,
                          struct buf *selector);
 /* fill_head.c: the facts, and what the store is to know of them. */
-void fill_put_facts(struct store_head *out, const struct http_stored *stored);
+void fill_put_facts(const struct fill *fill, struct store_head *out,
+                    const struct http_stored *stored);
 /* fill_head.c: merged head and its facts as the store wants them, after a 304 or the like that
  * confirms `base`. False: it speaks of something else, or memory is short. */
 struct fill_renewal {

@@ -26,6 +26,8 @@ enum http_stored_flag {
     HTTP_STORED_VARIES = 1u << 7,
     HTTP_STORED_NO_DATE = 1u << 8,   /* the origin sent no valid Date; date_s is the receipt */
     HTTP_STORED_NO_LENGTH = 1u << 9, /* no Content-Length in the head: whoever serves it adds one */
+    /* bits 10 and 11: parts */
+    HTTP_STORED_COMPRESSIBLE = 1u << 12, /* may be sent encoded (coding.h) to who accepts it */
 };
 
 /* Where lifetime_s came from. */
