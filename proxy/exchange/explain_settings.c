@@ -14,6 +14,7 @@ enum setting_kind {
     SETTING_COOKIE,  /* enum http_set_cookie */
     SETTING_QUERY,   /* struct http_query_options: the names */
     SETTING_NAMES,   /* struct rule_names */
+    SETTING_CODINGS, /* unsigned, of http_coding_bit */
 };
 
 struct setting {
@@ -36,6 +37,7 @@ static const struct setting settings[] = {
      AT(freshness.stale_while_revalidate_s), false},
     {"stale_if_error", SETTING_SECONDS, CONF_RULE_STALE_IF_ERROR, AT(freshness.stale_if_error_s),
      false},
+    {"serve_stale", SETTING_SWITCH, CONF_RULE_SERVE_STALE, AT(serve_stale), false},
     {"hit_for_miss", SETTING_MS, CONF_RULE_HIT_FOR_MISS, AT(hit_for_miss_ms), false},
     {"set_cookie", SETTING_COOKIE, CONF_RULE_SET_COOKIE, AT(freshness.set_cookie), false},
     {"client_revalidate", SETTING_SWITCH, CONF_RULE_CLIENT_REVALIDATE, AT(client_revalidate),
@@ -47,6 +49,7 @@ static const struct setting settings[] = {
     {"vary_ignore", SETTING_NAMES, CONF_RULE_VARY_IGNORE, AT(vary_ignore), false},
     {"vary_max", SETTING_COUNT, CONF_RULE_VARY_MAX, AT(vary_max), false},
     {"cache_status", SETTING_SWITCH, CONF_RULE_CACHE_STATUS, AT(cache_status), false},
+    {"compress", SETTING_CODINGS, CONF_RULE_COMPRESS, AT(codings), false},
 };
 _Static_assert(ARRAY_LEN(settings) <= EXPLAIN_SETTINGS_MAX, "EXPLAIN_SETTINGS_MAX too small");
 
@@ -58,6 +61,16 @@ static void print_names(const struct span *list, unsigned count, struct buf *out
     for (unsigned i = 0; i < count; i++) {
         buf_puts(out, i == 0 ? "" : " ");
         buf_append(out, list[i]);
+    }
+}
+
+static void print_codings(unsigned codings, struct buf *out)
+{
+    bool gzip = (codings & http_coding_bit(HTTP_CODING_GZIP)) != 0;
+    bool brotli = (codings & http_coding_bit(HTTP_CODING_BR)) != 0;
+    buf_puts(out, gzip ? "gzip" : brotli ? "" : "off");
+    if (brotli) {
+        buf_puts(out, gzip ? " brotli" : "brotli");
     }
 }
 
@@ -91,6 +104,9 @@ static void print_value(const struct setting *setting, const void *at, struct bu
         break;
     case SETTING_QUERY:
         print_names(query->ignore, query->ignore_count, out);
+        break;
+    case SETTING_CODINGS:
+        print_codings(*(const unsigned *)at, out);
         break;
     case SETTING_NAMES:
         print_names(names->list, names->count, out);
