@@ -9,7 +9,7 @@ static bool peek_is_one(const struct entry *entry, const struct store_key *key)
 }
 
 unsigned store_peek(struct store *store, const struct store_key *key, struct store_variant *out,
-                        unsigned max)
+                    unsigned max)
 {
     CHECK_OBJ(store, STORE_MAGIC);
     struct shard *shard = index_shard(store, key->hash);

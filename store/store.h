@@ -167,7 +167,7 @@ struct store_variant {
 /* The first max variants of a key, in no order; returns how many there are in all. Changes nothing.
  */
 unsigned store_peek(struct store *store, const struct store_key *key, struct store_variant *out,
-                        unsigned max);
+                    unsigned max);
 
 /* A disk read under way. done() runs on the mailbox's thread, exactly once, also after cancel()
  * when it was too late; object is NULL when the record is gone or damaged (then look up again: the
