@@ -148,6 +148,9 @@ static void lookup_give(struct shard *shard, struct entry *entry, struct store_o
 {
     lookup->object = store_object_ref(object);
     lookup->object_on_disk = lookup->loaded == object;
+    if (UNLIKELY(lookup->is_probe)) {
+        return;
+    }
     if (entry->object == object) {
         struct bucket *bucket = index_bucket_of(shard, entry->hash.lo);
         if (bucket->hint != object) {
@@ -181,7 +184,7 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
         lookup->stale = object == NULL ? NULL : store_object_ref(object);
         return STORE_FOLLOW;
     }
-    if (object == NULL && !shard->is_loaded && probe->busy_id == 0 &&
+    if (object == NULL && !shard->is_loaded && !lookup->is_new_key && probe->busy_id == 0 &&
         (probe->tomb == NULL || (probe->tomb->flags & ENTRY_TOMB_KNOWN) == 0)) {
         return STORE_DISK;
     }

@@ -89,6 +89,8 @@ struct span store_object_selector(const struct store_object *object);
 const uint8_t *store_object_facts(const struct store_object *object);
 /* Body length, or STORE_LENGTH_UNKNOWN while filling without one. */
 uint64_t store_object_length(const struct store_object *object);
+/* Body bytes that readers find there by now; all of them once it is READY. */
+uint64_t store_object_filled(const struct store_object *object);
 /* READY and every piece in memory for as long as you hold a reference: the fast path of a hit, with
  * no lock and no reader. An acquire load. */
 bool store_object_is_whole(const struct store_object *object);
@@ -131,6 +133,8 @@ struct store_lookup {
     bool may_follow;             /* false: do not wait for somebody else's fill */
     bool may_solo;               /* a key known not to be storable: lead beside the others, see
                                     store_lead_share; false: STORE_PASS */
+    bool is_probe;               /* only asks: what is found counts as not used */
+    bool is_new_key;             /* nothing was ever stored under it: the disk is not asked */
     struct store_object *loaded; /* borrowed result of store_load, or NULL: counts as resident */
     /* Pure, run under the shard lock: no call back into the store, no allocation, no lock. */
     bool (*matches)(struct span selector, void *ctx);
@@ -265,6 +269,10 @@ struct store_purge_result {
  * restart cannot bring the object back. */
 void store_purge_key(struct store *store, struct span key, enum store_purge_mode mode, bool dry_run,
                      bool durable, struct store_purge_result *out);
+
+/* Takes this very object out of the store, if it is still there: the origin has another
+ * representation by now. Any thread. */
+void store_forget(struct store *store, const struct store_object *object);
 
 /* ---- figures ---- */
 

@@ -3,16 +3,14 @@
  */
 #include "exchange/exchange_private.h"
 #include "exchange/fill.h"
+#include "exchange/part.h"
 #include "http/vary.h"
-
-/* A range that begins beyond this is fetched as it is instead of waiting for what lies before it.
- */
-#define RANGE_LEAD_MAX (1024u * 1024u)
 
 struct judge_ctx {
     const struct http_fields *fields;
     const struct http_directives *directives;
     int64_t now_ms;
+    bool refuse_sole; /* a part that cannot be added to is not enough */
 };
 
 static bool matches(struct span selector, void *ctx)
@@ -38,6 +36,9 @@ static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void
     struct http_stored room;
     const struct http_stored *stored =
         exchange_facts_soft((const struct http_stored *)(const void *)facts, soft_at_ms, &room);
+    if (UNLIKELY(judge->refuse_sole) && (stored->flags & HTTP_STORED_PARTS_SOLE) != 0) {
+        return STORE_JUDGE_VALIDATE;
+    }
     switch (http_judge(stored, judge->directives, judge->now_ms)) {
     case HTTP_FRESH:
         return STORE_JUDGE_FRESH;
@@ -49,15 +50,43 @@ static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void
     return STORE_JUDGE_VALIDATE;
 }
 
-/* Does this request want a part so far in that leading a fill from byte 0 would make it wait? */
-static bool is_far_range(const struct http_request *request)
+/* Is there a range that no lead is asked for? Nothing but the whole would tell what -0 and numbers
+ * beyond all bodies mean; and where parts cannot be joined, what spans two of them is not stored. */
+static bool is_own_range(const struct exchange *x)
 {
-    if (!http_fields_has(&request->fields, HTTP_FIELD_RANGE)) {
+    const struct http_fields *fields = &x->stream->request->fields;
+    struct http_range_start start;
+    if (LIKELY(!http_fields_has(fields, HTTP_FIELD_RANGE)) || !http_range_start(fields, &start)) {
         return false;
     }
+    if (start.first > INT64_MAX || (start.is_suffix && start.first == 0)) {
+        return true;
+    }
+    return x->refuse_sole &&
+           (!start.is_single ||
+            (!start.is_suffix && start.first / PART_BYTES != start.last / PART_BYTES));
+}
+
+/* Which bytes a lead for this request asks the origin for (part.h). False: all; also where there is
+ * a whole to be validated. */
+static bool lead_range(const struct exchange *x, const struct store_object *stale,
+                       struct fill_range *out)
+{
+    const struct http_request *request = x->stream->request;
     struct http_range_start start;
-    return http_range_start(&request->fields, &start) &&
-           (start.is_suffix || start.first > RANGE_LEAD_MAX);
+    if (LIKELY(!http_fields_has(&request->fields, HTTP_FIELD_RANGE)) ||
+        request->method != HTTP_GET || !http_range_start(&request->fields, &start) ||
+        (stale != NULL && (exchange_facts(stale)->flags & HTTP_STORED_PARTS) == 0)) {
+        return false;
+    }
+    *out = (struct fill_range){.is_suffix = start.is_suffix, .first = start.first};
+    if (start.is_suffix) {
+        out->first = start.first < PART_BYTES ? start.first : PART_BYTES;
+    } else {
+        out->first = start.first / PART_BYTES * PART_BYTES;
+        out->last = out->first + PART_BYTES - 1;
+    }
+    return start.first > 0 || !start.is_suffix;
 }
 
 /* May its answer be one for all? A part or a 304 would show nothing about a key that is not
@@ -112,11 +141,17 @@ static enum exchange_next lead(struct exchange *x, struct store_lookup *lookup)
         x->result = RESULT_PASS; /* a miss if it can be stored: exchange_reply */
         x->reason = HTTP_REASON_HIT_FOR_MISS;
     }
+    struct fill_range range;
+    if (UNLIKELY(x->refuse_sole) && lookup->object != NULL) {
+        store_object_unref(&lookup->object); /* it may be fresh, and yet be of no use */
+    }
+    x->led_range = lead_range(x, lookup->object, &range);
     x->stale = lookup->object;
     x->fill = fill_start(&(struct fill_options){
         .owner = x,
         .lead = lookup->lead,
         .stale = lookup->object,
+        .range = x->led_range ? &range : NULL,
         .soft_at_ms = lookup->soft_at_ms,
         .solo = x->solo,
     });
@@ -128,10 +163,12 @@ static enum exchange_next hit(struct exchange *x, struct store_lookup *lookup, b
 {
     struct store_object *object = lookup->object;
     if (lookup->lead != NULL) {
+        struct fill_range range;
         struct fill *fill = fill_start(&(struct fill_options){
             .owner = x,
             .lead = lookup->lead,
             .stale = object,
+            .range = lead_range(x, object, &range) ? &range : NULL,
             .soft_at_ms = lookup->soft_at_ms,
             .background = true,
         });
@@ -251,9 +288,10 @@ enum exchange_next exchange_lookup(struct exchange *x)
         .fields = &request->fields,
         .directives = x->directives.flags == 0 ? NULL : &x->directives,
         .now_ms = loop_wall_ms(x->env->loop),
+        .refuse_sole = x->refuse_sole,
     };
     bool sole = http_directives_has(&x->directives, HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED) ||
-                request->method == HTTP_HEAD || is_far_range(request);
+                request->method == HTTP_HEAD || is_own_range(x);
     struct store_lookup lookup = {
         .key = x->key,
         .may_lead = !sole,

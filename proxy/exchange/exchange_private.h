@@ -51,7 +51,10 @@ struct exchange {
     bool end_known; /* `end` is the last byte to send + 1 */
     bool body_none; /* head only */
     bool aborted;
-    bool solo; /* the key is marked as not storable: our fill is beside the others */
+    bool led_range;   /* a fill of ours asked for a range already */
+    bool refuse_sole; /* the stored part cannot be added to, and is not enough */
+    bool had_age;     /* our fetch's response came from another cache */
+    bool solo;        /* the key is marked as not storable: our fill is beside the others */
     bool collapsed, stored;
     bool log_record;
     uint8_t lookups;
@@ -123,12 +126,24 @@ enum exchange_next exchange_serve(struct exchange *x, struct store_object *objec
 enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char *text);
 /* The same for a fill's failure code (enum fetch_fault + 1, FILL_CODE_*). */
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code);
+/* exchange_range.c: a body of these, one after another. NULL: no memory. */
+struct exchange_plan *exchange_plan_new(struct exchange *x, const struct http_range_set *set);
 /* exchange_range.c: a body of several ranges, for exchange_range_head. False: they are too much. */
 bool exchange_plan_multipart(struct exchange *x, const struct http_range_set *set, uint64_t length);
 /* exchange_range.c: writes the head of a 206, or with set NULL of a 416, and says in x what is to
  * be sent. length: of the representation. False: the stored head is damaged, or no memory. */
 bool exchange_range_head(struct exchange *x, const struct http_range_set *set, uint64_t length,
                          struct buf *head);
+/* exchange_part.c: the bytes of this parent are to be sent; set NULL: all. x->plan is made if it is
+ * not there yet. */
+enum exchange_next exchange_parts_begin(struct exchange *x, const struct http_range_set *set,
+                                        uint64_t total);
+/* exchange_part.c: the first of them are there, so that the head may be written. */
+bool exchange_parts_ready(const struct exchange *x);
+/* exchange_part.c: lets go of what the plan holds. */
+void exchange_plan_drop(struct exchange *x);
+/* exchange_send.c: our own request, with what the client asked for, stored nowhere. */
+enum exchange_next exchange_go_alone(struct exchange *x);
 /* exchange_send.c: has the reader at x->offset. False: there are too many. */
 bool exchange_seek(struct exchange *x);
 void exchange_note_first_byte(struct exchange *x);

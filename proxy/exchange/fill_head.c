@@ -8,6 +8,7 @@
 #include "http/condition.h"
 #include "http/head.h"
 #include "http/key.h"
+#include "http/range.h"
 #include "http/status.h"
 #include "http/vary.h"
 
@@ -44,7 +45,7 @@ static uint8_t reason_of(enum http_store_verdict verdict)
     return map[verdict];
 }
 
-static int64_t useless_after_s(const struct http_stored *stored)
+int64_t fill_useless_after_s(const struct http_stored *stored)
 {
     if ((stored->flags & (HTTP_STORED_HAS_ETAG | HTTP_STORED_HAS_LAST_MODIFIED)) != 0) {
         return 0;
@@ -58,11 +59,11 @@ static int64_t useless_after_s(const struct http_stored *stored)
 static void put_facts(struct store_head *out, const struct http_stored *stored)
 {
     memcpy(out->facts, stored, sizeof(*stored));
-    out->useless_after_s = useless_after_s(stored);
+    out->useless_after_s = fill_useless_after_s(stored);
 }
 
 /* RFC 9111 4.3.4. */
-static enum fetch_flow on_not_modified(struct fill *fill, const struct http_response *response)
+enum fetch_flow fill_renew(struct fill *fill, const struct http_response *response)
 {
     struct buf head;
     buf_init(&head, FILL_HEAD_LIMIT);
@@ -80,7 +81,9 @@ static enum fetch_flow on_not_modified(struct fill *fill, const struct http_resp
     struct http_stored stored;
     const int64_t times_ms[2] = {fill->request_time_ms, loop_wall_ms(fill->env->loop)};
     http_stored_refresh(&stored, &renewed, response, times_ms, &fill->site->freshness);
-    stored.generation = exchange_facts(fill->stale)->generation;
+    const struct http_stored *before = exchange_facts(fill->stale);
+    stored.generation = before->generation;
+    stored.flags |= before->flags & (HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE);
     struct store_head out = {
         .head = buf_span(&head),
         .selector = store_object_selector(fill->stale),
@@ -145,7 +148,20 @@ static void keep_private(struct fill *fill, const struct http_response *response
     buf_free(&lines);
 }
 
-static enum fetch_flow publish(struct fill *fill, const struct http_response *response)
+/* RFC 9111 3.4: without a strong validator nothing may join what this response brings. */
+static uint16_t parts_flags(const struct http_stored *stored, const struct http_fields *fields)
+{
+    const struct http_validators validators = {
+        .etag = http_fields_find(fields, HTTP_FIELD_ETAG),
+        .last_modified = http_fields_find(fields, HTTP_FIELD_LAST_MODIFIED),
+    };
+    return http_strong_validator(stored, &validators).len > 0
+               ? HTTP_STORED_PARTS
+               : HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE;
+}
+
+enum fetch_flow fill_publish(struct fill *fill, const struct http_response *response,
+                             bool is_parent)
 {
     struct buf head;
     struct buf selector;
@@ -154,11 +170,23 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
     if (fill->shared) {
         settle_sharing(fill, response, &selector);
     }
+    if (is_parent && !fill->shared) {
+        buf_free(&selector);
+        return fill_fail_later(fill, FILL_CODE_ALONE);
+    }
     struct http_stored stored;
     http_stored_init(&stored, response, fill->request_time_ms, loop_wall_ms(fill->env->loop),
                      &fill->site->freshness);
     stored.generation = ++fill->env->generation;
     stored.generation += stored.generation == 0;
+    if (is_parent) {
+        stored.flags |= parts_flags(&stored, &response->fields);
+        if (!fill_range_lead_part(fill, &stored)) {
+            buf_free(&selector);
+            store_lead_detach(fill->lead, 0);
+            return fill_fail_later(fill, FILL_CODE_ALONE);
+        }
+    }
     struct http_head_options options = {
         .via = fill->site->via,
         .has_content_length = response->has_content_length,
@@ -172,7 +200,10 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
     }
     http_head_write(&head, response, &options);
     struct store_head out = {
-        .head = buf_span(&head), .selector = buf_span(&selector), .length = fill->length};
+        .head = buf_span(&head),
+        .selector = buf_span(&selector),
+        .length = is_parent ? 0 : fill->length,
+    };
     put_facts(&out, &stored);
     enum err err = head.failed ? ERR_NOMEM : store_lead_head(fill->lead, &out);
     if (err == ERR_LIMIT && fill->shared) {
@@ -228,6 +259,19 @@ static uint64_t body_length(const struct fill *fill, const struct http_response 
     return response->has_content_length ? response->content_length : STORE_LENGTH_UNKNOWN;
 }
 
+enum fetch_flow fill_take_head(struct fill *fill, const struct http_response *response)
+{
+    if (fill->shared && fill->stale != NULL) {
+        if (response->status == 304) {
+            return fill_renew(fill, response);
+        }
+        if (is_stale_status(response->status) && may_serve_stale(fill)) {
+            return fill_fail_later(fill, FILL_CODE_STALE);
+        }
+    }
+    return fill_publish(fill, response, false);
+}
+
 enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
 {
     struct fill *fill = ctx;
@@ -240,13 +284,6 @@ enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
     if (http_invalidates(fill->request->method, response->status)) {
         invalidate(fill, response);
     }
-    if (fill->shared && fill->stale != NULL) {
-        if (response->status == 304) {
-            return on_not_modified(fill, response);
-        }
-        if (is_stale_status(response->status) && may_serve_stale(fill)) {
-            return fill_fail_later(fill, FILL_CODE_STALE);
-        }
-    }
-    return publish(fill, response);
+    return UNLIKELY(fill->has_range) && fill->shared ? fill_range_on_head(fill, response)
+                                                     : fill_take_head(fill, response);
 }
