@@ -29,6 +29,7 @@ struct fault {
 };
 
 struct purge_order {
+    struct service *service;
     const char *urls[PURGE_URLS_MAX]; /* borrowed from the body */
     struct store_purge_result results[PURGE_URLS_MAX];
     unsigned url_count;
@@ -80,7 +81,8 @@ static void read_urls(struct purge_order *order, const cJSON *urls)
     {
         const char *url = cJSON_GetStringValue(at);
         buf_clear(&key);
-        const char *wrong = url == NULL ? "must be a string" : service_purge_key(url, &key);
+        const char *wrong =
+            url == NULL ? "must be a string" : service_purge_key(order->service, url, &key);
         if (wrong == NULL && key.failed) {
             wrong = "the URL is too long";
         }
@@ -211,7 +213,7 @@ static void purge_one(struct admin *admin, const struct purge_order *order, cons
 
     *out = (struct store_purge_result){0};
     buf_init(&key, PURGE_URL_BYTES);
-    if (service_purge_key(url, &key) == NULL && !key.failed) {
+    if (service_purge_key(admin->service, url, &key) == NULL && !key.failed) {
         store_purge_key(service_store(admin->service), buf_span(&key), order->mode, dry_run,
                         durable, out);
     }
@@ -398,6 +400,7 @@ void purges_post(struct admin_request *request)
         return;
     }
     struct purge_order *order = mem_new(sizeof(*order));
+    order->service = request->admin->service;
     read_order(order, body);
     if (order->fault_count > 0) {
         reply_faults(request, order);

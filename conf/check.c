@@ -1,7 +1,7 @@
 /*
  * check - one walk over the tree, block by block. A directive is found by its row, the row's type
  * does the words; what was not set gets the default from the same table by the same code. The
- * recursion follows the schema's nesting, three deep, not the file's.
+ * recursion follows the schema's nesting, four deep, not the file's.
  */
 #include "conf/check.h"
 
@@ -32,6 +32,15 @@ const char *conf_show_place(struct conf_shown *out, struct conf_place place)
     (void)snprintf(out->text, sizeof(out->text), "%.50s:%u:%u",
                    conf_show(&name, span_str(place.source->name)), place.line, place.column);
     return out->text;
+}
+
+/* "this rule block" where there may be several. */
+static const char *context_here(enum schema_context context)
+{
+    if (context == SCHEMA_SITE) {
+        return "this site block";
+    }
+    return context == SCHEMA_RULE ? "this rule block" : schema_context_name(context);
 }
 
 static const char *context_preposition(enum schema_context context)
@@ -181,9 +190,7 @@ static bool check_once(struct conf_checker *checker, struct block *block,
         conf_report_add(checker->base.report, node->words[0].place, NULL,
                         "\"%s\" is set twice %s %s; it is already set at %s; remove one",
                         node->row->name, context_preposition(block->context),
-                        block->context == SCHEMA_SITE ? "this site block"
-                                                      : schema_context_name(block->context),
-                        place.text);
+                        context_here(block->context), place.text);
     }
     return false;
 }
@@ -211,6 +218,17 @@ static bool check_site(struct conf_checker *checker, const struct conf_item *ite
     return good;
 }
 
+static bool check_rule(struct conf_checker *checker, const struct conf_item *item,
+                       const struct conf_node *node)
+{
+    struct conf_rule *rule = item->target;
+    bool good = conf_item_conditions(item, rule);
+
+    rule->owner = 1 + (uint32_t)checker->conf->site_count + checker->rule_count++;
+    check_block(checker, SCHEMA_RULE, node, rule, rule->owner);
+    return good;
+}
+
 static bool check_value(struct conf_checker *checker, const struct block *block,
                         const struct conf_node *node, uint32_t ordinal)
 {
@@ -225,6 +243,9 @@ static bool check_value(struct conf_checker *checker, const struct block *block,
 
     if (row->block == SCHEMA_SITE) {
         return check_site(checker, &item, node, ordinal);
+    }
+    if (row->block == SCHEMA_RULE) {
+        return check_rule(checker, &item, node);
     }
     if (row->type == SCHEMA_BLOCK) {
         bool good = conf_item_expect(&item, 0, 0);
@@ -257,6 +278,10 @@ static void check_directive(struct conf_checker *checker, struct block *block,
                                          .file = node->words[0].place.source->name,
                                          .node = node,
                                          .good = good};
+    if (block->context == SCHEMA_RULE) {
+        struct conf_rule *rule = block->owner;
+        rule->set |= node->row->set_bit;
+    }
     check_remember(checker, &setting);
 }
 
@@ -320,6 +345,7 @@ static void check_absent(struct conf_checker *checker, struct block *block)
         if (row->element_bytes > 0) {
             continue;
         }
+        CHECK(row->set_bit == 0 || row->fallback == NULL);
         if (row->type == SCHEMA_BLOCK) {
             check_block(checker, row->block, NULL, (char *)block->owner + row->offset,
                         block->owner_index);
@@ -379,6 +405,7 @@ void conf_check_tree(struct conf_checker *checker)
     }
     check_keep_files(checker);
     conf_check_rules(checker);
+    conf_check_site_rules(checker);
     if (conf->admin.tokens_path == NULL && conf->state_dir != NULL) {
         struct span path = arena_printf(checker->base.arena, "%s%s", conf->state_dir, "/tokens");
         conf->admin.tokens_path = path.ptr;

@@ -46,7 +46,7 @@ struct conf_networks {
 };
 
 struct conf_names {
-    const char *const *list; /* host names: lower case */
+    const char *const *list; /* host names: lower case; the others as written */
     size_t count;
 };
 
@@ -143,7 +143,7 @@ struct conf_origins {
 };
 
 enum conf_set_cookie {
-    CONF_SET_COOKIE_PASS,  /* a response with Set-Cookie is not stored */
+    CONF_SET_COOKIE_PASS,  /* a response with Set-Cookie is stored only when explicitly shared */
     CONF_SET_COOKIE_STORE, /* stored and served with it */
     CONF_SET_COOKIE_STRIP, /* stored without it */
 };
@@ -160,6 +160,93 @@ struct conf_cache {
     struct conf_names targeted;      /* field names, at most CONF_FIELDS_MAX; none: off */
     struct conf_networks purge_from; /* who may send PURGE */
     bool client_revalidate;          /* obey no-cache and max-age of requests */
+    uint64_t max_object_bytes;       /* 0: as the store's */
+    bool ignore_cookies;
+    struct conf_names ignore_query; /* patterns of parameter names */
+    bool sort_query;
+    struct conf_names vary_ignore;
+    uint32_t vary_max; /* variants of one URL */
+};
+
+enum conf_header_side {
+    CONF_HEADER_REQUEST,  /* towards the origin */
+    CONF_HEADER_RESPONSE, /* towards the client */
+};
+
+enum conf_header_action {
+    CONF_HEADER_ADD,
+    CONF_HEADER_SET,
+    CONF_HEADER_REMOVE,
+};
+
+struct conf_header {
+    enum conf_header_side side;
+    enum conf_header_action action;
+    const char *name;  /* as written */
+    const char *value; /* "" for CONF_HEADER_REMOVE */
+};
+
+enum conf_condition_kind {
+    CONF_IF_PATH,
+    CONF_IF_METHOD,
+    CONF_IF_COOKIE,
+    CONF_IF_HEADER,
+    CONF_IF_TYPE,   /* of the response */
+    CONF_IF_STATUS, /* of the response */
+    CONF_IF_COUNT,
+};
+
+/* One of the values of a condition. */
+struct conf_match {
+    const char *text;  /* as written */
+    const char *name;  /* COOKIE: pattern of names; HEADER: field name; else NULL */
+    const char *value; /* pattern; NULL: any value will do */
+    uint16_t low;      /* STATUS: from low to high */
+    uint16_t high;
+};
+
+/* Holds when one of its values does. */
+struct conf_condition {
+    enum conf_condition_kind kind;
+    const struct conf_match *list;
+    size_t count; /* at least 1 */
+};
+
+/* Which settings a rule has. */
+enum conf_rule_setting {
+    CONF_RULE_PASS = 1u << 0,
+    CONF_RULE_TTL = 1u << 1,
+    CONF_RULE_DEFAULT_TTL = 1u << 2,
+    CONF_RULE_MIN_TTL = 1u << 3,
+    CONF_RULE_MAX_TTL = 1u << 4,
+    CONF_RULE_STALE_WHILE_REVALIDATE = 1u << 5,
+    CONF_RULE_STALE_IF_ERROR = 1u << 6,
+    CONF_RULE_HIT_FOR_MISS = 1u << 7,
+    CONF_RULE_SET_COOKIE = 1u << 8,
+    CONF_RULE_CLIENT_REVALIDATE = 1u << 9,
+    CONF_RULE_MAX_OBJECT = 1u << 10,
+    CONF_RULE_IGNORE_COOKIES = 1u << 11,
+    CONF_RULE_IGNORE_QUERY = 1u << 12,
+    CONF_RULE_SORT_QUERY = 1u << 13,
+    CONF_RULE_VARY_IGNORE = 1u << 14,
+    CONF_RULE_VARY_MAX = 1u << 15,
+    CONF_RULE_CACHE_STATUS = 1u << 16,
+};
+
+#define CONF_RULES_MAX 256u /* of one site */
+
+/* Settings for the requests and responses for which all its conditions hold. */
+struct conf_rule {
+    const struct conf_condition *conditions;
+    size_t condition_count; /* at least 1 */
+    uint32_t set;           /* enum conf_rule_setting, or-ed: only those below count */
+    bool pass;
+    bool cache_status;
+    uint64_t ttl_ms;
+    struct conf_cache cache;
+    const struct conf_header *headers;
+    size_t header_count;
+    uint32_t owner; /* private: of its settings */
 };
 
 struct conf_site {
@@ -169,6 +256,10 @@ struct conf_site {
     bool cache_status;
     const char *via;
     bool forwarded;
+    const struct conf_header *headers;
+    size_t header_count;
+    const struct conf_rule *rules; /* in the order of the file */
+    size_t rule_count;             /* at most CONF_RULES_MAX */
 };
 
 struct conf {
@@ -235,6 +326,20 @@ void conf_unref(struct conf *conf);
 
 /* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */
 bool conf_networks_match(const struct conf_networks *networks, const struct sockaddr *peer);
+
+/* Where a setting was written. */
+struct conf_where {
+    const char *file; /* the snapshot's; NULL: nobody set it, it is the default */
+    uint32_t line;
+};
+/* directive: in `cache` or the site itself. */
+struct conf_where conf_where_site(const struct conf *conf, const struct conf_site *site,
+                                  const char *directive);
+/* directive NULL: of the rule itself. */
+struct conf_where conf_where_rule(const struct conf *conf, const struct conf_site *site,
+                                  const struct conf_rule *rule, const char *directive);
+/* The rule's conditions as in the file: "path /a /b method GET". */
+void conf_print_conditions(const struct conf_rule *rule, struct buf *out);
 
 /* The configuration in force as a file that loads to the same; each value says where it was set.
  * with_defaults adds those nobody set, marked "default". */

@@ -45,7 +45,8 @@ static void dump_value(const struct dump *dump, const struct schema_row *row, co
     size_t start = dump->out->len;
     struct buf words;
 
-    if (setting == NULL && !dump->with_defaults && !dump->held[schema_index(row)]) {
+    bool is_wanted = dump->with_defaults && row->set_bit == 0; /* a rule has no defaults */
+    if (setting == NULL && !is_wanted && !dump->held[schema_index(row)]) {
         return;
     }
     buf_init(&words, dump->out->limit);
@@ -63,12 +64,12 @@ static void dump_value(const struct dump *dump, const struct schema_row *row, co
 static void dump_context(const struct dump *dump, enum schema_context context, const void *owner,
                          uint32_t owner_index, unsigned depth);
 
+/* ordinal: of a repeated block. */
 static void dump_block(const struct dump *dump, const struct schema_row *row, const void *value,
-                       uint32_t owner_index, unsigned depth)
+                       uint32_t owner_index, uint32_t ordinal, unsigned depth)
 {
-    bool is_site = row->block == SCHEMA_SITE;
-    const struct conf_setting *setting = conf_setting_find(
-        dump->settings, is_site ? 0 : owner_index, row, is_site ? owner_index - 1 : 0);
+    const struct conf_setting *setting =
+        conf_setting_find(dump->settings, owner_index, row, ordinal);
     size_t start = dump->out->len;
 
     if (setting == NULL && !dump->with_defaults) {
@@ -76,8 +77,14 @@ static void dump_block(const struct dump *dump, const struct schema_row *row, co
     }
     dump_indent(dump, depth);
     buf_puts(dump->out, row->name);
-    if (is_site) {
+    if (row->block == SCHEMA_RULE) {
+        const struct conf_rule *rule = value;
+        owner_index = rule->owner;
+        buf_putc(dump->out, ' ');
+        conf_print_conditions(rule, dump->out);
+    } else if (row->block == SCHEMA_SITE) {
         const struct conf_site *site = value;
+        owner_index = ordinal + 1;
         for (size_t i = 0; i < site->names.count; i++) {
             buf_putc(dump->out, ' ');
             conf_print_word(site->names.list[i], dump->out);
@@ -99,7 +106,7 @@ static void dump_row(const struct dump *dump, const struct schema_row *row, cons
 
     if (row->element_bytes == 0) {
         if (row->type == SCHEMA_BLOCK) {
-            dump_block(dump, row, field, owner_index, depth);
+            dump_block(dump, row, field, owner_index, 0, depth);
         } else {
             dump_value(dump, row, owner, NULL,
                        conf_setting_find(dump->settings, owner_index, row, 0), depth);
@@ -111,7 +118,7 @@ static void dump_row(const struct dump *dump, const struct schema_row *row, cons
     for (size_t i = 0; i < count; i++) {
         const void *element = list + i * row->element_bytes;
         if (row->type == SCHEMA_BLOCK) {
-            dump_block(dump, row, element, (uint32_t)i + 1, depth);
+            dump_block(dump, row, element, owner_index, (uint32_t)i, depth);
         } else {
             dump_value(dump, row, owner, element,
                        conf_setting_find(dump->settings, owner_index, row, (uint32_t)i), depth);
@@ -137,4 +144,36 @@ void conf_print_effective(const struct conf *conf, bool with_defaults, struct bu
                               .out = out};
 
     dump_context(&dump, SCHEMA_MAIN, conf, 0, 0);
+}
+
+static struct conf_where where_of(const struct conf *conf, uint32_t owner,
+                                  const struct schema_row *row, uint32_t ordinal)
+{
+    const struct conf_setting *setting =
+        conf_setting_find(&conf->places->settings, owner, row, ordinal);
+
+    return setting == NULL ? (struct conf_where){0}
+                           : (struct conf_where){.file = setting->file, .line = setting->line};
+}
+
+struct conf_where conf_where_site(const struct conf *conf, const struct conf_site *site,
+                                  const char *directive)
+{
+    const struct schema_row *row = schema_find(SCHEMA_CACHE, span_str(directive));
+
+    row = row == NULL ? schema_find(SCHEMA_SITE, span_str(directive)) : row;
+    CHECK(row != NULL);
+    return where_of(conf, (uint32_t)(site - conf->sites) + 1, row, 0);
+}
+
+struct conf_where conf_where_rule(const struct conf *conf, const struct conf_site *site,
+                                  const struct conf_rule *rule, const char *directive)
+{
+    if (directive == NULL) {
+        return where_of(conf, (uint32_t)(site - conf->sites) + 1,
+                        schema_find(SCHEMA_SITE, SPAN("rule")), (uint32_t)(rule - site->rules));
+    }
+    const struct schema_row *row = schema_find(SCHEMA_RULE, span_str(directive));
+    CHECK(row != NULL);
+    return where_of(conf, rule->owner, row, 0);
 }

@@ -196,6 +196,9 @@ static void rules_order(struct conf_checker *checker, const struct rules_order *
     struct buf high;
     uint64_t values[2];
 
+    if (order->context == SCHEMA_RULE && (one == NULL || two == NULL)) {
+        return; /* the other one is the site's, or another rule's: the smaller counts */
+    }
     if (at == NULL || (one != NULL && !one->good) || (two != NULL && !two->good)) {
         return;
     }
@@ -224,6 +227,7 @@ void conf_check_rules(struct conf_checker *checker)
     static const struct rules_order target = {SCHEMA_LIMITS, "target", "head"};
     static const struct rules_order orders[] = {{SCHEMA_CACHE, "min_ttl", "max_ttl"},
                                                 {SCHEMA_CACHE, "default_ttl", "max_ttl"}};
+    static const struct rules_order in_rule = {SCHEMA_RULE, "min_ttl", "max_ttl"};
     const struct conf *conf = checker->conf;
 
     rules_listens(checker);
@@ -233,6 +237,10 @@ void conf_check_rules(struct conf_checker *checker)
     for (size_t i = 0; i < conf->site_count; i++) {
         for (size_t j = 0; j < ARRAY_LEN(orders); j++) {
             rules_order(checker, &orders[j], &conf->sites[i].cache, (uint32_t)i + 1);
+        }
+        for (size_t j = 0; j < conf->sites[i].rule_count; j++) {
+            const struct conf_rule *rule = &conf->sites[i].rules[j];
+            rules_order(checker, &in_rule, rule, rule->owner);
         }
     }
 }

@@ -14,14 +14,21 @@
 #define LIST(list, count, element)                                                                 \
     .offset = offsetof(struct conf, list), .count_offset = offsetof(struct conf, count),           \
     .element_bytes = sizeof(struct element)
+#define LIST_IN(owner, list, count, element)                                                       \
+    .offset = offsetof(struct owner, list), .count_offset = offsetof(struct owner, count),         \
+    .element_bytes = sizeof(struct element)
 #define ALLOWED(words) .allowed = (words), .allowed_count = ARRAY_LEN(words)
 #define ROW(where, word, kind) .name = (word), .context = SCHEMA_##where, .type = SCHEMA_##kind
 /* In the type's unit; of a path: bytes (a Unix socket holds 107). */
 #define RANGE(lowest, highest) .min = (lowest), .max = (highest)
 #define LIVE .reloadable = true
+#define SETS(name) .set_bit = CONF_RULE_##name
+
+#define HEADER_SYNTAX "request | response  add NAME VALUE | set NAME VALUE | remove NAME"
 
 static const char *const word_auto[] = {"auto"};
 static const char *const word_off[] = {"off"};
+static const char *const word_store[] = {"store"};
 static const char *const words_switch[] = {"on", "off"};
 static const char *const words_metrics[] = {"off", "on", "open"};
 static const char *const words_cookie[] = {"pass", "store", "strip"};
@@ -196,6 +203,22 @@ const struct schema_row schema_rows[] = {
      .doc = "Tells the origin X-Forwarded-For, -Proto and -Host. What a client sends in them is "
             "always dropped.",
      .example = "forwarded off;"},
+    {ROW(SITE, "header", HEADER), LIVE, .syntax = HEADER_SYNTAX,
+     LIST_IN(conf_site, headers, header_count, conf_header),
+     .doc = "Changes header fields of requests on their way to the origin, or of responses on "
+            "their way to the client (also of stored ones): set replaces, add keeps what is there. "
+            "In the order of the file; those of rules follow. May be repeated.",
+     .example = "header response remove X-Powered-By;"},
+    {ROW(SITE, "rule", BLOCK), .block = SCHEMA_RULE, LIVE,
+     .syntax = "CONDITION VALUE... [CONDITION VALUE...] { ... }",
+     LIST_IN(conf_site, rules, rule_count, conf_rule),
+     .doc = "Settings for some requests or responses. Conditions: path GLOB (as sent, without the "
+            "query; * is any bytes, / too; letter case counts), method NAME, cookie NAME[=GLOB], "
+            "header NAME[=GLOB], and of the response type GLOB (image/*) and status (404, 400-499, "
+            "5xx). One of the values and all of the conditions must hold. Rules are read from top "
+            "to bottom, every one that holds applies, and a later one overrides an earlier one. "
+            "May be repeated.",
+     .example = "rule path /static/* method GET { ttl 30d; ignore_cookies; }"},
 
     {ROW(ORIGINS, "server", SERVER), LIVE, .required = true, .syntax = "NAME URL",
      AT(conf_origins, server),
@@ -241,8 +264,8 @@ const struct schema_row schema_rows[] = {
      .example = "hit_for_miss 30s;"},
     {ROW(CACHE, "set_cookie", CHOICE), LIVE, .syntax = "pass | store | strip", .fallback = "pass",
      ALLOWED(words_cookie), AT(conf_cache, set_cookie),
-     .doc = "Responses with Set-Cookie: pass does not store them, store keeps the cookie, strip "
-            "stores without it.",
+     .doc = "Responses with Set-Cookie: pass stores only what is explicitly shared (public, "
+            "s-maxage), store keeps the cookie, strip stores without it.",
      .example = "set_cookie strip;"},
     {ROW(CACHE, "targeted", FIELDS), LIVE, .syntax = "FIELD... | off",
      .fallback = "Larder-Cache-Control CDN-Cache-Control", AT(conf_cache, targeted),
@@ -256,6 +279,99 @@ const struct schema_row schema_rows[] = {
      ALLOWED(words_switch), AT(conf_cache, client_revalidate),
      .doc = "Obeys no-cache, max-age and the like in requests.",
      .example = "client_revalidate off;"},
+    {ROW(CACHE, "max_object", SIZE), LIVE, .syntax = "SIZE | store", .fallback = "store",
+     ALLOWED(word_store), RANGE(1, 16 * TIB), AT(conf_cache, max_object_bytes),
+     .doc = "Larger responses are passed on but not stored; store: as store.max_object, which is "
+            "never exceeded.",
+     .example = "max_object 100M;"},
+    {ROW(CACHE, "ignore_cookies", ON), LIVE, .syntax = "[on | off]", .fallback = "off",
+     ALLOWED(words_switch), AT(conf_cache, ignore_cookies),
+     .doc =
+         "Cookies have no say in what the cache answers: Cookie is kept from the origin and "
+         "from Vary, Set-Cookie is stripped from what is stored. Requests that pass keep theirs.",
+     .example = "ignore_cookies;"},
+    {ROW(CACHE, "ignore_query", PATTERNS), LIVE, .syntax = "NAME... | off", .fallback = "off",
+     AT(conf_cache, ignore_query),
+     .doc = "Query parameters that are dropped, from the cache key and from what the origin is "
+            "asked; * in a name is any bytes, * alone drops the query.",
+     .example = "ignore_query utm_* gclid fbclid;"},
+    {ROW(CACHE, "sort_query", SWITCH), LIVE, .syntax = "on | off", .fallback = "off",
+     ALLOWED(words_switch), AT(conf_cache, sort_query),
+     .doc = "Sorts the query by parameter name, for the cache key and for the origin; parameters "
+            "of one name keep their order.",
+     .example = "sort_query on;"},
+    {ROW(CACHE, "vary_ignore", FIELDS), LIVE, .syntax = "NAME... | off", .fallback = "off",
+     AT(conf_cache, vary_ignore),
+     .doc = "Names in Vary that make no variants: whoever asks first decides what all get. Vary: * "
+            "still forbids storing.",
+     .example = "vary_ignore User-Agent Origin;"},
+    {ROW(CACHE, "vary_max", COUNT), LIVE, .syntax = "NUMBER", .fallback = "256", RANGE(1, 256),
+     AT(conf_cache, vary_max),
+     .doc = "Variants (Vary) kept of one address; beyond it the oldest leaves.",
+     .example = "vary_max 20;"},
+
+    {ROW(RULE, "pass", ON), LIVE, SETS(PASS), .syntax = "[on | off]", ALLOWED(words_switch),
+     AT(conf_rule, pass),
+     .doc = "Not answered from the cache and not stored. In a rule with type or status: not "
+            "stored.",
+     .example = "pass;"},
+    {ROW(RULE, "ttl", DURATION), LIVE, SETS(TTL), .syntax = "DURATION", RANGE(0, 3650 * DAY),
+     AT(conf_rule, ttl_ms),
+     .doc = "Lifetime in place of the one the origin states; min_ttl and max_ttl do not bound it. "
+            "no-store, private, no-cache, and what is said of Authorization and Set-Cookie stay in "
+            "force. For statuses 200, 203, 204, 300, 301 and 308, or those named by status.",
+     .example = "ttl 30d;"},
+    {ROW(RULE, "default_ttl", DURATION), LIVE, SETS(DEFAULT_TTL), .syntax = "DURATION",
+     RANGE(0, 3650 * DAY), AT(conf_rule, cache.default_ttl_ms), .doc = "As in cache.",
+     .example = "default_ttl 5m;"},
+    {ROW(RULE, "min_ttl", DURATION), LIVE, SETS(MIN_TTL), .syntax = "DURATION",
+     RANGE(0, 3650 * DAY), AT(conf_rule, cache.min_ttl_ms), .doc = "As in cache.",
+     .example = "min_ttl 10s;"},
+    {ROW(RULE, "max_ttl", DURATION), LIVE, SETS(MAX_TTL), .syntax = "DURATION",
+     RANGE(SECOND, 3650 * DAY), AT(conf_rule, cache.max_ttl_ms), .doc = "As in cache.",
+     .example = "max_ttl 30d;"},
+    {ROW(RULE, "stale_while_revalidate", DURATION), LIVE, SETS(STALE_WHILE_REVALIDATE),
+     .syntax = "DURATION", RANGE(0, 3650 * DAY), AT(conf_rule, cache.stale_while_revalidate_ms),
+     .doc = "As in cache.", .example = "stale_while_revalidate 30s;"},
+    {ROW(RULE, "stale_if_error", DURATION), LIVE, SETS(STALE_IF_ERROR), .syntax = "DURATION",
+     RANGE(0, 3650 * DAY), AT(conf_rule, cache.stale_if_error_ms), .doc = "As in cache.",
+     .example = "stale_if_error 1d;"},
+    {ROW(RULE, "hit_for_miss", DURATION), LIVE, SETS(HIT_FOR_MISS), .syntax = "DURATION",
+     RANGE(0, HOUR), AT(conf_rule, cache.hit_for_miss_ms), .doc = "As in cache.",
+     .example = "hit_for_miss 30s;"},
+    {ROW(RULE, "set_cookie", CHOICE), LIVE, SETS(SET_COOKIE), .syntax = "pass | store | strip",
+     ALLOWED(words_cookie), AT(conf_rule, cache.set_cookie), .doc = "As in cache.",
+     .example = "set_cookie strip;"},
+    {ROW(RULE, "client_revalidate", SWITCH), LIVE, SETS(CLIENT_REVALIDATE), .syntax = "on | off",
+     ALLOWED(words_switch), AT(conf_rule, cache.client_revalidate), .doc = "As in cache.",
+     .example = "client_revalidate off;"},
+    {ROW(RULE, "max_object", SIZE), LIVE, SETS(MAX_OBJECT), .syntax = "SIZE | store",
+     ALLOWED(word_store), RANGE(1, 16 * TIB), AT(conf_rule, cache.max_object_bytes),
+     .doc = "As in cache.", .example = "max_object 100M;"},
+    {ROW(RULE, "ignore_cookies", ON), LIVE, SETS(IGNORE_COOKIES), .syntax = "[on | off]",
+     ALLOWED(words_switch), AT(conf_rule, cache.ignore_cookies), .doc = "As in cache.",
+     .example = "ignore_cookies;"},
+    {ROW(RULE, "ignore_query", PATTERNS), LIVE, SETS(IGNORE_QUERY), .syntax = "NAME... | off",
+     AT(conf_rule, cache.ignore_query),
+     .doc = "As in cache, in place of the names there. Only in a rule whose conditions are path "
+            "alone: a purge must find what it names.",
+     .example = "ignore_query *;"},
+    {ROW(RULE, "sort_query", SWITCH), LIVE, SETS(SORT_QUERY), .syntax = "on | off",
+     ALLOWED(words_switch), AT(conf_rule, cache.sort_query),
+     .doc = "As in cache. Only in a rule whose conditions are path alone.",
+     .example = "sort_query on;"},
+    {ROW(RULE, "vary_ignore", FIELDS), LIVE, SETS(VARY_IGNORE), .syntax = "NAME... | off",
+     AT(conf_rule, cache.vary_ignore), .doc = "As in cache, in place of the names there.",
+     .example = "vary_ignore User-Agent;"},
+    {ROW(RULE, "vary_max", COUNT), LIVE, SETS(VARY_MAX), .syntax = "NUMBER", RANGE(1, 256),
+     AT(conf_rule, cache.vary_max), .doc = "As in cache.", .example = "vary_max 20;"},
+    {ROW(RULE, "cache_status", SWITCH), LIVE, SETS(CACHE_STATUS), .syntax = "on | off",
+     ALLOWED(words_switch), AT(conf_rule, cache_status), .doc = "As in site.",
+     .example = "cache_status off;"},
+    {ROW(RULE, "header", HEADER), LIVE, .syntax = HEADER_SYNTAX,
+     LIST_IN(conf_rule, headers, header_count, conf_header),
+     .doc = "As in site, after the changes there. May be repeated.",
+     .example = "header response set Cache-Control \"max-age=60\";"},
 };
 
 const size_t schema_row_count = ARRAY_LEN(schema_rows);

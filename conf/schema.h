@@ -19,6 +19,7 @@ enum schema_context {
     SCHEMA_SITE,
     SCHEMA_ORIGINS,
     SCHEMA_CACHE,
+    SCHEMA_RULE,
     SCHEMA_ANY, /* include */
 };
 
@@ -27,6 +28,7 @@ enum schema_type {
     SCHEMA_INCLUDE,      /* done by the parser */
     SCHEMA_FLAG,         /* bool; no word */
     SCHEMA_SWITCH,       /* bool; on or off */
+    SCHEMA_ON,           /* bool; on or off, on when nothing is said */
     SCHEMA_COUNT,        /* uint32_t */
     SCHEMA_MODE,         /* uint32_t; octal permission bits */
     SCHEMA_SIZE,         /* uint64_t bytes */
@@ -40,6 +42,8 @@ enum schema_type {
     SCHEMA_HOST,         /* const char *, host name with optional port */
     SCHEMA_OPTIONS,      /* only name=value words */
     SCHEMA_NAMES,        /* struct conf_names */
+    SCHEMA_PATTERNS,     /* struct conf_names; names with * for any bytes, or off */
+    SCHEMA_HEADER,       /* struct conf_header */
     SCHEMA_FIELDS,       /* struct conf_names; field names, or off */
     SCHEMA_NETWORKS,     /* struct conf_networks */
     SCHEMA_PURGE,        /* struct conf_networks; "from" NETWORK... or off */
@@ -80,13 +84,14 @@ struct schema_row {
     size_t element_bytes; /* >0: may be repeated; offset holds a pointer to the array */
     const struct schema_option *options;
     size_t option_count;
+    uint32_t set_bit; /* RULE: enum conf_rule_setting that says it is set */
     const char *doc;
     const char *example;
 };
 
 extern const struct schema_row schema_rows[];
 extern const size_t schema_row_count;
-#define SCHEMA_ROWS_MAX ((size_t)96)
+#define SCHEMA_ROWS_MAX ((size_t)160)
 
 /* "site", "origins"; "the top level" for SCHEMA_MAIN. */
 const char *schema_context_name(enum schema_context context);

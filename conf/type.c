@@ -217,6 +217,18 @@ static bool switch_set(const struct conf_item *item)
     return index < count && conf_value_switch(item->words[0].text, target) == CONF_VALUE_OK;
 }
 
+/* The name alone means on. */
+static bool on_set(const struct conf_item *item)
+{
+    bool *target = item->target;
+
+    if (item->count > 0) {
+        return switch_set(item);
+    }
+    *target = true;
+    return true;
+}
+
 static bool switch_print(const struct schema_row *row, const void *owner, const void *value,
                          struct buf *out)
 {
@@ -424,8 +436,7 @@ static bool text_print(const struct schema_row *row, const void *owner, const vo
     return text != NULL;
 }
 
-/* RFC 9110 5.6.2 */
-static bool is_token(struct span word)
+bool conf_is_token(struct span word)
 {
     for (size_t i = 0; i < word.len; i++) {
         char c = ascii_lower(word.ptr[i]);
@@ -434,7 +445,7 @@ static bool is_token(struct span word)
             return false;
         }
     }
-    return word.len > 0 && word.len <= TOKEN_MAX_BYTES;
+    return word.len > 0;
 }
 
 static bool token_set(const struct conf_item *item)
@@ -446,7 +457,7 @@ static bool token_set(const struct conf_item *item)
         return false;
     }
     *target = conf_check_copy(item->check, item->words[0].text);
-    if (!is_token(item->words[0].text)) {
+    if (!conf_is_token(item->words[0].text) || item->words[0].text.len > TOKEN_MAX_BYTES) {
         conf_report_add(item->check->report, item->words[0].place, NULL,
                         "\"%s\" is not a name of letters, digits and - . _ (at most %zu)",
                         conf_show(&shown, item->words[0].text), TOKEN_MAX_BYTES);
@@ -476,6 +487,7 @@ static bool options_print(const struct schema_row *row, const void *owner, const
 
 static const struct conf_type type_flag = {flag_set, flag_print};
 static const struct conf_type type_switch = {switch_set, switch_print};
+static const struct conf_type type_on = {on_set, switch_print};
 static const struct conf_type type_scalar = {scalar_set, scalar_print};
 static const struct conf_type type_choice = {choice_set, choice_print};
 static const struct conf_type type_path = {path_set, path_print};
@@ -487,6 +499,7 @@ static const struct conf_type type_options = {options_set, options_print};
 static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_FLAG] = &type_flag,
     [SCHEMA_SWITCH] = &type_switch,
+    [SCHEMA_ON] = &type_on,
     [SCHEMA_COUNT] = &type_scalar,
     [SCHEMA_MODE] = &type_scalar,
     [SCHEMA_SIZE] = &type_scalar,
@@ -500,6 +513,8 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_HOST] = &conf_type_host,
     [SCHEMA_OPTIONS] = &type_options,
     [SCHEMA_NAMES] = &conf_type_names,
+    [SCHEMA_PATTERNS] = &conf_type_patterns,
+    [SCHEMA_HEADER] = &conf_type_header,
     [SCHEMA_FIELDS] = &conf_type_fields,
     [SCHEMA_NETWORKS] = &conf_type_networks,
     [SCHEMA_PURGE] = &conf_type_purge,

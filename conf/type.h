@@ -62,12 +62,18 @@ extern const struct conf_type conf_type_names;
 extern const struct conf_type conf_type_fields;
 extern const struct conf_type conf_type_networks;
 extern const struct conf_type conf_type_purge;
+extern const struct conf_type conf_type_patterns;
+extern const struct conf_type conf_type_header;
 extern const struct conf_type conf_type_listen;
 extern const struct conf_type conf_type_admin_listen;
 extern const struct conf_type conf_type_server;
 extern const struct conf_type conf_type_host;
 extern const struct conf_type conf_type_access_log;
 extern const struct conf_type conf_type_error_log;
+/* The conditions behind `rule`. */
+bool conf_item_conditions(const struct conf_item *item, struct conf_rule *out);
+/* RFC 9110 5.6.2, of any length. */
+bool conf_is_token(struct span word);
 /* The names behind `site`; "*" is one. */
 bool conf_item_site_names(const struct conf_item *item, struct conf_names *out);
 #endif

@@ -66,6 +66,11 @@ static uint8_t batch_soft_flags(int64_t soft_at_ms)
     return soft_at_ms == 0 ? 0 : CODEC_IDX_SOFT | CODEC_IDX_SOFT_AT;
 }
 
+static unsigned batch_date_flag(const struct store_object *object)
+{
+    return object->date_s != 0 ? CODEC_IDX_DATE : 0u;
+}
+
 /* The runs of positions of a streamed object; NULL when a piece is missing or has left the log. */
 static uint8_t *batch_extents(struct store *store, struct store_object *object, size_t *bytes,
                               uint64_t *first)
@@ -325,7 +330,9 @@ static bool batch_commit_done(struct store *store, struct writer_job *job, bool 
     ok = ok && position != 0 && position >= log_first;
     if (batch_settle(store, job, ok, position, pieces, &soft_at_ms)) {
         struct codec_idx idx = {
-            .flags = (uint8_t)(batch_soft_flags(soft_at_ms) | (pieces > 1 ? CODEC_IDX_EXTENTS : 0)),
+            .flags = (uint8_t)(batch_soft_flags(soft_at_ms) | batch_date_flag(object) |
+                               (pieces > 1 ? CODEC_IDX_EXTENTS : 0)),
+            .date_s = object->date_s,
             .soft_at_ms = soft_at_ms,
             .useless_after_s = object->useless_after_s <= 0 ? 0
                                : object->useless_after_s > UINT32_MAX
@@ -442,7 +449,9 @@ static void batch_refresh(struct store *store, struct writer_job *job)
     }
     if (position != 0) {
         struct codec_idx now = {
+            .date_s = object->date_s,
             .flags = (uint8_t)(CODEC_IDX_OVERRIDE | batch_soft_flags(soft_at_ms) |
+                               batch_date_flag(object) |
                                ((flags & ENTRY_EXTENTS) != 0 ? CODEC_IDX_EXTENTS : 0)),
             .soft_at_ms = soft_at_ms,
             .useless_after_s = object->useless_after_s <= 0 ? 0 : (uint32_t)object->useless_after_s,

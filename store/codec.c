@@ -193,6 +193,9 @@ size_t codec_idx_size(const struct codec_idx *idx)
     if ((idx->flags & CODEC_IDX_SOFT_AT) != 0) {
         size += 8;
     }
+    if ((idx->flags & CODEC_IDX_DATE) != 0) {
+        size += 4;
+    }
     return size;
 }
 
@@ -225,6 +228,10 @@ void codec_idx_encode(uint8_t *out, const struct codec_idx *idx)
     }
     if ((idx->flags & CODEC_IDX_SOFT_AT) != 0) {
         put64(out, (uint64_t)idx->soft_at_ms);
+        out += 8;
+    }
+    if ((idx->flags & CODEC_IDX_DATE) != 0) {
+        put32(out, idx->date_s);
     }
 }
 
@@ -275,6 +282,12 @@ enum err codec_idx_decode(struct span data, struct codec_idx *out)
             return ERR_CORRUPT;
         }
         out->soft_at_ms = (int64_t)get64(part.ptr);
+    }
+    if ((out->flags & CODEC_IDX_DATE) != 0) {
+        if (!codec_take(&data, 4, &part)) {
+            return ERR_CORRUPT;
+        }
+        out->date_s = get32(part.ptr);
     }
     return data.len == 0 ? ERR_OK : ERR_CORRUPT;
 }

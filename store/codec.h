@@ -51,11 +51,13 @@ enum codec_idx_flag {
     CODEC_IDX_OVERRIDE = 2, /* facts and head follow */
     CODEC_IDX_EXTENTS = 4,  /* more than one record */
     CODEC_IDX_SOFT_AT = 8,  /* the moment of the soft purge follows */
+    CODEC_IDX_DATE = 16,    /* the date follows */
 };
 
 struct codec_idx {
     uint8_t flags;
     uint32_t useless_after_s;
+    uint32_t date_s; /* DATE: Unix seconds; else 0 */
     uint32_t head_bytes;
     uint64_t position;  /* of the first record */
     uint64_t length;    /* of the body */

@@ -118,7 +118,7 @@ static bool commit_leaves_first(const struct entry *one, const struct entry *oth
 /* [shard] Makes room for one more variant of this key. Each lookup walks them all, and it is
  * outsiders who choose how many there could be. */
 static void commit_bound_variants(struct store *store, struct shard *shard, struct hash128 hash,
-                                  struct trash *trash)
+                                  unsigned max, struct trash *trash)
 {
     for (unsigned turn = 0; turn < COMMIT_VARIANTS_AT_ONCE; turn++) {
         struct entry *first = NULL;
@@ -130,7 +130,7 @@ static void commit_bound_variants(struct store *store, struct shard *shard, stru
                 first = first == NULL || commit_leaves_first(entry, first) ? entry : first;
             }
         }
-        if (count < STORE_VARIANTS_MAX) {
+        if (count < max) {
             return;
         }
         index_remove(store, shard, first, STORE_WAS_ABSENT, trash);
@@ -144,7 +144,7 @@ static void commit_describe(struct store *store, struct shard *shard, struct ent
 {
     uint64_t length = store_object_length(object);
 
-    index_set_selector(store, shard, entry, object_selector(object));
+    index_set_selector(store, shard, entry, object_selector(object), object->date_s);
     index_set_size(shard, entry, length + object->head_len);
     entry->useless_after_s = object->useless_after_s <= 0 ? 0
                              : object->useless_after_s > UINT32_MAX
@@ -204,17 +204,32 @@ static void commit_drop_jobs(struct writer_job *jobs)
     }
 }
 
+/* [shard] The object that was to be validated leaves when something else came for it, also under
+ * another selector: it would match the same requests for as long as it stays. */
+static void commit_supersede(struct store *store, struct shard *shard,
+                             const struct store_object *stale, struct trash *trash)
+{
+    struct entry *entry = stale == NULL ? NULL : index_find(shard, stale->hash, stale->id);
+
+    if (entry != NULL && entry->kind == ENTRY_READY) {
+        index_remove(store, shard, entry, STORE_WAS_ABSENT, trash);
+        counter_add(&store->counters.replaced, 1);
+    }
+}
+
 /* [shard] The fill's entry becomes the object's. False: a newer one is there. */
-static bool commit_enter(struct store *store, struct shard *shard, struct entry *entry,
+static bool commit_enter(const struct store_lead *lead, struct shard *shard, struct entry *entry,
                          struct store_object *resident, bool is_queued, struct trash *trash)
 {
+    struct store *store = lead->store;
     struct store_object *filled = entry->object;
 
     if (!commit_replace(store, shard, entry->hash, entry->id, object_selector(resident), trash)) {
         index_remove(store, shard, entry, STORE_WAS_ABSENT, trash);
         return false;
     }
-    commit_bound_variants(store, shard, entry->hash, trash);
+    commit_supersede(store, shard, lead->stale, trash);
+    commit_bound_variants(store, shard, entry->hash, lead->max_variants, trash);
     index_fill_to_ready(shard, entry);
     entry->object = NULL;
     commit_describe(store, shard, entry, resident);
@@ -253,7 +268,7 @@ void store_lead_commit(struct store_lead **lead_in)
         struct entry *entry = index_find(shard, object->hash, object->id);
         bool is_entered = false; /* not when it was purged meanwhile */
         if (entry != NULL && is_kept) {
-            is_entered = commit_enter(store, shard, entry, resident, jobs != NULL, &trash);
+            is_entered = commit_enter(lead, shard, entry, resident, jobs != NULL, &trash);
         } else if (entry != NULL) {
             index_remove(store, shard, entry, STORE_WAS_ABSENT, &trash);
         }

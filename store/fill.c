@@ -26,6 +26,8 @@ struct store_lead *lead_new(struct store *store, struct store_object *object,
     lead->store = store;
     lead->object = object;
     lead->stale = stale;
+    lead->max_bytes = store->options.max_object_bytes;
+    lead->max_variants = STORE_VARIANTS_MAX;
     return lead;
 }
 
@@ -231,8 +233,13 @@ enum err store_lead_head(struct store_lead *lead, const struct store_head *head)
 
     CHECK(!atomic_load_explicit(&object->has_head, memory_order_relaxed) && lead->written == 0);
     CHECK(lead->mark == 0); /* solo: shared or detached by now */
-    if (lead->is_shared && head->length != STORE_LENGTH_UNKNOWN &&
-        head->length > lead->store->options.max_object_bytes) {
+    if (head->max_bytes != 0 && head->max_bytes < lead->max_bytes) {
+        lead->max_bytes = head->max_bytes;
+    }
+    if (head->max_variants != 0 && head->max_variants < lead->max_variants) {
+        lead->max_variants = head->max_variants;
+    }
+    if (lead->is_shared && head->length != STORE_LENGTH_UNKNOWN && head->length > lead->max_bytes) {
         return ERR_LIMIT;
     }
     enum err err = object_set_head(object, head);
@@ -371,7 +378,7 @@ static enum err fill_check_length(struct store_lead *lead, size_t more)
     if (length != STORE_LENGTH_UNKNOWN) {
         return more > length - lead->written ? ERR_LIMIT : ERR_OK;
     }
-    if (lead->is_shared && lead->written + more > lead->store->options.max_object_bytes) {
+    if (lead->is_shared && lead->written + more > lead->max_bytes) {
         fill_pass_on(lead); /* too large to store, but not to be served */
     }
     return ERR_OK;

@@ -301,7 +301,7 @@ void index_set_object(struct shard *shard, struct entry *entry, struct store_obj
 
 /* The block beside the entry, made anew. selector may lie in the one before. */
 static void index_set_block(struct store *store, struct shard *shard, struct entry *entry,
-                            struct span selector, int64_t soft_at_ms)
+                            struct span selector, uint32_t date_s, int64_t soft_at_ms)
 {
     struct selector *old = entry->selector;
 
@@ -312,6 +312,7 @@ static void index_set_block(struct store *store, struct shard *shard, struct ent
         entry->selector = mem_new(bytes);
         entry->selector->soft_at_ms = soft_at_ms;
         entry->selector->len = (uint32_t)selector.len;
+        entry->selector->date_s = date_s;
         if (selector.len > 0) {
             memcpy(entry->selector->bytes, selector.ptr, selector.len);
         }
@@ -343,13 +344,13 @@ void index_remove(struct store *store, struct shard *shard, struct entry *entry,
             trash->jobs = job;
         }
         index_set_position(shard, entry, 0);
-        index_set_block(store, shard, entry, span_of(NULL, 0), 0);
+        index_set_block(store, shard, entry, span_of(NULL, 0), 0, 0);
     } else if (entry->kind == ENTRY_FILL) {
         /* The fill's object is in no queue; its reference goes the same way. */
         CHECK(list_is_empty(&entry->object->ram_node));
         list_push(&trash->objects, &entry->object->ram_node);
         shard->fill_count--;
-        index_set_block(store, shard, entry, span_of(NULL, 0), 0);
+        index_set_block(store, shard, entry, span_of(NULL, 0), 0, 0);
     }
     if (why != STORE_WAS_ABSENT) {
         index_note_reason(shard, entry->hash, why);
@@ -385,9 +386,9 @@ void index_set_size(struct shard *shard, struct entry *entry, uint64_t bytes)
 }
 
 void index_set_selector(struct store *store, struct shard *shard, struct entry *entry,
-                        struct span selector)
+                        struct span selector, uint32_t date_s)
 {
-    index_set_block(store, shard, entry, selector,
+    index_set_block(store, shard, entry, selector, date_s,
                     entry->selector == NULL ? 0 : entry->selector->soft_at_ms);
 }
 
@@ -400,7 +401,8 @@ void index_set_soft(struct store *store, struct shard *shard, struct entry *entr
     }
     entry->flags &= ~(unsigned)ENTRY_SOFT & 0xfffu;
     entry->flags |= at_ms != 0 ? ENTRY_SOFT : 0u;
-    index_set_block(store, shard, entry, index_selector(entry), at_ms);
+    uint32_t date_s = entry->selector == NULL ? 0 : entry->selector->date_s;
+    index_set_block(store, shard, entry, index_selector(entry), date_s, at_ms);
 }
 
 struct span index_selector(const struct entry *entry)

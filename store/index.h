@@ -49,6 +49,7 @@ enum entry_flag {
 struct selector {
     int64_t soft_at_ms; /* when it was soft-purged; 0: not known */
     uint32_t len;       /* 0: no selector */
+    uint32_t date_s;    /* see struct store_head; 0: not known */
     char bytes[];
 };
 
@@ -151,7 +152,7 @@ void index_set_object(struct shard *shard, struct entry *entry, struct store_obj
                       struct trash *trash);
 void index_set_position(struct shard *shard, struct entry *entry, uint64_t position);
 void index_set_selector(struct store *store, struct shard *shard, struct entry *entry,
-                        struct span selector);
+                        struct span selector, uint32_t date_s);
 void index_set_size(struct shard *shard, struct entry *entry, uint64_t bytes);
 struct span index_selector(const struct entry *entry);
 /* Soft-purged at this moment (or before, when it was already); 0: it is not, no longer. */
@@ -169,6 +170,14 @@ static inline int64_t entry_soft_at_ms(const struct entry *entry)
 static inline uint64_t entry_size(const struct entry *entry)
 {
     return ((uint64_t)entry->size_high << 32) | entry->size_low;
+}
+/* 0: not known, as of an object on disk that has no selector. */
+static inline uint32_t entry_date_s(const struct entry *entry)
+{
+    if (entry->selector != NULL && entry->selector->date_s != 0) {
+        return entry->selector->date_s;
+    }
+    return entry->object == NULL ? 0 : entry->object->date_s; /* 0 when it comes from disk */
 }
 /* The mark of this key, or NULL. */
 struct entry *index_find_pass(const struct shard *shard, struct hash128 hash);

@@ -6,14 +6,14 @@
  *
  * Order of preference: a fresh object, a stale one that may be served, a mark that says the key is
  * not storable (then a fill of our own that nobody waits for), somebody's fill, the disk, a fill of
- * our own. Among matching objects the newest wins.
+ * our own. Among matching objects the one with the latest date wins, or the one fetched last.
  */
 #include "base/clock.h"
 #include "store/ioq.h"
 #include "store/store_private.h"
 
 struct lookup_probe {
-    struct entry *best; /* newest matching READY entry */
+    struct entry *best; /* matching READY entry of the latest date */
     struct entry *fill; /* a fill worth following */
     struct entry *pass; /* the key is not storable */
     struct entry *tomb;
@@ -31,6 +31,18 @@ struct lookup_spare {
 static bool lookup_same_key(const struct store_object *object, const struct store_lookup *lookup)
 {
     return span_eq(store_object_key(object), lookup->key.bytes);
+}
+
+/* Of two that match? A revalidated one is older by id than what was fetched meanwhile. */
+static bool lookup_is_newer(const struct entry *one, const struct entry *other)
+{
+    uint32_t one_s = entry_date_s(one);
+    uint32_t other_s = entry_date_s(other);
+
+    if (one_s != 0 && other_s != 0 && one_s != other_s) {
+        return one_s > other_s;
+    }
+    return one->id > other->id;
 }
 
 static void lookup_probe_ready(struct entry *entry, const struct store_lookup *lookup,
@@ -53,7 +65,7 @@ static void lookup_probe_ready(struct entry *entry, const struct store_lookup *l
         probe->busy_id = entry->id;
         return;
     }
-    if (probe->best == NULL || entry->id > probe->best->id) {
+    if (probe->best == NULL || UNLIKELY(lookup_is_newer(entry, probe->best))) {
         probe->best = entry;
     }
 }

@@ -169,6 +169,11 @@ static size_t object_text_bytes(const struct store_key *key, const struct store_
     return key->bytes.len + head->selector.len + head->head.len;
 }
 
+static uint32_t object_date(int64_t date_s)
+{
+    return date_s < 0 ? 0 : date_s > UINT32_MAX ? UINT32_MAX : (uint32_t)date_s;
+}
+
 /* Key, selector and head one after another; returns the end. */
 static char *object_put_text(struct store_object *object, char *at, const struct store_key *key,
                              const struct store_head *head)
@@ -184,6 +189,7 @@ static char *object_put_text(struct store_object *object, char *at, const struct
     at = object_put(at, head->head);
     memcpy(object->facts, head->facts, sizeof(object->facts));
     object->useless_after_s = head->useless_after_s;
+    object->date_s = object_date(head->date_s);
     atomic_store_explicit(&object->length, head->length, memory_order_relaxed);
     return at;
 }
@@ -343,6 +349,7 @@ enum err object_set_head(struct store_object *object, const struct store_head *h
     (void)object_put(block + head->selector.len, head->head);
     memcpy(object->facts, head->facts, sizeof(object->facts));
     object->useless_after_s = head->useless_after_s;
+    object->date_s = object_date(head->date_s);
     atomic_store_explicit(&object->length, head->length, memory_order_relaxed);
     return ERR_OK;
 }
@@ -459,6 +466,7 @@ struct store_head object_head_of(const struct store_object *object)
         .selector = object_selector(object),
         .length = store_object_length(object),
         .useless_after_s = object->useless_after_s,
+        .date_s = object->date_s,
     };
 
     memcpy(head.facts, object->facts, sizeof(head.facts));

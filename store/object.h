@@ -95,6 +95,7 @@ struct store_object {
     uint64_t charge;     /* bytes counted for this struct and what hangs on it but chunks */
     uint64_t ram_charge; /* what the RAM tier counts for it [shard] */
     int64_t useless_after_s;
+    uint32_t date_s;      /* see struct store_head, saturated */
     bool on_disk_partial; /* slots have positions: pieces can be read [flow] */
 
     uint32_t magic;

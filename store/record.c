@@ -141,7 +141,8 @@ enum err record_load(struct store *store, const struct record_place *place, cons
         struct store_head head = {.head = first->head,
                                   .selector = first->selector,
                                   .length = read.has_idx ? read.idx.length : first->length,
-                                  .useless_after_s = first->useless_after_s};
+                                  .useless_after_s = first->useless_after_s,
+                                  .date_s = read.has_idx ? read.idx.date_s : 0};
         memcpy(head.facts, first->facts, sizeof(head.facts));
         if (read.has_idx) {
             head.selector = read.idx.selector;

@@ -145,7 +145,7 @@ static bool recover_enter(struct store *store, struct shard *shard, struct hash1
     struct entry *entry = index_insert(store, shard, hash, ENTRY_READY, id);
     index_set_size(shard, entry, idx->length + idx->head_bytes);
     index_set_position(shard, entry, idx->position);
-    index_set_selector(store, shard, entry, idx->selector);
+    index_set_selector(store, shard, entry, idx->selector, idx->date_s);
     entry->useless_after_s = idx->useless_after_s;
     unsigned flags = (idx->flags & CODEC_IDX_EXTENTS) != 0 ? ENTRY_EXTENTS : 0u;
     flags |= (idx->flags & CODEC_IDX_OVERRIDE) != 0 ? ENTRY_OVERRIDE : 0u;

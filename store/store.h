@@ -77,6 +77,10 @@ struct store_head {
     uint8_t facts[STORE_FACTS_BYTES];
     uint64_t length;         /* body bytes or STORE_LENGTH_UNKNOWN */
     int64_t useless_after_s; /* Unix seconds past which it may go first; 0: not known */
+    int64_t date_s; /* Unix seconds: of objects that match, the latest is chosen; 0: not known */
+    /* Of this fill alone; 0: the store's own. Smaller counts. */
+    uint64_t max_bytes;    /* a longer body is not stored */
+    unsigned max_variants; /* of its key, with this one; the least used and oldest leave */
 };
 
 struct store_object *store_object_ref(struct store_object *object);
@@ -178,7 +182,8 @@ void store_lead_bind(struct store_lead *lead, struct mailbox *box, store_lead_wa
                      void *ctx);
 /* The object being filled; borrowed for the life of the lead. */
 struct store_object *store_lead_object(struct store_lead *lead);
-/* Publishes the head; readers wake. ERR_LIMIT: longer than max_object_bytes, detach it instead. */
+/* Publishes the head; readers wake. ERR_LIMIT: longer than max_object_bytes or head->max_bytes,
+ * detach it instead. */
 MUST_USE enum err store_lead_head(struct store_lead *lead, const struct store_head *head);
 /* The response may not be shared: out of the table, readers other than those opened with
  * `own` are told STORE_HEAD_ALONE, and for pass_ms the key is marked (0: not remembered): solo
@@ -206,7 +211,7 @@ bool store_lead_is_abandoned(const struct store_lead *lead);
 /* Does anybody read it now? */
 bool store_lead_is_read(const struct store_lead *lead);
 /* Complete and correct: READY, into the RAM tier, queued for disk; replaces the entries of the same
- * key and selector. An object invalidated while it was filled is dropped (hard) or stored as stale
+ * key and selector, and the object that was to be validated. An object invalidated while it was filled is dropped (hard) or stored as stale
  * (soft). A body shorter than the length given is a CHECK failure: compare before. */
 void store_lead_commit(struct store_lead **lead);
 /* The origin said 304: the stale object lives on under a new head and facts, its body shared, its

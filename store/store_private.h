@@ -83,6 +83,8 @@ struct store_lead {
     struct store_object *object;
     struct store_object *stale; /* what a 304 would refresh, or NULL */
     uint64_t mark;              /* solo: id of the mark it began under; 0: not, or no longer */
+    uint64_t max_bytes;         /* a longer body is not stored */
+    unsigned max_variants;      /* of the key */
     uint64_t written;           /* bytes copied; the rest of the world sees flow->filled */
     bool has_waited;            /* for the writer (pressure.c); the leader's own */
     uint64_t waits_since_us;    /* [queue] */

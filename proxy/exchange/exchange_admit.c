@@ -41,13 +41,17 @@ static bool make_key(struct exchange *x)
 {
     const struct http_request *request = x->stream->request;
     struct span scheme = SPAN("http");
-    size_t bytes = http_key_bytes(scheme, request->authority, request->path);
+    x->target = exchange_target(&x->arena, x->policy, request->path);
+    if (x->target.ptr == NULL && request->path.len > 0) {
+        return false;
+    }
+    size_t bytes = http_key_bytes(scheme, request->authority, x->target);
     char *room = bytes <= sizeof(x->key_inline) ? x->key_inline : arena_alloc(&x->arena, bytes);
     if (room == NULL) {
         return false;
     }
-    x->key = store_key_of(x->env->store,
-                          http_key_write(room, scheme, request->authority, request->path));
+    x->key =
+        store_key_of(x->env->store, http_key_write(room, scheme, request->authority, x->target));
     return true;
 }
 
@@ -85,7 +89,7 @@ enum exchange_next exchange_purge(struct exchange *x)
 static void read_directives(struct exchange *x)
 {
     http_directives_of_request(&x->directives, &x->stream->request->fields);
-    if (!x->site->client_revalidate) {
+    if (!x->policy->client_revalidate) {
         x->directives.flags &= HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED | HTTP_CC_MAX_STALE;
     }
 }
@@ -108,6 +112,11 @@ enum exchange_next exchange_admit(struct exchange *x)
     if (x->site == NULL) {
         return exchange_fail(x, 421, "no site of this name here");
     }
+    x->policy = &x->site->policy;
+    if (UNLIKELY(x->site->rules.count > 0)) {
+        struct rule_facts facts = exchange_rule_facts(request, 0, span_of(NULL, 0));
+        x->policy = site_policy(x->site, &facts, &x->policy_room);
+    }
     if (request->method == HTTP_CONNECT || request->method == HTTP_TRACE) {
         return exchange_fail(x, 405, "this method is not allowed here");
     }
@@ -124,7 +133,7 @@ enum exchange_next exchange_admit(struct exchange *x)
     if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
         return pass_because(x, HTTP_REASON_METHOD, HTTP_FORWARD_METHOD);
     }
-    if (x->site->cache_off || request->body != HTTP_BODY_NONE) {
+    if (x->policy->pass || request->body != HTTP_BODY_NONE) {
         return pass_because(x, HTTP_REASON_RULE, HTTP_FORWARD_BYPASS);
     }
     read_directives(x);

@@ -16,7 +16,7 @@ static struct span without_unvalidated(struct exchange *x)
 
     buf_init(&head, FIELDS_HEAD_LIMIT);
     if (http_head_write_unvalidated(&head, store_object_head(x->object),
-                                    &x->site->freshness.targeted)) {
+                                    &x->policy->freshness.targeted)) {
         copy = arena_copy(&x->arena, buf_span(&head));
     }
     buf_free(&head);

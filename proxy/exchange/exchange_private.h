@@ -66,6 +66,8 @@ struct exchange {
     struct stream *stream;
     struct site_table *table;
     const struct site *site;
+    const struct policy *policy; /* the site's, or policy_room; NULL: no site */
+    struct span target;          /* as it counts for key and origin: exchange_target */
     struct store_object *object; /* what is being sent or waited for; a reference */
     struct store_object *stale;  /* fall-back or what is revalidated; a reference */
     struct store_object *loaded; /* fresh from disk, for the next lookup; a reference */
@@ -89,6 +91,7 @@ struct exchange {
     struct arena arena;
     struct exchange *next_free;
     char key_inline[EXCHANGE_KEY_INLINE];
+    struct policy policy_room; /* when rules have a say */
 };
 
 /* exchange.c: runs steps until the exchange parks or ends. Safe to call from any wake-up. */
@@ -159,6 +162,20 @@ void exchange_account(struct exchange *x);
 /* The same for a request the connection refused by itself. */
 void exchange_account_refused(struct exchange_env *env, struct stream *stream, unsigned status,
                               size_t bytes_sent);
+
+/* exchange_policy.c: what rules ask about, of this request and (status > 0) of this response. */
+struct rule_facts exchange_rule_facts(const struct http_request *request, unsigned status,
+                                      struct span type);
+/* The target without what the policy drops from the query; NULL ptr: the arena is full. */
+struct span exchange_target(struct arena *arena, const struct policy *policy, struct span target);
+/* The key of a path of this request's authority, under the policy its path has; NULL ptr: the arena
+ * is full. */
+struct span exchange_key_of(struct arena *arena, const struct site *site,
+                            const struct http_request *request, struct span path);
+/* Rules that ask of the response have a say in what is sent: settles the policy once more. */
+void exchange_policy_late(struct exchange *x);
+/* The head as the client gets it; empty: no memory. */
+struct span exchange_edit_head(struct exchange *x, struct span head);
 
 /* A reader or the sink woke us. */
 void exchange_wake(void *ctx);

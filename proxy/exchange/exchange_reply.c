@@ -49,7 +49,7 @@ static void put_age(struct extra *extra, uint32_t age_s)
 /* The hot form is written by hand: "Cache-Status: larder; hit; ttl=243". */
 static void put_cache_status(struct exchange *x, struct extra *extra)
 {
-    if (x->site == NULL || !x->site->cache_status) {
+    if (x->policy == NULL || !x->policy->cache_status) {
         return;
     }
     extra_put(extra, SPAN("Cache-Status: "));
@@ -94,6 +94,15 @@ static struct http_validators validators_of(const struct store_object *object)
 static enum exchange_next start(struct exchange *x, struct span head, struct extra *extra,
                                 char *base)
 {
+    if (UNLIKELY(x->site->rules.late_shows)) {
+        exchange_policy_late(x);
+    }
+    if (UNLIKELY(x->policy->edit_count[CONF_HEADER_RESPONSE] > 0)) {
+        head = exchange_edit_head(x, head);
+        if (head.ptr == NULL) {
+            return exchange_fail(x, 500, "the response's head is too large to be changed");
+        }
+    }
     put_cache_status(x, extra);
     enum stream_body_kind kind = STREAM_BODY_UNKNOWN;
     if (x->body_none) {

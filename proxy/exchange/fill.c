@@ -290,6 +290,7 @@ static void fill_fetch(struct fill *fill)
     const struct http_request *request = fill->request;
     struct fill_request_options options = {
         .site = fill->site,
+        .policy = &fill->policy,
         .request = request,
         .peer_text = fill->peer_text,
         .stale = fill->stale,
@@ -300,7 +301,7 @@ static void fill_fetch(struct fill *fill)
         .origin = &fill->site->origin,
         .method = request->method_text,
         .host = fill->site->origin_host.len > 0 ? fill->site->origin_host : request->authority,
-        .target = request->path,
+        .target = fill->target,
         .has_body = request->body != HTTP_BODY_NONE,
         .body_length = request->body == HTTP_BODY_LENGTH ? request->content_length : UINT64_MAX,
         .may_retry = http_method_is_idempotent(request->method) && request->body == HTTP_BODY_NONE,
@@ -321,6 +322,7 @@ static bool fill_keep_request(struct fill *fill)
     const struct http_request *copy = fill_request_clone(&fill->arena, fill->request);
     struct span key = arena_copy(&fill->arena, fill->key.bytes);
     fill->peer_text = arena_copy(&fill->arena, fill->peer_text);
+    fill->target = arena_copy(&fill->arena, fill->target);
     if (copy == NULL || key.ptr == NULL) {
         return false;
     }
@@ -346,6 +348,17 @@ static void fill_set_range(struct fill *fill, const struct fill_range *range)
     }
 }
 
+void fill_set_policy(struct fill *fill, const struct policy *policy)
+{
+    fill->policy = *policy;
+    if (!fill->has_lookup) {
+        fill->policy.ignore_cookies = false; /* the cache has no say in this one */
+    }
+    if (fill->policy.ignore_cookies) {
+        fill->policy.freshness.set_cookie = HTTP_SET_COOKIE_STRIP;
+    }
+}
+
 struct fill *fill_start(const struct fill_options *options)
 {
     struct exchange *x = options->owner;
@@ -355,6 +368,7 @@ struct fill *fill_start(const struct fill_options *options)
         .env = x->env,
         .owner = x,
         .site = x->site,
+        .target = x->looked_up ? x->target : x->stream->request->path,
         .request = x->stream->request,
         .peer_text = x->stream->peer_text,
         .key = x->key,
@@ -365,6 +379,8 @@ struct fill *fill_start(const struct fill_options *options)
         .length = STORE_LENGTH_UNKNOWN,
         .lead = options->lead != NULL ? options->lead : store_lead_private(x->env->store),
     };
+    fill->has_lookup = x->looked_up;
+    fill_set_policy(fill, x->policy);
     fill->table = site_table_ref(x->table);
     arena_init(&fill->arena, EXCHANGE_ARENA_LIMIT);
     loop_task_init(&fill->task, on_task);

@@ -11,6 +11,7 @@
 #include "http/range.h"
 #include "http/status.h"
 #include "http/vary.h"
+#include "http/vary_limit.h"
 
 static bool is_stale_status(unsigned status)
 {
@@ -45,6 +46,19 @@ static uint8_t reason_of(enum http_store_verdict verdict)
     return map[verdict];
 }
 
+/* Rules that ask of the response have their say now. */
+static void settle_policy(struct fill *fill, const struct http_response *response)
+{
+    if (LIKELY(!fill->site->rules.has_late)) {
+        return;
+    }
+    struct policy room;
+    struct rule_facts facts =
+        exchange_rule_facts(fill->request, response->status,
+                            http_fields_find(&response->fields, HTTP_FIELD_CONTENT_TYPE));
+    fill_set_policy(fill, site_policy(fill->site, &facts, &room));
+}
+
 int64_t fill_useless_after_s(const struct http_stored *stored)
 {
     if ((stored->flags & (HTTP_STORED_HAS_ETAG | HTTP_STORED_HAS_LAST_MODIFIED)) != 0) {
@@ -60,6 +74,9 @@ static void put_facts(struct store_head *out, const struct http_stored *stored)
 {
     memcpy(out->facts, stored, sizeof(*stored));
     out->useless_after_s = fill_useless_after_s(stored);
+    /* A clock that is fast must not make it the latest for long. */
+    int64_t receipt_s = stored->response_time_ms / 1000;
+    out->date_s = stored->date_s < receipt_s ? stored->date_s : receipt_s;
 }
 
 /* RFC 9111 4.3.4. */
@@ -78,9 +95,10 @@ enum fetch_flow fill_renew(struct fill *fill, const struct http_response *respon
         fill->restart = true;
         return FETCH_GO;
     }
+    settle_policy(fill, &renewed);
     struct http_stored stored;
     const int64_t times_ms[2] = {fill->request_time_ms, loop_wall_ms(fill->env->loop)};
-    http_stored_refresh(&stored, &renewed, response, times_ms, &fill->site->freshness);
+    http_stored_refresh(&stored, &renewed, response, times_ms, &fill->policy.freshness);
     const struct http_stored *before = exchange_facts(fill->stale);
     stored.generation = before->generation;
     stored.flags |= before->flags & (HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE);
@@ -96,6 +114,30 @@ enum fetch_flow fill_renew(struct fill *fill, const struct http_response *respon
     return FETCH_GO;
 }
 
+/* What Vary selects, without what the operator ignores. False: nothing will ever match. */
+static bool build_selector(const struct fill *fill, const struct http_response *response,
+                           struct buf *selector)
+{
+    const struct policy *policy = &fill->policy;
+    struct span ignore[CONF_FIELDS_MAX + 1];
+    struct http_field items[EXCHANGE_FIELDS_MAX + HTTP_VARY_NAMES];
+    struct http_fields fields;
+    unsigned count = 0;
+    if (LIKELY(policy->vary_ignore.count == 0 && !policy->ignore_cookies)) {
+        return http_selector_build(selector, &response->fields, &fill->request->fields) !=
+               HTTP_VARY_STAR;
+    }
+    for (; count < policy->vary_ignore.count; count++) {
+        ignore[count] = policy->vary_ignore.list[count];
+    }
+    if (policy->ignore_cookies) {
+        ignore[count++] = SPAN("Cookie");
+    }
+    http_fields_init(&fields, items, ARRAY_LEN(items));
+    return http_vary_without(&fields, &response->fields, ignore, count) &&
+           http_selector_build(selector, &fields, &fill->request->fields) != HTTP_VARY_STAR;
+}
+
 /* Settles whether this response may be shared; a lead that may not goes on as a private one. */
 static void settle_sharing(struct fill *fill, const struct http_response *response,
                            struct buf *selector)
@@ -104,29 +146,31 @@ static void settle_sharing(struct fill *fill, const struct http_response *respon
     struct http_store_request facts;
     http_store_request_of(&facts, fill->request);
     verdict = http_may_store(&facts, response, loop_wall_ms(fill->env->loop) / 1000,
-                             &fill->site->freshness);
+                             &fill->policy.freshness);
     /* Only closing the connection ends this body: a cut one could not be told from a whole one. */
     if (verdict == HTTP_STORE_OK && fill->length == STORE_LENGTH_UNKNOWN && !response->chunked) {
         verdict = HTTP_STORE_FRAMING;
     }
-    if (verdict == HTTP_STORE_OK && http_selector_build(selector, &response->fields,
-                                                        &fill->request->fields) == HTTP_VARY_STAR) {
+    if (verdict == HTTP_STORE_OK && !build_selector(fill, response, selector)) {
         verdict = HTTP_STORE_VARY_STAR;
     }
     if (verdict == HTTP_STORE_OK && selector->failed) {
         verdict = HTTP_STORE_TOO_LARGE;
     }
-    bool is_open = verdict == HTTP_STORE_OK && (!fill->solo || store_lead_share(fill->lead));
+    bool is_kept_out = verdict == HTTP_STORE_OK && fill->policy.pass;
+    bool is_open =
+        verdict == HTTP_STORE_OK && !is_kept_out && (!fill->solo || store_lead_share(fill->lead));
     fill->solo = false;
     if (is_open) {
         fill->figures.stored = true;
         return;
     }
-    fill->figures.reason = reason_of(verdict);
+    fill->figures.reason = is_kept_out ? HTTP_REASON_RULE : reason_of(verdict);
     fill->shared = false;
     selector->len = 0;
     /* Storable, but another was first or a purge came: nothing to remember. */
-    store_lead_detach(fill->lead, verdict == HTTP_STORE_OK ? 0 : fill->site->hit_for_miss_ms);
+    store_lead_detach(fill->lead,
+                      verdict == HTTP_STORE_OK && !is_kept_out ? 0 : fill->policy.hit_for_miss_ms);
 }
 
 /* What private="..." keeps out of the store goes to the client whose request brought it. */
@@ -134,7 +178,7 @@ static void keep_private(struct fill *fill, const struct http_response *response
                          struct http_head_options *options)
 {
     struct http_directives directives;
-    http_directives_of_response(&directives, &response->fields, &fill->site->freshness.targeted);
+    http_directives_of_response(&directives, &response->fields, &fill->policy.freshness.targeted);
     options->private_fields = directives.private_fields;
     if (directives.private_fields.len == 0 || fill->owner == NULL) {
         return;
@@ -167,6 +211,7 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
     struct buf selector;
     buf_init(&head, FILL_HEAD_LIMIT);
     buf_init(&selector, 16384);
+    settle_policy(fill, response);
     if (fill->shared) {
         settle_sharing(fill, response, &selector);
     }
@@ -176,7 +221,7 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
     }
     struct http_stored stored;
     http_stored_init(&stored, response, fill->request_time_ms, loop_wall_ms(fill->env->loop),
-                     &fill->site->freshness);
+                     &fill->policy.freshness);
     stored.generation = ++fill->env->generation;
     stored.generation += stored.generation == 0;
     if (is_parent) {
@@ -192,7 +237,7 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
         .has_content_length = response->has_content_length,
         .content_length = response->content_length,
         .drop_set_cookie =
-            fill->shared && fill->site->freshness.set_cookie == HTTP_SET_COOKIE_STRIP,
+            fill->shared && fill->policy.freshness.set_cookie == HTTP_SET_COOKIE_STRIP,
         .date_s = stored.date_s,
     };
     if (fill->shared) {
@@ -203,6 +248,8 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
         .head = buf_span(&head),
         .selector = buf_span(&selector),
         .length = is_parent ? 0 : fill->length,
+        .max_bytes = fill->policy.freshness.max_object_bytes,
+        .max_variants = fill->policy.vary_max,
     };
     put_facts(&out, &stored);
     enum err err = head.failed ? ERR_NOMEM : store_lead_head(fill->lead, &out);
@@ -210,7 +257,7 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
         fill->shared = false;
         fill->figures.stored = false;
         fill->figures.reason = HTTP_REASON_TOO_LARGE;
-        store_lead_detach(fill->lead, fill->site->hit_for_miss_ms);
+        store_lead_detach(fill->lead, fill->policy.hit_for_miss_ms);
         err = store_lead_head(fill->lead, &out);
     }
     buf_free(&head);
@@ -233,13 +280,10 @@ static void invalidate_named(struct fill *fill, struct span value)
             return;
         }
     }
-    char *room =
-        arena_alloc(&fill->arena, http_key_bytes(SPAN("http"), request->authority, url.path));
-    if (room != NULL) {
+    struct span key = exchange_key_of(&fill->arena, fill->site, request, url.path);
+    if (key.ptr != NULL) {
         struct store_purge_result result;
-        store_purge_key(fill->env->store,
-                        http_key_write(room, SPAN("http"), request->authority, url.path),
-                        STORE_PURGE_HARD, false, false, &result);
+        store_purge_key(fill->env->store, key, STORE_PURGE_HARD, false, false, &result);
     }
 }
 

@@ -11,6 +11,7 @@ struct fill {
     bool shared; /* in the store's table, or to be */
     bool solo;   /* not yet: the head decides */
     bool background;
+    bool has_lookup; /* the cache was asked: its settings count */
     bool head_done;
     bool paused;
     bool failed;    /* the deferred task ends it with fail_code */
@@ -22,6 +23,8 @@ struct fill {
     struct exchange *owner;
     struct site_table *table;
     const struct site *site;
+    struct policy policy;               /* the owner's, then with what the head says */
+    struct span target;                 /* what the origin is asked for */
     const struct http_request *request; /* the owner's, or a copy in the arena */
     struct span peer_text;
     struct fetch *fetch;
@@ -46,6 +49,8 @@ struct fill {
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code);
 /* fill.c: the lead wakes this fill from now on. */
 void fill_bind(struct fill *fill);
+/* Takes the settings over as they count for this fill. */
+void fill_set_policy(struct fill *fill, const struct policy *policy);
 /* fill_head.c: the origin's final head has come. */
 enum fetch_flow fill_on_head(void *ctx, const struct http_response *response);
 /* fill_head.c: the same, when it is about the whole. */

@@ -18,7 +18,7 @@ static enum fetch_flow range_refuse(struct fill *fill)
 {
     fill->shared = false;
     fill->figures.reason = HTTP_REASON_STATUS;
-    store_lead_detach(fill->lead, fill->range.parent == NULL ? fill->site->hit_for_miss_ms : 0);
+    store_lead_detach(fill->lead, fill->range.parent == NULL ? fill->policy.hit_for_miss_ms : 0);
     return fill_fail_later(fill, FILL_CODE_ALONE);
 }
 
@@ -179,7 +179,7 @@ static bool range_may_store(struct fill *fill, const struct http_response *respo
     range_whole(fill, response, total, items, &whole);
     http_store_request_of(&facts, fill->request);
     return http_may_store(&facts, &whole, loop_wall_ms(fill->env->loop) / 1000,
-                          &fill->site->freshness) == HTTP_STORE_OK;
+                          &fill->policy.freshness) == HTTP_STORE_OK;
 }
 
 /* What was there before, in front of what comes. */

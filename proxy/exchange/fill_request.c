@@ -25,6 +25,9 @@ static bool passes(const struct fill_request_options *options, const struct http
     default:
         break;
     }
+    if (field->id == HTTP_FIELD_COOKIE && options->policy->ignore_cookies) {
+        return false;
+    }
     if (http_field_is_forwarding(field) ||
         http_fields_is_hop_by_hop(&options->request->fields, field)) {
         return false;
@@ -112,7 +115,9 @@ unsigned fill_request_lines(struct arena *arena, const struct fill_request_optio
                             const struct span **lines)
 {
     const struct http_fields *fields = &options->request->fields;
-    struct span *out = arena_alloc(arena, (fields->count + OWN_LINES) * sizeof(*out));
+    unsigned edits = options->policy->edit_count[CONF_HEADER_REQUEST];
+    unsigned room = fields->count + OWN_LINES + edits;
+    struct span *out = arena_alloc(arena, room * sizeof(*out));
     *lines = out;
     if (out == NULL) {
         return 0;
@@ -124,6 +129,12 @@ unsigned fill_request_lines(struct arena *arena, const struct fill_request_optio
         }
     }
     count += add_forwarded(arena, options, out + count);
+    if (UNLIKELY(edits > 0)) {
+        struct http_lines all = {.list = out, .count = count, .capacity = room, .arena = arena};
+        rules_edit(&options->site->rules, &options->site->edits, options->policy,
+                   CONF_HEADER_REQUEST, &all);
+        count = all.count;
+    }
     if (options->stale != NULL) {
         count += add_validators(arena, options->stale, out + count);
     }

@@ -6,6 +6,7 @@
 
 struct fill_request_options {
     const struct site *site;
+    const struct policy *policy;
     const struct http_request *request;
     struct span peer_text;
     const struct store_object *stale; /* add its validators; NULL: none */

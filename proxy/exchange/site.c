@@ -11,6 +11,9 @@
 #include "base/mem.h"
 #include "exchange/counters.h"
 
+/* Several times what a configuration may hold: 64 MiB. */
+#define SITE_TABLE_MAX_BYTES ((size_t)1 << 30)
+
 struct site_slot {
     struct span name; /* NULL ptr: free */
     const struct site *site;
@@ -21,45 +24,16 @@ struct site_table {
     struct conf *conf;
     struct hash_seed seed;
     struct site *sites;
+    struct arena arena;          /* what the sites point to */
     const struct site *fallback; /* the "*" site, or NULL */
     struct site_slot *slots;
     size_t slot_mask;
     size_t names;
 };
 
-static uint32_t seconds_of(uint64_t ms)
+static void site_compile(struct site *site, const struct conf_site *conf, struct arena *arena,
+                         uint64_t max_object_bytes)
 {
-    uint64_t s = (ms + 999) / 1000;
-    return s > HTTP_AGE_MAX_S ? HTTP_AGE_MAX_S : (uint32_t)s;
-}
-
-static enum http_set_cookie set_cookie_of(enum conf_set_cookie policy)
-{
-    switch (policy) {
-    case CONF_SET_COOKIE_STORE:
-        return HTTP_SET_COOKIE_STORE;
-    case CONF_SET_COOKIE_STRIP:
-        return HTTP_SET_COOKIE_STRIP;
-    case CONF_SET_COOKIE_PASS:
-        break;
-    }
-    return HTTP_SET_COOKIE_PASS;
-}
-
-_Static_assert(CONF_FIELDS_MAX <= HTTP_TARGETED_MAX, "a site has room for all it may list");
-
-static void compile_targeted(struct site *site, const struct conf_names *names)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        site->targeted[i] = span_str(names->list[i]);
-    }
-    site->freshness.targeted =
-        (struct http_targeted){.names = site->targeted, .count = (unsigned)names->count};
-}
-
-static void site_compile(struct site *site, const struct conf_site *conf, uint64_t max_object_bytes)
-{
-    const struct conf_cache *cache = &conf->cache;
     site->conf = conf;
     site->name = span_str(conf->names.list[0]);
     site->origin = (struct fetch_origin){
@@ -70,24 +44,12 @@ static void site_compile(struct site *site, const struct conf_site *conf, uint64
         .first_byte_timeout_us = conf->origins.timeout.first_byte_ms * 1000,
         .idle_timeout_us = conf->origins.timeout.idle_ms * 1000,
     };
-    site->freshness = (struct http_freshness_options){
-        .default_ttl_s = seconds_of(cache->default_ttl_ms),
-        .min_ttl_s = seconds_of(cache->min_ttl_ms),
-        .max_ttl_s = seconds_of(cache->max_ttl_ms),
-        .heuristic_max_s = 24 * 3600,
-        .stale_while_revalidate_s = seconds_of(cache->stale_while_revalidate_ms),
-        .stale_if_error_s = seconds_of(cache->stale_if_error_ms),
-        .max_object_bytes = max_object_bytes,
-        .set_cookie = set_cookie_of(cache->set_cookie),
-    };
-    compile_targeted(site, &cache->targeted);
+    policy_compile(&site->policy, arena, conf, max_object_bytes);
+    rules_compile(&site->rules, arena, conf, max_object_bytes);
+    rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
     site->origin_host = span_str(conf->origins.host);
-    site->hit_for_miss_ms = (unsigned)cache->hit_for_miss_ms;
-    site->cache_off = cache->off;
-    site->cache_status = conf->cache_status;
     site->forwarded = conf->forwarded;
-    site->client_revalidate = cache->client_revalidate;
 }
 
 static struct site_slot *slot_for(const struct site_table *table, struct span name)
@@ -131,10 +93,12 @@ struct site_table *site_table_new(struct conf *conf,
     struct site_table *table = mem_new(sizeof(*table));
     table->references = 1;
     table->conf = conf_ref(conf);
+    arena_init(&table->arena, SITE_TABLE_MAX_BYTES);
     random_bytes(&table->seed, sizeof(table->seed));
     table->sites = mem_new(conf->site_count * sizeof(*table->sites));
     for (size_t i = 0; i < conf->site_count; i++) {
-        site_compile(&table->sites[i], &conf->sites[i], conf->store.max_object_bytes);
+        site_compile(&table->sites[i], &conf->sites[i], &table->arena,
+                     conf->store.max_object_bytes);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }
@@ -162,6 +126,7 @@ void site_table_unref(struct site_table **table_at)
     }
     mem_free(table->slots);
     mem_free(table->sites);
+    arena_reset(&table->arena);
     conf_unref(table->conf);
     mem_free(table);
 }

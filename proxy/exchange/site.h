@@ -12,23 +12,20 @@
 
 #include "base/span.h"
 #include "conf/conf.h"
+#include "exchange/rule.h"
 #include "fetch/fetch.h"
-#include "http/freshness.h"
 
 struct site {
     const struct conf_site *conf;
     struct span name; /* the first configured name, for logs */
     unsigned slot;    /* of its counters, 0..COUNTERS_SITES-1 */
     struct fetch_origin origin;
-    struct http_freshness_options freshness;
-    struct span targeted[HTTP_TARGETED_MAX]; /* the names freshness.targeted points to */
-    struct span via;                         /* our pseudonym */
-    struct span origin_host;                 /* Host to send; empty: as the client sent it */
-    unsigned hit_for_miss_ms;
-    bool cache_off;
-    bool cache_status;
+    struct policy policy; /* its own settings, before rules */
+    struct rules rules;
+    struct rule_edits edits; /* its own changes of header fields */
+    struct span via;         /* our pseudonym */
+    struct span origin_host; /* Host to send; empty: as the client sent it */
     bool forwarded;
-    bool client_revalidate;
 };
 
 struct site_table;
@@ -41,4 +38,11 @@ void site_table_unref(struct site_table **table); /* nulls *table */
 /* The site of an authority (lower case, with or without port); the "*" site when none has the name;
  * NULL when there is no such site either. */
 const struct site *site_table_find(const struct site_table *table, struct span authority);
+
+/* What is in force for this request or response; room is for when rules have a say. */
+static inline const struct policy *site_policy(const struct site *site,
+                                               const struct rule_facts *facts, struct policy *room)
+{
+    return rules_apply(&site->rules, &site->policy, facts, room);
+}
 #endif

@@ -109,6 +109,9 @@ static struct lifetime freshness_lifetime(const struct http_response *response,
                                           const struct policy *policy, int64_t date_s,
                                           const struct http_freshness_options *options)
 {
+    if (options->has_ttl) {
+        return (struct lifetime){freshness_saturate(options->ttl_s), HTTP_LIFETIME_RULE};
+    }
     struct lifetime result = freshness_own_lifetime(response, policy, date_s, options);
 
     if (result.seconds > 0 && result.seconds < options->min_ttl_s) {
@@ -307,6 +310,10 @@ static void freshness_fill(struct http_stored *stored, const struct http_respons
     };
     if (!own_date) {
         stored->flags |= HTTP_STORED_NO_DATE;
+    }
+    if (lifetime.source == HTTP_LIFETIME_RULE) { /* counts from the receipt */
+        stored->lifetime_s =
+            freshness_saturate((int64_t)lifetime.seconds + (int64_t)stored->initial_age_s);
     }
 }
 

@@ -41,6 +41,7 @@ enum http_lifetime_source {
     HTTP_LIFETIME_EXPIRES,
     HTTP_LIFETIME_DEFAULT, /* the operator's default_ttl */
     HTTP_LIFETIME_HEURISTIC,
+    HTTP_LIFETIME_RULE, /* the operator's ttl */
 };
 
 /* The facts of a stored response that decide its use. Fixed layout: goes to disk by memcpy, so a
@@ -79,6 +80,8 @@ struct http_freshness_options {
     uint32_t stale_if_error_s;         /* when the response does not say; 0: none */
     uint64_t max_object_bytes;         /* 0: off; compared with a known Content-Length */
     enum http_set_cookie set_cookie;
+    bool has_ttl;   /* it lives ttl_s from the receipt on, whatever the response says of that */
+    uint32_t ttl_s; /* not bounded by min_ttl_s and max_ttl_s */
     struct http_targeted targeted; /* names borrowed */
 };
 

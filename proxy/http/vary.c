@@ -16,8 +16,13 @@ enum vary_kind {
     VARY_ABSENT = 0,   /* the request had no such field */
     VARY_RAW = 1,      /* members joined with "," */
     VARY_ENCODING = 2, /* one byte of codings, then unknown ones */
-    VARY_LANGUAGE = 3, /* ranges by falling weight, then by name */
+    VARY_RETIRED = 3,  /* languages as once written: matches nothing */
+    VARY_CODINGS = 4,  /* one byte of the codings in use */
+    VARY_LANGUAGE = 5, /* tag of the response "\n" ranges by falling weight, then by name */
 };
+
+/* Between the tag and the ranges; in no field value. */
+#define VARY_TAG_END '\n'
 
 struct vary_sink {
     struct buf *out;      /* append here, or */
@@ -138,6 +143,9 @@ enum vary_coding {
     VARY_NO_IDENTITY = 0x20, /* identity;q=0 */
     VARY_NO_OTHER = 0x40,    /* *;q=0 */
     VARY_IDENTITY = 0x80,    /* never in a mask: says that there was something to read */
+    VARY_KNOWN = VARY_GZIP | VARY_BR | VARY_ZSTD | VARY_DEFLATE,
+    /* Origins answer with these; what else is offered only makes variants explode. */
+    VARY_IN_USE = VARY_GZIP | VARY_BR | VARY_ZSTD | VARY_ANY | VARY_NO_IDENTITY | VARY_NO_OTHER,
 };
 
 /* The bit of a coding we know; 0 for others. */
@@ -164,10 +172,12 @@ static unsigned vary_coding_bit(struct span name)
     }
 }
 
-/* The mask of the known codings; *others says whether there were more. */
+/* What the lines say; *others: there were codings we do not know. "*" accepts all that is not
+ * refused by name, so it is spelled out. */
 static unsigned vary_coding_mask(const struct http_fields *fields, bool *others)
 {
-    unsigned mask = 0;
+    unsigned accepted = 0;
+    unsigned refused = 0;
     unsigned at = 0;
     const struct http_field *field;
 
@@ -177,21 +187,29 @@ static unsigned vary_coding_mask(const struct http_fields *fields, bool *others)
         while (http_list_next(&value, &member)) {
             unsigned weight;
             unsigned bit = vary_coding_bit(vary_split(member, &weight));
-            if (weight > 0) {
-                *others = *others || bit == 0;
-                mask |= bit & ~(unsigned)VARY_IDENTITY;
-            } else if (bit == VARY_IDENTITY) {
-                mask |= VARY_NO_IDENTITY;
-            } else if (bit == VARY_ANY) {
-                mask |= VARY_NO_OTHER;
-            }
+            *others = *others || bit == 0;
+            *(weight > 0 ? &accepted : &refused) |= bit;
         }
     }
-    return mask;
+    if ((accepted & VARY_ANY) != 0) {
+        accepted |= VARY_KNOWN & ~refused;
+    }
+    return (accepted & (VARY_KNOWN | VARY_ANY)) |
+           ((refused & VARY_IDENTITY) != 0 ? (unsigned)VARY_NO_IDENTITY : 0u) |
+           ((refused & VARY_ANY) != 0 ? (unsigned)VARY_NO_OTHER : 0u);
 }
 
 /* Which codings are accepted, whatever the order and weights: browsers differ in those, and each
- * would otherwise get variants of its own. Unknown codings follow the mask by name. */
+ * would otherwise get variants of its own. */
+static void vary_codings(struct vary_sink *sink, const struct http_fields *fields)
+{
+    bool others = false;
+    char mask = (char)(unsigned char)(vary_coding_mask(fields, &others) & VARY_IN_USE);
+
+    vary_emit(sink, span_of(&mask, 1));
+}
+
+/* The same of all codings: unknown ones follow the mask by name. */
 static void vary_encoding(struct vary_sink *sink, const struct http_fields *fields)
 {
     bool others = false;
@@ -206,12 +224,31 @@ static void vary_encoding(struct vary_sink *sink, const struct http_fields *fiel
         while (http_list_next(&value, &member)) {
             unsigned weight;
             struct span name = vary_split(member, &weight);
-            if (weight > 0 && vary_coding_bit(name) == 0) {
+            if (vary_coding_bit(name) == 0) {
                 vary_emit_lower(sink, name);
-                vary_emit(sink, SPAN(","));
+                vary_emit(sink, weight == 0 ? SPAN(";q=0,") : SPAN(","));
             }
         }
     }
+}
+
+/* May the response be told apart by the codings in use alone? Not when it has another itself. */
+static bool vary_has_usual_coding(const struct http_fields *response)
+{
+    unsigned at = 0;
+    const struct http_field *field;
+
+    while ((field = http_fields_next(response, HTTP_FIELD_CONTENT_ENCODING, &at)) != NULL) {
+        struct span value = field->value;
+        struct span member;
+        while (http_list_next(&value, &member)) {
+            if ((vary_coding_bit(member) & (VARY_IN_USE | VARY_IDENTITY) & ~(unsigned)VARY_ANY) ==
+                0) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 #define VARY_LANGUAGES 32
@@ -241,26 +278,24 @@ static bool vary_language_before(const struct vary_language *a, const struct var
                                   : vary_compare_nocase(a->range, b->range) < 0;
 }
 
-/* Lower case, heaviest first, equal weights by name. The weights themselves do not count, only the
- * order and whether a range is refused. */
-static void vary_language(struct vary_sink *sink, const struct http_fields *fields)
+/* Sorted: heaviest first, equal weights by name. False: more than there is room for. */
+static bool vary_languages(const struct http_fields *fields, struct vary_language *languages,
+                           unsigned *count)
 {
-    struct vary_language languages[VARY_LANGUAGES];
-    unsigned count = 0;
     unsigned at = 0;
     const struct http_field *field;
 
+    *count = 0;
     while ((field = http_fields_next(fields, HTTP_FIELD_ACCEPT_LANGUAGE, &at)) != NULL) {
         struct span value = field->value;
         struct span member;
         while (http_list_next(&value, &member)) {
             struct vary_language language = {0};
-            if (count == VARY_LANGUAGES) {
-                vary_raw(sink, fields, (struct span){0}, HTTP_FIELD_ACCEPT_LANGUAGE);
-                return;
+            if (*count == VARY_LANGUAGES) {
+                return false;
             }
             language.range = vary_split(member, &language.weight);
-            unsigned place = count++;
+            unsigned place = (*count)++;
             while (place > 0 && vary_language_before(&language, &languages[place - 1])) {
                 languages[place] = languages[place - 1];
                 place--;
@@ -268,30 +303,101 @@ static void vary_language(struct vary_sink *sink, const struct http_fields *fiel
             languages[place] = language;
         }
     }
+    return true;
+}
+
+/* The weights themselves do not count, only the order, whether two are equal, and whether a range
+ * is refused. */
+static void vary_language(struct vary_sink *sink, const struct http_fields *fields)
+{
+    struct vary_language languages[VARY_LANGUAGES];
+    unsigned count;
+
+    if (!vary_languages(fields, languages, &count)) {
+        vary_raw(sink, fields, (struct span){0}, HTTP_FIELD_ACCEPT_LANGUAGE);
+        return;
+    }
     for (unsigned i = 0; i < count; i++) {
+        if (i > 0) {
+            vary_emit(sink, languages[i].weight == languages[i - 1].weight ? SPAN(",") : SPAN(">"));
+        }
         vary_emit_lower(sink, languages[i].range);
-        vary_emit(sink, languages[i].weight == 0 ? SPAN(";q=0,") : SPAN(","));
+        if (languages[i].weight == 0) {
+            vary_emit(sink, SPAN(";q=0"));
+        }
     }
 }
 
-static enum vary_kind vary_kind_of(const struct http_fields *request, struct span name,
-                                   enum http_field_id id)
+/* Is this language the one liked best, and no other as much? */
+static bool vary_likes_best(const struct http_fields *request, struct span tag)
 {
+    struct vary_language languages[VARY_LANGUAGES];
+    unsigned count;
+
+    return tag.len > 0 && vary_languages(request, languages, &count) && count > 0 &&
+           languages[0].weight > 0 && (count == 1 || languages[0].weight > languages[1].weight) &&
+           span_eq_nocase(languages[0].range, tag);
+}
+
+/* The only language of the response, or nothing. */
+static struct span vary_content_language(const struct http_fields *response)
+{
+    struct span value = http_fields_find(response, HTTP_FIELD_CONTENT_LANGUAGE);
+    struct span tag;
+    struct span more;
+
+    if (http_fields_count(response, HTTP_FIELD_CONTENT_LANGUAGE) != 1 ||
+        !http_list_next(&value, &tag) || http_list_next(&value, &more) || !http_is_token(tag) ||
+        span_eq(tag, SPAN("*"))) {
+        return (struct span){0};
+    }
+    return tag;
+}
+
+/* May a value of this kind stand for this field of the request? */
+static bool vary_kind_fits(unsigned kind, const struct http_fields *request, struct span name,
+                           enum http_field_id id)
+{
+    unsigned at = 0;
+    bool is_there = vary_next(request, name, id, &at) != NULL;
+
+    switch (kind) {
+    case VARY_ABSENT:
+        return !is_there;
+    case VARY_RAW:
+        return is_there && id != HTTP_FIELD_ACCEPT_ENCODING && id != HTTP_FIELD_ACCEPT_LANGUAGE;
+    case VARY_ENCODING:
+    case VARY_CODINGS:
+        return is_there && id == HTTP_FIELD_ACCEPT_ENCODING;
+    case VARY_LANGUAGE:
+        return is_there && id == HTTP_FIELD_ACCEPT_LANGUAGE;
+    default:
+        return false;
+    }
+}
+
+static enum vary_kind vary_kind_of(const struct http_fields *response,
+                                   const struct http_fields *request, struct span name)
+{
+    enum http_field_id id = http_field_id_of(name);
     unsigned at = 0;
 
     if (vary_next(request, name, id, &at) == NULL) {
         return VARY_ABSENT;
     }
-    return id == HTTP_FIELD_ACCEPT_ENCODING   ? VARY_ENCODING
-           : id == HTTP_FIELD_ACCEPT_LANGUAGE ? VARY_LANGUAGE
-                                              : VARY_RAW;
+    if (id == HTTP_FIELD_ACCEPT_ENCODING) {
+        return vary_has_usual_coding(response) ? VARY_CODINGS : VARY_ENCODING;
+    }
+    return id == HTTP_FIELD_ACCEPT_LANGUAGE ? VARY_LANGUAGE : VARY_RAW;
 }
 
+/* The request's side of a value. */
 static void vary_value(struct vary_sink *sink, enum vary_kind kind,
                        const struct http_fields *request, struct span name)
 {
     switch (kind) {
     case VARY_ABSENT:
+    case VARY_RETIRED:
         break;
     case VARY_RAW:
         vary_raw(sink, request, name, http_field_id_of(name));
@@ -299,10 +405,32 @@ static void vary_value(struct vary_sink *sink, enum vary_kind kind,
     case VARY_ENCODING:
         vary_encoding(sink, request);
         break;
+    case VARY_CODINGS:
+        vary_codings(sink, request);
+        break;
     case VARY_LANGUAGE:
         vary_language(sink, request);
         break;
     }
+}
+
+static bool vary_value_matches(enum vary_kind kind, struct span value,
+                               const struct http_fields *request, struct span name)
+{
+    if (kind == VARY_LANGUAGE) {
+        const char *end = memchr(value.ptr, VARY_TAG_END, value.len);
+        if (end == NULL) {
+            return false;
+        }
+        size_t tag_len = (size_t)(end - value.ptr);
+        if (vary_likes_best(request, span_of(value.ptr, tag_len))) {
+            return true;
+        }
+        value = span_of(end + 1, value.len - tag_len - 1);
+    }
+    struct vary_sink sink = {.expected = value};
+    vary_value(&sink, kind, request, name);
+    return !sink.differs && sink.at == value.len;
 }
 
 /* All names of all Vary lines, sorted, without duplicates; false for "*", junk or too many. */
@@ -380,7 +508,7 @@ enum http_vary http_selector_build(struct buf *out, const struct http_fields *re
     }
     for (unsigned i = 0; i < count; i++) {
         char number[4];
-        enum vary_kind kind = vary_kind_of(request, names[i], http_field_id_of(names[i]));
+        enum vary_kind kind = vary_kind_of(response, request, names[i]);
         if (names[i].len > UINT16_MAX) {
             return HTTP_VARY_STAR;
         }
@@ -390,6 +518,10 @@ enum http_vary http_selector_build(struct buf *out, const struct http_fields *re
         buf_putc(out, (char)kind);
         size_t place = out->len;
         buf_append(out, span_of("\0\0\0\0", 4));
+        if (kind == VARY_LANGUAGE) {
+            vary_emit_lower(&sink, vary_content_language(response));
+            buf_putc(out, VARY_TAG_END);
+        }
         vary_value(&sink, kind, request, names[i]);
         if (out->failed) {
             return HTTP_VARY_STAR;
@@ -417,13 +549,8 @@ bool http_selector_matches(struct span selector, const struct http_fields *reque
         size_t value_len = vary_get_number(at + 3 + name_len, 4);
         at += 7 + name_len;
         left -= 7 + name_len;
-        if (left < value_len ||
-            kind != (unsigned)vary_kind_of(request, name, http_field_id_of(name))) {
-            return false;
-        }
-        struct vary_sink sink = {.expected = span_of(at, value_len)};
-        vary_value(&sink, (enum vary_kind)kind, request, name);
-        if (sink.differs || sink.at != value_len) {
+        if (left < value_len || !vary_kind_fits(kind, request, name, http_field_id_of(name)) ||
+            !vary_value_matches((enum vary_kind)kind, span_of(at, value_len), request, name)) {
             return false;
         }
         at += value_len;

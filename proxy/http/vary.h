@@ -6,7 +6,9 @@
  * A selector is the list of field names from Vary with the normalized values of the request that
  * fetched the response, as opaque bytes. Empty: no Vary, matches every request.
  * Normalization: lines joined, white space around commas dropped; Accept-Encoding reduced to the
- * set of codings accepted; Accept-Language in lower case, sorted by weight.
+ * codings in use (gzip, br, zstd; all of them when the response itself has another one);
+ * Accept-Language in lower case, sorted by weight, then by tag. A response with one Content-Language
+ * answers all requests that like this language best.
  *
  * Threads: any; pure.
  */

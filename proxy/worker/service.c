@@ -15,7 +15,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "http/key.h"
+#include "exchange/url_key.h"
 #include "net/listener.h"
 #include "worker/access_log.h"
 #include "worker/privileges.h"
@@ -27,6 +27,7 @@
 #define SETTLE_TURNS 2000u
 #define SETTLE_TURN_US 1000u
 #define WORKERS_MAX 256u
+#define PURGE_KEY_ARENA_BYTES ((size_t)1 << 20)
 #define LISTENS_MAX 64u
 
 struct service {
@@ -46,6 +47,7 @@ struct service {
     unsigned listen_count;
     struct lock conf_lock;
     struct conf *conf;            /* [conf_lock] */
+    struct site_table *sites;     /* [conf_lock] its count too */
     struct service_reload reload; /* [conf_lock] */
     struct lock slot_lock;        /* rank LOCK_STATS */
     char *slots[COUNTERS_SITES];  /* [slot_lock] set once each */
@@ -170,19 +172,33 @@ void service_stop(struct service *service)
     atomic_store(&service->wants_stop, true);
 }
 
-const char *service_purge_key(const char *url, struct buf *out)
+struct site_table *service_sites(struct service *service)
 {
-    size_t len = strlen(url);
-    char *room = mem_try(len + 2);
+    lock_acquire(&service->conf_lock);
+    struct site_table *sites = site_table_ref(service->sites);
+    lock_release(&service->conf_lock);
+    return sites;
+}
+
+void service_sites_release(struct service *service, struct site_table **sites)
+{
+    lock_acquire(&service->conf_lock);
+    site_table_unref(sites);
+    lock_release(&service->conf_lock);
+}
+
+const char *service_purge_key(struct service *service, const char *url, struct buf *out)
+{
+    struct site_table *sites = service_sites(service);
+    struct arena arena;
     struct span key;
-    if (room == NULL) {
-        return "the URL is too long";
-    }
-    const char *fault = http_key_from_url(room, span_of(url, len), &key);
+    arena_init(&arena, PURGE_KEY_ARENA_BYTES);
+    const char *fault = url_key(sites, &arena, span_str(url), &key);
     if (fault == NULL) {
         buf_append(out, key);
     }
-    mem_free(room);
+    arena_reset(&arena);
+    service_sites_release(service, &sites);
     return fault;
 }
 
@@ -248,9 +264,13 @@ static void wait_settled(const struct service *service)
 
 static void put_in_force(struct service *service, struct conf *conf)
 {
+    struct site_table *sites = site_table_new(conf, slot_of, service);
     lock_acquire(&service->conf_lock);
     struct conf *old = service->conf;
+    struct site_table *old_sites = service->sites;
     service->conf = conf_ref(conf);
+    service->sites = sites;
+    site_table_unref(&old_sites);
     lock_release(&service->conf_lock);
     conf_unref(old);
     for (unsigned i = 0; i < service->worker_count; i++) {
@@ -494,6 +514,7 @@ struct service *service_new(const struct service_options *options, char *error, 
     apply_error_log(conf); /* what the store has to say belongs there too */
     service->store = open_store(conf);
     service->top = top_new(TOP_WINDOW_S);
+    service->sites = site_table_new(conf, slot_of, service);
     CHECK(build_workers(service, options, fds));
     mem_free(fds);
     return service;
@@ -571,6 +592,7 @@ void service_end(struct service **service_at)
         worker_free(&service->workers[w]);
     }
     top_free(&service->top);
+    site_table_unref(&service->sites);
     conf_unref(service->conf);
     for (unsigned i = 0; i < COUNTERS_SITES; i++) {
         mem_free(service->slots[i]);

@@ -17,6 +17,7 @@
 #include "worker/top.h"
 
 struct service;
+struct site_table;
 
 enum service_state {
     SERVICE_STARTING,
@@ -60,7 +61,10 @@ bool service_reload(struct service *service, struct buf *report, struct buf *jso
 void service_last_reload(struct service *service, struct service_reload *out);
 /* Begins the drain, as SIGTERM does. */
 void service_stop(struct service *service);
-/* The cache key of an absolute URL for a purge: fills buf, or returns what is wrong with the URL,
- * static text. */
-const char *service_purge_key(const char *url, struct buf *out);
+/* The cache key of an absolute URL for a purge, under the settings its site has now: fills buf, or
+ * returns what is wrong with the URL, static text. */
+const char *service_purge_key(struct service *service, const char *url, struct buf *out);
+/* The sites in force, compiled for those who are no worker. Give them back to the same service. */
+struct site_table *service_sites(struct service *service);
+void service_sites_release(struct service *service, struct site_table **sites);
 #endif

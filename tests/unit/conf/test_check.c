@@ -3,7 +3,7 @@
 
 #define MAIN_NAMES "{workers user state_dir listen admin store log limits site}"
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
-#define SITE_NAMES "{origins cache cache_status via forwarded}"
+#define SITE_NAMES "{origins cache cache_status via forwarded header rule}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define ORIGINS(body) "listen :80; site * { origins { " body " } }"
 

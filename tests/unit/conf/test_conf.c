@@ -99,8 +99,16 @@ static const char everything[] =
     "    keepalive 1; host H:1; }\n"
     "  cache { off; default_ttl 1s; min_ttl 2s; max_ttl 9d; stale_while_revalidate 3s;\n"
     "    stale_if_error 4d; hit_for_miss 5s; set_cookie strip; targeted X-A B; purge from 1.0.0.0/8 ::1;\n"
-    "    client_revalidate off; }\n"
-    "  cache_status off; via x; forwarded off; }\n"
+    "    client_revalidate off; max_object 2M; ignore_cookies; ignore_query utm_* a; sort_query on;\n"
+    "    vary_ignore Origin; vary_max 7; }\n"
+    "  cache_status off; via x; forwarded off;\n"
+    "  header request set X-A \"b c\"; header response remove Server;\n"
+    "  rule path /a/* \"*path\" method GET header X-B=c* { pass; ttl 1d; default_ttl 1s; min_ttl 0;\n"
+    "    max_ttl 2s; stale_while_revalidate 3s; stale_if_error 4s; hit_for_miss 0; set_cookie store;\n"
+    "    client_revalidate on; max_object store; ignore_cookies off; vary_ignore off; vary_max 1;\n"
+    "    cache_status on; header response add X-C \"\"; header request remove X-D; }\n"
+    "  rule path * { ignore_query off; sort_query off; pass off; }\n"
+    "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
     "site * { origins { server y http://[::1]; } }\n";
 
 static void test_everything_server(void **state)
@@ -343,6 +351,7 @@ static void test_examples(void **state)
         [SCHEMA_LIMITS] = {"limits {", "}" REST},
         [SCHEMA_SITE] = {"site x { ", " }" REST},
         [SCHEMA_ORIGINS] = {"site x { origins {", "} }" REST},
+        [SCHEMA_RULE] = {"site x { origins { server a http://a; } rule path /* {", "} }" REST},
         [SCHEMA_CACHE] = {"site x { origins { server a http://a; } cache {", "} }" REST},
     };
 

@@ -11,6 +11,8 @@ struct row {
 
 #define AE "Vary: Accept-Encoding\r\n"
 #define AL "Vary: Accept-Language\r\n"
+#define AE_ODD AE "Content-Encoding: odd\r\n"
+#define AL_DE AL "Content-Language: DE\r\n"
 
 static const struct row rows[] = {
     {"", "A: 1\r\n", "A: 2\r\n", true},
@@ -46,14 +48,51 @@ static const struct row rows[] = {
     {AE, "Accept-Encoding: *;q=0\r\n", "Accept-Encoding:\r\n", false},
     {AE, "Accept-Encoding: *\r\n", "Accept-Encoding:\r\n", false},
     {AE, "", "Accept-Encoding:\r\n", false},
-    {AE, "Accept-Encoding: gzip, deflate\r\n", "Accept-Encoding: gzip\r\n", false},
-    {AE, "Accept-Encoding: gzip, odd\r\n", "Accept-Encoding: gzip\r\n", false},
-    {AE, "Accept-Encoding: gzip, odd\r\n", "Accept-Encoding: ODD, gzip\r\n", true},
+    /* Only the codings in use count ... */
+    {AE, "Accept-Encoding: gzip, deflate\r\n", "Accept-Encoding: gzip\r\n", true},
+    {AE, "Accept-Encoding: gzip, deflate, br\r\n", "Accept-Encoding: br, gzip\r\n", true},
+    {AE, "Accept-Encoding: gzip, odd\r\n", "Accept-Encoding: gzip\r\n", true},
+    {AE, "Accept-Encoding: gzip, br, zstd\r\n", "Accept-Encoding: br, gzip\r\n", false},
+    {AE "Content-Encoding: br\r\n", "Accept-Encoding: br, deflate\r\n", "Accept-Encoding: br\r\n",
+     true},
+    /* ... unless the response has another one. */
+    {AE_ODD, "Accept-Encoding: gzip, deflate\r\n", "Accept-Encoding: gzip\r\n", false},
+    {AE_ODD, "Accept-Encoding: gzip, odd\r\n", "Accept-Encoding: gzip\r\n", false},
+    {AE_ODD, "Accept-Encoding: gzip, odd\r\n", "Accept-Encoding: ODD, gzip\r\n", true},
+    {AE_ODD, "Accept-Encoding: *\r\n", "Accept-Encoding: *, odd;q=0\r\n", false},
+    {AE "Content-Encoding: gzip, deflate\r\n", "Accept-Encoding: gzip, deflate\r\n",
+     "Accept-Encoding: gzip\r\n", false},
+    {AE, "Accept-Encoding: *\r\n", "Accept-Encoding: *, gzip;q=0\r\n", false},
+    {AE, "Accept-Encoding: *\r\n", "Accept-Encoding: gzip, *\r\n", true},
+    {AE, "Accept-Encoding: *, br;q=0\r\n", "Accept-Encoding: br;q=0, *;q=0.1\r\n", true},
     {AL, "Accept-Language: de, en\r\n", "Accept-Language: EN, de\r\n", true},
     {AL, "Accept-Language: de;q=0.9, en\r\n", "Accept-Language: en, de;q=0.8\r\n", true},
     {AL, "Accept-Language: de;q=0.9, en\r\n", "Accept-Language: de, en;q=0.9\r\n", false},
     {AL, "Accept-Language: de, en;q=0\r\n", "Accept-Language: de, en;q=0.1\r\n", false},
     {AL, "Accept-Language: de\r\n", "Accept-Language: d\r\n", false},
+    {AL, "Accept-Language: de, en\r\n", "Accept-Language: de, en;q=0.5\r\n", false},
+    {AL, "Accept-Language: de;q=0.5, en;q=0.5\r\n", "Accept-Language: en, de\r\n", true},
+    {AL, "Accept-Language: de\r\nAccept-Language: en;q=0.5\r\n",
+     "Accept-Language: en ; q=0.4 , DE;q=1\r\n", true},
+    /* A single Content-Language and the only top preference. */
+    {AL_DE, "Accept-Language: de, en\r\n", "Accept-Language: de\r\n", true},
+    {AL_DE, "Accept-Language: fr, de;q=0.1\r\n", "Accept-Language: en;q=0.5, De;q=0.7\r\n", true},
+    {AL_DE, "Accept-Language: de, en\r\n", "Accept-Language: de, fr\r\n", false},
+    {AL_DE, "Accept-Language: de, en\r\n", "Accept-Language: en\r\n", false},
+    {AL_DE, "Accept-Language: de, en\r\n", "Accept-Language: de;q=0\r\n", false},
+    {AL_DE, "Accept-Language: de, en\r\n", "Accept-Language: de-at\r\n", false},
+    {AL_DE, "", "Accept-Language: de\r\n", false}, /* absent matches absent only */
+    {AL_DE, "Accept-Language: de\r\n", "", false},
+    {AL "Content-Language: de, en\r\n", "Accept-Language: en, de\r\n", "Accept-Language: de\r\n",
+     false},
+    {AL "Content-Language: de\r\nContent-Language: en\r\n", "Accept-Language: en\r\n",
+     "Accept-Language: de\r\n", false},
+    {AL "Content-Language: de\r\n", "Accept-Language: *\r\n", "Accept-Language: de\r\n", true},
+    {AL "Content-Language: *\r\n", "Accept-Language: en\r\n", "Accept-Language: *\r\n", false},
+    {"Vary: Accept-Language, A\r\nContent-Language: de\r\n", "A: 1\r\nAccept-Language: en, de\r\n",
+     "A: 2\r\nAccept-Language: de\r\n", false},
+    {"Content-Language: de\r\nVary: X-Accept-Language\r\n", "X-Accept-Language: en\r\n",
+     "X-Accept-Language: de\r\n", false},
 };
 
 static void table(void **state)
@@ -86,6 +125,22 @@ static void table(void **state)
         }
         buf_free(&selector);
     }
+}
+
+/* Selectors of records from before: the full list of codings still matches, languages do not. */
+static void old_selectors(void **state)
+{
+    static const char codings[] = "\x0f\0accept-encoding\x02\x01\0\0\0\x01";
+    static const char languages[] = "\x0f\0accept-language\x03\x03\0\0\0de,";
+    struct message message;
+    struct http_fields *fields =
+        message_fields(&message, "Accept-Encoding: gzip\r\nAccept-Language: de\r\n");
+
+    (void)state;
+    assert_true(http_selector_matches(span_of(codings, sizeof(codings) - 1), fields));
+    assert_false(http_selector_matches(span_of(languages, sizeof(languages) - 1), fields));
+    fields = message_fields(&message, "Accept-Encoding: gzip, br\r\n");
+    assert_false(http_selector_matches(span_of(codings, sizeof(codings) - 1), fields));
 }
 
 static void same_selector_for_any_order(void **state)
@@ -171,8 +226,11 @@ static void many_languages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(table),          cmocka_unit_test(same_selector_for_any_order),
-        cmocka_unit_test(star),           cmocka_unit_test(too_long),
+        cmocka_unit_test(old_selectors),
+        cmocka_unit_test(table),
+        cmocka_unit_test(same_selector_for_any_order),
+        cmocka_unit_test(star),
+        cmocka_unit_test(too_long),
         cmocka_unit_test(many_languages),
     };
 

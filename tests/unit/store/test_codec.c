@@ -80,7 +80,7 @@ static void test_piece(void **state)
 static void test_idx(void **state)
 {
     (void)state;
-    for (unsigned flags = 0; flags < 16; flags++) {
+    for (unsigned flags = 0; flags < 32; flags++) {
         uint8_t extents[2 * CODEC_EXTENT_BYTES];
         uint8_t facts[STORE_FACTS_BYTES] = {1, 2, 3};
         struct codec_idx out;
@@ -92,6 +92,7 @@ static void test_idx(void **state)
                                .position = 1000,
                                .length = 999999,
                                .soft_at_ms = 1700000000123,
+                               .date_s = 0xfffffffe,
                                .selector = SPAN("sel"),
                                .extents = span_of((char *)extents, sizeof(extents)),
                                .facts = span_of((char *)facts, sizeof(facts)),
@@ -112,6 +113,7 @@ static void test_idx(void **state)
         }
         assert_true(out.head.len == ((flags & CODEC_IDX_OVERRIDE) != 0 ? 4u : 0u));
         assert_true(out.soft_at_ms == ((flags & CODEC_IDX_SOFT_AT) != 0 ? 1700000000123 : 0));
+        assert_true(out.date_s == ((flags & CODEC_IDX_DATE) != 0 ? 0xfffffffe : 0));
         for (size_t i = 0; i < size; i++) {
             char *copy = mem_copy((char *)data, i);
             assert_int_equal(codec_idx_decode(span_of(copy, i), &out), ERR_CORRUPT);

@@ -426,6 +426,47 @@ static void test_damage(void **state)
     store_close(&store);
 }
 
+static bool matches_all(struct span selector, void *ctx)
+{
+    (void)selector;
+    (void)ctx;
+    return true;
+}
+
+/* The dates by which one of several matching objects is chosen outlive the process. */
+static void test_dates_survive(void **state)
+{
+    static const int64_t dates[] = {2000, 1000};
+    static const char *const selectors[] = {"one", "two"};
+
+    (void)state;
+    struct store *store = open_store(32u << 20, UINT64_C(1) << 28);
+    wait_loaded(store);
+    for (size_t i = 0; i < 2; i++) {
+        struct store_lookup lookup = test_lookup_of(store, "dated", selectors[i]);
+        struct store_head head = test_head(3, STORE_JUDGE_FRESH);
+        head.selector = span_str(selectors[i]);
+        head.date_s = dates[i];
+        assert_int_equal(test_get(store, &lookup, &box), STORE_LEAD);
+        assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+        assert_int_equal(store_lead_append(lookup.lead, span_str(selectors[i])), ERR_OK);
+        store_lead_commit(&lookup.lead);
+        store_object_unref(&lookup.object);
+    }
+    wait_written(store);
+    store_close(&store);
+    store = open_store(32u << 20, UINT64_C(1) << 28);
+    wait_loaded(store);
+    for (int turn = 0; turn < 2; turn++) { /* from disk, then from memory */
+        struct store_lookup lookup = test_lookup_of(store, "dated", NULL);
+        lookup.matches = matches_all;
+        assert_int_equal(test_get(store, &lookup, &box), STORE_FRESH);
+        assert_true(span_eq(store_object_piece(lookup.object, 0), SPAN("one")));
+        store_object_unref(&lookup.object);
+    }
+    store_close(&store);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 4) {
@@ -433,6 +474,7 @@ int main(int argc, char **argv)
         kill_child((unsigned)strtoul(argv[2], NULL, 10), (int)strtol(argv[3], NULL, 10));
     }
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_dates_survive, setup, teardown),
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(test_streamed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refresh_and_purge, setup, teardown),

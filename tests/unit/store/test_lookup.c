@@ -169,6 +169,108 @@ static void test_variants(void **state)
     assert_int_equal(result.objects, 0);
 }
 
+static enum store_judgement test_judge_never(const uint8_t *facts, int64_t soft_at_ms, void *ctx)
+{
+    (void)facts;
+    (void)soft_at_ms;
+    (void)ctx;
+    return STORE_JUDGE_VALIDATE;
+}
+
+static bool matches_all(struct span selector, void *ctx)
+{
+    (void)selector;
+    (void)ctx;
+    return true;
+}
+
+static void put_dated(const char *key, const char *selector, const char *content, int64_t date_s)
+{
+    struct store_lookup lookup = test_lookup_of(store, key, selector);
+    struct store_head head = test_head(strlen(content), STORE_JUDGE_FRESH);
+
+    head.selector = span_str(selector);
+    head.date_s = date_s;
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+    assert_int_equal(store_lead_append(lookup.lead, span_str(content)), ERR_OK);
+    store_lead_commit(&lookup.lead);
+    drop(&lookup);
+}
+
+static void expect_of_all(const char *key, const char *content)
+{
+    struct store_lookup lookup = test_lookup_of(store, key, NULL);
+
+    lookup.matches = matches_all;
+    assert_int_equal(store_lookup(store, &lookup), STORE_FRESH);
+    assert_true(span_eq(store_object_piece(lookup.object, 0), span_str(content)));
+    drop(&lookup);
+}
+
+/* RFC 9111 4.1: of several that match, the one with the latest date; without dates the last. */
+static void test_latest_date_wins(void **state)
+{
+    (void)state;
+    put_dated("d", "one", "first", 2000);
+    put_dated("d", "two", "second", 1000);
+    expect_of_all("d", "first");
+    put_dated("d", "three", "third", 2000);
+    expect_of_all("d", "third");
+    put_dated("d", "four", "fourth", 0);
+    expect_of_all("d", "fourth");
+    put_dated("e", "one", "first", (int64_t)1 << 40);
+    put_dated("e", "two", "second", 1000);
+    expect_of_all("e", "first");
+    put_dated("e", "three", "third", -5);
+    expect_of_all("e", "third");
+}
+
+/* After a 304 with a later Date the older object is the latest. */
+static void test_latest_date_after_refresh(void **state)
+{
+    struct store_lookup lookup = test_lookup_of(store, "r", "one");
+    struct store_head head = test_head(5, STORE_JUDGE_FRESH);
+
+    (void)state;
+    put_dated("r", "one", "first", 1000);
+    put_dated("r", "two", "second", 2000);
+    expect_of_all("r", "second");
+    lookup.judge = test_judge_never;
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    head.selector = SPAN("one");
+    head.date_s = 3000;
+    struct store_object *refreshed = store_lead_refresh(&lookup.lead, &head);
+    assert_non_null(refreshed);
+    store_object_unref(&refreshed);
+    drop(&lookup);
+    expect_of_all("r", "first");
+}
+
+/* What was to be validated and came anew under another selector is gone, however late its date. */
+static void test_validated_object_is_superseded(void **state)
+{
+    struct store_lookup lookup = test_lookup_of(store, "s", NULL);
+    struct store_head head = test_head(3, STORE_JUDGE_FRESH);
+    struct store_purge_result result;
+
+    (void)state;
+    put_dated("s", "one", "first", 3000);
+    lookup.matches = matches_all;
+    lookup.judge = test_judge_never;
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    assert_non_null(lookup.object);
+    head.selector = SPAN("two");
+    head.date_s = 1000;
+    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+    assert_int_equal(store_lead_append(lookup.lead, SPAN("new")), ERR_OK);
+    store_lead_commit(&lookup.lead);
+    drop(&lookup);
+    expect_of_all("s", "new");
+    store_purge_key(store, SPAN("s"), STORE_PURGE_HARD, true, false, &result);
+    assert_int_equal(result.objects, 1);
+}
+
 /* Strangers may send any value of what a response varies on: the chain they make has an end. The
  * newest stay, and so does what is asked for. */
 static void test_variants_are_bounded(void **state)
@@ -504,6 +606,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_verdicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_variants, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_latest_date_wins, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_latest_date_after_refresh, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_validated_object_is_superseded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_variants_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replace, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pass_marks, setup, teardown),

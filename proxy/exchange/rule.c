@@ -1,0 +1,424 @@
+/*
+ * rule - see rule.h. All strings are measured once, at the compilation; what a request costs is a
+ * walk over the rules and, per condition, one look at the fields it asks about.
+ */
+#include "exchange/rule.h"
+
+#include "base/check.h"
+#include "http/glob.h"
+
+struct rule_match {
+    struct span name;  /* COOKIE, HEADER */
+    struct span value; /* pattern */
+    bool any_value;
+    uint16_t low, high; /* STATUS */
+};
+
+struct rule_condition {
+    enum conf_condition_kind kind;
+    const struct rule_match *list;
+    unsigned count;
+};
+
+struct rule {
+    const struct conf_rule *conf;
+    const struct rule_condition *conditions;
+    unsigned condition_count;
+    bool is_late;         /* asks of the response */
+    bool names_status;    /* its ttl is for the statuses it names */
+    struct policy policy; /* only what conf->set says counts */
+    struct rule_edits edits;
+};
+
+/* ---- compilation ---- */
+
+_Static_assert(CONF_FIELDS_MAX <= HTTP_TARGETED_MAX, "a site has room for all it may list");
+
+static uint32_t seconds_of(uint64_t ms)
+{
+    uint64_t s = (ms + 999) / 1000;
+    return s > HTTP_AGE_MAX_S ? HTTP_AGE_MAX_S : (uint32_t)s;
+}
+
+static enum http_set_cookie set_cookie_of(enum conf_set_cookie policy)
+{
+    switch (policy) {
+    case CONF_SET_COOKIE_STORE:
+        return HTTP_SET_COOKIE_STORE;
+    case CONF_SET_COOKIE_STRIP:
+        return HTTP_SET_COOKIE_STRIP;
+    case CONF_SET_COOKIE_PASS:
+        break;
+    }
+    return HTTP_SET_COOKIE_PASS;
+}
+
+/* The configuration is bounded, so is what is made of it: never NULL. */
+static void *compile_alloc(struct arena *arena, size_t count, size_t bytes)
+{
+    void *room = arena_alloc(arena, (count + 1) * bytes);
+    CHECK(room != NULL);
+    memset(room, 0, (count + 1) * bytes);
+    return room;
+}
+
+static struct rule_names names_compile(struct arena *arena, const struct conf_names *names)
+{
+    struct span *list = compile_alloc(arena, names->count, sizeof(*list));
+    for (size_t i = 0; i < names->count; i++) {
+        list[i] = span_str(names->list[i]);
+    }
+    return (struct rule_names){.list = list, .count = (unsigned)names->count};
+}
+
+static void policy_compile_cache(struct policy *policy, struct arena *arena,
+                                 const struct conf_cache *cache, uint64_t store_max_object_bytes)
+{
+    struct rule_names ignore = names_compile(arena, &cache->ignore_query);
+    uint64_t max_object_bytes = cache->max_object_bytes;
+    if (max_object_bytes == 0 || max_object_bytes > store_max_object_bytes) {
+        max_object_bytes = store_max_object_bytes;
+    }
+    policy->freshness = (struct http_freshness_options){
+        .default_ttl_s = seconds_of(cache->default_ttl_ms),
+        .min_ttl_s = seconds_of(cache->min_ttl_ms),
+        .max_ttl_s = seconds_of(cache->max_ttl_ms),
+        .heuristic_max_s = 24 * 3600,
+        .stale_while_revalidate_s = seconds_of(cache->stale_while_revalidate_ms),
+        .stale_if_error_s = seconds_of(cache->stale_if_error_ms),
+        .max_object_bytes = max_object_bytes,
+        .set_cookie = set_cookie_of(cache->set_cookie),
+    };
+    struct rule_names targeted = names_compile(arena, &cache->targeted);
+    policy->freshness.targeted =
+        (struct http_targeted){.names = targeted.list, .count = targeted.count};
+    policy->query = (struct http_query_options){
+        .ignore = ignore.list,
+        .ignore_count = ignore.count,
+        .sort = cache->sort_query,
+    };
+    policy->vary_ignore = names_compile(arena, &cache->vary_ignore);
+    policy->vary_max = cache->vary_max;
+    policy->hit_for_miss_ms = (unsigned)cache->hit_for_miss_ms;
+    policy->pass = cache->off;
+    policy->ignore_cookies = cache->ignore_cookies;
+    policy->client_revalidate = cache->client_revalidate;
+}
+
+static enum http_edit_action action_of(enum conf_header_action action)
+{
+    switch (action) {
+    case CONF_HEADER_ADD:
+        return HTTP_EDIT_ADD;
+    case CONF_HEADER_SET:
+        return HTTP_EDIT_SET;
+    case CONF_HEADER_REMOVE:
+        break;
+    }
+    return HTTP_EDIT_REMOVE;
+}
+
+void rule_edits_compile(struct rule_edits *edits, struct arena *arena,
+                        const struct conf_header *headers, size_t count)
+{
+    *edits = (struct rule_edits){0};
+    for (unsigned side = 0; side < 2; side++) {
+        struct http_edit *list = compile_alloc(arena, count, sizeof(*list));
+        edits->list[side] = list;
+        for (size_t i = 0; i < count; i++) {
+            if ((unsigned)headers[i].side == side) {
+                list[edits->count[side]++] = (struct http_edit){
+                    .action = action_of(headers[i].action),
+                    .name = span_str(headers[i].name),
+                    .value = span_str(headers[i].value),
+                };
+            }
+        }
+    }
+}
+
+void policy_compile(struct policy *policy, struct arena *arena, const struct conf_site *site,
+                    uint64_t store_max_object_bytes)
+{
+    struct rule_edits edits;
+    *policy = (struct policy){0};
+    policy_compile_cache(policy, arena, &site->cache, store_max_object_bytes);
+    policy->cache_status = site->cache_status;
+    rule_edits_compile(&edits, arena, site->headers, site->header_count);
+    memcpy(policy->edit_count, edits.count, sizeof(policy->edit_count));
+}
+
+static void condition_compile(struct rule_condition *out, struct arena *arena,
+                              const struct conf_condition *conf)
+{
+    struct rule_match *list = compile_alloc(arena, conf->count, sizeof(*list));
+    for (size_t i = 0; i < conf->count; i++) {
+        list[i] = (struct rule_match){
+            .name = span_str(conf->list[i].name),
+            .value = span_str(conf->list[i].value),
+            .any_value = conf->list[i].value == NULL,
+            .low = conf->list[i].low,
+            .high = conf->list[i].high,
+        };
+    }
+    *out =
+        (struct rule_condition){.kind = conf->kind, .list = list, .count = (unsigned)conf->count};
+}
+
+static void rule_compile(struct rule *rule, struct arena *arena, const struct conf_rule *conf,
+                         uint64_t store_max_object_bytes)
+{
+    struct rule_condition *conditions =
+        compile_alloc(arena, conf->condition_count, sizeof(*conditions));
+    rule->conf = conf;
+    rule->conditions = conditions;
+    rule->condition_count = (unsigned)conf->condition_count;
+    for (size_t i = 0; i < conf->condition_count; i++) {
+        condition_compile(&conditions[i], arena, &conf->conditions[i]);
+        rule->names_status = rule->names_status || conditions[i].kind == CONF_IF_STATUS;
+        rule->is_late = rule->is_late || conditions[i].kind == CONF_IF_STATUS ||
+                        conditions[i].kind == CONF_IF_TYPE;
+    }
+    policy_compile_cache(&rule->policy, arena, &conf->cache, store_max_object_bytes);
+    rule->policy.freshness.ttl_s = seconds_of(conf->ttl_ms);
+    rule->policy.pass = conf->pass;
+    rule->policy.cache_status = conf->cache_status;
+    rule_edits_compile(&rule->edits, arena, conf->headers, conf->header_count);
+}
+
+void rules_compile(struct rules *rules, struct arena *arena, const struct conf_site *site,
+                   uint64_t store_max_object_bytes)
+{
+    struct rule *list = compile_alloc(arena, site->rule_count, sizeof(*list));
+    CHECK(site->rule_count <= CONF_RULES_MAX);
+    *rules = (struct rules){.list = list, .count = (unsigned)site->rule_count};
+    for (unsigned i = 0; i < rules->count; i++) {
+        struct rule *rule = &list[i];
+        rule_compile(rule, arena, &site->rules[i], store_max_object_bytes);
+        bool shows = (rule->conf->set & CONF_RULE_CACHE_STATUS) != 0 ||
+                     rule->edits.count[CONF_HEADER_RESPONSE] > 0;
+        rules->has_late = rules->has_late || rule->is_late;
+        rules->late_shows = rules->late_shows || (rule->is_late && shows);
+    }
+}
+
+static void edits_make(const struct rule_edits *edits, enum conf_header_side side,
+                       struct http_lines *lines)
+{
+    for (unsigned i = 0; i < edits->count[side]; i++) {
+        http_lines_edit(lines, &edits->list[side][i]);
+    }
+}
+
+void rules_edit(const struct rules *rules, const struct rule_edits *site,
+                const struct policy *policy, enum conf_header_side side, struct http_lines *lines)
+{
+    edits_make(site, side, lines);
+    for (unsigned i = 0; i < rules->count; i++) {
+        if (policy_holds(policy, i)) {
+            edits_make(&rules->list[i].edits, side, lines);
+        }
+    }
+}
+
+/* ---- matching ---- */
+
+static struct span path_of(struct span target)
+{
+    const char *mark = target.len == 0 ? NULL : memchr(target.ptr, '?', target.len);
+    return mark == NULL ? target : span_of(target.ptr, (size_t)(mark - target.ptr));
+}
+
+/* Pairs of Cookie lines (RFC 6265 4.2.1), read leniently: split at ";". */
+static bool cookie_holds(const struct rule_match *match, const struct http_fields *request)
+{
+    unsigned at = 0;
+    const struct http_field *field;
+    while ((field = http_fields_next(request, HTTP_FIELD_COOKIE, &at)) != NULL) {
+        struct span rest = field->value;
+        while (rest.len > 0) {
+            const char *end = memchr(rest.ptr, ';', rest.len);
+            size_t len = end == NULL ? rest.len : (size_t)(end - rest.ptr);
+            struct span pair = span_trim(span_of(rest.ptr, len));
+            size_t skip = end == NULL ? len : len + 1;
+            rest = span_of(rest.ptr + skip, rest.len - skip);
+            const char *equals = pair.len == 0 ? NULL : memchr(pair.ptr, '=', pair.len);
+            size_t name_len = equals == NULL ? pair.len : (size_t)(equals - pair.ptr);
+            struct span value =
+                equals == NULL ? span_of(NULL, 0) : span_of(equals + 1, pair.len - name_len - 1);
+            if (pair.len > 0 &&
+                http_glob_match(match->name, span_trim(span_of(pair.ptr, name_len)), 0) &&
+                (match->any_value || http_glob_match(match->value, span_trim(value), 0))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool header_holds(const struct rule_match *match, const struct http_fields *request)
+{
+    for (unsigned i = 0; i < request->count; i++) {
+        const struct http_field *field = &request->items[i];
+        if (span_eq_nocase(field->name, match->name) &&
+            (match->any_value || http_glob_match(match->value, field->value, 0))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Without parameters. */
+static bool type_holds(const struct rule_match *match, struct span type)
+{
+    const char *semicolon = type.len == 0 ? NULL : memchr(type.ptr, ';', type.len);
+    if (semicolon != NULL) {
+        type = span_of(type.ptr, (size_t)(semicolon - type.ptr));
+    }
+    type = span_trim(type);
+    return type.len > 0 && http_glob_match(match->value, type, HTTP_GLOB_NOCASE);
+}
+
+static bool match_holds(enum conf_condition_kind kind, const struct rule_match *match,
+                        const struct rule_facts *facts)
+{
+    switch (kind) {
+    case CONF_IF_PATH:
+        return http_glob_match(match->value, path_of(facts->target), HTTP_GLOB_ENCODED);
+    case CONF_IF_METHOD:
+        return span_eq(match->value, facts->method);
+    case CONF_IF_COOKIE:
+        return cookie_holds(match, facts->request);
+    case CONF_IF_HEADER:
+        return header_holds(match, facts->request);
+    case CONF_IF_TYPE:
+        return facts->status != 0 && type_holds(match, facts->type);
+    case CONF_IF_STATUS:
+        return facts->status >= match->low && facts->status <= match->high;
+    case CONF_IF_COUNT:
+        break;
+    }
+    CHECK(false);
+    return false;
+}
+
+static bool rule_holds(const struct rule *rule, const struct rule_facts *facts)
+{
+    if (rule->is_late && facts->status == 0) {
+        return false;
+    }
+    for (unsigned i = 0; i < rule->condition_count; i++) {
+        const struct rule_condition *condition = &rule->conditions[i];
+        unsigned j = 0;
+        while (j < condition->count && !match_holds(condition->kind, &condition->list[j], facts)) {
+            j++;
+        }
+        if (j == condition->count) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool rule_ttl_applies(const struct rules *rules, unsigned rule, unsigned status)
+{
+    CHECK(rule < rules->count);
+    switch (status) {
+    case 0: /* not known yet */
+    case 200:
+    case 203:
+    case 204:
+    case 300:
+    case 301:
+    case 308:
+        return true;
+    default:
+        return rules->list[rule].names_status;
+    }
+}
+
+/* ---- overriding ---- */
+
+static void override_lifetime(struct http_freshness_options *to,
+                              const struct http_freshness_options *from, uint32_t set)
+{
+    if ((set & CONF_RULE_DEFAULT_TTL) != 0) {
+        to->default_ttl_s = from->default_ttl_s;
+    }
+    if ((set & CONF_RULE_MIN_TTL) != 0) {
+        to->min_ttl_s = from->min_ttl_s;
+    }
+    if ((set & CONF_RULE_MAX_TTL) != 0) {
+        to->max_ttl_s = from->max_ttl_s;
+    }
+    if ((set & CONF_RULE_STALE_WHILE_REVALIDATE) != 0) {
+        to->stale_while_revalidate_s = from->stale_while_revalidate_s;
+    }
+    if ((set & CONF_RULE_STALE_IF_ERROR) != 0) {
+        to->stale_if_error_s = from->stale_if_error_s;
+    }
+    if ((set & CONF_RULE_MAX_OBJECT) != 0) {
+        to->max_object_bytes = from->max_object_bytes;
+    }
+    if ((set & CONF_RULE_SET_COOKIE) != 0) {
+        to->set_cookie = from->set_cookie;
+    }
+}
+
+static void override_use(struct policy *to, const struct policy *from, uint32_t set)
+{
+    if ((set & CONF_RULE_PASS) != 0) {
+        to->pass = from->pass;
+    }
+    if ((set & CONF_RULE_IGNORE_COOKIES) != 0) {
+        to->ignore_cookies = from->ignore_cookies;
+    }
+    if ((set & CONF_RULE_CLIENT_REVALIDATE) != 0) {
+        to->client_revalidate = from->client_revalidate;
+    }
+    if ((set & CONF_RULE_CACHE_STATUS) != 0) {
+        to->cache_status = from->cache_status;
+    }
+    if ((set & CONF_RULE_HIT_FOR_MISS) != 0) {
+        to->hit_for_miss_ms = from->hit_for_miss_ms;
+    }
+    if ((set & CONF_RULE_IGNORE_QUERY) != 0) {
+        to->query.ignore = from->query.ignore;
+        to->query.ignore_count = from->query.ignore_count;
+    }
+    if ((set & CONF_RULE_SORT_QUERY) != 0) {
+        to->query.sort = from->query.sort;
+    }
+    if ((set & CONF_RULE_VARY_IGNORE) != 0) {
+        to->vary_ignore = from->vary_ignore;
+    }
+    if ((set & CONF_RULE_VARY_MAX) != 0) {
+        to->vary_max = from->vary_max;
+    }
+}
+
+const struct policy *rules_apply(const struct rules *rules, const struct policy *base,
+                                 const struct rule_facts *facts, struct policy *room)
+{
+    if (rules->count == 0) {
+        return base;
+    }
+    *room = *base;
+    for (unsigned i = 0; i < rules->count; i++) {
+        const struct rule *rule = &rules->list[i];
+        uint32_t set = rule->conf->set;
+        if (!rule_holds(rule, facts)) {
+            continue;
+        }
+        room->held[i / 64] |= (uint64_t)1 << (i % 64);
+        override_lifetime(&room->freshness, &rule->policy.freshness, set);
+        override_use(room, &rule->policy, set);
+        if ((set & CONF_RULE_TTL) != 0 && rule_ttl_applies(rules, i, facts->status)) {
+            room->freshness.has_ttl = true;
+            room->freshness.ttl_s = rule->policy.freshness.ttl_s;
+        }
+        room->edit_count[CONF_HEADER_REQUEST] += rule->edits.count[CONF_HEADER_REQUEST];
+        room->edit_count[CONF_HEADER_RESPONSE] += rule->edits.count[CONF_HEADER_RESPONSE];
+    }
+    return room;
+}

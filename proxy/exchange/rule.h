@@ -1,0 +1,91 @@
+#ifndef EXCHANGE_RULE_H
+#define EXCHANGE_RULE_H
+/*
+ * rule - what is in force for one request: the site's settings, overridden by those of every rule
+ * whose conditions hold, from top to bottom.
+ *
+ * Rules that ask of the request alone are settled when it enters, those that ask of the response
+ * (type, status) when the origin's head is there: the same function again, which then knows more.
+ *
+ * Threads:   any; pure. Ownership: a policy borrows from the site and its rules.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/span.h"
+#include "conf/conf.h"
+#include "http/edit.h"
+#include "http/fields.h"
+#include "http/freshness.h"
+#include "http/query.h"
+
+struct rule;
+
+/* The rules of a site in the form the request path wants. */
+struct rules {
+    const struct rule *list;
+    unsigned count;
+    bool has_late;   /* some ask of the response */
+    bool late_shows; /* and change what the client gets: to be settled for hits too */
+};
+
+struct rule_names {
+    const struct span *list;
+    unsigned count;
+};
+
+/* Changes of header fields. */
+struct rule_edits {
+    const struct http_edit *list[2]; /* by enum conf_header_side */
+    unsigned count[2];
+};
+
+struct policy {
+    struct http_freshness_options freshness;
+    struct http_query_options query;
+    struct rule_names vary_ignore;
+    unsigned vary_max;
+    unsigned hit_for_miss_ms;
+    bool pass;
+    bool ignore_cookies;
+    bool client_revalidate;
+    bool cache_status;
+    unsigned edit_count[2]; /* changes of header fields, by enum conf_header_side */
+    /* Which rules hold, a bit each; only when the site has rules. */
+    uint64_t held[CONF_RULES_MAX / 64];
+};
+
+/* What a rule may ask about. */
+struct rule_facts {
+    struct span method;
+    struct span target; /* path and query as received */
+    const struct http_fields *request;
+    unsigned status;  /* of the response; 0: not known yet, rules that ask of it do not hold */
+    struct span type; /* its Content-Type */
+};
+
+/* Compiles the site's own settings. */
+void policy_compile(struct policy *policy, struct arena *arena, const struct conf_site *site,
+                    uint64_t store_max_object_bytes);
+void rules_compile(struct rules *rules, struct arena *arena, const struct conf_site *site,
+                   uint64_t store_max_object_bytes);
+/* The changes of the site itself. */
+void rule_edits_compile(struct rule_edits *edits, struct arena *arena,
+                        const struct conf_header *headers, size_t count);
+
+/* Fills room from base and the rules that hold; returns it, or base when there are no rules. */
+const struct policy *rules_apply(const struct rules *rules, const struct policy *base,
+                                 const struct rule_facts *facts, struct policy *room);
+
+static inline bool policy_holds(const struct policy *policy, unsigned rule)
+{
+    return (policy->held[rule / 64] >> (rule % 64) & 1) != 0;
+}
+/* Makes the changes of the site and then of the rules that hold; lines has room for
+ * policy->edit_count[side] more. */
+void rules_edit(const struct rules *rules, const struct rule_edits *site,
+                const struct policy *policy, enum conf_header_side side, struct http_lines *lines);
+/* Does its ttl count for this status (200, 203, 204, 300, 301, 308, or the rule names it)? */
+bool rule_ttl_applies(const struct rules *rules, unsigned rule, unsigned status);
+#endif

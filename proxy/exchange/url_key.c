@@ -1,0 +1,39 @@
+/* url_key - see url_key.h. */
+#include "exchange/url_key.h"
+
+#include "exchange/exchange_private.h"
+#include "http/key.h"
+
+const char *url_key(const struct site_table *sites, struct arena *arena, struct span url,
+                    struct span *key)
+{
+    struct http_url parts;
+    const char *fault = http_url_parse(url, &parts);
+    if (fault != NULL) {
+        return fault;
+    }
+    char *host = arena_alloc(arena, parts.authority.len);
+    if (host == NULL) {
+        return "the URL is too long";
+    }
+    for (size_t i = 0; i < parts.authority.len; i++) {
+        host[i] = ascii_lower(parts.authority.ptr[i]);
+    }
+    const struct http_request request = {
+        .method = HTTP_GET,
+        .method_text = SPAN("GET"),
+        .scheme = parts.scheme.len == 5 ? SPAN("https") : SPAN("http"),
+        .authority = span_of(host, parts.authority.len),
+        .path = parts.path,
+    };
+    const struct site *site = site_table_find(sites, request.authority);
+    if (site != NULL) {
+        *key = exchange_key_of(arena, site, &request, request.path);
+    } else { /* nothing is stored under it, and that is no fault of the URL */
+        char *room =
+            arena_alloc(arena, http_key_bytes(request.scheme, request.authority, request.path));
+        *key = room == NULL ? span_of(NULL, 0)
+                            : http_key_write(room, request.scheme, request.authority, request.path);
+    }
+    return key->ptr == NULL ? "the URL is too long" : NULL;
+}

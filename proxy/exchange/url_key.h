@@ -1,0 +1,15 @@
+#ifndef EXCHANGE_URL_KEY_H
+#define EXCHANGE_URL_KEY_H
+/*
+ * url_key - from an address an operator typed to the key a request for it has: the site's settings
+ * for the query count here as they do there.
+ * Threads: any; pure.
+ */
+#include "base/arena.h"
+#include "base/span.h"
+#include "exchange/site.h"
+
+/* Key in the arena. Returns NULL, or what is wrong with the URL, static text. */
+const char *url_key(const struct site_table *sites, struct arena *arena, struct span url,
+                    struct span *key);
+#endif
