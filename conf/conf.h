@@ -160,6 +160,7 @@ struct conf_cache {
     struct conf_names targeted;      /* field names, at most CONF_FIELDS_MAX; none: off */
     struct conf_networks purge_from; /* who may send PURGE */
     bool client_revalidate;          /* obey no-cache and max-age of requests */
+    bool serve_stale;                /* when the origin cannot be reached (RFC 9111 4.2.4) */
     uint64_t max_object_bytes;       /* 0: as the store's */
     bool ignore_cookies;
     struct conf_names ignore_query; /* patterns of parameter names */

@@ -258,6 +258,11 @@ const struct schema_row schema_rows[] = {
      .doc = "Serves stale for this long when the origin fails (RFC 5861), where the response "
             "says nothing; 0: only as the response says.",
      .example = "stale_if_error 1d;"},
+    {ROW(CACHE, "serve_stale", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
+     ALLOWED(words_switch), AT(conf_cache, serve_stale),
+     .doc = "Serves stale when the origin refuses, disconnects or times out, unless the response "
+            "forbids it; off: only within stale_if_error.",
+     .example = "serve_stale off;"},
     {ROW(CACHE, "hit_for_miss", DURATION), LIVE, .syntax = "DURATION", .fallback = "10s",
      RANGE(0, HOUR), AT(conf_cache, hit_for_miss_ms),
      .doc = "How long an address that could not be stored is fetched without waiting in line.",

@@ -1,5 +1,5 @@
 /*
- * commit - the ends of a fill: stored, refreshed by a 304, or given up.
+ * commit - the ends of a fill: stored or given up; that by a 304 is in renew.c.
  *
  * Whether the fill still may be stored is read off the index: a hard purge has taken its entry out,
  * a soft one has marked it. Check and change happen under one shard lock, so a purge is either
@@ -80,10 +80,8 @@ static struct store_object *commit_compact(struct store_lead *lead)
     return compact;
 }
 
-/* [shard] Removes the other READY entries of this key and selector. False, and nothing changed,
- * when one of them is newer: it began later and ended earlier than this one. */
-static bool commit_replace(struct store *store, struct shard *shard, struct hash128 hash,
-                           uint64_t id, struct span selector, struct trash *trash)
+bool commit_replace(struct store *store, struct shard *shard, struct hash128 hash, uint64_t id,
+                    struct span selector, struct trash *trash)
 {
     struct entry *entry;
 
@@ -138,9 +136,8 @@ static void commit_bound_variants(struct store *store, struct shard *shard, stru
     }
 }
 
-/* [shard] What the entry says about its object. */
-static void commit_describe(struct store *store, struct shard *shard, struct entry *entry,
-                            const struct store_object *object)
+void commit_describe(struct store *store, struct shard *shard, struct entry *entry,
+                     const struct store_object *object)
 {
     uint64_t length = store_object_length(object);
 
@@ -152,8 +149,8 @@ static void commit_describe(struct store *store, struct shard *shard, struct ent
                                  : (uint32_t)object->useless_after_s;
 }
 
-static struct writer_job *commit_job(enum writer_job_kind kind, struct store_object *object,
-                                     uint64_t bytes)
+struct writer_job *commit_job(enum writer_job_kind kind, struct store_object *object,
+                              uint64_t bytes)
 {
     struct writer_job *job = writer_job_new(kind, object->hash, object->id);
 
@@ -204,10 +201,8 @@ static void commit_drop_jobs(struct writer_job *jobs)
     }
 }
 
-/* [shard] The object that was to be validated leaves when something else came for it, also under
- * another selector: it would match the same requests for as long as it stays. */
-static void commit_supersede(struct store *store, struct shard *shard,
-                             const struct store_object *stale, struct trash *trash)
+void commit_supersede(struct store *store, struct shard *shard, const struct store_object *stale,
+                      struct trash *trash)
 {
     struct entry *entry = stale == NULL ? NULL : index_find(shard, stale->hash, stale->id);
 
@@ -217,9 +212,8 @@ static void commit_supersede(struct store *store, struct shard *shard,
     }
 }
 
-/* [shard] The fill's entry becomes the object's. False: a newer one is there. */
-static bool commit_enter(const struct store_lead *lead, struct shard *shard, struct entry *entry,
-                         struct store_object *resident, bool is_queued, struct trash *trash)
+bool commit_enter(const struct store_lead *lead, struct shard *shard, struct entry *entry,
+                  struct store_object *resident, bool is_queued, struct trash *trash)
 {
     struct store *store = lead->store;
     struct store_object *filled = entry->object;
@@ -282,72 +276,6 @@ void store_lead_commit(struct store_lead **lead_in)
     }
     store_object_unref(&resident);
     lead_end(lead_in);
-}
-
-/* [shard] Puts the refreshed object where the stale one was. */
-static struct writer_job *refresh_enter(struct store *store, struct shard *shard,
-                                        struct store_object *object, int64_t soft_at_ms,
-                                        struct trash *trash)
-{
-    struct entry *entry = index_find(shard, object->hash, object->id);
-    struct writer_job *job = NULL;
-
-    if (!commit_replace(store, shard, object->hash, object->id, object_selector(object), trash)) {
-        return NULL; /* a newer one came meanwhile */
-    }
-    if (entry == NULL) {
-        /* Evicted meanwhile: it is stored anew when all of it is here. */
-        if (!store_object_is_whole(object)) {
-            return NULL;
-        }
-        entry = index_insert(store, shard, object->hash, ENTRY_READY, object->id);
-    }
-    commit_describe(store, shard, entry, object);
-    index_set_soft(store, shard, entry, 0); /* renewed, unless purged while the origin was asked */
-    if (soft_at_ms != 0) {
-        index_set_soft(store, shard, entry, soft_at_ms);
-    }
-    index_set_object(shard, entry, object, trash);
-    if (entry->position != 0 || (entry->flags & ENTRY_QUEUED) != 0) {
-        job = commit_job(WRITER_REFRESH, object, object->head_len);
-    } else if (store_has_disk(store) && store_object_is_whole(object)) {
-        job = commit_job(WRITER_COMMIT, object, store_object_length(object) + object->head_len);
-        entry->flags |= ENTRY_QUEUED;
-    }
-    return job;
-}
-
-struct store_object *store_lead_refresh(struct store_lead **lead_in, const struct store_head *head)
-{
-    struct store_lead *lead = *lead_in;
-    CHECK_OBJ(lead, LEAD_MAGIC);
-    CHECK(lead->stale != NULL);
-    struct store *store = lead->store;
-    struct shard *shard = index_shard(store, lead->object->hash);
-    struct store_object *object = object_new_refreshed(lead->stale, head, lead->stale->id);
-    struct writer_job *job = NULL;
-    struct trash trash;
-
-    trash_init(&trash);
-    lock_acquire(&shard->lock);
-    struct entry *fill = index_find(shard, lead->object->hash, lead->object->id);
-    if (fill != NULL) { /* else purged meanwhile: this response is for its own client only */
-        int64_t soft_at_ms = entry_soft_at_ms(fill);
-        index_remove(store, shard, fill, STORE_WAS_ABSENT, &trash);
-        if (object != NULL) {
-            job = refresh_enter(store, shard, object, soft_at_ms, &trash);
-        }
-    }
-    lock_release(&shard->lock);
-    trash_empty(store, &trash);
-    if (job != NULL) {
-        writer_push(store, job);
-    }
-    if (object == NULL) {
-        object = store_object_ref(lead->stale); /* no memory: as it was, still validated */
-    }
-    lead_finish(lead_in, OBJECT_REFRESHED, 0);
-    return object;
 }
 
 void store_lead_abort(struct store_lead **lead, uint32_t code)

@@ -42,6 +42,18 @@ struct store_lead *store_lead_private(struct store *store)
     return lead_new(store, object, NULL);
 }
 
+struct store_lead *store_lead_apart(struct store *store, const struct store_key *key)
+{
+    struct store_object *object = object_new_filling(store, key, store_new_id(store));
+
+    if (object == NULL) {
+        return store_lead_private(store);
+    }
+    struct store_lead *lead = lead_new(store, object, NULL);
+    lead->is_apart = true;
+    return lead;
+}
+
 static void lead_mail(struct mail *mail)
 {
     struct store_lead *lead = CONTAINER_OF(mail, struct store_lead, mail);
@@ -232,7 +244,7 @@ enum err store_lead_head(struct store_lead *lead, const struct store_head *head)
     struct wake_list wakes = {0};
 
     CHECK(!atomic_load_explicit(&object->has_head, memory_order_relaxed) && lead->written == 0);
-    CHECK(lead->mark == 0); /* solo: shared or detached by now */
+    CHECK(lead->mark == 0 && !lead->is_apart); /* shared or detached by now */
     if (head->max_bytes != 0 && head->max_bytes < lead->max_bytes) {
         lead->max_bytes = head->max_bytes;
     }
@@ -270,6 +282,7 @@ void store_lead_detach(struct store_lead *lead, unsigned pass_ms)
         lead->mark = 0;
         fill_leave_index(lead->store, object, pass_ms, clock_mono_us() / 1000);
     }
+    lead->is_apart = false;
     lock_acquire(&flow->lock);
     flow->mode = FLOW_PASSING;
     flow->keeps_loaded = false;
@@ -287,15 +300,19 @@ bool store_lead_share(struct store_lead *lead)
     struct shard *shard = index_shard(store, object->hash);
     struct trash trash;
 
-    CHECK(lead->mark != 0 && !lead->is_shared);
+    CHECK(!lead->is_shared);
     trash_init(&trash);
     lock_acquire(&shard->lock);
     struct entry *mark = index_find_pass(shard, object->hash);
-    if (mark != NULL && mark->id == lead->mark) {
-        index_remove(store, shard, mark, STORE_WAS_ABSENT, &trash); /* holds nothing */
+    bool is_first = mark != NULL && lead->mark != 0 && mark->id == lead->mark;
+    if (lead->is_apart || is_first) {
+        if (mark != NULL) {
+            index_remove(store, shard, mark, STORE_WAS_ABSENT, &trash); /* holds nothing */
+        }
         struct entry *entry = index_insert(store, shard, object->hash, ENTRY_FILL, object->id);
         entry->object = store_object_ref(object);
         lead->is_shared = true;
+        lead->is_apart = false;
         lead->mark = 0;
     }
     lock_release(&shard->lock);

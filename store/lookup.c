@@ -183,13 +183,15 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
                                       struct store_object *object, struct lookup_spare *spare)
 {
     if (probe->pass != NULL) {
-        if (!lookup->may_lead || !lookup->may_solo) {
-            return STORE_PASS;
+        bool is_lead = lookup->may_lead && lookup->may_solo;
+        if (is_lead && spare->object == NULL) {
+            return STORE_LEAD; /* come again with a spare */
         }
-        if (spare->object != NULL) {
+        lookup->stale = object == NULL ? NULL : store_object_ref(object);
+        if (is_lead) {
             lookup_solo(store, lookup, spare, probe->pass);
         }
-        return STORE_LEAD;
+        return is_lead ? STORE_LEAD : STORE_PASS;
     }
     if (probe->fill != NULL && lookup->may_follow) {
         lookup->object = store_object_ref(probe->fill->object);
@@ -201,6 +203,7 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
         return STORE_DISK;
     }
     if (!lookup->may_lead) {
+        lookup->stale = object == NULL ? NULL : store_object_ref(object);
         return STORE_ABSENT;
     }
     if (spare->object != NULL) {
@@ -244,7 +247,7 @@ static enum store_verdict lookup_decide(struct store *store, struct shard *shard
         return STORE_FRESH;
     case STORE_JUDGE_STALE:
         lookup->absence = is_soft ? STORE_WAS_PURGED_SOFT : STORE_WAS_EXPIRED;
-        if (lookup->may_lead && !probe.has_fill && probe.pass == NULL) {
+        if (lookup->may_lead && !probe.has_fill) {
             if (spare->object == NULL) {
                 return STORE_LEAD; /* come again with a spare */
             }

@@ -116,7 +116,7 @@ enum store_verdict {
     STORE_FOLLOW, /* object: somebody fetches it, open a reader; stale: fall-back or NULL */
     STORE_DISK,   /* it is on disk: store_load, then look up again */
     STORE_PASS,   /* known not to be storable, !may_solo: fetch it yourself, do not queue */
-    STORE_ABSENT, /* may_lead was false and nothing usable is there */
+    STORE_ABSENT, /* may_lead was false and nothing usable is there; stale: fall-back or NULL */
 };
 
 /* Why it is not a hit, for the access log. */
@@ -147,10 +147,11 @@ struct store_lookup {
     void *ctx;
     /* out; references and the lead belong to the caller */
     struct store_object *object;
-    struct store_object *stale;
+    struct store_object *stale; /* fall-back where object is not it, or NULL: FOLLOW, ABSENT, PASS,
+                                   LEAD when is_solo */
     struct store_lead *lead;
     enum store_absence absence;
-    int64_t soft_at_ms;  /* of object (FOLLOW: of stale), as for judge */
+    int64_t soft_at_ms;  /* of object, or of stale where that is set, as for judge */
     bool object_on_disk; /* FRESH/STALE: it came through `loaded` */
     bool is_solo;        /* LEAD: there is a mark, nobody follows this lead */
 };
@@ -177,6 +178,10 @@ typedef void (*store_lead_wake_fn)(void *ctx);
 
 /* A fill of nobody's: not in any table, for one client whose response cannot be shared. */
 struct store_lead *store_lead_private(struct store *store);
+/* A fill that nobody follows, of a response that may turn out to be this key's although the request
+ * was no lookup (RFC 9110 9.3.3): before its head store_lead_share or store_lead_detach. Without
+ * memory a private one, which can only be detached. */
+struct store_lead *store_lead_apart(struct store *store, const struct store_key *key);
 /* Before the first append. Worker that drives the fetch. */
 void store_lead_bind(struct store_lead *lead, struct mailbox *box, store_lead_wake_fn wake,
                      void *ctx);
@@ -189,9 +194,9 @@ MUST_USE enum err store_lead_head(struct store_lead *lead, const struct store_he
  * `own` are told STORE_HEAD_ALONE, and for pass_ms the key is marked (0: not remembered): solo
  * leads or STORE_PASS. The lead goes on as a private one: publish the head after this. */
 void store_lead_detach(struct store_lead *lead, unsigned pass_ms);
-/* A solo lead whose response may be stored after all, before its head: from now on it is like any
- * other, and the mark goes. False: the mark it began under is gone, so another lead was first or
- * the key was purged since; detach it, the response is for its own client only. */
+/* A solo lead or one apart whose response may be stored after all, before its head: from now on it
+ * is like any other, and the mark goes. False: the mark a solo one began under is gone, so another
+ * lead was first or the key was purged since; detach it, the response is for its own client only. */
 MUST_USE bool store_lead_share(struct store_lead *lead);
 /* Copies bytes to the end of the body. ERR_LIMIT: over length or max_object_bytes (abort it);
  * ERR_NOMEM: abort it. */
@@ -211,13 +216,24 @@ bool store_lead_is_abandoned(const struct store_lead *lead);
 /* Does anybody read it now? */
 bool store_lead_is_read(const struct store_lead *lead);
 /* Complete and correct: READY, into the RAM tier, queued for disk; replaces the entries of the same
- * key and selector, and the object that was to be validated. An object invalidated while it was filled is dropped (hard) or stored as stale
- * (soft). A body shorter than the length given is a CHECK failure: compare before. */
+ * key and selector, and the object that was to be validated. An object invalidated while it was
+ * filled is dropped (hard) or stored as stale (soft). A body shorter than the length given is a
+ * CHECK failure: compare before. */
 void store_lead_commit(struct store_lead **lead);
 /* The origin said 304: the stale object lives on under a new head and facts, its body shared, its
  * disk record re-pointed, not rewritten. Returns the refreshed object with a reference; followers
  * look up again. */
 struct store_object *store_lead_refresh(struct store_lead **lead, const struct store_head *head);
+/* The origin said 304 to the validators of several variants: this one (whole; borrowed) answers the
+ * request too. It is stored a second time under the new head and selector, large bodies shared.
+ * Returns that with a reference; followers look up again. NULL, and nothing done: no memory. */
+struct store_object *store_lead_adopt(struct store_lead **lead, struct store_object *variant,
+                                      const struct store_head *head);
+/* What this lead was to renew is out of force: the origin has answered with something else that may
+ * not be stored. */
+void store_lead_supersede(struct store_lead *lead);
+/* Is a shared fill still in the table, so that its end will be stored? Not when it was purged. */
+bool store_lead_is_entered(const struct store_lead *lead);
 /* Failed. code is opaque and handed to the followers; 0: the fetch was given up for a reason of its
  * own, followers look up again and one of them leads. Accepts NULL inside. */
 void store_lead_abort(struct store_lead **lead, uint32_t code);
@@ -255,6 +271,17 @@ enum store_read store_reader_next(struct store_reader *reader, struct span *out)
 void store_reader_advance(struct store_reader *reader, size_t count);
 /* wake() will not be called any more. Mailbox's thread only. Nulls *reader. */
 void store_reader_close(struct store_reader **reader);
+
+/* ---- stored objects beside a fill ---- */
+
+/* Gives a stored object another head and other facts, as a 304 would: nothing happens when it is no
+ * longer what is stored. Also ends a soft purge, but not one since asked_at_ms: wall clock of the
+ * request to which this is the answer. */
+void store_object_renew(struct store *store, struct store_object *object,
+                        const struct store_head *head, int64_t asked_at_ms);
+/* Variants of a key that are whole in memory and not soft-purged, at most max: references in out. */
+unsigned store_variants(struct store *store, const struct store_key *key, struct store_object **out,
+                        unsigned max);
 
 /* ---- removing ---- */
 

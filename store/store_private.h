@@ -83,6 +83,7 @@ struct store_lead {
     struct store_object *object;
     struct store_object *stale; /* what a 304 would refresh, or NULL */
     uint64_t mark;              /* solo: id of the mark it began under; 0: not, or no longer */
+    bool is_apart;              /* in no table, but may enter without a mark */
     uint64_t max_bytes;         /* a longer body is not stored */
     unsigned max_variants;      /* of the key */
     uint64_t written;           /* bytes copied; the rest of the world sees flow->filled */
@@ -102,6 +103,23 @@ struct store_lead *lead_new(struct store *store, struct store_object *object,
 void lead_end(struct store_lead **lead);
 /* Sets the final state, wakes the readers, ends the lead. */
 void lead_finish(struct store_lead **lead, enum object_state state, uint32_t code);
+/* [shard] Removes the other READY entries of this key and selector. False, and nothing changed,
+ * when one of them is newer: it began later and ended earlier than this one. */
+bool commit_replace(struct store *store, struct shard *shard, struct hash128 hash, uint64_t id,
+                    struct span selector, struct trash *trash);
+/* [shard] The object that was to be validated leaves when something else came for it, also under
+ * another selector: it would match the same requests for as long as it stays. Takes NULL. */
+void commit_supersede(struct store *store, struct shard *shard, const struct store_object *stale,
+                      struct trash *trash);
+/* [shard] What the entry says about its object. */
+void commit_describe(struct store *store, struct shard *shard, struct entry *entry,
+                     const struct store_object *object);
+/* [shard] The fill's entry becomes the object's. False: a newer one is there. */
+bool commit_enter(const struct store_lead *lead, struct shard *shard, struct entry *entry,
+                  struct store_object *resident, bool is_queued, struct trash *trash);
+/* Takes a reference of its own to the object. */
+struct writer_job *commit_job(enum writer_job_kind kind, struct store_object *object,
+                              uint64_t bytes);
 /* Takes the fill's entry out of the index; pass_ms > 0: the key is marked as not storable. */
 void fill_leave_index(struct store *store, struct store_object *object, unsigned pass_ms,
                       uint64_t now_ms);

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "exchange/exchange_private.h"
 #include "exchange/fill.h"
+#include "exchange/rearm.h"
 
 static const struct {
     const char *name;
@@ -230,5 +231,6 @@ void exchange_env_fini(struct exchange_env *env)
         env->free_exchanges = x->next_free;
         mem_free(x);
     }
+    rearm_free(&env->rearm);
     site_table_unref(&env->sites);
 }

@@ -22,6 +22,7 @@
 
 struct exchange;
 struct fill;
+struct rearm_table;
 
 /* What every exchange of a worker shares. Filled by the worker; lists start empty. */
 struct exchange_env {
@@ -34,8 +35,9 @@ struct exchange_env {
     bool access_log;          /* every request gets a record */
     uint32_t sample_mask;     /* else one in mask + 1, for the top list */
     uint64_t request_count;
-    uint64_t request_id_base; /* random high bits */
-    uint64_t generation;      /* of the next response stored; begins at random */
+    uint64_t request_id_base;  /* random high bits */
+    uint64_t generation;       /* of the next response stored; begins at random */
+    struct rearm_table *rearm; /* NULL: nothing noted yet */
     struct exchange *free_exchanges;
     unsigned free_count;
     unsigned live_exchanges, live_fills;

@@ -90,7 +90,8 @@ static void read_directives(struct exchange *x)
 {
     http_directives_of_request(&x->directives, &x->stream->request->fields);
     if (!x->policy->client_revalidate) {
-        x->directives.flags &= HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED | HTTP_CC_MAX_STALE;
+        x->directives.flags &=
+            HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED | HTTP_CC_MAX_STALE | HTTP_CC_STALE_IF_ERROR;
     }
 }
 
@@ -101,6 +102,14 @@ static enum exchange_next pass_because(struct exchange *x, enum http_reason reas
     x->forward = (uint8_t)forward;
     x->result = RESULT_PASS;
     return exchange_go(x, EXCHANGE_STEP_PASS);
+}
+
+/* RFC 9111 4.3.2: these conditions are about the origin's own state. */
+static bool is_for_origin(const struct http_request *request)
+{
+    const uint64_t bits =
+        http_field_bit(HTTP_FIELD_IF_MATCH) | http_field_bit(HTTP_FIELD_IF_UNMODIFIED_SINCE);
+    return (request->fields.present & bits) != 0;
 }
 
 enum exchange_next exchange_admit(struct exchange *x)
@@ -137,5 +146,10 @@ enum exchange_next exchange_admit(struct exchange *x)
         return pass_because(x, HTTP_REASON_RULE, HTTP_FORWARD_BYPASS);
     }
     read_directives(x);
+    if (UNLIKELY(is_for_origin(request))) {
+        return http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)
+                   ? exchange_fail(x, 504, "only-if-cached, and its condition is the origin's")
+                   : pass_because(x, HTTP_REASON_PRECONDITION, HTTP_FORWARD_REQUEST);
+    }
     return exchange_go(x, EXCHANGE_STEP_LOOKUP);
 }

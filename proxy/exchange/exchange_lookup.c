@@ -4,6 +4,7 @@
 #include "exchange/exchange_private.h"
 #include "exchange/fill.h"
 #include "exchange/part.h"
+#include "exchange/rearm.h"
 #include "http/vary.h"
 
 struct judge_ctx {
@@ -11,6 +12,9 @@ struct judge_ctx {
     const struct http_directives *directives;
     int64_t now_ms;
     bool refuse_sole; /* a part that cannot be added to is not enough */
+    const struct exchange_env *env;
+    struct hash128 key;
+    bool rearmed; /* out: stale, and to be sent nevertheless */
 };
 
 static bool matches(struct span selector, void *ctx)
@@ -32,11 +36,11 @@ const struct http_stored *exchange_facts_soft(const struct http_stored *facts, i
 
 static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void *ctx)
 {
-    const struct judge_ctx *judge = ctx;
+    struct judge_ctx *judge = ctx;
     struct http_stored room;
-    const struct http_stored *stored =
-        exchange_facts_soft((const struct http_stored *)(const void *)facts, soft_at_ms, &room);
-    if (UNLIKELY(judge->refuse_sole) && (stored->flags & HTTP_STORED_PARTS_SOLE) != 0) {
+    const struct http_stored *raw = (const struct http_stored *)(const void *)facts;
+    const struct http_stored *stored = exchange_facts_soft(raw, soft_at_ms, &room);
+    if (UNLIKELY(judge->refuse_sole) && (raw->flags & HTTP_STORED_PARTS_SOLE) != 0) {
         return STORE_JUDGE_VALIDATE;
     }
     switch (http_judge(stored, judge->directives, judge->now_ms)) {
@@ -47,7 +51,12 @@ static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void
     case HTTP_VALIDATE:
         break;
     }
-    return STORE_JUDGE_VALIDATE;
+    if (UNLIKELY(judge->env->rearm != NULL)) {
+        const struct rearm_subject subject = {
+            .key = judge->key, .facts = raw, .soft_at_ms = soft_at_ms};
+        judge->rearmed = exchange_is_rearmed(judge->env, &subject, judge->directives);
+    }
+    return judge->rearmed ? STORE_JUDGE_FRESH : STORE_JUDGE_VALIDATE;
 }
 
 /* Is there a range that no lead is asked for? Nothing but the whole would tell what -0 and numbers
@@ -146,9 +155,10 @@ static enum exchange_next lead(struct exchange *x, struct store_lookup *lookup)
         store_object_unref(&lookup->object); /* it may be fresh, and yet be of no use */
     }
     x->led_range = lead_range(x, lookup->object, &range);
-    x->stale = lookup->object;
+    x->stale = x->solo ? lookup->stale : lookup->object;
     x->fill = fill_start(&(struct fill_options){
         .owner = x,
+        .offer_variants = lookup->absence == STORE_WAS_VARIANT && !x->solo,
         .lead = lookup->lead,
         .stale = lookup->object,
         .range = x->led_range ? &range : NULL,
@@ -216,6 +226,7 @@ static enum exchange_next pass_for(struct exchange *x, enum http_reason reason)
 
 static enum exchange_next absent(struct exchange *x, const struct store_lookup *lookup)
 {
+    x->stale = lookup->stale;
     if (only_if_cached(x)) {
         return fail_not_cached(x);
     }
@@ -229,6 +240,7 @@ static enum exchange_next absent(struct exchange *x, const struct store_lookup *
 
 static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup)
 {
+    const struct judge_ctx *judged = lookup->ctx;
     enum store_verdict verdict = store_lookup(x->env->store, lookup);
     x->soft_at_ms = lookup->soft_at_ms;
     if (x->loaded != NULL) {
@@ -236,7 +248,9 @@ static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup
     }
     switch (verdict) {
     case STORE_FRESH:
-        return hit(x, lookup, false);
+        return UNLIKELY(judged->rearmed)
+                   ? exchange_serve(x, lookup->object, RESULT_STALE, HTTP_REASON_STALE_IF_ERROR)
+                   : hit(x, lookup, false);
     case STORE_STALE:
         return hit(x, lookup, true);
     case STORE_LEAD:
@@ -258,6 +272,7 @@ static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup
         if (http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)) {
             return absent(x, lookup);
         }
+        x->stale = lookup->stale;
         return pass_for(x, HTTP_REASON_HIT_FOR_PASS);
     case STORE_ABSENT:
         return absent(x, lookup);
@@ -289,6 +304,8 @@ enum exchange_next exchange_lookup(struct exchange *x)
         .directives = x->directives.flags == 0 ? NULL : &x->directives,
         .now_ms = loop_wall_ms(x->env->loop),
         .refuse_sole = x->refuse_sole,
+        .env = x->env,
+        .key = x->key.hash,
     };
     bool sole = http_directives_has(&x->directives, HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED) ||
                 request->method == HTTP_HEAD || is_own_range(x);

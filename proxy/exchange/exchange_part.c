@@ -94,9 +94,12 @@ static void probe_range(struct exchange *x, const struct http_range_part *range,
         case STORE_PASS:
         case STORE_ABSENT:
             out->is_missing = true;
-            return;
+            break;
         }
         lookup_drop(&lookup);
+        if (out->is_missing) {
+            return;
+        }
     }
 }
 
@@ -265,6 +268,7 @@ static enum exchange_next part_find(struct exchange *x, bool *found)
         break;
     case STORE_PASS:
     case STORE_ABSENT:
+        lookup_drop(&lookup);
         return part_give_up(x);
     }
     return reader_at(x, plan->part, 0) ? EXCHANGE_GO : part_failed(x, FILL_CODE_ALONE);

@@ -131,6 +131,12 @@ enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code);
 /* exchange_range.c: a body of these, one after another. NULL: no memory. */
 struct exchange_plan *exchange_plan_new(struct exchange *x, const struct http_range_set *set);
+/* exchange_stale.c: the fetch ended with this code and without an answer. */
+enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code);
+struct rearm_subject;
+/* Was this stale response sent for a dead origin a moment ago, and will this request take it? */
+bool exchange_is_rearmed(const struct exchange_env *env, const struct rearm_subject *subject,
+                         const struct http_directives *directives);
 /* exchange_range.c: a body of several ranges, for exchange_range_head. False: they are too much. */
 bool exchange_plan_multipart(struct exchange *x, const struct http_range_set *set, uint64_t length);
 /* exchange_range.c: writes the head of a 206, or with set NULL of a 416, and says in x what is to

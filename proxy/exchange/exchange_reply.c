@@ -74,7 +74,8 @@ static void put_cache_status(struct exchange *x, struct extra *extra)
         status.forward = HTTP_FORWARD_NONE;
     }
     if (x->result == RESULT_REVALIDATED) {
-        status.forward = HTTP_FORWARD_STALE;
+        status.forward =
+            x->forward == HTTP_FORWARD_VARY_MISS ? HTTP_FORWARD_VARY_MISS : HTTP_FORWARD_STALE;
         status.forward_status = 304;
     }
     size_t room = (size_t)(extra->end - extra->at);

@@ -15,10 +15,12 @@ enum exchange_next exchange_pass(struct exchange *x)
 {
     x->collapsed = false;
     x->source = BYTES_ORIGIN;
-    if (x->stale != NULL) {
-        store_object_unref(&x->stale);
-    }
-    x->fill = fill_start(&(struct fill_options){.owner = x});
+    const struct http_request *request = x->stream->request;
+    x->fill = fill_start(&(struct fill_options){
+        .owner = x,
+        .twin = request->method == HTTP_HEAD ? x->stale : NULL,
+        .apart = request->method == HTTP_POST && !x->policy->pass,
+    });
     x->object = store_object_ref(fill_object(x->fill));
     x->reader = store_reader_open(x->env->store, x->object, 0, true, loop_mailbox(x->env->loop),
                                   exchange_wake, x);
@@ -44,37 +46,6 @@ static enum exchange_next use_refreshed(struct exchange *x, struct store_object 
     fill_detach(&x->fill);
     x->origin_status = 304;
     return exchange_serve(x, refreshed, RESULT_REVALIDATED, HTTP_REASON_REVALIDATED);
-}
-
-/* May the stale copy answer for an origin that failed in this way? */
-static bool may_send_stale(const struct exchange *x, uint32_t code)
-{
-    struct http_stored room;
-    const struct http_stored *facts =
-        exchange_facts_soft(exchange_facts(x->stale), x->soft_at_ms, &room);
-    if (code == FILL_CODE_STALE) {
-        return true;
-    }
-    return code <= FILL_CODE_FAULT(FETCH_INTERNAL) &&
-           (http_may_serve_stale_unreachable(facts, &x->directives) ||
-            http_may_serve_stale_on_error(facts, &x->directives, loop_wall_ms(x->env->loop)));
-}
-
-/* The origin failed: a stale copy, where that is allowed (RFC 9111 4.2.4, RFC 5861 4), or an error
- * page. */
-static enum exchange_next origin_failed(struct exchange *x, uint32_t code)
-{
-    exchange_release(x);
-    if (x->stale == NULL && code == FILL_CODE_STALE) {
-        return exchange_go(x, EXCHANGE_STEP_LOOKUP); /* it was about another variant */
-    }
-    if (x->stale != NULL && may_send_stale(x, code)) {
-        struct store_object *stale = x->stale;
-        x->stale = NULL;
-        x->collapsed = false;
-        return exchange_serve(x, stale, RESULT_STALE, HTTP_REASON_STALE_IF_ERROR);
-    }
-    return exchange_fail_fetch(x, code);
 }
 
 static enum exchange_next look_again(struct exchange *x)
@@ -126,7 +97,7 @@ enum exchange_next exchange_head(struct exchange *x)
         }
         return look_again(x);
     case STORE_HEAD_FAILED:
-        return code == FILL_CODE_ALONE ? exchange_go_alone(x) : origin_failed(x, code);
+        return code == FILL_CODE_ALONE ? exchange_go_alone(x) : exchange_origin_failed(x, code);
     }
     if (x->fill == NULL && x->collapsed) {
         struct span selector = store_object_selector(x->object);

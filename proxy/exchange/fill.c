@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "exchange/fill_private.h"
 #include "exchange/fill_request.h"
+#include "http/date.h"
+#include "http/head.h"
 
 static void fill_free(struct fill *fill)
 {
@@ -23,6 +25,9 @@ static void fill_free(struct fill *fill)
     if (fill->stale != NULL) {
         store_object_unref(&fill->stale);
     }
+    if (fill->twin != NULL) {
+        store_object_unref(&fill->twin);
+    }
     if (fill->refreshed != NULL) {
         store_object_unref(&fill->refreshed);
     }
@@ -32,6 +37,7 @@ static void fill_free(struct fill *fill)
     if (fill->range.prefix != NULL) {
         store_object_unref(&fill->range.prefix);
     }
+    fill_variants_drop(fill);
     if (fill->owner != NULL) {
         fill->owner->fill = NULL;
     }
@@ -172,11 +178,26 @@ static void on_batch(void *ctx)
     }
 }
 
+/* Relayed with its end-to-end fields (RFC 9110 15.2), to the client whose request it answers. */
 static void on_informational(void *ctx, struct span head)
 {
     struct fill *fill = ctx;
-    if (fill->owner != NULL && !fill->owner->head_sent) {
-        stream_informational(fill->owner->stream, head);
+    struct http_field items[EXCHANGE_FIELDS_MAX];
+    struct http_response interim = {.minor_version = 1};
+    const struct http_head_options options = {.date_s = HTTP_DATE_NONE};
+    if (fill->owner == NULL || fill->owner->head_sent) {
+        return;
+    }
+    http_fields_init(&interim.fields, items, ARRAY_LEN(items));
+    if (http_head_read(head, &interim.status, &interim.fields)) {
+        struct buf out;
+        buf_init(&out, FILL_HEAD_LIMIT);
+        http_head_write(&out, &interim, &options);
+        buf_puts(&out, "\r\n");
+        if (!out.failed) {
+            stream_informational(fill->owner->stream, buf_span(&out));
+        }
+        buf_free(&out);
     }
 }
 
@@ -241,6 +262,7 @@ static void on_done(void *ctx, const struct fetch_result *result)
         fill->restart = fill->head_done = fill->complete = false;
         fill->length = STORE_LENGTH_UNKNOWN;
         store_object_unref(&fill->stale);
+        fill_variants_drop(fill);
         fill_fetch(fill);
         return;
     }
@@ -294,6 +316,7 @@ static void fill_fetch(struct fill *fill)
         .request = request,
         .peer_text = fill->peer_text,
         .stale = fill->stale,
+        .offer = fill_variants_line(fill),
         .shared = fill->shared,
         .range = fill->has_range ? &fill->range : NULL,
     };
@@ -374,11 +397,17 @@ struct fill *fill_start(const struct fill_options *options)
         .key = x->key,
         .shared = options->lead != NULL,
         .solo = options->solo,
+        .apart = options->apart && options->lead == NULL,
+        .directives = x->directives,
         .soft_at_ms = options->soft_at_ms,
         .background = options->background,
         .length = STORE_LENGTH_UNKNOWN,
-        .lead = options->lead != NULL ? options->lead : store_lead_private(x->env->store),
+        .lead = options->lead,
     };
+    if (fill->lead == NULL) {
+        fill->lead = fill->apart ? store_lead_apart(x->env->store, &x->key)
+                                 : store_lead_private(x->env->store);
+    }
     fill->has_lookup = x->looked_up;
     fill_set_policy(fill, x->policy);
     fill->table = site_table_ref(x->table);
@@ -389,6 +418,12 @@ struct fill *fill_start(const struct fill_options *options)
     x->env->live_fills++;
     if (options->stale != NULL) {
         fill->stale = store_object_ref(options->stale);
+    }
+    if (options->twin != NULL) {
+        fill->twin = store_object_ref(options->twin);
+    }
+    if (UNLIKELY(options->offer_variants)) {
+        fill_variants_take(fill);
     }
     if (options->range != NULL) {
         fill_set_range(fill, options->range);

@@ -38,8 +38,11 @@ struct fill_options {
     struct exchange *owner;         /* whose request it is */
     struct store_lead *lead;        /* taken; NULL: private */
     struct store_object *stale;     /* revalidate this; borrowed, referenced */
-    const struct fill_range *range; /* ask for this only, with a lead; NULL: for all. Borrowed */
     int64_t soft_at_ms;             /* when stale was soft-purged, or 0 */
+    struct store_object *twin;      /* HEAD: the stored response of GET; borrowed, referenced */
+    const struct fill_range *range; /* ask for this only, with a lead; NULL: for all. Borrowed */
+    bool apart;                     /* POST: the response may turn out to be one for GET */
+    bool offer_variants;            /* other variants are stored: offer their validators */
     bool background;                /* the owner does not wait for it as its own */
     bool solo;                      /* the lead is one (store_lead_share) */
 };

@@ -1,13 +1,10 @@
 /*
- * fill_head - what the origin's head means: may it be shared, does it renew what we have, what does
- * it invalidate (RFC 9111 3, 4.3.3, 4.3.4, 4.4). Runs inside the fetch's reading: feeds the store,
- * drives nobody.
+ * fill_head - what the origin's head means: may it be shared, does it renew what we have (RFC 9111 3,
+ * 4.3.3, 4.3.4). Runs inside the fetch's reading: feeds the store, drives nobody.
  */
-#include "base/buf.h"
 #include "exchange/fill_private.h"
 #include "http/condition.h"
 #include "http/head.h"
-#include "http/key.h"
 #include "http/range.h"
 #include "http/status.h"
 #include "http/vary.h"
@@ -24,7 +21,25 @@ static bool may_serve_stale(const struct fill *fill)
     struct http_stored room;
     const struct http_stored *facts =
         exchange_facts_soft(exchange_facts(fill->stale), fill->soft_at_ms, &room);
-    return http_may_serve_stale_on_error(facts, NULL, loop_wall_ms(fill->env->loop));
+    return http_may_serve_stale_on_error(facts, &fill->directives, loop_wall_ms(fill->env->loop));
+}
+
+/* Out of date by itself, not by its client's wish. */
+static bool is_outdated(const struct fill *fill)
+{
+    struct http_stored room;
+    const struct http_stored *facts =
+        exchange_facts_soft(exchange_facts(fill->stale), fill->soft_at_ms, &room);
+    return http_ttl_s(facts, loop_wall_ms(fill->env->loop)) <= 0;
+}
+
+/* RFC 5861 section 3, RFC 9111 4.3.3: a full response takes the place of what it was to renew, also
+ * when it is not stored itself. An error of the origin does not count as one. */
+static void supersede(struct fill *fill, unsigned status)
+{
+    if (fill->stale != NULL && !is_stale_status(status) && is_outdated(fill)) {
+        store_lead_supersede(fill->lead);
+    }
 }
 
 static uint8_t reason_of(enum http_store_verdict verdict)
@@ -70,7 +85,7 @@ int64_t fill_useless_after_s(const struct http_stored *stored)
     return stored->response_time_ms / 1000 + stored->lifetime_s + grace;
 }
 
-static void put_facts(struct store_head *out, const struct http_stored *stored)
+void fill_put_facts(struct store_head *out, const struct http_stored *stored)
 {
     memcpy(out->facts, stored, sizeof(*stored));
     out->useless_after_s = fill_useless_after_s(stored);
@@ -79,44 +94,49 @@ static void put_facts(struct store_head *out, const struct http_stored *stored)
     out->date_s = stored->date_s < receipt_s ? stored->date_s : receipt_s;
 }
 
-/* RFC 9111 4.3.4. */
-enum fetch_flow fill_renew(struct fill *fill, const struct http_response *response)
+bool fill_renew(struct fill *fill, const struct store_object *base,
+                const struct http_response *response, struct fill_renewal *renewal)
 {
-    struct buf head;
-    buf_init(&head, FILL_HEAD_LIMIT);
-    enum http_merge merged = http_condition_merge_dated(
-        &head, store_object_head(fill->stale), response, loop_wall_ms(fill->env->loop) / 1000);
-    struct http_field items[EXCHANGE_FIELDS_MAX];
-    struct http_response renewed = {.minor_version = 1};
-    http_fields_init(&renewed.fields, items, ARRAY_LEN(items));
-    if (merged != HTTP_MERGE_DONE ||
-        !http_head_read(buf_span(&head), &renewed.status, &renewed.fields)) {
-        buf_free(&head);
+    const int64_t times_ms[2] = {fill->request_time_ms, loop_wall_ms(fill->env->loop)};
+    struct http_response *merged = &renewal->merged;
+    struct http_stored stored;
+    buf_init(&renewal->head, FILL_HEAD_LIMIT);
+    *merged = (struct http_response){.minor_version = 1};
+    http_fields_init(&merged->fields, renewal->items, ARRAY_LEN(renewal->items));
+    if (http_condition_merge_dated(&renewal->head, store_object_head(base), response,
+                                   times_ms[1] / 1000) != HTTP_MERGE_DONE ||
+        !http_head_read(buf_span(&renewal->head), &merged->status, &merged->fields)) {
+        buf_free(&renewal->head);
+        return false;
+    }
+    settle_policy(fill, merged);
+    http_stored_refresh(&stored, merged, response, times_ms, &fill->policy.freshness);
+    stored.generation = exchange_facts(base)->generation;
+    stored.flags |= exchange_facts(base)->flags & (HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE);
+    renewal->out = (struct store_head){.head = buf_span(&renewal->head)};
+    fill_put_facts(&renewal->out, &stored);
+    return true;
+}
+
+/* RFC 9111 4.3.4. */
+enum fetch_flow fill_on_not_modified(struct fill *fill, const struct http_response *response)
+{
+    struct fill_renewal renewal;
+    if (!fill_renew(fill, fill->stale, response, &renewal)) {
         fill->restart = true;
         return FETCH_GO;
     }
-    settle_policy(fill, &renewed);
-    struct http_stored stored;
-    const int64_t times_ms[2] = {fill->request_time_ms, loop_wall_ms(fill->env->loop)};
-    http_stored_refresh(&stored, &renewed, response, times_ms, &fill->policy.freshness);
-    const struct http_stored *before = exchange_facts(fill->stale);
-    stored.generation = before->generation;
-    stored.flags |= before->flags & (HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE);
-    struct store_head out = {
-        .head = buf_span(&head),
-        .selector = store_object_selector(fill->stale),
-        .length = store_object_length(fill->stale),
-    };
-    put_facts(&out, &stored);
-    fill->refreshed = store_lead_refresh(&fill->lead, &out);
+    renewal.out.selector = store_object_selector(fill->stale);
+    renewal.out.length = store_object_length(fill->stale);
+    fill->refreshed = store_lead_refresh(&fill->lead, &renewal.out);
     fill->figures.stored = true;
-    buf_free(&head);
+    buf_free(&renewal.head);
     return FETCH_GO;
 }
 
-/* What Vary selects, without what the operator ignores. False: nothing will ever match. */
-static bool build_selector(const struct fill *fill, const struct http_response *response,
-                           struct buf *selector)
+/* What Vary selects, without what the operator ignores. */
+bool fill_build_selector(const struct fill *fill, const struct http_response *response,
+                         struct buf *selector)
 {
     const struct policy *policy = &fill->policy;
     struct span ignore[CONF_FIELDS_MAX + 1];
@@ -138,39 +158,51 @@ static bool build_selector(const struct fill *fill, const struct http_response *
            http_selector_build(selector, &fields, &fill->request->fields) != HTTP_VARY_STAR;
 }
 
-/* Settles whether this response may be shared; a lead that may not goes on as a private one. */
-static void settle_sharing(struct fill *fill, const struct http_response *response,
-                           struct buf *selector)
+enum http_store_verdict fill_judge_storing(const struct fill *fill,
+                                           const struct http_store_request *request,
+                                           const struct http_response *response,
+                                           struct buf *selector)
 {
-    enum http_store_verdict verdict;
-    struct http_store_request facts;
-    http_store_request_of(&facts, fill->request);
-    verdict = http_may_store(&facts, response, loop_wall_ms(fill->env->loop) / 1000,
-                             &fill->policy.freshness);
+    enum http_store_verdict verdict = http_may_store(
+        request, response, loop_wall_ms(fill->env->loop) / 1000, &fill->policy.freshness);
     /* Only closing the connection ends this body: a cut one could not be told from a whole one. */
     if (verdict == HTTP_STORE_OK && fill->length == STORE_LENGTH_UNKNOWN && !response->chunked) {
         verdict = HTTP_STORE_FRAMING;
     }
-    if (verdict == HTTP_STORE_OK && !build_selector(fill, response, selector)) {
+    if (verdict == HTTP_STORE_OK && !fill_build_selector(fill, response, selector)) {
         verdict = HTTP_STORE_VARY_STAR;
     }
     if (verdict == HTTP_STORE_OK && selector->failed) {
         verdict = HTTP_STORE_TOO_LARGE;
     }
+    return verdict;
+}
+
+/* Settles whether this response may be shared; a lead that may not goes on as a private one. */
+static void settle_sharing(struct fill *fill, const struct http_response *response,
+                           struct buf *selector)
+{
+    struct http_store_request facts;
+    http_store_request_of(&facts, fill->request);
+    enum http_store_verdict verdict = fill_judge_storing(fill, &facts, response, selector);
     bool is_kept_out = verdict == HTTP_STORE_OK && fill->policy.pass;
     bool is_open =
         verdict == HTTP_STORE_OK && !is_kept_out && (!fill->solo || store_lead_share(fill->lead));
     fill->solo = false;
     if (is_open) {
-        fill->figures.stored = true;
+        fill->figures.stored = store_lead_is_entered(fill->lead);
+        fill->figures.reason =
+            fill->figures.stored ? HTTP_REASON_NONE : (uint8_t)HTTP_REASON_PURGED_HARD;
         return;
     }
     fill->figures.reason = is_kept_out ? HTTP_REASON_RULE : reason_of(verdict);
     fill->shared = false;
     selector->len = 0;
-    /* Storable, but another was first or a purge came: nothing to remember. */
-    store_lead_detach(fill->lead,
-                      verdict == HTTP_STORE_OK && !is_kept_out ? 0 : fill->policy.hit_for_miss_ms);
+    supersede(fill, response->status);
+    /* Storable, but another was first or a purge came, or the origin is ill: nothing to remember. */
+    bool is_telling = (verdict != HTTP_STORE_OK || is_kept_out) &&
+                      (fill->stale == NULL || !is_stale_status(response->status));
+    store_lead_detach(fill->lead, is_telling ? fill->policy.hit_for_miss_ms : 0);
 }
 
 /* What private="..." keeps out of the store goes to the client whose request brought it. */
@@ -214,6 +246,8 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
     settle_policy(fill, response);
     if (fill->shared) {
         settle_sharing(fill, response, &selector);
+    } else if (fill->apart) {
+        fill_apart_settle(fill, response, &selector);
     }
     if (is_parent && !fill->shared) {
         buf_free(&selector);
@@ -251,48 +285,19 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
         .max_bytes = fill->policy.freshness.max_object_bytes,
         .max_variants = fill->policy.vary_max,
     };
-    put_facts(&out, &stored);
+    fill_put_facts(&out, &stored);
     enum err err = head.failed ? ERR_NOMEM : store_lead_head(fill->lead, &out);
     if (err == ERR_LIMIT && fill->shared) {
         fill->shared = false;
         fill->figures.stored = false;
         fill->figures.reason = HTTP_REASON_TOO_LARGE;
+        supersede(fill, response->status);
         store_lead_detach(fill->lead, fill->policy.hit_for_miss_ms);
         err = store_lead_head(fill->lead, &out);
     }
     buf_free(&head);
     buf_free(&selector);
     return err == ERR_OK ? FETCH_GO : fill_fail_later(fill, FILL_CODE_INTERNAL);
-}
-
-/* A same-origin URI in Location or Content-Location changes too (RFC 9111 4.4). */
-static void invalidate_named(struct fill *fill, struct span value)
-{
-    const struct http_request *request = fill->request;
-    struct http_url url = {.scheme = SPAN("http"), .authority = request->authority, .path = value};
-    if (value.len == 0) {
-        return;
-    }
-    if (value.ptr[0] != '/' || (value.len > 1 && value.ptr[1] == '/')) {
-        if (http_url_parse(value, &url) != NULL || !span_eq_nocase(url.scheme, SPAN("http")) ||
-            !span_eq_nocase(http_authority_normal(SPAN("http"), url.authority),
-                            http_authority_normal(SPAN("http"), request->authority))) {
-            return;
-        }
-    }
-    struct span key = exchange_key_of(&fill->arena, fill->site, request, url.path);
-    if (key.ptr != NULL) {
-        struct store_purge_result result;
-        store_purge_key(fill->env->store, key, STORE_PURGE_HARD, false, false, &result);
-    }
-}
-
-static void invalidate(struct fill *fill, const struct http_response *response)
-{
-    struct store_purge_result result;
-    store_purge_key(fill->env->store, fill->key.bytes, STORE_PURGE_HARD, false, false, &result);
-    invalidate_named(fill, http_fields_find(&response->fields, HTTP_FIELD_LOCATION));
-    invalidate_named(fill, http_fields_find(&response->fields, HTTP_FIELD_CONTENT_LOCATION));
 }
 
 static uint64_t body_length(const struct fill *fill, const struct http_response *response)
@@ -307,7 +312,7 @@ enum fetch_flow fill_take_head(struct fill *fill, const struct http_response *re
 {
     if (fill->shared && fill->stale != NULL) {
         if (response->status == 304) {
-            return fill_renew(fill, response);
+            return fill_on_not_modified(fill, response);
         }
         if (is_stale_status(response->status) && may_serve_stale(fill)) {
             return fill_fail_later(fill, FILL_CODE_STALE);
@@ -326,7 +331,14 @@ enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
     fill->length = body_length(fill, response);
     fill->complete = fill->length == 0;
     if (http_invalidates(fill->request->method, response->status)) {
-        invalidate(fill, response);
+        fill_invalidate(fill, response);
+    }
+    if (fill->twin != NULL && response->status == 200) {
+        fill_twin_update(fill, response);
+    }
+    if (fill->variant_count > 0 && response->status == 304) {
+        fill->restart = !fill_variants_select(fill, response);
+        return FETCH_GO;
     }
     return UNLIKELY(fill->has_range) && fill->shared ? fill_range_on_head(fill, response)
                                                      : fill_take_head(fill, response);

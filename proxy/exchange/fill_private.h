@@ -1,15 +1,19 @@
 #ifndef EXCHANGE_FILL_PRIVATE_H
 #define EXCHANGE_FILL_PRIVATE_H
 /* fill_private - the state of one fill, shared by the fill*.c files only. */
+#include "base/buf.h"
 #include "exchange/fill.h"
+#include "http/response.h"
 
 #define FILL_MAGIC 0x46494c4cu
 #define FILL_HEAD_LIMIT (256u * 1024u) /* bytes of a stored head */
+#define FILL_VARIANTS_MAX 16u          /* whose validators are offered */
 
 struct fill {
     uint32_t magic;
     bool shared; /* in the store's table, or to be */
     bool solo;   /* not yet: the head decides */
+    bool apart;  /* the same, of a POST */
     bool background;
     bool has_lookup; /* the cache was asked: its settings count */
     bool head_done;
@@ -31,7 +35,11 @@ struct fill {
     struct store_lead *lead;
     struct store_lead *part_lead; /* of the part that takes this fill's body, for a moment */
     struct store_object *stale;
+    struct store_object *twin;
     struct store_object *refreshed;
+    struct store_object **variants; /* in the arena; a reference each */
+    unsigned variant_count;
+    struct http_directives directives; /* of the request; the spans in it are not to be read */
     struct store_key key;
     int64_t soft_at_ms; /* of stale */
     int64_t request_time_ms;
@@ -56,7 +64,7 @@ enum fetch_flow fill_on_head(void *ctx, const struct http_response *response);
 /* fill_head.c: the same, when it is about the whole. */
 enum fetch_flow fill_take_head(struct fill *fill, const struct http_response *response);
 /* fill_head.c: a 304, or what says as much. */
-enum fetch_flow fill_renew(struct fill *fill, const struct http_response *response);
+enum fetch_flow fill_on_not_modified(struct fill *fill, const struct http_response *response);
 /* fill_head.c: publishes the head; a response that may not be shared goes on as a private one.
  * is_parent: of a representation whose parts are stored each by itself; the lead is still to be
  * committed, and what may not be shared fails with FILL_CODE_ALONE. */
@@ -69,4 +77,44 @@ int64_t fill_useless_after_s(const struct http_stored *stored);
 bool fill_range_lead_part(struct fill *fill, const struct http_stored *parent);
 /* fill_range.c: the answer to a request with a range. */
 enum fetch_flow fill_range_on_head(struct fill *fill, const struct http_response *response);
+/* fill_head.c: may it be stored as the answer to this request? Writes the selector. */
+enum http_store_verdict fill_judge_storing(const struct fill *fill,
+                                           const struct http_store_request *request,
+                                           const struct http_response *response,
+                                           struct buf *selector);
+/* fill_head.c: what Vary selects, without what the operator ignores. False: nothing will ever
+ * match. */
+bool fill_build_selector(const struct fill *fill, const struct http_response *response,
+                         struct buf *selector);
+/* fill_head.c: the facts, and what the store is to know of them. */
+void fill_put_facts(struct store_head *out, const struct http_stored *stored);
+/* fill_head.c: merged head and its facts as the store wants them, after a 304 or the like that
+ * confirms `base`. False: it speaks of something else, or memory is short. */
+struct fill_renewal {
+    struct buf head;
+    struct http_field items[EXCHANGE_FIELDS_MAX];
+    struct http_response merged;
+    struct store_head out; /* without selector and length */
+};
+bool fill_renew(struct fill *fill, const struct store_object *base,
+                const struct http_response *response, struct fill_renewal *renewal);
+
+/* fill_variants.c: what other variants are there, before the request goes out. */
+void fill_variants_take(struct fill *fill);
+void fill_variants_drop(struct fill *fill);
+/* The If-None-Match line that offers them, in the arena; empty when there is nothing to offer. */
+struct span fill_variants_line(struct fill *fill);
+/* A 304 to that: the variant it selects answers (fill->refreshed). False: none does. */
+bool fill_variants_select(struct fill *fill, const struct http_response *response);
+
+/* fill_apart.c: settles whether the answer to a POST is stored for GET (RFC 9110 9.3.3). */
+void fill_apart_settle(struct fill *fill, const struct http_response *response,
+                       struct buf *selector);
+/* fill_twin.c: a HEAD response updates the stored response of GET, or makes it stale (RFC
+ * 9111 4.3.5). */
+void fill_twin_update(struct fill *fill, const struct http_response *response);
+/* fill_invalidate.c: RFC 9111 4.4. */
+void fill_invalidate(struct fill *fill, const struct http_response *response);
+/* fill_invalidate.c: does this URI reference, read against the request's target, name the target? */
+bool fill_is_target(struct fill *fill, struct span reference);
 #endif

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "exchange/fill_private.h"
 #include "exchange/part.h"
-#include "http/head.h"
+#include "http/date.h"
 
 /* The response cannot be made part of what is stored: each client asks for itself. Of a whole that
  * is remembered. */
@@ -136,7 +136,7 @@ static enum fetch_flow range_first(struct fill *fill, const struct http_response
         return fill_publish(fill, &whole, false);
     }
     if (range_renews(fill, response, range.length)) {
-        return fill_renew(fill, response);
+        return fill_on_not_modified(fill, response);
     }
     /* A suffix may reach into two cells: the last one is kept. */
     uint64_t cell = range.part.last / PART_BYTES * PART_BYTES;
@@ -196,6 +196,23 @@ static enum err range_put_prefix(struct fill *fill)
     return err;
 }
 
+/* What is combined gets the fields of the newest of its responses (RFC 9111 3.4, 3.2). */
+static void range_update_parent(struct fill *fill, const struct http_response *response)
+{
+    struct store_object *parent = fill->range.parent;
+    struct fill_renewal renewal;
+    int64_t date_s = http_date_parse(http_fields_find(&response->fields, HTTP_FIELD_DATE),
+                                     loop_wall_ms(fill->env->loop) / 1000);
+    if (date_s == HTTP_DATE_NONE || date_s <= exchange_facts(parent)->date_s ||
+        !fill_renew(fill, parent, response, &renewal)) {
+        return;
+    }
+    renewal.out.selector = store_object_selector(parent);
+    renewal.out.length = store_object_length(parent);
+    store_object_renew(fill->env->store, parent, &renewal.out, fill->request_time_ms);
+    buf_free(&renewal.head);
+}
+
 static enum fetch_flow range_later(struct fill *fill, const struct http_response *response)
 {
     const struct fill_range *asked = &fill->range;
@@ -224,6 +241,7 @@ static enum fetch_flow range_later(struct fill *fill, const struct http_response
         err = range_put_prefix(fill);
     }
     fill->figures.stored = err == ERR_OK;
+    range_update_parent(fill, response);
     return err == ERR_OK ? FETCH_GO : fill_fail_later(fill, FILL_CODE_INTERNAL);
 }
 

@@ -9,9 +9,9 @@
 #include "http/condition.h"
 #include "http/head.h"
 
-/* Lines of our own beside the client's: Via, three X-Forwarded-*, two validators, Range and
+/* Lines of our own beside the client's: Via, three X-Forwarded-*, two validators, an offer, Range and
  * If-Range. */
-#define OWN_LINES 8u
+#define OWN_LINES 9u
 
 static bool passes(const struct fill_request_options *options, const struct http_field *field)
 {
@@ -137,6 +137,9 @@ unsigned fill_request_lines(struct arena *arena, const struct fill_request_optio
     }
     if (options->stale != NULL) {
         count += add_validators(arena, options->stale, out + count);
+    }
+    if (options->offer.len > 0) {
+        out[count++] = options->offer;
     }
     if (options->range != NULL && options->shared) {
         count += add_range(arena, options->range, out + count);

@@ -10,6 +10,7 @@ struct fill_request_options {
     const struct http_request *request;
     struct span peer_text;
     const struct store_object *stale; /* add its validators; NULL: none */
+    struct span offer;                /* a line of validators of other variants; may be empty */
     bool shared; /* for the cache: the client's own conditions and ranges stay out */
     const struct fill_range *range; /* ask for this only; NULL: for what the client asked for */
 };

@@ -16,6 +16,13 @@ uint64_t part_total(const struct store_object *parent)
     return span_to_u64(text, INT64_MAX, &total) ? total : 0;
 }
 
+uint64_t part_whole_length(const struct store_object *object)
+{
+    return (part_parent_facts(object)->flags & HTTP_STORED_PARTS) != 0
+               ? part_total(object)
+               : store_object_length(object);
+}
+
 struct span part_validator(const struct store_object *parent)
 {
     struct span head = store_object_head(parent);

@@ -33,6 +33,8 @@ static inline const struct part_facts *part_facts(const struct store_object *par
 
 /* Bytes of the whole representation, from the parent's head; 0: damaged. */
 uint64_t part_total(const struct store_object *parent);
+/* Bytes of the body that this stored response stands for, be it in parts or not. */
+uint64_t part_whole_length(const struct store_object *object);
 /* The validator under which parts may join it; empty: none. Borrowed from the parent. */
 struct span part_validator(const struct store_object *parent);
 /* The key of the part of cell `index`. room: of the parent's key and DERIVED_KEY_EXTRA bytes. */

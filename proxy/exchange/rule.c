@@ -103,6 +103,7 @@ static void policy_compile_cache(struct policy *policy, struct arena *arena,
     policy->pass = cache->off;
     policy->ignore_cookies = cache->ignore_cookies;
     policy->client_revalidate = cache->client_revalidate;
+    policy->serve_stale = cache->serve_stale;
 }
 
 static enum http_edit_action action_of(enum conf_header_action action)

@@ -50,6 +50,7 @@ struct policy {
     bool pass;
     bool ignore_cookies;
     bool client_revalidate;
+    bool serve_stale; /* when the origin cannot be reached */
     bool cache_status;
     unsigned edit_count[2]; /* changes of header fields, by enum conf_header_side */
     /* Which rules hold, a bit each; only when the site has rules. */

@@ -235,7 +235,7 @@ static void fetch_deadline_fire(struct loop_timer *timer)
     uint64_t patience = fetch_patience_us(fetch);
 
     CHECK_OBJ(fetch, FETCH_MAGIC);
-    if (fetch->paused || (fetch->body_paused && !fetch->head_done)) {
+    if (fetch->paused || (fetch->body_paused && !fetch->body_given_up)) {
         fetch->activity_us = now; /* it is not the origin we wait for */
     }
     uint64_t waited = now - fetch->activity_us;

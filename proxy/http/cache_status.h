@@ -53,6 +53,7 @@ enum http_reason {
     HTTP_REASON_FRAMING,
     /* the client's own wish */
     HTTP_REASON_REQUEST_NO_CACHE,
+    HTTP_REASON_PRECONDITION, /* If-Match, If-Unmodified-Since: only the origin can tell */
     HTTP_REASON_COUNT,
 };
 

@@ -420,8 +420,14 @@ bool http_may_serve_stale_unreachable(const struct http_stored *stored,
 bool http_may_serve_stale_on_error(const struct http_stored *stored,
                                    const struct http_directives *directives, int64_t now_ms)
 {
-    return http_may_serve_stale_unreachable(stored, directives) && stored->stale_if_error_s > 0 &&
-           -http_ttl_s(stored, now_ms) < (int64_t)stored->stale_if_error_s;
+    uint32_t window_s = stored->stale_if_error_s;
+
+    if (directives != NULL && http_directives_has(directives, HTTP_CC_STALE_IF_ERROR) &&
+        directives->stale_if_error_s > window_s) {
+        window_s = directives->stale_if_error_s;
+    }
+    return http_may_serve_stale_unreachable(stored, directives) && window_s > 0 &&
+           -http_ttl_s(stored, now_ms) < (int64_t)window_s;
 }
 
 bool http_invalidates(enum http_method method, unsigned status)

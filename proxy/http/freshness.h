@@ -147,7 +147,7 @@ enum http_judgement {
 enum http_judgement http_judge(const struct http_stored *stored,
                                const struct http_directives *directives, int64_t now_ms);
 /* The origin answered 500, 502, 503 or 504, or failed: may the stale response be sent instead,
- * within its stale-if-error window (RFC 5861 section 4)? */
+ * within its stale-if-error window, or the longer one of the request (RFC 5861 section 4)? */
 bool http_may_serve_stale_on_error(const struct http_stored *stored,
                                    const struct http_directives *directives, int64_t now_ms);
 

@@ -48,6 +48,28 @@ static bool response_status_line(struct http_response *response, const char **at
     return true;
 }
 
+/* RFC 9112 6.1, 6.3. Codings that do not end in chunked: the body ends with the connection. Chunked
+ * anywhere but alone is refused: the coding below it is none we asked for. */
+static const char *response_codings(struct http_response *response)
+{
+    const struct http_fields *fields = &response->fields;
+
+    if (http_fields_has_token(fields, HTTP_FIELD_TRANSFER_ENCODING, SPAN("chunked"))) {
+        if (http_fields_count(fields, HTTP_FIELD_TRANSFER_ENCODING) > 1 ||
+            !span_eq_nocase(http_fields_find(fields, HTTP_FIELD_TRANSFER_ENCODING),
+                            SPAN("chunked"))) {
+            return "unsupported Transfer-Encoding";
+        }
+        response->chunked = true;
+    }
+    if (!response->chunked || response->has_content_length || response->minor_version == 0) {
+        response->unstorable = true;
+        response->has_content_length = false;
+        response->content_length = 0;
+    }
+    return NULL;
+}
+
 /* RFC 9112 6.3. One value repeated in lines of its own is the only repair. */
 static const char *response_framing(struct http_response *response)
 {
@@ -66,20 +88,8 @@ static const char *response_framing(struct http_response *response)
         response->has_content_length = true;
         response->content_length = length;
     }
-    if (!http_fields_has(fields, HTTP_FIELD_TRANSFER_ENCODING)) {
-        return NULL;
-    }
-    if (http_fields_count(fields, HTTP_FIELD_TRANSFER_ENCODING) > 1 ||
-        !span_eq_nocase(http_fields_find(fields, HTTP_FIELD_TRANSFER_ENCODING), SPAN("chunked"))) {
-        return "unsupported Transfer-Encoding";
-    }
-    response->chunked = true;
-    if (response->has_content_length || response->minor_version == 0) {
-        response->unstorable = true;
-        response->has_content_length = false;
-        response->content_length = 0;
-    }
-    return NULL;
+    return http_fields_has(fields, HTTP_FIELD_TRANSFER_ENCODING) ? response_codings(response)
+                                                                 : NULL;
 }
 
 enum http_parse http_response_parse(struct http_response *response, struct span head,

@@ -4,8 +4,9 @@
  * response - strict validation of one response head as an origin sent it (RFC 9112 4, 5, 6).
  *
  * Bare LF line ends are tolerated (nothing is copied from line ends); obs-fold, space before a
- * colon, controls, differing or ill-formed Content-Length, unknown transfer codings are refused:
- * 502.
+ * colon, controls, differing or ill-formed Content-Length, chunked beside other transfer codings are
+ * refused: 502. A transfer coding that is not chunked leaves the end to the connection (RFC
+ * 9112 6.3), whatever Content-Length says.
  *
  * Threads:   one owner; pure.
  * Ownership: spans point into `head`; fields.items is the caller's.
@@ -27,7 +28,8 @@ struct http_response {
     struct http_fields fields; /* in: items and capacity */
     bool has_content_length;
     bool chunked;
-    bool unstorable;         /* framing was ambiguous (length and coding): relay, never store */
+    bool unstorable;         /* framing was ambiguous (length and coding), or the coding is not
+                                chunked: relay, never store */
     uint64_t content_length; /* bytes, when has_content_length */
     const char *error_reason;
 };

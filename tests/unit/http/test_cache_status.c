@@ -81,7 +81,8 @@ static void reasons(void **state)
                                                          "origin_error",
                                                          "store_full",
                                                          "framing",
-                                                         "request_no_cache"};
+                                                         "request_no_cache",
+                                                         "precondition"};
 
     (void)state;
     for (unsigned i = 0; i < HTTP_REASON_COUNT; i++) {

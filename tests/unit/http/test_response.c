@@ -24,6 +24,11 @@ static const struct row rows[] = {
     {OK "Transfer-Encoding: Chunked\r\n\r\n", true, 200, -1, true, false},
     {OK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", true, 200, -1, true, true},
     {"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", true, 200, -1, true, true},
+    /* RFC 9112 6.3: a final coding that is not chunked leaves the end to the connection */
+    {OK "Transfer-Encoding: gzip\r\n\r\n", true, 200, -1, false, true},
+    {OK "Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\n", true, 200, -1, false, true},
+    {OK "Transfer-Encoding: xchunked, odd;q=\"a,b\"\r\n\r\n", true, 200, -1, false, true},
+    {OK "Transfer-Encoding:\r\n\r\n", true, 200, -1, false, true},
     {OK "X: a\xff\r\nEmpty:\r\n\r\n", true, 200, -1, false, false},
     {"HTTP/1.1 200 OK", false, 0, 0, false, false},
     {"", false, 0, 0, false, false},
@@ -51,7 +56,9 @@ static const struct row rows[] = {
     {OK ": x\r\n\r\n", false, 0, 0, false, false},
     {OK "A: b", false, 0, 0, false, false},
     {OK "Transfer-Encoding: gzip, chunked\r\n\r\n", false, 0, 0, false, false},
-    {OK "Transfer-Encoding: gzip\r\n\r\n", false, 0, 0, false, false},
+    {OK "Transfer-Encoding: chunked, gzip\r\n\r\n", false, 0, 0, false, false},
+    {OK "Transfer-Encoding: chunked;a=b\r\n\r\n", false, 0, 0, false, false},
+    {OK "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", false, 0, 0, false, false},
     {OK "\r\nA: b\r\n", false, 0, 0, false, false},
 };
 

@@ -62,10 +62,10 @@ static void test_verdicts(void **state)
         {STORE_JUDGE_STALE, true, false, false, true, STORE_STALE, true, false, false},
         {STORE_JUDGE_STALE, true, true, true, true, STORE_STALE, true, false, false},
         {STORE_JUDGE_VALIDATE, true, false, true, true, STORE_LEAD, true, false, true},
-        {STORE_JUDGE_VALIDATE, true, false, false, true, STORE_ABSENT, false, false, false},
+        {STORE_JUDGE_VALIDATE, true, false, false, true, STORE_ABSENT, false, true, false},
         {STORE_JUDGE_VALIDATE, true, true, true, true, STORE_FOLLOW, true, true, false},
         {STORE_JUDGE_VALIDATE, true, true, true, false, STORE_LEAD, true, false, true},
-        {STORE_JUDGE_VALIDATE, true, true, false, false, STORE_ABSENT, false, false, false},
+        {STORE_JUDGE_VALIDATE, true, true, false, false, STORE_ABSENT, false, true, false},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

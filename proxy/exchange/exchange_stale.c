@@ -1,0 +1,78 @@
+/*
+ * exchange_stale - what a client gets when the origin fails: a stale copy, where that is allowed
+ * (RFC 9111 4.2.4, RFC 5861 section 4), or an error page.
+ */
+#include "exchange/exchange_private.h"
+#include "exchange/fill.h"
+#include "exchange/rearm.h"
+
+/* Refused, timed out, disconnected: not one that answers nonsense. */
+static bool is_unreachable(uint32_t code)
+{
+    switch (code) {
+    case FILL_CODE_FAULT(FETCH_DNS):
+    case FILL_CODE_FAULT(FETCH_CONNECT_REFUSED):
+    case FILL_CODE_FAULT(FETCH_CONNECT_TIMEOUT):
+    case FILL_CODE_FAULT(FETCH_FIRST_BYTE_TIMEOUT):
+    case FILL_CODE_FAULT(FETCH_IDLE_TIMEOUT):
+    case FILL_CODE_FAULT(FETCH_CLOSED):
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* May the stale copy answer for an origin that failed in this way? */
+static bool may_send_stale(const struct exchange *x, uint32_t code)
+{
+    struct http_stored room;
+    const struct http_stored *facts =
+        exchange_facts_soft(exchange_facts(x->stale), x->soft_at_ms, &room);
+    if (code > FILL_CODE_FAULT(FETCH_INTERNAL) && code != FILL_CODE_STALE) {
+        return false; /* not the origin's fault */
+    }
+    if (http_may_serve_stale_on_error(facts, &x->directives, loop_wall_ms(x->env->loop))) {
+        return true;
+    }
+    return x->policy->serve_stale && is_unreachable(code) &&
+           http_may_serve_stale_unreachable(facts, &x->directives);
+}
+
+static enum exchange_next send_stale(struct exchange *x)
+{
+    struct store_object *stale = x->stale;
+    const struct rearm_subject subject = {
+        .key = x->key.hash, .facts = exchange_facts(stale), .soft_at_ms = x->soft_at_ms};
+    x->stale = NULL;
+    x->collapsed = false;
+    rearm_note(&x->env->rearm, &subject, loop_now_us(x->env->loop));
+    return exchange_serve(x, stale, RESULT_STALE, HTTP_REASON_STALE_IF_ERROR);
+}
+
+enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code)
+{
+    const uint16_t never_stale = HTTP_STORED_MUST_REVALIDATE | HTTP_STORED_NO_CACHE;
+    exchange_release(x);
+    if (x->stale != NULL && may_send_stale(x, code)) {
+        return send_stale(x);
+    }
+    if (code == FILL_CODE_STALE) {
+        return exchange_go(x, EXCHANGE_STEP_LOOKUP); /* allowed to the leader only */
+    }
+    enum exchange_next next = exchange_fail_fetch(x, code);
+    if (x->stale != NULL && is_unreachable(code) &&
+        (exchange_facts(x->stale)->flags & never_stale) != 0) {
+        x->status = 504; /* RFC 9111 5.2.2.2 */
+    }
+    return next;
+}
+
+bool exchange_is_rearmed(const struct exchange_env *env, const struct rearm_subject *subject,
+                         const struct http_directives *directives)
+{
+    if (directives != NULL &&
+        http_directives_has(directives, HTTP_CC_NO_CACHE | HTTP_CC_MAX_AGE | HTTP_CC_MIN_FRESH)) {
+        return false; /* it wants more than that */
+    }
+    return rearm_holds(env->rearm, subject, loop_now_us(env->loop));
+}
