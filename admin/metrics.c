@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "fetch/fetch.h"
 #include "http/cache_status.h"
+#include "http/coding.h"
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
@@ -178,6 +179,7 @@ static void put_origin(struct scrape *scrape)
         [FETCH_CONNECT_TIMEOUT] = "connect_timeout",
         [FETCH_FIRST_BYTE_TIMEOUT] = "first_byte_timeout",
         [FETCH_IDLE_TIMEOUT] = "idle_timeout",
+        [FETCH_TOTAL_TIMEOUT] = "total_timeout",
         [FETCH_CLOSED] = "closed",
         [FETCH_BAD_RESPONSE] = "bad_response",
         [FETCH_INCOMPLETE] = "incomplete",
@@ -204,6 +206,33 @@ static void put_origin(struct scrape *scrape)
     }
 }
 
+static void put_encoded(struct scrape *scrape)
+{
+    const struct counters_sum *sum = &scrape->counters;
+    const struct labelled bytes[] = {{"in", sum->encoded_bytes_in},
+                                     {"out", sum->encoded_bytes_out}};
+    const struct labelled skipped[] = {{"no_gain", sum->encode_no_gain},
+                                       {"queue_full", sum->encode_dropped},
+                                       {"failed", sum->encode_failed}};
+    struct labelled made[HTTP_CODING_COUNT - 1];
+    struct labelled hits[HTTP_CODING_COUNT - 1];
+    struct buf *out = scrape->out;
+
+    for (unsigned i = HTTP_CODING_GZIP; i < HTTP_CODING_COUNT; i++) {
+        const char *name = http_coding_name((enum http_coding)i).ptr;
+        made[i - 1] = (struct labelled){name, sum->encoded[i]};
+        hits[i - 1] = (struct labelled){name, sum->encoded_hits[i]};
+    }
+    head(out, "larder_compressed_total", "counter", "Compressed copies made, by coding.");
+    rows_put(out, "larder_compressed_total", "coding", made, ARRAY_LEN(made));
+    head(out, "larder_compressed_hits_total", "counter", "Responses sent from compressed copies.");
+    rows_put(out, "larder_compressed_hits_total", "coding", hits, ARRAY_LEN(hits));
+    head(out, "larder_compressed_bytes_total", "counter", "Bytes before and after compression.");
+    rows_put(out, "larder_compressed_bytes_total", "direction", bytes, ARRAY_LEN(bytes));
+    head(out, "larder_compress_skipped_total", "counter", "Compressed copies not made, by reason.");
+    rows_put(out, "larder_compress_skipped_total", "reason", skipped, ARRAY_LEN(skipped));
+}
+
 static void put_traffic(struct scrape *scrape)
 {
     const struct counters_sum *sum = &scrape->counters;
@@ -214,6 +243,7 @@ static void put_traffic(struct scrape *scrape)
 
     put_sites(scrape);
     put_times(scrape);
+    put_encoded(scrape);
     counter(out, "larder_collapsed_total", "Requests that waited for another one's fetch.",
             sum->collapsed);
     put_reasons(scrape, "larder_miss_total", "Cacheable requests that were no hit, by reason.",

@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 
-#define FALLBACK_WORDS_MAX ((size_t)4)
+#define FALLBACK_WORDS_MAX ((size_t)16)
 
 /* One block being checked: whose settings, and where they go. */
 struct block {

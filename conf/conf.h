@@ -132,7 +132,8 @@ struct conf_server {
 struct conf_origin_timeout {
     uint64_t connect_ms;
     uint64_t first_byte_ms;
-    uint64_t idle_ms; /* between two reads of a response body */
+    uint64_t idle_ms;  /* between two reads of a response body */
+    uint64_t total_ms; /* for all of it; 0: no bound */
 };
 
 struct conf_origins {
@@ -167,6 +168,14 @@ struct conf_cache {
     bool sort_query;
     struct conf_names vary_ignore;
     uint32_t vary_max; /* variants of one URL */
+};
+
+struct conf_compress {
+    bool gzip, brotli;       /* neither: off */
+    struct conf_names types; /* patterns like text/<star> */
+    uint64_t min_bytes, max_bytes;
+    uint32_t gzip_level;   /* 1..9 */
+    uint32_t brotli_level; /* 0..11 */
 };
 
 enum conf_header_side {
@@ -232,6 +241,7 @@ enum conf_rule_setting {
     CONF_RULE_VARY_IGNORE = 1u << 14,
     CONF_RULE_VARY_MAX = 1u << 15,
     CONF_RULE_CACHE_STATUS = 1u << 16,
+    CONF_RULE_COMPRESS = 1u << 17,
 };
 
 #define CONF_RULES_MAX 256u /* of one site */
@@ -245,6 +255,7 @@ struct conf_rule {
     bool cache_status;
     uint64_t ttl_ms;
     struct conf_cache cache;
+    struct conf_compress compress; /* gzip and brotli of it */
     const struct conf_header *headers;
     size_t header_count;
     uint32_t owner; /* private: of its settings */
@@ -254,6 +265,7 @@ struct conf_site {
     struct conf_names names; /* exact host names without port, or "*" */
     struct conf_origins origins;
     struct conf_cache cache;
+    struct conf_compress compress;
     bool cache_status;
     const char *via;
     bool forwarded;

@@ -227,6 +227,7 @@ void conf_check_rules(struct conf_checker *checker)
     static const struct rules_order target = {SCHEMA_LIMITS, "target", "head"};
     static const struct rules_order orders[] = {{SCHEMA_CACHE, "min_ttl", "max_ttl"},
                                                 {SCHEMA_CACHE, "default_ttl", "max_ttl"}};
+    static const struct rules_order compress = {SCHEMA_SITE, "compress_min", "compress_max"};
     static const struct rules_order in_rule = {SCHEMA_RULE, "min_ttl", "max_ttl"};
     const struct conf *conf = checker->conf;
 
@@ -238,6 +239,7 @@ void conf_check_rules(struct conf_checker *checker)
         for (size_t j = 0; j < ARRAY_LEN(orders); j++) {
             rules_order(checker, &orders[j], &conf->sites[i].cache, (uint32_t)i + 1);
         }
+        rules_order(checker, &compress, &conf->sites[i], (uint32_t)i + 1);
         for (size_t j = 0; j < conf->sites[i].rule_count; j++) {
             const struct conf_rule *rule = &conf->sites[i].rules[j];
             rules_order(checker, &in_rule, rule, rule->owner);

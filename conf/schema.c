@@ -35,6 +35,15 @@ static const char *const words_cookie[] = {"pass", "store", "strip"};
 static const char *const words_access[] = {"combined", "json"};
 static const char *const words_error[] = {"error", "warn", "info", "debug"};
 
+static const char *const words_codings[] = {"off", "gzip", "brotli"};
+
+static const struct schema_option level_options[] = {
+    {"gzip", SCHEMA_COUNT, "6", "effort of gzip, 1 to 9", 1, 9,
+     offsetof(struct conf_site, compress.gzip_level)},
+    {"brotli", SCHEMA_COUNT, "5", "effort of brotli, 0 to 11", 0, 11,
+     offsetof(struct conf_site, compress.brotli_level)},
+};
+
 static const struct schema_option socket_options[] = {
     {"mode", SCHEMA_MODE, "0660", "permission bits of the socket file", 0, 0777,
      offsetof(struct conf_admin, socket_mode)},
@@ -47,6 +56,8 @@ static const struct schema_option timeout_options[] = {
      DAY, offsetof(struct conf_origins, timeout.first_byte_ms)},
     {"idle", SCHEMA_DURATION, "30s", "between two pieces of the answer", 10, DAY,
      offsetof(struct conf_origins, timeout.idle_ms)},
+    {"total", SCHEMA_DURATION, "0", "for the whole answer, without what clients take; 0: no bound",
+     0, DAY, offsetof(struct conf_origins, timeout.total_ms)},
 };
 
 const struct schema_row schema_rows[] = {
@@ -193,6 +204,31 @@ const struct schema_row schema_rows[] = {
     {ROW(SITE, "cache", BLOCK), .block = SCHEMA_CACHE, LIVE, .syntax = "{ ... }",
      AT(conf_site, cache), .doc = "What is stored and for how long.",
      .example = "cache { stale_while_revalidate 30s; }"},
+    {ROW(SITE, "compress", CODINGS), LIVE, .syntax = "gzip brotli | gzip | brotli | off",
+     .fallback = "off", ALLOWED(words_codings), AT(conf_site, compress),
+     .doc = "Keeps compressed copies of stored responses for clients that take them. Each is made "
+            "once, in the background; what the origin encoded itself or marked no-transform is "
+            "left alone.",
+     .example = "compress gzip brotli;"},
+    {ROW(SITE, "compress_types", MEDIA_TYPES), LIVE, .syntax = "TYPE...",
+     .fallback = "text/* application/json application/*+json application/javascript "
+                 "application/xml application/*+xml application/wasm image/svg+xml image/x-icon "
+                 "image/vnd.microsoft.icon font/ttf font/otf application/vnd.ms-fontobject",
+     AT(conf_site, compress.types),
+     .doc = "Media types worth compressing; * stands for anything. A change holds for what is "
+            "stored from then on.",
+     .example = "compress_types text/* application/json;"},
+    {ROW(SITE, "compress_min", SIZE), LIVE, .syntax = "SIZE", .fallback = "1K", RANGE(1, 256 * MIB),
+     AT(conf_site, compress.min_bytes), .doc = "Smaller responses are not compressed.",
+     .example = "compress_min 512;"},
+    {ROW(SITE, "compress_max", SIZE), LIVE, .syntax = "SIZE", .fallback = "16M",
+     RANGE(1, 256 * MIB), AT(conf_site, compress.max_bytes),
+     .doc = "Larger responses are not compressed.", .example = "compress_max 64M;"},
+    {ROW(SITE, "compress_level", OPTIONS), LIVE, .syntax = "[gzip=NUMBER] [brotli=NUMBER]",
+     .fallback = "", AT(conf_site, compress), .options = level_options,
+     .option_count = ARRAY_LEN(level_options),
+     .doc = "How hard to try: higher is smaller and slower.",
+     .example = "compress_level gzip=9 brotli=11;"},
     {ROW(SITE, "cache_status", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
      ALLOWED(words_switch), AT(conf_site, cache_status),
      .doc = "Sends Cache-Status (RFC 9211) with each response.", .example = "cache_status off;"},
@@ -225,8 +261,8 @@ const struct schema_row schema_rows[] = {
      .doc = "The origin server: a name for logs and metrics, and http://HOST[:PORT].",
      .example = "server app http://10.0.0.11:8080;"},
     {ROW(ORIGINS, "timeout", OPTIONS), LIVE,
-     .syntax = "[connect=DURATION] [first_byte=DURATION] [idle=DURATION]", .fallback = "",
-     AT(conf_origins, timeout), .options = timeout_options,
+     .syntax = "[connect=DURATION] [first_byte=DURATION] [idle=DURATION] [total=DURATION]",
+     .fallback = "", AT(conf_origins, timeout), .options = timeout_options,
      .option_count = ARRAY_LEN(timeout_options), .doc = "How long the origin may take.",
      .example = "timeout connect=1s first_byte=10s;"},
     {ROW(ORIGINS, "keepalive", COUNT), LIVE, .syntax = "NUMBER", .fallback = "64", RANGE(0, 10000),
@@ -373,6 +409,9 @@ const struct schema_row schema_rows[] = {
     {ROW(RULE, "cache_status", SWITCH), LIVE, SETS(CACHE_STATUS), .syntax = "on | off",
      ALLOWED(words_switch), AT(conf_rule, cache_status), .doc = "As in site.",
      .example = "cache_status off;"},
+    {ROW(RULE, "compress", CODINGS), LIVE, SETS(COMPRESS),
+     .syntax = "gzip brotli | gzip | brotli | off", ALLOWED(words_codings), AT(conf_rule, compress),
+     .doc = "As in site; what and how is the site's matter.", .example = "compress off;"},
     {ROW(RULE, "header", HEADER), LIVE, .syntax = HEADER_SYNTAX,
      LIST_IN(conf_rule, headers, header_count, conf_header),
      .doc = "As in site, after the changes there. May be repeated.",

@@ -52,6 +52,8 @@ enum schema_type {
     SCHEMA_SERVER,       /* struct conf_server */
     SCHEMA_ACCESS_LOG,   /* struct conf_access_log */
     SCHEMA_ERROR_LOG,    /* struct conf_error_log */
+    SCHEMA_CODINGS,      /* struct conf_compress; gzip and brotli of it */
+    SCHEMA_MEDIA_TYPES,  /* struct conf_names; patterns of media types */
     SCHEMA_TYPE_COUNT,
 };
 

@@ -523,6 +523,8 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_SERVER] = &conf_type_server,
     [SCHEMA_ACCESS_LOG] = &conf_type_access_log,
     [SCHEMA_ERROR_LOG] = &conf_type_error_log,
+    [SCHEMA_CODINGS] = &conf_type_codings,
+    [SCHEMA_MEDIA_TYPES] = &conf_type_media_types,
 };
 
 bool conf_item_set(const struct conf_item *item)

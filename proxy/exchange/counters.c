@@ -93,6 +93,13 @@ void counters_sum_add(struct counters_sum *sum, const struct counters *counters)
     sum->origin_bytes += get(&counters->origin_bytes);
     sum->origin_retries += get(&counters->origin_retries);
     sum->log_dropped += get(&counters->log_dropped);
+    sum_row(sum->encoded, counters->encoded, COUNTERS_CODINGS);
+    sum_row(sum->encoded_hits, counters->encoded_hits, COUNTERS_CODINGS);
+    sum->encoded_bytes_in += get(&counters->encoded_bytes_in);
+    sum->encoded_bytes_out += get(&counters->encoded_bytes_out);
+    sum->encode_no_gain += get(&counters->encode_no_gain);
+    sum->encode_failed += get(&counters->encode_failed);
+    sum->encode_dropped += get(&counters->encode_dropped);
     sum_row(sum->hit_time, counters->hit_time.bucket, HISTOGRAM_BUCKETS);
     sum_row(sum->miss_time, counters->miss_time.bucket, HISTOGRAM_BUCKETS);
     sum_row(sum->origin_first_byte, counters->origin_first_byte.bucket, HISTOGRAM_BUCKETS);

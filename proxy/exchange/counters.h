@@ -33,6 +33,7 @@ enum byte_source {
 #define COUNTERS_SITES 257 /* slot 0 is "-": no or unknown site */
 #define COUNTERS_REASONS 64
 #define COUNTERS_FAULTS 16
+#define COUNTERS_CODINGS 4
 #define HISTOGRAM_BUCKETS 64
 
 /* Log-linear: 3 buckets per power of two from 64 us to 112 s; the last one is "longer". */
@@ -56,6 +57,11 @@ struct counters {
     _Atomic uint64_t origin_requests, origin_bytes, origin_retries;
     _Atomic uint64_t origin_faults[COUNTERS_FAULTS]; /* by enum fetch_fault */
     _Atomic uint64_t log_dropped;
+    /* Encoded variants (encode.h), by enum http_coding. */
+    _Atomic uint64_t encoded[COUNTERS_CODINGS];      /* made */
+    _Atomic uint64_t encoded_hits[COUNTERS_CODINGS]; /* responses sent from them */
+    _Atomic uint64_t encoded_bytes_in, encoded_bytes_out;
+    _Atomic uint64_t encode_no_gain, encode_failed, encode_dropped; /* jobs without a variant */
     struct histogram hit_time; /* request to last byte, without waiting for the origin */
     struct histogram miss_time;
     struct histogram origin_first_byte;
@@ -83,6 +89,8 @@ struct counters_sum {
     uint64_t reasons[COUNTERS_REASONS];
     uint64_t collapsed, errors_origin, errors_self, origin_requests, origin_bytes, origin_retries,
         log_dropped;
+    uint64_t encoded[COUNTERS_CODINGS], encoded_hits[COUNTERS_CODINGS];
+    uint64_t encoded_bytes_in, encoded_bytes_out, encode_no_gain, encode_failed, encode_dropped;
     uint64_t origin_faults[COUNTERS_FAULTS];
     uint64_t hit_time[HISTOGRAM_BUCKETS], miss_time[HISTOGRAM_BUCKETS],
         origin_first_byte[HISTOGRAM_BUCKETS];

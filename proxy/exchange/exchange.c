@@ -6,6 +6,7 @@
  *   DISK    a read thread brings the record                             -> LOOKUP
  *   PASS    a fetch of our own that nobody shares                       -> HEAD
  *   HEAD    wait for the origin's head, ours or the leader's            -> REPLY | LOOKUP | PASS | ERROR
+ *   ENCODE  a variant in a coding the client prefers, if there is one   -> REPLY
  *   REPLY   status and fields of the response                           -> SEND | PART
  *   PART    a body of several stretches: the next one                   -> SEND | REPLY | DONE
  *   SEND    body bytes, as the client takes them and the object has them -> DONE | PART
@@ -19,6 +20,7 @@
 #include "exchange/exchange.h"
 
 #include "base/mem.h"
+#include "exchange/encode.h"
 #include "exchange/exchange_private.h"
 #include "exchange/fill.h"
 #include "exchange/rearm.h"
@@ -32,6 +34,7 @@ static const struct {
     [EXCHANGE_STEP_DISK] = {"disk", exchange_disk},
     [EXCHANGE_STEP_PASS] = {"pass", exchange_pass},
     [EXCHANGE_STEP_HEAD] = {"head", exchange_head},
+    [EXCHANGE_STEP_ENCODE] = {"encode", exchange_encode},
     [EXCHANGE_STEP_REPLY] = {"reply", exchange_reply},
     [EXCHANGE_STEP_PART] = {"part", exchange_part},
     [EXCHANGE_STEP_SEND] = {"send", exchange_send},
@@ -214,6 +217,7 @@ const struct stream_handler *exchange_stream_handler(void)
 void exchange_env_init(struct exchange_env *env)
 {
     list_init(&env->fills);
+    list_init(&env->encodes);
     random_bytes(&env->request_id_base, sizeof(env->request_id_base));
     env->request_id_base &= ~(uint64_t)0xffffffff;
     random_bytes(&env->generation, sizeof(env->generation));
@@ -226,6 +230,7 @@ void exchange_env_fini(struct exchange_env *env)
         fill_kill(fill_of_node(env->fills.next));
     }
     CHECK(env->live_fills == 0);
+    encode_env_end(env);
     while (env->free_exchanges != NULL) {
         struct exchange *x = env->free_exchanges;
         env->free_exchanges = x->next_free;

@@ -22,6 +22,7 @@
 
 struct exchange;
 struct fill;
+struct press;
 struct rearm_table;
 
 /* What every exchange of a worker shares. Filled by the worker; lists start empty. */
@@ -29,6 +30,7 @@ struct exchange_env {
     struct loop *loop;
     struct store *store;
     struct fetch_pool *fetches;
+    struct press *press; /* shared by all workers */
     struct counters *counters;
     struct record_ring *ring;
     struct site_table *sites; /* in force for new requests */
@@ -41,7 +43,9 @@ struct exchange_env {
     struct exchange *free_exchanges;
     unsigned free_count;
     unsigned live_exchanges, live_fills;
-    struct list fills; /* every fill alive, for the end */
+    struct list fills;   /* every fill alive, for the end */
+    struct list encodes; /* every variant being made (encode.h) */
+    bool is_ended;
 };
 
 void exchange_env_init(struct exchange_env *env);

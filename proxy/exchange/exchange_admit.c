@@ -90,8 +90,8 @@ static void read_directives(struct exchange *x)
 {
     http_directives_of_request(&x->directives, &x->stream->request->fields);
     if (!x->policy->client_revalidate) {
-        x->directives.flags &=
-            HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED | HTTP_CC_MAX_STALE | HTTP_CC_STALE_IF_ERROR;
+        x->directives.flags &= HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED | HTTP_CC_MAX_STALE |
+                               HTTP_CC_STALE_IF_ERROR | HTTP_CC_NO_TRANSFORM;
     }
 }
 

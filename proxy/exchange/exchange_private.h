@@ -25,6 +25,7 @@ enum exchange_step {
     EXCHANGE_STEP_DISK,
     EXCHANGE_STEP_PASS,
     EXCHANGE_STEP_HEAD,
+    EXCHANGE_STEP_ENCODE,
     EXCHANGE_STEP_REPLY,
     EXCHANGE_STEP_PART,
     EXCHANGE_STEP_SEND,
@@ -58,6 +59,8 @@ struct exchange {
     bool collapsed, stored;
     bool log_record;
     uint8_t lookups;
+    uint8_t coding; /* enum http_coding: of what is being sent, or looked for */
+    uint8_t coding_lookups;
     uint8_t result;  /* enum request_result */
     uint8_t reason;  /* enum http_reason */
     uint8_t forward; /* enum http_forward */
@@ -116,6 +119,7 @@ enum exchange_next exchange_lookup(struct exchange *x);
 enum exchange_next exchange_disk(struct exchange *x);
 enum exchange_next exchange_pass(struct exchange *x);
 enum exchange_next exchange_head(struct exchange *x);
+enum exchange_next exchange_encode(struct exchange *x);
 enum exchange_next exchange_reply(struct exchange *x);
 enum exchange_next exchange_part(struct exchange *x);
 enum exchange_next exchange_send(struct exchange *x);
@@ -125,6 +129,17 @@ enum exchange_next exchange_done(struct exchange *x);
 /* exchange_reply.c: answers with a stored object, whose reference it takes. */
 enum exchange_next exchange_serve(struct exchange *x, struct store_object *object,
                                   enum request_result result, enum http_reason reason);
+/* exchange_reply.c: what exchange_serve ends with: x->object is what will be sent. */
+enum exchange_next exchange_open(struct exchange *x);
+
+/* exchange_encode.c, for sites that compress. Shall the stored response x->object be sent encoded?
+ * Sets x->coding. */
+bool exchange_prefers_coding(struct exchange *x);
+/* May this response be sent encoded to others? Then caches behind us must know (Vary). */
+bool exchange_varies_by_coding(struct exchange *x, const struct http_stored *facts);
+/* A date in If-Range does not say in which coding the client has its part. */
+bool exchange_range_is_vague(const struct exchange *x, const struct http_stored *facts);
+
 /* exchange_reply.c: an own small response instead of one from origin or cache. */
 enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char *text);
 /* The same for a fill's failure code (enum fetch_fault + 1, FILL_CODE_*). */

@@ -49,7 +49,7 @@ static void put_age(struct extra *extra, uint32_t age_s)
 /* The hot form is written by hand: "Cache-Status: larder; hit; ttl=243". */
 static void put_cache_status(struct exchange *x, struct extra *extra)
 {
-    if (x->policy == NULL || !x->policy->cache_status) {
+    if (x->site == NULL || x->policy == NULL || !x->policy->cache_status) {
         return;
     }
     extra_put(extra, SPAN("Cache-Status: "));
@@ -220,7 +220,7 @@ static enum exchange_next reply_selective(struct exchange *x, const struct http_
     }
     struct http_range_set set;
     const struct http_representation stored = {facts, &validators, x->end};
-    if (x->end_known && request->method == HTTP_GET) {
+    if (x->end_known && request->method == HTTP_GET && !exchange_range_is_vague(x, facts)) {
         switch (http_range_of_request(&request->fields, &stored, &set)) {
         case HTTP_RANGE_SOME:
             if (set.count == 1 || x->plan != NULL || exchange_plan_multipart(x, &set, x->end)) {
@@ -244,10 +244,20 @@ enum exchange_next exchange_serve(struct exchange *x, struct store_object *objec
     x->source = BYTES_CACHE;
     x->result = (uint8_t)result;
     x->reason = (uint8_t)reason;
-    x->whole = store_object_is_whole(object);
+    x->coding = HTTP_CODING_IDENTITY;
+    x->coding_lookups = 0;
+    if (UNLIKELY(x->site->compress.is_used) && exchange_prefers_coding(x)) {
+        return exchange_go(x, EXCHANGE_STEP_ENCODE);
+    }
+    return exchange_open(x);
+}
+
+enum exchange_next exchange_open(struct exchange *x)
+{
+    x->whole = store_object_is_whole(x->object);
     if (!x->whole) {
-        x->reader = store_reader_open(x->env->store, object, 0, false, loop_mailbox(x->env->loop),
-                                      exchange_wake, x);
+        x->reader = store_reader_open(x->env->store, x->object, 0, false,
+                                      loop_mailbox(x->env->loop), exchange_wake, x);
         if (x->reader == NULL) {
             return exchange_fail(x, 503, "too many requests wait for this object");
         }
@@ -292,6 +302,9 @@ enum exchange_next exchange_reply(struct exchange *x)
     if (x->solo && x->stored) {
         x->result = RESULT_MISS;
     }
+    if (UNLIKELY(x->site->compress.is_used) && exchange_varies_by_coding(x, facts)) {
+        extra_put(&extra, SPAN("Vary: Accept-Encoding\r\n"));
+    }
     if (UNLIKELY(is_selective(x, facts))) {
         return reply_selective(x, facts, &extra, room);
     }
@@ -328,6 +341,7 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
                                       "the origin did not answer in time"},
         [FETCH_IDLE_TIMEOUT] = {504, HTTP_PROXY_CONNECTION_READ_TIMEOUT,
                                 "the origin stopped sending"},
+        [FETCH_TOTAL_TIMEOUT] = {504, HTTP_PROXY_HTTP_RESPONSE_TIMEOUT, "the origin took too long"},
         [FETCH_CLOSED] = {502, HTTP_PROXY_CONNECTION_TERMINATED,
                           "the origin closed the connection"},
         [FETCH_BAD_RESPONSE] = {502, HTTP_PROXY_HTTP_PROTOCOL_ERROR,

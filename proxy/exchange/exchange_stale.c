@@ -15,6 +15,7 @@ static bool is_unreachable(uint32_t code)
     case FILL_CODE_FAULT(FETCH_CONNECT_TIMEOUT):
     case FILL_CODE_FAULT(FETCH_FIRST_BYTE_TIMEOUT):
     case FILL_CODE_FAULT(FETCH_IDLE_TIMEOUT):
+    case FILL_CODE_FAULT(FETCH_TOTAL_TIMEOUT):
     case FILL_CODE_FAULT(FETCH_CLOSED):
         return true;
     default:

@@ -3,6 +3,7 @@
  * 4.3.3, 4.3.4). Runs inside the fetch's reading: feeds the store, drives nobody.
  */
 #include "exchange/fill_private.h"
+#include "http/coding.h"
 #include "http/condition.h"
 #include "http/head.h"
 #include "http/range.h"
@@ -74,24 +75,40 @@ static void settle_policy(struct fill *fill, const struct http_response *respons
     fill_set_policy(fill, site_policy(fill->site, &facts, &room));
 }
 
-int64_t fill_useless_after_s(const struct http_stored *stored)
+/* Without a validator it is of use while it may be sent: fresh, in a window, or for an origin that is
+ * away. */
+int64_t fill_useless_after_s(const struct fill *fill, const struct http_stored *stored)
 {
+    const uint16_t never_stale = HTTP_STORED_MUST_REVALIDATE | HTTP_STORED_NO_CACHE;
     if ((stored->flags & (HTTP_STORED_HAS_ETAG | HTTP_STORED_HAS_LAST_MODIFIED)) != 0) {
         return 0;
     }
     uint32_t grace = stored->stale_if_error_s > stored->stale_while_revalidate_s
                          ? stored->stale_if_error_s
                          : stored->stale_while_revalidate_s;
+    if (fill->policy.serve_stale && (stored->flags & never_stale) == 0 && grace < FILL_AWAY_S) {
+        grace = FILL_AWAY_S;
+    }
     return stored->response_time_ms / 1000 + stored->lifetime_s + grace;
 }
 
-void fill_put_facts(struct store_head *out, const struct http_stored *stored)
+void fill_put_facts(const struct fill *fill, struct store_head *out,
+                    const struct http_stored *stored)
 {
     memcpy(out->facts, stored, sizeof(*stored));
-    out->useless_after_s = fill_useless_after_s(stored);
+    out->useless_after_s = fill_useless_after_s(fill, stored);
     /* A clock that is fast must not make it the latest for long. */
     int64_t receipt_s = stored->response_time_ms / 1000;
     out->date_s = stored->date_s < receipt_s ? stored->date_s : receipt_s;
+}
+
+/* Also where the site does not compress now: what is stored outlives its settings. */
+static void note_compressible(const struct fill *fill, struct http_stored *stored,
+                              const struct http_response *response)
+{
+    if (http_may_encode(response, &fill->site->compress.types, &fill->policy.freshness.targeted)) {
+        stored->flags |= HTTP_STORED_COMPRESSIBLE;
+    }
 }
 
 bool fill_renew(struct fill *fill, const struct store_object *base,
@@ -113,8 +130,11 @@ bool fill_renew(struct fill *fill, const struct store_object *base,
     http_stored_refresh(&stored, merged, response, times_ms, &fill->policy.freshness);
     stored.generation = exchange_facts(base)->generation;
     stored.flags |= exchange_facts(base)->flags & (HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE);
+    if ((stored.flags & HTTP_STORED_PARTS) == 0) {
+        note_compressible(fill, &stored, merged);
+    }
     renewal->out = (struct store_head){.head = buf_span(&renewal->head)};
-    fill_put_facts(&renewal->out, &stored);
+    fill_put_facts(fill, &renewal->out, &stored);
     return true;
 }
 
@@ -265,6 +285,8 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
             store_lead_detach(fill->lead, 0);
             return fill_fail_later(fill, FILL_CODE_ALONE);
         }
+    } else if (fill->shared) {
+        note_compressible(fill, &stored, response);
     }
     struct http_head_options options = {
         .via = fill->site->via,
@@ -285,7 +307,7 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
         .max_bytes = fill->policy.freshness.max_object_bytes,
         .max_variants = fill->policy.vary_max,
     };
-    fill_put_facts(&out, &stored);
+    fill_put_facts(fill, &out, &stored);
     enum err err = head.failed ? ERR_NOMEM : store_lead_head(fill->lead, &out);
     if (err == ERR_LIMIT && fill->shared) {
         fill->shared = false;

@@ -7,6 +7,7 @@
 
 #define FILL_MAGIC 0x46494c4cu
 #define FILL_HEAD_LIMIT (256u * 1024u) /* bytes of a stored head */
+#define FILL_AWAY_S 86400u             /* so long a stale response is kept for a dead origin */
 #define FILL_VARIANTS_MAX 16u          /* whose validators are offered */
 
 struct fill {
@@ -71,7 +72,7 @@ enum fetch_flow fill_on_not_modified(struct fill *fill, const struct http_respon
 enum fetch_flow fill_publish(struct fill *fill, const struct http_response *response,
                              bool is_parent);
 /* fill_head.c: when what is stored with these facts is of no use any more; 0: not known. */
-int64_t fill_useless_after_s(const struct http_stored *stored);
+int64_t fill_useless_after_s(const struct fill *fill, const struct http_stored *stored);
 /* fill_range.c: before the head of a parent with these facts can be seen, somebody must lead the
  * part that comes with it. False: not possible. */
 bool fill_range_lead_part(struct fill *fill, const struct http_stored *parent);
@@ -87,7 +88,8 @@ enum http_store_verdict fill_judge_storing(const struct fill *fill,
 bool fill_build_selector(const struct fill *fill, const struct http_response *response,
                          struct buf *selector);
 /* fill_head.c: the facts, and what the store is to know of them. */
-void fill_put_facts(struct store_head *out, const struct http_stored *stored);
+void fill_put_facts(const struct fill *fill, struct store_head *out,
+                    const struct http_stored *stored);
 /* fill_head.c: merged head and its facts as the store wants them, after a 304 or the like that
  * confirms `base`. False: it speaks of something else, or memory is short. */
 struct fill_renewal {

@@ -61,7 +61,7 @@ static enum err range_put_part(struct fill *fill, const struct http_range_part *
         .head = span_of(text, http_content_range_write(text, part, total)),
         .selector = SPAN(""),
         .length = part->last - part->first + 1,
-        .useless_after_s = fill_useless_after_s(exchange_facts(fill->range.parent)),
+        .useless_after_s = fill_useless_after_s(fill, exchange_facts(fill->range.parent)),
     };
     memcpy(head.facts, &facts, sizeof(facts));
     fill->length = head.length;

@@ -6,12 +6,20 @@
 
 #include "base/buf.h"
 #include "exchange/part.h"
+#include "http/coded_head.h"
+#include "http/coding.h"
 #include "http/condition.h"
 #include "http/head.h"
 
-/* Lines of our own beside the client's: Via, three X-Forwarded-*, two validators, an offer, Range and
- * If-Range. */
-#define OWN_LINES 9u
+/* Lines of our own beside the client's: Via, three X-Forwarded-*, two validators, an offer,
+ * Accept-Encoding, Range and If-Range. */
+#define OWN_LINES 10u
+
+/* Where we encode ourselves, what clients accept beyond the codings in use makes no variants. */
+static bool normalizes_codings(const struct fill_request_options *options)
+{
+    return options->shared && options->policy->codings != 0;
+}
 
 static bool passes(const struct fill_request_options *options, const struct http_field *field)
 {
@@ -30,6 +38,9 @@ static bool passes(const struct fill_request_options *options, const struct http
     }
     if (http_field_is_forwarding(field) ||
         http_fields_is_hop_by_hop(&options->request->fields, field)) {
+        return false;
+    }
+    if (normalizes_codings(options) && field->id == HTTP_FIELD_ACCEPT_ENCODING) {
         return false;
     }
     return !(options->shared && http_condition_is_client_field((enum http_field_id)field->id));
@@ -53,6 +64,37 @@ static struct span make_line(struct arena *arena, struct span name, struct span 
     memcpy(at, name.ptr, name.len);
     memcpy(at + name.len, value.ptr, value.len);
     return span_of(at, name.len + value.len);
+}
+
+static unsigned add_codings(struct arena *arena, const struct fill_request_options *options,
+                            struct span *out)
+{
+    char value[HTTP_CODING_NORMAL_BYTES];
+
+    if (!normalizes_codings(options)) {
+        return 0;
+    }
+    size_t len = http_coding_normal(value, &options->request->fields);
+    if (len == 0) {
+        return 0;
+    }
+    out[0] = make_line(arena, SPAN("Accept-Encoding: "), span_of(value, len));
+    return 1;
+}
+
+/* The line as it came, or: the origin knows nothing of the tags we gave our encoded variants. */
+static struct span pass_line(struct arena *arena, const struct fill_request_options *options,
+                             const struct http_field *field)
+{
+    if (field->id != HTTP_FIELD_IF_MATCH || !options->site->compress.is_used) {
+        return line_of(field);
+    }
+    char *room = arena_alloc(arena, field->value.len);
+    if (room == NULL) {
+        return span_of(NULL, 0);
+    }
+    size_t len = http_etags_plain(room, field->value);
+    return make_line(arena, SPAN("If-Match: "), span_of(room, len));
 }
 
 static unsigned add_forwarded(struct arena *arena, const struct fill_request_options *options,
@@ -125,9 +167,10 @@ unsigned fill_request_lines(struct arena *arena, const struct fill_request_optio
     unsigned count = 0;
     for (unsigned i = 0; i < fields->count; i++) {
         if (passes(options, &fields->items[i])) {
-            out[count++] = line_of(&fields->items[i]);
+            out[count++] = pass_line(arena, options, &fields->items[i]);
         }
     }
+    count += add_codings(arena, options, out + count);
     count += add_forwarded(arena, options, out + count);
     if (UNLIKELY(edits > 0)) {
         struct http_lines all = {.list = out, .count = count, .capacity = room, .arena = arena};

@@ -31,7 +31,7 @@ static void make_stale(struct fill *fill)
     };
     uint32_t age_s = http_current_age_s(facts, loop_wall_ms(fill->env->loop));
     stored.lifetime_s = stored.lifetime_s < age_s ? stored.lifetime_s : age_s;
-    fill_put_facts(&out, &stored);
+    fill_put_facts(fill, &out, &stored);
     store_object_renew(fill->env->store, fill->twin, &out, fill->request_time_ms);
 }
 

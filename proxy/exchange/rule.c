@@ -5,6 +5,7 @@
 #include "exchange/rule.h"
 
 #include "base/check.h"
+#include "http/coding.h"
 #include "http/glob.h"
 
 struct rule_match {
@@ -106,6 +107,12 @@ static void policy_compile_cache(struct policy *policy, struct arena *arena,
     policy->serve_stale = cache->serve_stale;
 }
 
+static unsigned codings_of(const struct conf_compress *compress)
+{
+    return (compress->gzip ? http_coding_bit(HTTP_CODING_GZIP) : 0) |
+           (compress->brotli ? http_coding_bit(HTTP_CODING_BR) : 0);
+}
+
 static enum http_edit_action action_of(enum conf_header_action action)
 {
     switch (action) {
@@ -145,6 +152,7 @@ void policy_compile(struct policy *policy, struct arena *arena, const struct con
     *policy = (struct policy){0};
     policy_compile_cache(policy, arena, &site->cache, store_max_object_bytes);
     policy->cache_status = site->cache_status;
+    policy->codings = codings_of(&site->compress);
     rule_edits_compile(&edits, arena, site->headers, site->header_count);
     memcpy(policy->edit_count, edits.count, sizeof(policy->edit_count));
 }
@@ -184,6 +192,7 @@ static void rule_compile(struct rule *rule, struct arena *arena, const struct co
     rule->policy.freshness.ttl_s = seconds_of(conf->ttl_ms);
     rule->policy.pass = conf->pass;
     rule->policy.cache_status = conf->cache_status;
+    rule->policy.codings = codings_of(&conf->compress);
     rule_edits_compile(&rule->edits, arena, conf->headers, conf->header_count);
 }
 
@@ -198,6 +207,9 @@ void rules_compile(struct rules *rules, struct arena *arena, const struct conf_s
         rule_compile(rule, arena, &site->rules[i], store_max_object_bytes);
         bool shows = (rule->conf->set & CONF_RULE_CACHE_STATUS) != 0 ||
                      rule->edits.count[CONF_HEADER_RESPONSE] > 0;
+        bool compresses = (rule->conf->set & CONF_RULE_COMPRESS) != 0;
+        rules->compresses = rules->compresses || compresses;
+        rules->late_compresses = rules->late_compresses || (rule->is_late && compresses);
         rules->has_late = rules->has_late || rule->is_late;
         rules->late_shows = rules->late_shows || (rule->is_late && shows);
     }
@@ -379,6 +391,9 @@ static void override_use(struct policy *to, const struct policy *from, uint32_t 
     }
     if ((set & CONF_RULE_CACHE_STATUS) != 0) {
         to->cache_status = from->cache_status;
+    }
+    if ((set & CONF_RULE_COMPRESS) != 0) {
+        to->codings = from->codings;
     }
     if ((set & CONF_RULE_HIT_FOR_MISS) != 0) {
         to->hit_for_miss_ms = from->hit_for_miss_ms;

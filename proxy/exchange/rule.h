@@ -26,8 +26,10 @@ struct rule;
 struct rules {
     const struct rule *list;
     unsigned count;
-    bool has_late;   /* some ask of the response */
-    bool late_shows; /* and change what the client gets: to be settled for hits too */
+    bool has_late;        /* some ask of the response */
+    bool compresses;      /* some say what may be sent compressed */
+    bool late_compresses; /* of those that ask of the response */
+    bool late_shows;      /* and change what the client gets: to be settled for hits too */
 };
 
 struct rule_names {
@@ -47,6 +49,7 @@ struct policy {
     struct rule_names vary_ignore;
     unsigned vary_max;
     unsigned hit_for_miss_ms;
+    unsigned codings; /* http_coding_bit of each that responses may be sent in; 0: none */
     bool pass;
     bool ignore_cookies;
     bool client_revalidate;

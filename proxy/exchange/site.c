@@ -31,6 +31,17 @@ struct site_table {
     size_t names;
 };
 
+static void compress_compile(struct site_compress *compress, const struct conf_compress *conf)
+{
+    *compress = (struct site_compress){
+        .level = {[HTTP_CODING_GZIP] = (int)conf->gzip_level,
+                  [HTTP_CODING_BR] = (int)conf->brotli_level},
+        .min_bytes = conf->min_bytes,
+        .max_bytes = conf->max_bytes,
+        .types = {.list = conf->types.list, .count = conf->types.count},
+    };
+}
+
 static void site_compile(struct site *site, const struct conf_site *conf, struct arena *arena,
                          uint64_t max_object_bytes)
 {
@@ -43,9 +54,12 @@ static void site_compile(struct site *site, const struct conf_site *conf, struct
         .connect_timeout_us = conf->origins.timeout.connect_ms * 1000,
         .first_byte_timeout_us = conf->origins.timeout.first_byte_ms * 1000,
         .idle_timeout_us = conf->origins.timeout.idle_ms * 1000,
+        .total_timeout_us = conf->origins.timeout.total_ms * 1000,
     };
     policy_compile(&site->policy, arena, conf, max_object_bytes);
     rules_compile(&site->rules, arena, conf, max_object_bytes);
+    compress_compile(&site->compress, &conf->compress);
+    site->compress.is_used = site->policy.codings != 0 || site->rules.compresses;
     rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
     site->origin_host = span_str(conf->origins.host);

@@ -14,12 +14,23 @@
 #include "conf/conf.h"
 #include "exchange/rule.h"
 #include "fetch/fetch.h"
+#include "http/coding.h"
+
+/* What may be sent compressed, and how. */
+struct site_compress {
+    bool is_used; /* by the site or one of its rules; struct policy says what for a request */
+    int level[HTTP_CODING_COUNT];
+    uint64_t min_bytes, max_bytes;
+    struct http_media_types types; /* also when not used: what is stored now may be
+                                      encoded later */
+};
 
 struct site {
     const struct conf_site *conf;
     struct span name; /* the first configured name, for logs */
     unsigned slot;    /* of its counters, 0..COUNTERS_SITES-1 */
     struct fetch_origin origin;
+    struct site_compress compress;
     struct policy policy; /* its own settings, before rules */
     struct rules rules;
     struct rule_edits edits; /* its own changes of header fields */

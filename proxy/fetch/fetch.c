@@ -135,6 +135,7 @@ void fetch_resume(struct fetch *fetch)
     if (fetch->paused) {
         fetch->paused = false;
         fetch->activity_us = loop_now_us(fetch->pool->loop); /* the origin was not waited for */
+        fetch_halt_note(fetch);
         fetch_work(fetch);
     }
 }
@@ -144,6 +145,7 @@ void fetch_resume_body(struct fetch *fetch)
     CHECK_OBJ(fetch, FETCH_MAGIC);
     if (fetch->body_paused) {
         fetch->body_paused = false;
+        fetch_halt_note(fetch);
         fetch_work(fetch);
     }
 }
@@ -219,13 +221,55 @@ static uint64_t fetch_patience_us(const struct fetch *fetch)
                             : fetch->origin->connect_timeout_us + FETCH_CONNECT_GRACE_US;
 }
 
+/* Is it for our own side to go on? */
+static bool fetch_is_halted(const struct fetch *fetch)
+{
+    return fetch->paused || (fetch->body_paused && !fetch->body_given_up);
+}
+
+void fetch_halt_note(struct fetch *fetch)
+{
+    uint64_t now = loop_now_us(fetch->pool->loop);
+
+    if (fetch_is_halted(fetch)) {
+        fetch->halt_us = fetch->halt_us == 0 ? now : fetch->halt_us;
+    } else if (fetch->halt_us != 0) {
+        fetch->halted_us += now - fetch->halt_us;
+        fetch->halt_us = 0;
+    }
+}
+
+/* What is left of its whole time; 0: it is over. */
+static uint64_t fetch_total_left_us(const struct fetch *fetch, uint64_t now)
+{
+    uint64_t bound = fetch->origin->total_timeout_us;
+    uint64_t halted = fetch->halted_us + (fetch->halt_us == 0 ? 0 : now - fetch->halt_us);
+    uint64_t taken = now - fetch->start_us - halted;
+
+    if (bound == 0) {
+        return UINT64_MAX;
+    }
+    return taken < bound ? bound - taken : 0;
+}
+
 /* The deadline's timer fires early rather than being moved with each step. */
 static uint64_t fetch_patience_least_us(const struct fetch_origin *origin)
 {
     uint64_t least = origin->connect_timeout_us + FETCH_CONNECT_GRACE_US;
+    uint64_t total = origin->total_timeout_us == 0 ? UINT64_MAX : origin->total_timeout_us;
 
     least = origin->first_byte_timeout_us < least ? origin->first_byte_timeout_us : least;
+    least = total < least ? total : least;
     return origin->idle_timeout_us < least ? origin->idle_timeout_us : least;
+}
+
+/* The timer comes back when the shortest of all that counts may be over. */
+static void fetch_deadline_again(struct fetch *fetch, uint64_t left, uint64_t total_left)
+{
+    uint64_t least = fetch_patience_least_us(fetch->origin);
+
+    least = total_left < least ? total_left : least;
+    loop_timer_set(fetch->pool->loop, &fetch->deadline, left < least ? left : least);
 }
 
 static void fetch_deadline_fire(struct loop_timer *timer)
@@ -235,15 +279,16 @@ static void fetch_deadline_fire(struct loop_timer *timer)
     uint64_t patience = fetch_patience_us(fetch);
 
     CHECK_OBJ(fetch, FETCH_MAGIC);
-    if (fetch->paused || (fetch->body_paused && !fetch->body_given_up)) {
+    if (fetch_is_halted(fetch)) {
         fetch->activity_us = now; /* it is not the origin we wait for */
     }
     uint64_t waited = now - fetch->activity_us;
-    if (waited < patience) {
+    uint64_t total_left = fetch_total_left_us(fetch, now);
+    if (total_left == 0) {
+        fetch_end(fetch, FETCH_TOTAL_TIMEOUT, "the origin took too long for all of it", false);
+    } else if (waited < patience) {
         /* What it waits for, and for how long, may have changed by then. */
-        uint64_t least = fetch_patience_least_us(fetch->origin);
-        loop_timer_set(fetch->pool->loop, timer,
-                       patience - waited < least ? patience - waited : least);
+        fetch_deadline_again(fetch, patience - waited, total_left);
     } else if (fetch->head_done) {
         fetch_end(fetch, FETCH_IDLE_TIMEOUT, "no bytes from the origin for too long", false);
     } else if (fetch->connected) {

@@ -29,6 +29,7 @@ struct fetch_origin {
     uint64_t connect_timeout_us;
     uint64_t first_byte_timeout_us; /* request sent to first byte of the final head */
     uint64_t idle_timeout_us;       /* between bytes */
+    uint64_t total_timeout_us;      /* all of it but what our own side takes; 0: no bound */
 };
 
 struct fetch_request {
@@ -57,6 +58,7 @@ enum fetch_fault {
     FETCH_CONNECT_TIMEOUT,
     FETCH_FIRST_BYTE_TIMEOUT,
     FETCH_IDLE_TIMEOUT,
+    FETCH_TOTAL_TIMEOUT,
     FETCH_CLOSED,       /* before a complete head */
     FETCH_BAD_RESPONSE, /* head or framing not in the grammar */
     FETCH_INCOMPLETE,   /* body shorter than announced, or a cut chunk stream */

@@ -61,6 +61,8 @@ struct fetch {
     struct loop_timer deadline;
     uint64_t start_us;
     uint64_t activity_us; /* since when the deadline counts */
+    uint64_t halt_us;     /* since when our own side holds it up; 0: it does not */
+    uint64_t halted_us;   /* for so long it did before */
     struct fetch_result result;
 
     bool busy;      /* one of its handlers is being called */
@@ -167,6 +169,8 @@ struct fetch_pool {
 void fetch_connected(struct fetch *fetch);
 /* Its connection could not be had. */
 void fetch_connect_failed(struct fetch *fetch, CURLcode code, const char *detail);
+/* Our own side holds it up from now on, or no longer: `paused` or `body_paused` has changed. */
+void fetch_halt_note(struct fetch *fetch);
 /* Its connection has something to read or room to write. */
 void fetch_ready(struct fetch *fetch, uint32_t events);
 /* The task will look at it at the end of this round. */

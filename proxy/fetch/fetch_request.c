@@ -135,6 +135,7 @@ static bool fetch_body_pull(struct fetch *fetch)
     CHECK(got <= room);
     if (got == 0 && flow == FETCH_PAUSE) {
         fetch->body_paused = true;
+        fetch_halt_note(fetch);
         return true;
     }
     if (got == 0 && left > 0 && fetch->body_length != UINT64_MAX) {
@@ -167,6 +168,7 @@ static bool fetch_out_write(struct fetch *fetch)
              */
             fetch->out_len = 0;
             fetch->body_given_up = true;
+            fetch_halt_note(fetch);
             return false;
         }
     }

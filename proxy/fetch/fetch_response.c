@@ -33,7 +33,10 @@ static enum fetch_step fetch_bad(struct fetch *fetch, enum fetch_fault fault, co
 
 static enum fetch_step fetch_flow_step(struct fetch *fetch, enum fetch_flow flow)
 {
-    fetch->paused = fetch->paused || flow == FETCH_PAUSE;
+    if (flow == FETCH_PAUSE) {
+        fetch->paused = true;
+        fetch_halt_note(fetch);
+    }
     fetch->cancelled = fetch->cancelled || flow == FETCH_CANCEL;
     return fetch->cancelled ? FETCH_STEP_GONE : FETCH_STEP_MORE;
 }
@@ -138,6 +141,7 @@ static enum fetch_step fetch_head_judge(struct fetch *fetch, struct span head)
     if (fetch->has_body && !fetch->body_ended && response->status >= 300) {
         fetch->body_given_up = true;
         fetch->out_len = 0; /* nor is there any waiting for room to write */
+        fetch_halt_note(fetch);
     }
     enum fetch_step step = fetch_flow_step(fetch, fetch->handler->head(fetch->ctx, response));
     return step == FETCH_STEP_MORE && fetch->framing == FETCH_BODY_NONE ? FETCH_STEP_WHOLE : step;

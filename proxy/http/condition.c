@@ -159,8 +159,9 @@ static bool condition_updates(const struct http_fields *fields, const struct htt
     case HTTP_FIELD_SET_COOKIE:
         return false;
     case HTTP_FIELD_ETAG:
-        /* A server that compresses may weaken the tag of what it would send; ours is exact. */
-        return !(etag_is_weak(field->value) && stored_etag.len > 0 && !etag_is_weak(stored_etag));
+        /* The tag of the stored bytes stays as exact as it is: a server that compresses may weaken
+         * what it would send, and a strong tag would promise more of ours than we know. */
+        return span_eq(field->value, stored_etag);
     default:
         return !http_fields_is_hop_by_hop(fields, field);
     }

@@ -179,17 +179,34 @@ static struct date_parts date_from_seconds(int64_t time_s, unsigned *weekday)
     };
 }
 
-/* RFC 9110 5.6.7: a year that looks more than 50 years ahead is of the past. */
+/* Does one lie behind the other, years apart from the rest of the calendar? */
+static bool date_is_later(const struct date_parts *one, const struct date_parts *other)
+{
+    const unsigned a[] = {one->month, one->day, one->hour, one->minute, one->second};
+    const unsigned b[] = {other->month, other->day, other->hour, other->minute, other->second};
+
+    if (one->year != other->year) {
+        return one->year > other->year;
+    }
+    for (size_t i = 0; i < sizeof(a) / sizeof(a[0]); i++) {
+        if (a[i] != b[i]) {
+            return a[i] > b[i];
+        }
+    }
+    return false;
+}
+
+/* RFC 9110 5.6.7: of all years that end so, the last that is not more than 50 years ahead, to the
+ * second. */
 static int64_t date_settle_century(struct date_parts *parts, int64_t now_s)
 {
     unsigned weekday;
-    struct date_parts now = date_from_seconds(now_s, &weekday);
+    struct date_parts limit = date_from_seconds(now_s, &weekday);
 
-    parts->year += now.year / 100 * 100;
-    if (parts->year > now.year + 50) {
+    limit.year += 50;
+    parts->year += limit.year / 100 * 100;
+    if (date_is_later(parts, &limit)) {
         parts->year -= 100;
-    } else if (parts->year <= now.year - 50) {
-        parts->year += 100;
     }
     return date_to_seconds(parts);
 }

@@ -66,23 +66,17 @@ bool http_seconds_parse(struct span text, uint32_t *out)
     return true;
 }
 
-/* An age: void counts as 0 where that shortens a life, else not at all. The first one wins. */
+/* An age; void ones count as 0. The first one wins. */
 static void directive_age(struct http_directives *directives, const struct directive *directive,
-                          uint32_t flag, bool void_is_zero, uint32_t *out)
+                          uint32_t flag, uint32_t *out)
 {
-    uint32_t value;
-
     if ((directives->flags & flag) != 0) {
         return;
     }
-    if (directive->malformed || !http_seconds_parse(directive->value, &value)) {
-        if (!void_is_zero) {
-            return;
-        }
-        value = 0;
-    }
     directives->flags |= flag;
-    *out = value;
+    if (directive->malformed || !http_seconds_parse(directive->value, out)) {
+        *out = 0;
+    }
 }
 
 /* no-cache and private: with field names they restrict those fields, else the whole response. A
@@ -103,6 +97,9 @@ struct directive_name {
     struct span name;
     uint32_t flag;
 };
+
+/* Words that allow more: not when there is junk behind them. */
+#define DIRECTIVE_PERMITS (HTTP_CC_PUBLIC | HTTP_CC_IMMUTABLE | HTTP_CC_MUST_UNDERSTAND)
 
 /* Those that are a word alone. A value behind them changes nothing. */
 static const struct directive_name directive_words[] = {
@@ -125,14 +122,16 @@ static void directive_add(struct http_directives *directives, const struct direc
 {
     for (size_t i = 0; i < ARRAY_LEN(directive_words); i++) {
         if (directive_is(directive, directive_words[i].name)) {
-            directives->flags |= directive_words[i].flag;
+            if (!directive->malformed || (directive_words[i].flag & DIRECTIVE_PERMITS) == 0) {
+                directives->flags |= directive_words[i].flag;
+            }
             return;
         }
     }
     if (directive_is(directive, SPAN("max-age"))) {
-        directive_age(directives, directive, HTTP_CC_MAX_AGE, true, &directives->max_age_s);
+        directive_age(directives, directive, HTTP_CC_MAX_AGE, &directives->max_age_s);
     } else if (directive_is(directive, SPAN("s-maxage"))) {
-        directive_age(directives, directive, HTTP_CC_S_MAXAGE, true, &directives->s_maxage_s);
+        directive_age(directives, directive, HTTP_CC_S_MAXAGE, &directives->s_maxage_s);
     } else if (directive_is(directive, SPAN("no-cache"))) {
         directive_qualified(directives, directive, HTTP_CC_NO_CACHE, HTTP_CC_NO_CACHE_FIELDS,
                             &directives->no_cache_fields);
@@ -140,21 +139,19 @@ static void directive_add(struct http_directives *directives, const struct direc
         directive_qualified(directives, directive, HTTP_CC_PRIVATE, HTTP_CC_PRIVATE_FIELDS,
                             &directives->private_fields);
     } else if (directive_is(directive, SPAN("stale-while-revalidate"))) {
-        directive_age(directives, directive, HTTP_CC_STALE_WHILE_REVALIDATE, false,
+        directive_age(directives, directive, HTTP_CC_STALE_WHILE_REVALIDATE,
                       &directives->stale_while_revalidate_s);
     } else if (directive_is(directive, SPAN("stale-if-error"))) {
-        directive_age(directives, directive, HTTP_CC_STALE_IF_ERROR, false,
-                      &directives->stale_if_error_s);
+        directive_age(directives, directive, HTTP_CC_STALE_IF_ERROR, &directives->stale_if_error_s);
     } else if (directive_is(directive, SPAN("min-fresh"))) {
-        directive_age(directives, directive, HTTP_CC_MIN_FRESH, false, &directives->min_fresh_s);
+        directive_age(directives, directive, HTTP_CC_MIN_FRESH, &directives->min_fresh_s);
     } else if (directive_is(directive, SPAN("max-stale"))) {
         if (directive->value.ptr == NULL && !directive->malformed &&
             !http_directives_has(directives, HTTP_CC_MAX_STALE)) {
             directives->flags |= HTTP_CC_MAX_STALE;
             directives->max_stale_s = HTTP_AGE_MAX_S;
         } else {
-            directive_age(directives, directive, HTTP_CC_MAX_STALE, false,
-                          &directives->max_stale_s);
+            directive_age(directives, directive, HTTP_CC_MAX_STALE, &directives->max_stale_s);
         }
     }
 }

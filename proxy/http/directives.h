@@ -5,8 +5,8 @@
  * all its lines, as one small struct.
  *
  * Commas inside quotes do not count, names in any case, the first of duplicates wins. An age with
- * anything but digits counts as present with value 0 (the response is stale) for max-age and
- * s-maxage, and as absent for the directives that would extend a response's life.
+ * anything but digits counts as 0: such a response is stale, and such a leave to use it stale is
+ * none, whatever the operator's default.
  *
  * Threads: any; pure. Ownership: spans point into the field values.
  */

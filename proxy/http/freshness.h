@@ -30,6 +30,7 @@ enum http_stored_flag {
      * has the head of the 200 and no body. */
     HTTP_STORED_PARTS = 1u << 10,
     HTTP_STORED_PARTS_SOLE = 1u << 11, /* no strong validator: no second part may join the first */
+    HTTP_STORED_COMPRESSIBLE = 1u << 12, /* may be sent encoded (coding.h) to who accepts it */
 };
 
 /* Where lifetime_s came from. */

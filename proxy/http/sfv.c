@@ -231,11 +231,11 @@ static bool sfv_separator(struct sfv_cursor *cursor)
 enum http_sfv http_sfv_next(struct span *rest, struct http_sfv_member *member)
 {
     struct span text = span_trim(*rest);
-    struct sfv_cursor cursor = {.at = text.ptr, .end = text.ptr + text.len};
 
     if (text.len == 0) {
         return HTTP_SFV_END;
     }
+    struct sfv_cursor cursor = {.at = text.ptr, .end = text.ptr + text.len};
     *member = (struct http_sfv_member){0};
     if (!sfv_key(&cursor, &member->key)) {
         return HTTP_SFV_ERROR;

@@ -42,21 +42,16 @@ static void targeted_word(struct http_directives *directives, const struct http_
     }
 }
 
-/* void_is_zero: a wrong value shortens the life to nothing, else it is as if it were not said. */
+/* Void ones count as 0. */
 static void targeted_age(struct http_directives *directives, const struct http_sfv_member *member,
-                         uint32_t flag, bool void_is_zero, uint32_t *out)
+                         uint32_t flag, uint32_t *out)
 {
     bool is_valid = member->type == HTTP_SFV_INTEGER && member->integer >= 0;
 
-    directives->flags &= ~flag;
-    *out = 0;
-    if (!is_valid && !void_is_zero) {
-        return;
-    }
     directives->flags |= flag;
-    if (is_valid) {
-        *out = member->integer > HTTP_AGE_MAX_S ? HTTP_AGE_MAX_S : (uint32_t)member->integer;
-    }
+    *out = !is_valid                          ? 0
+           : member->integer > HTTP_AGE_MAX_S ? HTTP_AGE_MAX_S
+                                              : (uint32_t)member->integer;
 }
 
 static void targeted_qualified(struct http_directives *directives,
@@ -85,15 +80,14 @@ static void targeted_add(struct http_directives *directives, const struct http_s
         }
     }
     if (span_eq(member->key, SPAN("max-age"))) {
-        targeted_age(directives, member, HTTP_CC_MAX_AGE, true, &directives->max_age_s);
+        targeted_age(directives, member, HTTP_CC_MAX_AGE, &directives->max_age_s);
     } else if (span_eq(member->key, SPAN("s-maxage"))) {
-        targeted_age(directives, member, HTTP_CC_S_MAXAGE, true, &directives->s_maxage_s);
+        targeted_age(directives, member, HTTP_CC_S_MAXAGE, &directives->s_maxage_s);
     } else if (span_eq(member->key, SPAN("stale-while-revalidate"))) {
-        targeted_age(directives, member, HTTP_CC_STALE_WHILE_REVALIDATE, false,
+        targeted_age(directives, member, HTTP_CC_STALE_WHILE_REVALIDATE,
                      &directives->stale_while_revalidate_s);
     } else if (span_eq(member->key, SPAN("stale-if-error"))) {
-        targeted_age(directives, member, HTTP_CC_STALE_IF_ERROR, false,
-                     &directives->stale_if_error_s);
+        targeted_age(directives, member, HTTP_CC_STALE_IF_ERROR, &directives->stale_if_error_s);
     } else if (span_eq(member->key, SPAN("no-cache"))) {
         targeted_qualified(directives, member, HTTP_CC_NO_CACHE, HTTP_CC_NO_CACHE_FIELDS,
                            &directives->no_cache_fields);

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "exchange/url_key.h"
 #include "net/listener.h"
+#include "press/press.h"
 #include "worker/access_log.h"
 #include "worker/privileges.h"
 #include "worker/service_run.h"
@@ -27,11 +28,14 @@
 #define SETTLE_TURNS 2000u
 #define SETTLE_TURN_US 1000u
 #define WORKERS_MAX 256u
+#define PRESS_JOBS_MAX 64u
+#define PRESS_BYTES_MAX ((uint64_t)64 << 20)
 #define PURGE_KEY_ARENA_BYTES ((size_t)1 << 20)
 #define LISTENS_MAX 64u
 
 struct service {
     struct store *store;
+    struct press *press;
     struct worker **workers;
     unsigned worker_count;
     struct conn_shared shared;
@@ -439,6 +443,7 @@ static bool build_workers(struct service *service, const struct service_options 
         service->workers[w] = worker_new(&(struct worker_options){
             .index = w,
             .store = service->store,
+            .press = service->press,
             .conf = options->conf,
             .shared = &service->shared,
             .listen_fds = fds + (size_t)w * service->listen_count,
@@ -463,6 +468,15 @@ static struct store *open_store(const struct conf *conf)
         .read_threads = conf->store.read_threads,
         .flush_ms = (unsigned)conf->store.flush_ms,
         .max_readers = conf->limits.waiters,
+    });
+}
+
+static struct press *open_press(unsigned workers)
+{
+    return press_new(&(struct press_options){
+        .threads = workers >= 4 ? 2 : 1,
+        .jobs_max = PRESS_JOBS_MAX,
+        .bytes_max = PRESS_BYTES_MAX,
     });
 }
 
@@ -513,6 +527,7 @@ struct service *service_new(const struct service_options *options, char *error, 
     }
     apply_error_log(conf); /* what the store has to say belongs there too */
     service->store = open_store(conf);
+    service->press = open_press(service->worker_count);
     service->top = top_new(TOP_WINDOW_S);
     service->sites = site_table_new(conf, slot_of, service);
     CHECK(build_workers(service, options, fds));
@@ -582,7 +597,8 @@ void service_end(struct service **service_at)
     for (unsigned w = 0; w < service->worker_count; w++) {
         worker_join(service->workers[w]);
     }
-    /* Mails posted by one worker to another that has left its loop. */
+    press_free(&service->press);
+    /* Mails posted by the press, and by one worker to another that has left its loop. */
     for (unsigned w = 0; w < service->worker_count; w++) {
         worker_sweep(service->workers[w]);
     }

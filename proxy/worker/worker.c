@@ -165,6 +165,7 @@ struct worker *worker_new(const struct worker_options *options)
     });
     worker->env.loop = worker->loop;
     worker->env.store = options->store;
+    worker->env.press = options->press;
     worker->env.fetches = worker->fetches;
     worker->env.counters = worker->counters;
     worker->env.ring = worker->ring;
@@ -224,6 +225,7 @@ void worker_free(struct worker **worker_at)
     struct worker *worker = *worker_at;
     *worker_at = NULL;
     worker_sweep(worker);
+    CHECK(list_is_empty(&worker->env.encodes));
     loop_free(&worker->loop);
     record_ring_free(&worker->ring);
     mem_free(worker->counters);

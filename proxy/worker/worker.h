@@ -21,6 +21,7 @@ struct worker;
 struct worker_options {
     unsigned index;
     struct store *store;
+    struct press *press;
     struct conf *conf; /* borrowed for the call */
     struct conn_shared *shared;
     const int *listen_fds; /* taken */

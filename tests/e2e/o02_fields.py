@@ -122,3 +122,29 @@ def test_must_understand(t):
         origin.routes[path] = reply("x", status, cache=cache)
         larder.fetch(path)
         same(larder.fetch(path).is_hit, wanted, f"{status} {cache}")
+
+
+def test_no_warning_is_written(t):
+    """RFC 9111 5.5: not on a stale answer, not on a heuristic one; the origin's own passes."""
+    origin = t.origin({"/w": reply("x", headers=[("Cache-Control", "max-age=1, stale-while-revalidate=60")]),
+                       "/h": reply("x", headers=[("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT")]),
+                       "/o": reply("x", cache="max-age=60", headers=[("Warning", '214 a "b"')])})
+    larder = t.larder(origin)
+    for path in ("/w", "/h", "/o"):
+        larder.fetch(path)
+    time.sleep(2.1)
+    for path, wanted in (("/w", []), ("/h", []), ("/o", ['214 a "b"'])):
+        response = larder.fetch(path)
+        assert response.is_hit, response.cache_status
+        same(response.all("Warning"), wanted, path)
+
+
+def test_cache_status_behind_those_of_others(t):
+    """RFC 9211 2: ours is the last member, the others stand before it in their order."""
+    origin = t.origin({"/c": reply("x", cache="max-age=60",
+                                   headers=[("Cache-Status", "one; hit"), ("Cache-Status", "two; fwd=miss")])})
+    larder = t.larder(origin)
+    for _ in range(2):
+        members = larder.fetch("/c").all("Cache-Status")
+        same(members[:2], ["one; hit", "two; fwd=miss"])
+        same((len(members), members[2].split(";")[0]), (3, "larder"))

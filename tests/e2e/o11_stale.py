@@ -321,6 +321,18 @@ def test_large_stale_body_is_whole(t):
         assert response.is_hit
 
 
+def test_without_a_validator_it_is_kept_for_a_dead_origin(t):
+    """It could only be fetched anew, and yet is better than nothing; also after a restart."""
+    origin = t.origin({"/e": reply("good", cache="max-age=1")})
+    larder = t.larder(origin)
+    larder.fetch("/e")
+    time.sleep(3.1)
+    larder.restart()
+    time.sleep(2)
+    origin.shut()
+    is_stale(larder.fetch("/e"))
+
+
 def test_cut_after_the_head_is_not_mended_with_stale(t):
     """Bytes of the new response are out: what follows may not be those of the old one."""
     def behave(conn, _request):

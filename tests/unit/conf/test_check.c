@@ -3,7 +3,9 @@
 
 #define MAIN_NAMES "{workers user state_dir listen admin store log limits site}"
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
-#define SITE_NAMES "{origins cache cache_status via forwarded header rule}"
+#define SITE_NAMES                                                                                 \
+    "{origins cache compress compress_types compress_min compress_max compress_level "             \
+    "cache_status via forwarded header rule}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define ORIGINS(body) "listen :80; site * { origins { " body " } }"
 
@@ -55,7 +57,7 @@ static const struct bad_case amounts[] = {
      "1:67 \"idle\" is set twice in this \"timeout\"; remove one\n"},
     {ORIGINS("server a http://a; timeout connet=1s;"),
      "1:59 \"connet=1s\" is not an option of \"timeout\"; options are name=value [connect] "
-     "{connect first_byte idle}\n"},
+     "{connect first_byte idle total}\n"},
     {ORIGINS("server a http://a; timeout idle;"), "1:59 \"idle\" needs a value: idle=VALUE\n"},
     {"admin { socket /s mode=0888; }" REST,
      "1:19 \"0888\" is not right: \"mode\" takes permission bits like 0660\n"},
@@ -71,6 +73,26 @@ static const struct bad_case choices[] = {
     {SITE("cache { targeted \"A B\"; }"), "1:38 \"A B\" is not a field name (at most 64 bytes)\n"},
     {SITE("cache { targeted A b a; }"), "1:42 \"a\" is there twice\n"},
     {SITE("cache { targeted A off; }"), "1:40 \"off\" stands alone\n"},
+    {SITE("compress gzpi;"),
+     "1:30 \"gzpi\" is not a value of \"compress\" [gzip] {off gzip brotli}\n"},
+    {SITE("compress;"),
+     "1:21 \"compress\" needs more words; write: compress gzip brotli | gzip | brotli | off;\n"},
+    {SITE("compress gzip off;"), "1:35 \"off\" stands alone\n"},
+    {SITE("compress off gzip;"), "1:30 \"off\" stands alone\n"},
+    {SITE("compress gzip gzip;"), "1:35 \"gzip\" is named twice; remove one\n"},
+    {SITE("compress gzip brotli gzip;"),
+     "1:42 one word too many: \"gzip\"; write: compress gzip brotli | gzip | brotli | off;\n"},
+    {SITE("compress_types text/css html;"),
+     "1:45 \"html\" is not a media type like text/css, text/* or application/*+json\n"},
+    {SITE("compress_types \"text/css;a=b\";"),
+     "1:36 \"text/css;a=b\" is not a media type like text/css, text/* or application/*+json\n"},
+    {SITE("compress_types /css;"),
+     "1:36 \"/css\" is not a media type like text/css, text/* or application/*+json\n"},
+    {SITE("compress_level gzip=10;"), "1:36 \"10\" is out of range for \"gzip\": 1..9\n"},
+    {SITE("compress_level brotli=12;"), "1:36 \"12\" is out of range for \"brotli\": 0..11\n"},
+    {SITE("compress_min 2K; compress_max 1K;"),
+     "1:34 \"compress_min\" (2K) may not be more than \"compress_max\" (1K); the other is at "
+     "t:1:51\n"},
     {SITE("cache { set_cookie stripp; }"),
      "1:40 \"stripp\" is not a value of \"set_cookie\" [strip] {pass store strip}\n"},
     {SITE("cache { purge form 10.0.0.0/8; }"),

@@ -80,6 +80,13 @@ static void test_default_limits(void **state)
     assert_string_equal(site->cache.targeted.list[1], "CDN-Cache-Control");
     assert_int_equal(site->cache.purge_from.count, 0);
     assert_true(site->cache.client_revalidate);
+    assert_false(site->compress.gzip || site->compress.brotli);
+    assert_int_equal(site->compress.types.count, 13);
+    assert_string_equal(site->compress.types.list[0], "text/*");
+    assert_int_equal(site->compress.min_bytes, 1024);
+    assert_int_equal(site->compress.max_bytes, 16 << 20);
+    assert_int_equal(site->compress.gzip_level, 6);
+    assert_int_equal(site->compress.brotli_level, 5);
     assert_true(site->cache_status);
     assert_string_equal(site->via, "larder");
     assert_true(site->forwarded);
@@ -101,12 +108,14 @@ static const char everything[] =
     "    stale_if_error 4d; hit_for_miss 5s; set_cookie strip; targeted X-A B; purge from 1.0.0.0/8 ::1;\n"
     "    client_revalidate off; max_object 2M; ignore_cookies; ignore_query utm_* a; sort_query on;\n"
     "    vary_ignore Origin; vary_max 7; }\n"
+    "  compress brotli gzip; compress_types text/* Application/JSON; compress_min 2K;\n"
+    "  compress_max 3M; compress_level brotli=11 gzip=1;\n"
     "  cache_status off; via x; forwarded off;\n"
     "  header request set X-A \"b c\"; header response remove Server;\n"
     "  rule path /a/* \"*path\" method GET header X-B=c* { pass; ttl 1d; default_ttl 1s; min_ttl 0;\n"
     "    max_ttl 2s; stale_while_revalidate 3s; stale_if_error 4s; hit_for_miss 0; set_cookie store;\n"
     "    client_revalidate on; max_object store; ignore_cookies off; vary_ignore off; vary_max 1;\n"
-    "    cache_status on; header response add X-C \"\"; header request remove X-D; }\n"
+    "    cache_status on; compress brotli; header response add X-C \"\"; header request remove X-D; }\n"
     "  rule path * { ignore_query off; sort_query off; pass off; }\n"
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
     "site * { origins { server y http://[::1]; } }\n";
@@ -166,6 +175,13 @@ static void test_everything_site(void **state)
     assert_string_equal(site->cache.targeted.list[0], "X-A");
     assert_int_equal(site->cache.purge_from.count, 2);
     assert_false(site->cache.client_revalidate);
+    assert_true(site->compress.gzip && site->compress.brotli);
+    assert_int_equal(site->compress.types.count, 2);
+    assert_string_equal(site->compress.types.list[1], "application/json");
+    assert_int_equal(site->compress.min_bytes, 2048);
+    assert_int_equal(site->compress.max_bytes, 3 << 20);
+    assert_int_equal(site->compress.gzip_level, 1);
+    assert_int_equal(site->compress.brotli_level, 11);
     assert_false(site->cache_status);
     assert_string_equal(site->via, "x");
     assert_false(site->forwarded);

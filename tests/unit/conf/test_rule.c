@@ -102,8 +102,8 @@ static const struct bad_case lists[] = {
     {CACHE("max_object 0;"), "1:40 \"0\" is out of range for \"max_object\": 1..16T\n"},
     {CACHE("ttl 5s;"),
      "1:29 \"ttl\" does not belong in cache; it belongs in rule {off default_ttl min_ttl max_ttl "
-     "stale_while_revalidate stale_if_error serve_stale hit_for_miss set_cookie targeted purge client_revalidate "
-     "max_object ignore_cookies ignore_query sort_query vary_ignore vary_max}\n"},
+     "stale_while_revalidate stale_if_error serve_stale hit_for_miss set_cookie targeted purge "
+     "client_revalidate max_object ignore_cookies ignore_query sort_query vary_ignore vary_max}\n"},
 };
 
 static void test_conditions(void **state)

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "exchange/rule.h"
+#include "http/coding.h"
 
 struct fixture {
     struct conf *conf;
@@ -246,6 +247,7 @@ static void test_each_setting(void **state)
         {"ignore_cookies", FIELD(ignore_cookies, 1)},
         {"client_revalidate off", FIELD(client_revalidate, 0)},
         {"cache_status off", FIELD(cache_status, 0)},
+        {"compress gzip", FIELD(codings, 1u << HTTP_CODING_GZIP)},
         {"sort_query on", FIELD(query.sort, 1)},
         {"ignore_query a", FIELD(query.ignore_count, 1)},
         {"vary_ignore a", FIELD(vary_ignore.count, 1)},
@@ -317,13 +319,15 @@ static void test_late(void **state)
 {
     static const struct {
         const char *site;
-        bool has_late, late_shows;
+        bool has_late, late_shows, compresses, late_compresses;
     } late[] = {
-        {"", false, false},
-        {"rule path /a { header response set A b; cache_status off; }", false, false},
-        {"rule status 404 { ttl 1s; }", true, false},
-        {"rule type a/b { header response set A b; }", true, true},
-        {"rule status 404 { cache_status off; }", true, true},
+        {"", false, false, false, false},
+        {"rule path /a { header response set A b; cache_status off; }", false, false, false, false},
+        {"rule status 404 { ttl 1s; }", true, false, false, false},
+        {"rule type a/b { header response set A b; }", true, true, false, false},
+        {"rule status 404 { cache_status off; }", true, true, false, false},
+        {"rule path /a { compress off; } rule status 404 { ttl 1s; }", true, false, true, false},
+        {"rule type a/b { compress gzip brotli; }", true, false, true, true},
     };
 
     (void)state;
@@ -332,6 +336,8 @@ static void test_late(void **state)
         fixture_open(&fixture, late[i].site);
         assert_int_equal(fixture.rules.has_late, late[i].has_late);
         assert_int_equal(fixture.rules.late_shows, late[i].late_shows);
+        assert_int_equal(fixture.rules.compresses, late[i].compresses);
+        assert_int_equal(fixture.rules.late_compresses, late[i].late_compresses);
         fixture_close(&fixture);
     }
 }

@@ -57,6 +57,40 @@ static void test_timeouts(void **state)
     assert_int_equal(probe.body.len, 900000);
 }
 
+/* All of it has a bound, however steadily it comes; what a paused reader takes does not count. */
+static void test_total(void **state)
+{
+    struct fetch_request request = probe_request(origin, "/drip");
+
+    (void)state;
+    probe_again();
+    origin->address.first_byte_timeout_us = 5000000;
+    origin->address.idle_timeout_us = 5000000;
+    origin->address.total_timeout_us = 200000;
+    run(&request);
+    assert_int_equal(probe.result.fault, FETCH_TOTAL_TIMEOUT);
+    assert_true(probe.result.total_us >= 200000 && probe.result.total_us < 3000000);
+    request = probe_request(origin, "/bytes/900000");
+    probe_again();
+    probe.pause_every = 3;
+    probe.stops = false;
+    probe.fetch = fetch_start(pool, &request, &probe_handler, &probe);
+    for (int i = 0; i < 10 && !probe.paused; i++) {
+        run_loop(loop, 10, true);
+        loop_timer_clear(&probe.timer);
+    }
+    assert_true(probe.paused);
+    run_loop(loop, 500, true);
+    assert_int_equal(probe.dones, 0);
+    probe.stops = true;
+    probe.paused = false;
+    probe.pause_every = 0;
+    fetch_resume(probe.fetch);
+    run_loop(loop, 5000, false);
+    assert_int_equal(probe.result.fault, FETCH_OK);
+    origin->address.total_timeout_us = 0;
+}
+
 static void test_upload_nobody_reads_times_out(void **state)
 {
     struct fetch_request request = probe_request(origin, "/deaf");
@@ -382,6 +416,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_timeouts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_total, setup, teardown),
         cmocka_unit_test_setup_teardown(test_upload_nobody_reads_times_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel_at_every_stage, setup, teardown),

@@ -32,6 +32,45 @@ static const struct row rows[] = {
     {"max-age", AGE, 0, 0},
     {"max-age=\"60", AGE, 0, 0},
     {"max-age=60 no-store", AGE, 0, 0},
+    {"max-age = 60", AGE, 0, 0},
+    {"max-age\t=60", AGE, 0, 0},
+    {"max-age=\"6 0\"", AGE, 0, 0},
+    {"max-age=\" 60\"", AGE, 0, 0},
+    {"max-age=\"-60\"", AGE, 0, 0},
+    {"max-age=\"60\"x", AGE, 0, 0},
+    {"max-age=+60", AGE, 0, 0},
+    {"max-age=60;", AGE, 0, 0},
+    {"max-age=60;a=b", AGE, 0, 0},
+    {"max-age=0x3c", AGE, 0, 0},
+    {"max-age=1e3", AGE, 0, 0},
+    {"max-age=60=60", AGE, 0, 0},
+    {"max-age=\"\"", AGE, 0, 0},
+    {"max-age=0", AGE, 0, 0},
+    {"max-age=2147483647", AGE, 2147483647u, 0},
+    {"max-age=4294967297", AGE, 2147483648u, 0},
+    {"max-age=18446744073709551617", AGE, 2147483648u, 0},
+    {"max-age=\"99999999999999999999\"", AGE, 2147483648u, 0},
+    {"max-age=-1, max-age=60", AGE, 0, 0},
+    {"max-age=60, max-age=-1", AGE, 60, 0},
+    {"Max-Age=60, MAX-AGE=70", AGE, 60, 0},
+    {"S-MAXAGE=5, s-maxage=6", SAGE, 0, 5},
+    {"s-maxage = 5, max-age=60", AGE | SAGE, 60, 0},
+    {"s-max-age=5, smaxage=6", 0, 0, 0},
+    {"'max-age=60'", 0, 0, 0},
+    {"\"max-age=60\"", 0, 0, 0},
+    {"=60, =, max-age=60", AGE, 60, 0},
+    {"a=\"max-age=60\", max-age=5", AGE, 5, 0},
+    {"a=\"\", max-age=5, b=\"\\\\\", public", AGE | HTTP_CC_PUBLIC, 5, 0},
+    {"a='b, no-store'", 0, 0, 0},
+    {"a='b, no-store, c'", HTTP_CC_NO_STORE, 0, 0},
+    {"a=(no-store), b;no-store", 0, 0, 0},
+    {"NO-STORE , PUBLIC", HTTP_CC_NO_STORE | HTTP_CC_PUBLIC, 0, 0},
+    /* Behind what we can read: a word that forbids is believed, one that permits is not. */
+    {"no-store;, must-revalidate x, private;",
+     HTTP_CC_NO_STORE | HTTP_CC_MUST_REVALIDATE | HTTP_CC_PRIVATE, 0, 0},
+    {"public;, must-understand x, immutable;1", 0, 0, 0},
+    {"public=1", HTTP_CC_PUBLIC, 0, 0},
+    {"must-revalidate=\"x\"", HTTP_CC_MUST_REVALIDATE, 0, 0},
     {"s-maxage=5,max-age=60", AGE | SAGE, 60, 5},
     {"s-maxage=x,max-age=60", AGE | SAGE, 60, 0},
     {"xmax-age=60", 0, 0, 0},
@@ -54,9 +93,10 @@ static const struct row rows[] = {
          HTTP_CC_NO_TRANSFORM | HTTP_CC_IMMUTABLE | HTTP_CC_ONLY_IF_CACHED,
      0, 0},
     {"max-stale", HTTP_CC_MAX_STALE, 0, 0},
-    {"max-stale=x", 0, 0, 0},
-    {"min-fresh=x", 0, 0, 0},
-    {"stale-while-revalidate=-1, stale-if-error=1.0", 0, 0, 0},
+    {"max-stale=x", HTTP_CC_MAX_STALE, 0, 0},
+    {"min-fresh=x", HTTP_CC_MIN_FRESH, 0, 0},
+    {"stale-while-revalidate=-1, stale-if-error=1.0",
+     HTTP_CC_STALE_WHILE_REVALIDATE | HTTP_CC_STALE_IF_ERROR, 0, 0},
 };
 
 static void table(void **state)
@@ -84,6 +124,14 @@ static void ages(void **state)
     assert_int_equal(d.min_fresh_s, 8);
     assert_int_equal(d.stale_while_revalidate_s, 7);
     assert_int_equal(d.stale_if_error_s, 6);
+    d = (struct http_directives){0};
+    http_directives_parse(&d, span_str("max-stale=x, min-fresh = 8, stale-while-revalidate=-7, "
+                                       "stale-if-error, max-stale, stale-while-revalidate=5, "
+                                       "stale-if-error=6"));
+    assert_int_equal(d.max_stale_s, 0);
+    assert_int_equal(d.min_fresh_s, 0);
+    assert_int_equal(d.stale_while_revalidate_s, 0);
+    assert_int_equal(d.stale_if_error_s, 0);
     d = (struct http_directives){0};
     http_directives_parse(&d, span_str("max-stale, max-stale=5, no-cache=\"x, y\""));
     assert_int_equal(d.max_stale_s, HTTP_AGE_MAX_S);

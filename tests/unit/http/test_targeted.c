@@ -64,7 +64,8 @@ static const struct word_row word_rows[] = {
     {"no-cache=1", HTTP_CC_NO_CACHE, 0},
     {"stale-while-revalidate=5, stale-if-error=6",
      HTTP_CC_STALE_WHILE_REVALIDATE | HTTP_CC_STALE_IF_ERROR, 0},
-    {"stale-while-revalidate=a, stale-if-error=-6", 0, 0},
+    {"stale-while-revalidate=a, stale-if-error=-6",
+     HTTP_CC_STALE_WHILE_REVALIDATE | HTTP_CC_STALE_IF_ERROR, 0},
     {"unknown=60, x", 0, 0},
     {"a=\"no-store, max-age=60\"", 0, 0},
     {"min-fresh=5, max-stale, only-if-cached", 0, 0}, /* those of requests */

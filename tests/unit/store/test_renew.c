@@ -1,0 +1,319 @@
+/* Stored bodies under another head, leads beside the table, what a newer response puts out of force. */
+#include "support.h"
+
+static struct store *store;
+static struct mailbox box;
+
+static int setup(void **state)
+{
+    struct store_options options = {.memory_bytes = 32u << 20,
+                                    .max_object_bytes = 8u << 20,
+                                    .read_threads = 1,
+                                    .flush_ms = 200,
+                                    .max_readers = 4};
+    (void)state;
+    mailbox_init(&box);
+    store = store_open(&options);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct store_stats stats;
+
+    (void)state;
+    (void)mailbox_deliver(&box);
+    store_stats(store, &stats);
+    assert_int_equal(stats.fills, 0);
+    store_close(&store);
+    mailbox_fini(&box);
+    return 0;
+}
+
+static void drop(struct store_lookup *lookup)
+{
+    store_object_unref(&lookup->object);
+    store_object_unref(&lookup->stale);
+    store_lead_abort(&lookup->lead, 0);
+}
+
+/* Stores an object of this length and returns it. */
+static struct store_object *put(const char *key, uint64_t length, enum store_judgement judgement)
+{
+    struct store_lookup lookup = test_lookup_of(store, key, NULL);
+
+    test_put(store, key, length, judgement);
+    lookup.may_lead = false;
+    enum store_verdict verdict = store_lookup(store, &lookup);
+    struct store_object *object = verdict == STORE_ABSENT ? lookup.stale : lookup.object;
+    assert_non_null(object);
+    return object;
+}
+
+static struct store_head renamed(const struct store_object *object, const char *text)
+{
+    struct store_head head = test_head(store_object_length(object), STORE_JUDGE_FRESH);
+
+    head.head = span_str(text);
+    return head;
+}
+
+/* The stored object of this key and selector has this head. */
+static void expect_head(const char *key, const char *selector, const char *text)
+{
+    struct store_lookup lookup = test_lookup_of(store, key, selector);
+
+    lookup.may_lead = false;
+    enum store_verdict verdict = store_lookup(store, &lookup);
+    if (text == NULL) {
+        assert_int_equal(verdict, STORE_ABSENT);
+    } else {
+        assert_int_equal(verdict, STORE_FRESH);
+        assert_true(span_eq(store_object_head(lookup.object), span_str(text)));
+    }
+    drop(&lookup);
+}
+
+static void test_renew(void **state)
+{
+    static const uint64_t lengths[] = {0, 10, 300000};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        char key[32];
+        (void)snprintf(key, sizeof(key), "GET http://a/%zu", i);
+        struct store_object *object = put(key, lengths[i], STORE_JUDGE_VALIDATE);
+        struct store_head head = renamed(object, "HTTP/1.1 200 OK\r\nX: new\r\n");
+        store_object_renew(store, object, &head, INT64_MAX);
+        expect_head(key, NULL, "HTTP/1.1 200 OK\r\nX: new\r\n");
+        assert_true(test_hit(store, key, lengths[i], &box));
+        store_object_unref(&object);
+    }
+}
+
+/* What was purged or replaced does not come back by it. */
+static void test_renew_too_late(void **state)
+{
+    const char *key = "GET http://a/late";
+    struct store_purge_result purged;
+
+    (void)state;
+    struct store_object *object = put(key, 10, STORE_JUDGE_FRESH);
+    struct store_head head = renamed(object, "HTTP/1.1 200 OK\r\nX: old\r\n");
+    store_purge_key(store, span_str(key), STORE_PURGE_HARD, false, false, &purged);
+    store_object_renew(store, object, &head, INT64_MAX);
+    expect_head(key, NULL, NULL);
+    struct store_object *other = put(key, 10, STORE_JUDGE_FRESH);
+    store_object_renew(store, object, &head, INT64_MAX);
+    expect_head(key, NULL, "HTTP/1.1 200 OK\r\nX: y\r\n\r\n");
+    store_object_unref(&object);
+    store_object_unref(&other);
+}
+
+static void put_variant(const char *key, const char *selector, uint64_t length)
+{
+    struct store_lookup lookup = test_lookup_of(store, key, selector);
+    struct store_head head = test_head(length, STORE_JUDGE_FRESH);
+
+    head.selector = span_str(selector);
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
+    test_append(lookup.lead, key, 0, length);
+    store_lead_commit(&lookup.lead);
+    drop(&lookup);
+}
+
+/* A 304 selects one of the variants for a request that none matched: both are there afterwards. */
+static void test_adopt(void **state)
+{
+    static const uint64_t lengths[] = {10, 300000};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        char key[32];
+        struct store_object *variants[4];
+        (void)snprintf(key, sizeof(key), "GET http://a/%zu", i);
+        put_variant(key, "one", lengths[i]);
+        struct store_lookup lookup = test_lookup_of(store, key, "two");
+        assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+        assert_int_equal(lookup.absence, STORE_WAS_VARIANT);
+        assert_int_equal(store_variants(store, &lookup.key, variants, 4), 1);
+        struct store_head head = renamed(variants[0], "HTTP/1.1 200 OK\r\nX: two\r\n");
+        head.selector = SPAN("two");
+        struct store_object *adopted = store_lead_adopt(&lookup.lead, variants[0], &head);
+        assert_non_null(adopted);
+        assert_null(lookup.lead);
+        expect_head(key, "one", "HTTP/1.1 200 OK\r\nX: y\r\n\r\n");
+        expect_head(key, "two", "HTTP/1.1 200 OK\r\nX: two\r\n");
+        test_check_bytes(store_object_piece(adopted, 0), test_seed(key), 0);
+        store_object_unref(&adopted);
+        store_object_unref(&variants[0]);
+        drop(&lookup);
+    }
+}
+
+static void test_adopt_meets_purge(void **state)
+{
+    const char *key = "GET http://a/p";
+    struct store_purge_result purged;
+    struct store_object *variants[4];
+
+    (void)state;
+    put_variant(key, "one", 10);
+    struct store_lookup lookup = test_lookup_of(store, key, "two");
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    assert_int_equal(store_variants(store, &lookup.key, variants, 4), 1);
+    assert_true(store_lead_is_entered(lookup.lead));
+    store_purge_key(store, span_str(key), STORE_PURGE_HARD, false, false, &purged);
+    assert_false(store_lead_is_entered(lookup.lead));
+    struct store_head head = renamed(variants[0], "HTTP/1.1 200 OK\r\nX: two\r\n");
+    head.selector = SPAN("two");
+    struct store_object *adopted = store_lead_adopt(&lookup.lead, variants[0], &head);
+    assert_non_null(adopted); /* for its own client */
+    expect_head(key, "one", NULL);
+    expect_head(key, "two", NULL);
+    store_object_unref(&adopted);
+    store_object_unref(&variants[0]);
+    drop(&lookup);
+}
+
+/* At most so many, and none that a purge has made stale. */
+static void test_variants_listed(void **state)
+{
+    const char *key = "GET http://a/many";
+    struct store_object *variants[3];
+    struct store_key store_key = store_key_of(store, span_str(key));
+    struct store_purge_result purged;
+
+    (void)state;
+    assert_int_equal(store_variants(store, &store_key, variants, 3), 0);
+    put_variant(key, "1", 1);
+    put_variant(key, "2", 1);
+    put_variant(key, "3", 1);
+    put_variant(key, "4", 1);
+    assert_int_equal(store_variants(store, &store_key, variants, 3), 3);
+    for (size_t i = 0; i < ARRAY_LEN(variants); i++) {
+        store_object_unref(&variants[i]);
+    }
+    store_purge_key(store, span_str(key), STORE_PURGE_SOFT, false, false, &purged);
+    assert_int_equal(store_variants(store, &store_key, variants, 3), 0);
+}
+
+static void test_supersede(void **state)
+{
+    const char *key = "GET http://a/s";
+
+    (void)state;
+    struct store_object *object = put(key, 10, STORE_JUDGE_VALIDATE);
+    struct store_lookup lookup = test_lookup_of(store, key, NULL);
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    store_lead_supersede(lookup.lead);
+    store_lead_detach(lookup.lead, 0);
+    drop(&lookup);
+    lookup = test_lookup_of(store, key, NULL);
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    assert_null(lookup.object);
+    store_lead_supersede(lookup.lead); /* nothing to renew: nothing happens */
+    drop(&lookup);
+    store_object_unref(&object);
+}
+
+/* A lead beside the table enters it, or does not. */
+static void test_apart(void **state)
+{
+    const char *key = "GET http://a/post";
+    const struct store_key store_key = store_key_of(store, span_str(key));
+    struct store_head head = test_head(10, STORE_JUDGE_FRESH);
+
+    (void)state;
+    struct store_lead *lead = store_lead_apart(store, &store_key);
+    expect_head(key, NULL, NULL);
+    assert_true(store_lead_share(lead));
+    assert_int_equal(store_lead_head(lead, &head), ERR_OK);
+    struct store_lookup follower = test_lookup_of(store, key, NULL);
+    assert_int_equal(store_lookup(store, &follower), STORE_FOLLOW);
+    test_append(lead, key, 0, 10);
+    store_lead_commit(&lead);
+    assert_true(test_hit(store, key, 10, &box));
+    drop(&follower);
+
+    lead = store_lead_apart(store, &store_key);
+    store_lead_detach(lead, 0);
+    head.head = SPAN("HTTP/1.1 200 OK\r\nX: private\r\n");
+    assert_int_equal(store_lead_head(lead, &head), ERR_OK);
+    test_append(lead, key, 0, 10);
+    store_lead_commit(&lead);
+    expect_head(key, NULL, "HTTP/1.1 200 OK\r\nX: y\r\n\r\n");
+}
+
+/* It takes the mark of a key away that was not storable so far. */
+static void test_apart_under_a_mark(void **state)
+{
+    const char *key = "GET http://a/mark";
+    const struct store_key store_key = store_key_of(store, span_str(key));
+    struct store_lookup lookup = test_lookup_of(store, key, NULL);
+    struct store_head head = test_head(10, STORE_JUDGE_FRESH);
+
+    (void)state;
+    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+    store_lead_detach(lookup.lead, 60000);
+    drop(&lookup);
+    assert_int_equal(store_lookup(store, &lookup), STORE_PASS);
+    struct store_lead *lead = store_lead_apart(store, &store_key);
+    assert_true(store_lead_share(lead));
+    assert_int_equal(store_lead_head(lead, &head), ERR_OK);
+    test_append(lead, key, 0, 10);
+    store_lead_commit(&lead);
+    assert_true(test_hit(store, key, 10, &box));
+}
+
+/* A stale object under a mark: the fall-back of those who pass, and refreshed by one. */
+static void test_stale_under_a_mark(void **state)
+{
+    static const enum store_judgement judgements[] = {STORE_JUDGE_VALIDATE, STORE_JUDGE_STALE};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(judgements); i++) {
+        char key[32];
+        (void)snprintf(key, sizeof(key), "GET http://a/%zu", i);
+        struct store_object *object = put(key, 10, judgements[i]);
+        struct store_lookup lookup = test_lookup_of(store, key, NULL);
+        (void)store_lookup(store, &lookup);
+        store_lead_detach(lookup.lead, 60000);
+        drop(&lookup);
+        if (judgements[i] == STORE_JUDGE_VALIDATE) {
+            assert_int_equal(store_lookup(store, &lookup), STORE_PASS);
+            assert_ptr_equal(lookup.stale, object);
+            drop(&lookup);
+            lookup.may_solo = true;
+            assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
+            assert_true(lookup.is_solo);
+            assert_ptr_equal(lookup.stale, object);
+        } else {
+            assert_int_equal(store_lookup(store, &lookup), STORE_STALE);
+            assert_non_null(lookup.lead);
+            struct store_lookup second = test_lookup_of(store, key, NULL);
+            assert_int_equal(store_lookup(store, &second), STORE_STALE);
+            assert_null(second.lead);
+            drop(&second);
+        }
+        drop(&lookup);
+        store_object_unref(&object);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_renew, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_renew_too_late, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_adopt, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_adopt_meets_purge, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_variants_listed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_supersede, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_apart, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_apart_under_a_mark, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stale_under_a_mark, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
