@@ -56,6 +56,7 @@ struct exchange {
     bool refuse_sole; /* the stored part cannot be added to, and is not enough */
     bool had_age;     /* our fetch's response came from another cache */
     bool solo;        /* the key is marked as not storable: our fill is beside the others */
+    bool apart; /* what others fetch may not be used for this request: no more waiting for it */
     bool collapsed, stored;
     bool log_record;
     uint8_t lookups;
