@@ -100,20 +100,3 @@ void store_purge_key(struct store *store, struct span key, enum store_purge_mode
         }
     }
 }
-
-void store_forget(struct store *store, const struct store_object *object)
-{
-    CHECK_OBJ(store, STORE_MAGIC);
-    struct shard *shard = index_shard(store, object->hash);
-    struct trash trash;
-
-    trash_init(&trash);
-    lock_acquire(&shard->lock);
-    struct entry *entry = index_find(shard, object->hash, object->id);
-    if (entry != NULL && entry->kind == ENTRY_READY) {
-        index_remove(store, shard, entry, STORE_WAS_ABSENT, &trash);
-        counter_add(&store->counters.replaced, 1);
-    }
-    lock_release(&shard->lock);
-    trash_empty(store, &trash);
-}

@@ -193,3 +193,20 @@ unsigned store_variants(struct store *store, const struct store_key *key, struct
     lock_release(&shard->lock);
     return count;
 }
+
+void store_forget(struct store *store, const struct store_object *object)
+{
+    CHECK_OBJ(store, STORE_MAGIC);
+    struct shard *shard = index_shard(store, object->hash);
+    struct trash trash;
+
+    trash_init(&trash);
+    lock_acquire(&shard->lock);
+    struct entry *entry = index_find(shard, object->hash, object->id);
+    if (entry != NULL && entry->kind == ENTRY_READY) {
+        index_remove(store, shard, entry, STORE_WAS_ABSENT, &trash);
+        counter_add(&store->counters.replaced, 1);
+    }
+    lock_release(&shard->lock);
+    trash_empty(store, &trash);
+}

@@ -80,7 +80,7 @@ static void probe_range(struct exchange *x, const struct http_range_part *range,
         uint64_t first = index * PART_BYTES < range->first ? range->first : index * PART_BYTES;
         struct http_range_part wanted = wanted_at(x->plan, first, range->last);
         struct store_lookup lookup = part_lookup(x, index, &wanted);
-        lookup.is_probe = true;
+        lookup.is_peek = true;
         lookup.may_follow = x->plan->may_follow;
         switch (store_lookup(x->env->store, &lookup)) {
         case STORE_FRESH:
@@ -310,7 +310,6 @@ static void part_prefetch(struct exchange *x)
     }
     struct http_range_part wanted = wanted_at(plan, position, plan->set.parts[at].last);
     struct store_lookup lookup = part_lookup(x, position / PART_BYTES, &wanted);
-    lookup.is_probe = true;
     lookup.may_lead = plan->may_fetch;
     lookup.may_follow = plan->may_follow;
     if (store_lookup(x->env->store, &lookup) == STORE_LEAD) {

@@ -58,8 +58,6 @@ struct fill {
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code);
 /* fill.c: the lead wakes this fill from now on. */
 void fill_bind(struct fill *fill);
-/* Takes the settings over as they count for this fill. */
-void fill_set_policy(struct fill *fill, const struct policy *policy);
 /* fill_head.c: the origin's final head has come. */
 enum fetch_flow fill_on_head(void *ctx, const struct http_response *response);
 /* fill_head.c: the same, when it is about the whole. */
