@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/file.h"
 #include "admin/handlers.h"
 #include "admin/private.h"
 #include "admin/problem.h"
@@ -77,9 +78,7 @@ static bool path_is_plain(const char *path)
 static void file_get(struct admin_request *request, const char *folder, const char *path)
 {
     char name[4096];
-    char block[16384];
     struct stat facts;
-    ssize_t got;
     int fd = -1;
 
     if (path_is_plain(path) &&
@@ -90,10 +89,7 @@ static void file_get(struct admin_request *request, const char *folder, const ch
         facts.st_size > ASSET_FILE_MAX_BYTES) {
         problem_reply(request, PROBLEM_NOT_FOUND, "no file %s in www_dir", path);
     } else {
-        struct buf *body = reply_begin(request, 200, mime_of(path));
-        while ((got = read(fd, block, sizeof(block))) > 0) {
-            buf_append(body, span_of(block, (size_t)got));
-        }
+        (void)file_read_fd(fd, reply_begin(request, 200, mime_of(path)));
         reply_header(request, "Cache-Control", "no-cache");
     }
     if (fd >= 0) {

@@ -81,6 +81,19 @@ static void auth_note_file(struct auth *auth)
     }
 }
 
+/* A line that is ignored can only keep somebody out: no reason not to serve the others. */
+static void warn_of_faults(const char *path, const struct tokens *tokens)
+{
+    for (size_t i = 0; i < tokens->fault_count && i < TOKENS_FAULTS_MAX; i++) {
+        log_warn("token_ignored", "file=\"%s\" line=%zu reason=\"%s\"", path,
+                 tokens->faults[i].line, tokens->faults[i].what);
+    }
+    if (tokens->fault_count > TOKENS_FAULTS_MAX) {
+        log_warn("token_ignored", "file=\"%s\" more=%zu", path,
+                 tokens->fault_count - TOKENS_FAULTS_MAX);
+    }
+}
+
 enum err auth_open(const char *path, struct auth **out, char token_out[AUTH_TOKEN_BYTES], char *why,
                    size_t why_size)
 {
@@ -102,6 +115,7 @@ enum err auth_open(const char *path, struct auth **out, char token_out[AUTH_TOKE
         auth_close(&auth);
         return err;
     }
+    warn_of_faults(path, &auth->tokens);
     auth_note_file(auth);
     *out = auth;
     return ERR_OK;
@@ -142,7 +156,14 @@ void auth_refresh(struct auth *auth)
     }
     auth_note_file(auth);
     struct tokens *fresh = mem_new(sizeof(*fresh));
-    if (tokens_load(auth->path, fresh, why, sizeof(why)) != ERR_OK) {
+    bool is_read = tokens_load(auth->path, fresh, why, sizeof(why)) == ERR_OK;
+    if (is_read && fresh->count == 0 &&
+        fresh->fault_count > 0) { /* half written, or another file */
+        (void)snprintf(why, sizeof(why), "%s:%zu: %s", auth->path, fresh->faults[0].line,
+                       fresh->faults[0].what);
+        is_read = false;
+    }
+    if (!is_read) {
         log_error("tokens_not_read", "reason=\"%s\" note=\"the old ones stay\"", why);
         mem_free(fresh);
         return;
@@ -157,6 +178,7 @@ void auth_refresh(struct auth *auth)
         }
     }
     lock_release(&auth->lock);
+    warn_of_faults(auth->path, fresh);
     log_info("tokens_read", "count=%zu", fresh->count);
     mem_free(fresh);
 }

@@ -6,8 +6,8 @@
  * the same time.
  *
  * The file: one token a line, `name scopes sha256 created`, where sha256 is of the whole token
- * `name_<scope>_<43 of base 62>`. Lines beginning with # are ignored. Taking a line out ends the
- * token and its sessions within a second or so (auth_refresh).
+ * `name_<scope>_<43 of base 62>`. Lines beginning with # are ignored; so are broken ones, with a
+ * warning. Taking a line out ends the token and its sessions within a second or so (auth_refresh).
  *
  * Threads: any (rank LOCK_ADMIN). Times are monotonic milliseconds of the caller's clock.
  */
@@ -42,8 +42,7 @@ struct auth_identity {
 struct auth;
 
 /* Reads the file; when it is absent, makes one with a single admin token, which is written to
- * token_out (else ""). Errors: ERR_IO, ERR_SYNTAX (a broken line; nothing is loaded), why says it
- * in words. */
+ * token_out (else ""). Errors: ERR_IO, why says it in words. */
 MUST_USE enum err auth_open(const char *path, struct auth **out, char token_out[AUTH_TOKEN_BYTES],
                             char *why, size_t why_size);
 void auth_close(struct auth **auth);

@@ -15,6 +15,7 @@
 
 #include <microhttpd.h>
 
+#include "admin/guests.h"
 #include "admin/json.h"
 #include "admin/private.h"
 #include "admin/problem.h"
@@ -25,8 +26,10 @@
 
 #define DOOR_MAGIC 0x646f6f72u
 #define VISIT_MAGIC 0x76697369u
-#define DOOR_CONNECTIONS 256u
-#define DOOR_TIMEOUT_S 30u
+#define DOOR_CONNECTIONS 512u
+#define DOOR_ROOM 448u   /* the rest is for those that are on their way out */
+#define DOOR_WAIT_S 10u  /* without a byte, before a whole request is here */
+#define DOOR_SERVE_S 30u /* later, and between requests */
 #define DOOR_CONNECTION_BYTES ((size_t)32768)
 /* Of a body that is too large; then we hang up. */
 #define DOOR_DISCARD_MAX_BYTES ((size_t)8 << 20)
@@ -35,6 +38,7 @@ struct door {
     uint32_t magic;
     struct admin *admin;
     bool is_local;
+    struct guests guests;
     struct MHD_Daemon *daemon;
 };
 
@@ -178,6 +182,31 @@ static enum MHD_Result on_accept(void *ctx, const struct sockaddr *peer, socklen
     return allowed ? MHD_YES : MHD_NO;
 }
 
+static struct guest *guest_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info == NULL ? NULL : info->socket_context;
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **state,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct door *door = ctx;
+    struct guest *guest = *state;
+
+    CHECK_OBJ(door, DOOR_MAGIC);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *state = info == NULL ? NULL : guest_new(&door->guests, info->connect_fd);
+    } else if (guest != NULL) {
+        guest_free(&guest);
+        *state = NULL;
+    }
+}
+
 /* ---- one request ---- */
 
 static struct visit *visit_new(struct door *door, struct MHD_Connection *connection,
@@ -306,7 +335,13 @@ static void visit_job(struct job *job)
 
 static enum MHD_Result visit_judge(struct visit *visit, struct MHD_Connection *connection)
 {
+    struct guest *guest = guest_of(connection);
+
     visit->judged = true;
+    if (guest != NULL) {
+        guest_is_served(guest);
+    }
+    (void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, DOOR_SERVE_S);
     visit->route = route_admit(&visit->request, visit->too_large);
     if (visit->route == NULL || !visit->route->is_slow) {
         if (visit->route != NULL) {
@@ -366,10 +401,13 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **st
                          enum MHD_RequestTerminationCode code)
 {
     struct visit *visit = *state;
+    struct guest *guest = guest_of(connection);
 
     (void)ctx;
-    (void)connection;
     (void)code;
+    if (guest != NULL) {
+        guest_waits(guest);
+    }
     if (visit != NULL) {
         CHECK_OBJ(visit, VISIT_MAGIC);
         visit_free(visit);
@@ -396,13 +434,14 @@ struct door *door_open(struct admin *admin, int fd, bool is_local)
     door->magic = DOOR_MAGIC;
     door->admin = admin;
     door->is_local = is_local;
+    guests_init(&door->guests, DOOR_ROOM);
     door->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG,
         0, on_accept, door, on_request, door, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, DOOR_CONNECTIONS,
-        MHD_OPTION_CONNECTION_TIMEOUT, DOOR_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        MHD_OPTION_CONNECTION_TIMEOUT, DOOR_WAIT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         DOOR_CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, NULL, MHD_OPTION_END);
+        on_completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, door, MHD_OPTION_END);
     if (door->daemon == NULL) {
         (void)close(fd);
         mem_free(door);

@@ -13,6 +13,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "admin/file.h"
 #include "base/check.h"
 #include "base/lock.h"
 #include "base/log.h"
@@ -49,18 +50,13 @@ static void remember(struct purge_log *log, struct span row)
 
 static bool read_file(const char *path, struct buf *out)
 {
-    char block[65536];
-    ssize_t got;
-
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return errno == ENOENT;
     }
-    while ((got = read(fd, block, sizeof(block))) > 0) {
-        buf_append(out, span_of(block, (size_t)got));
-    }
+    bool good = file_read_fd(fd, out);
     (void)close(fd);
-    return got == 0 && !out->failed;
+    return good;
 }
 
 /* The row as cJSON understands it, NULL when it is not an object with an id and nothing behind it.
@@ -139,24 +135,6 @@ static bool split_line(struct span line, int64_t *time_ms, struct span *row)
     return true;
 }
 
-static bool write_whole(const char *path, int flags, struct span data)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0640);
-
-    if (fd < 0) {
-        return false;
-    }
-    while (data.len > 0) {
-        ssize_t put = write(fd, data.ptr, data.len);
-        if (put <= 0) {
-            break;
-        }
-        data.ptr += put;
-        data.len -= (size_t)put;
-    }
-    return close(fd) == 0 && data.len == 0;
-}
-
 /* Keeps the newest good lines of text that are young enough, in out. Returns how many. */
 static size_t keep_lines(struct span text, int64_t now_ms, struct buf *out)
 {
@@ -187,7 +165,7 @@ static void rewrite(struct purge_log *log, struct span kept)
     char beside[4096];
 
     if (snprintf(beside, sizeof(beside), "%s.new", log->path) >= (int)sizeof(beside) ||
-        !write_whole(beside, O_TRUNC, kept) || rename(beside, log->path) != 0) {
+        !file_write(beside, O_TRUNC, kept, false) || rename(beside, log->path) != 0) {
         log_warn("purge_log_not_written", "path=\"%s\"", log->path);
     }
 }
@@ -258,7 +236,7 @@ void purge_log_add(struct purge_log *log, struct span row, int64_t now_ms)
     buf_puts(&line, LINE_BETWEEN);
     buf_append(&line, row);
     buf_puts(&line, "}\n");
-    if (line.failed || !write_whole(log->path, O_APPEND, buf_span(&line))) {
+    if (line.failed || !file_write(log->path, O_APPEND, buf_span(&line), false)) {
         log_warn("purge_log_not_written", "path=\"%s\"", log->path);
     }
     buf_free(&line);

@@ -9,6 +9,7 @@
 #include "admin/handlers.h"
 #include "admin/private.h"
 #include "admin/problem.h"
+#include "admin/purge_hints.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -237,49 +238,14 @@ static void carry_out(struct admin *admin, struct purge_order *order)
     order->took_s = (double)(clock_mono_us() - start_us) / 1e6;
 }
 
-/* Other spellings of a URL that matched nothing, and are there. */
-static void write_hint(struct admin *admin, const struct purge_order *order, const char *url,
-                       struct json *json)
-{
-    struct store_purge_result found;
-    struct buf other[3];
-    size_t len = strlen(url);
-    size_t bare = strcspn(url, "?#");
-    bool is_https = strncmp(url, "https://", 8) == 0;
-
-    for (size_t i = 0; i < ARRAY_LEN(other); i++) {
-        buf_init(&other[i], PURGE_URL_BYTES);
-    }
-    if (len > bare) { /* without the query */
-        buf_append(&other[0], span_of(url, bare));
-    }
-    if (bare > 0 && url[bare - 1] == '/') { /* without, or with, a slash at the end */
-        buf_append(&other[1], span_of(url, bare - 1));
-    } else {
-        buf_append(&other[1], span_of(url, bare));
-        buf_putc(&other[1], '/');
-    }
-    buf_puts(&other[2], is_https ? "http" : "https");
-    buf_puts(&other[2], url + (is_https ? 5 : strncmp(url, "http", 4) == 0 ? 4 : 0));
-    for (size_t i = 0; i < ARRAY_LEN(other); i++) {
-        if (other[i].len > 0 && !other[i].failed) {
-            purge_one(admin, order, other[i].data, true, false, &found);
-            if (found.objects > 0) {
-                buf_puts(&other[i], " is stored");
-                json_string(json, buf_span(&other[i]));
-            }
-        }
-        buf_free(&other[i]);
-    }
-}
-
-static void write_hints(struct admin *admin, const struct purge_order *order, struct json *json)
+static void write_hints(struct admin_request *request, const struct purge_order *order,
+                        struct json *json)
 {
     json_key(json, "hints");
     json_array(json);
     for (unsigned i = 0; i < order->url_count && i < PURGE_HINTED_URLS; i++) {
         if (order->results[i].objects == 0 && order->results[i].in_flight == 0) {
-            write_hint(admin, order, order->urls[i], json);
+            purge_hints_write(request, order->urls[i], json);
         }
     }
     json_array_end(json);
@@ -387,7 +353,7 @@ static void finish(struct admin_request *request, struct purge_order *order)
              (unsigned long long)order->sum.objects, request->who.name);
     reply_json(request, 200, &json);
     write_order(request, order, PURGE_URLS_MAX, &json);
-    write_hints(admin, order, &json);
+    write_hints(request, order, &json);
     json_object_end(&json);
     remember(request, order);
 }

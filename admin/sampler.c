@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "admin/file.h"
 #include "admin/private.h"
 #include "admin/views.h"
 #include "base/clock.h"
@@ -131,25 +132,6 @@ static void publish(struct sampler *sampler, int64_t now)
     buf_free(&text);
 }
 
-static bool write_file(const char *path, struct span data, bool sync)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-
-    if (fd < 0) {
-        return false;
-    }
-    while (data.len > 0) {
-        ssize_t put = write(fd, data.ptr, data.len);
-        if (put <= 0) {
-            break;
-        }
-        data.ptr += put;
-        data.len -= (size_t)put;
-    }
-    bool good = data.len == 0 && (!sync || fsync(fd) == 0);
-    return close(fd) == 0 && good;
-}
-
 static void save(struct sampler *sampler, bool sync)
 {
     char beside[4096];
@@ -160,7 +142,7 @@ static void save(struct sampler *sampler, bool sync)
     }
     buf_init(&data, history_file_max_bytes());
     history_write(sampler->admin->history, &data);
-    if (data.failed || !write_file(beside, buf_span(&data), sync) ||
+    if (data.failed || !file_write(beside, O_TRUNC, buf_span(&data), sync) ||
         rename(beside, sampler->path) != 0) {
         log_warn("history_not_saved", "path=\"%s\"", sampler->path);
     }
@@ -170,19 +152,15 @@ static void save(struct sampler *sampler, bool sync)
 static void load(struct sampler *sampler)
 {
     struct buf data;
-    char block[65536];
-    ssize_t got = 0;
 
     int fd = open(sampler->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return; /* the first start */
     }
     buf_init(&data, history_file_max_bytes());
-    while ((got = read(fd, block, sizeof(block))) > 0) {
-        buf_append(&data, span_of(block, (size_t)got));
-    }
+    bool good = file_read_fd(fd, &data);
     (void)close(fd);
-    if (got < 0 || data.failed ||
+    if (!good ||
         history_read(sampler->admin->history, buf_span(&data), clock_wall_ms() / 1000) != ERR_OK) {
         log_warn("history_not_read",
                  "path=\"%s\" note=\"damaged or of another version; the charts start empty\"",

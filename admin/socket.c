@@ -11,7 +11,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SOCKET_BACKLOG 64
+#include "net/listener.h"
+
+#define SOCKET_BACKLOG 512
 
 static int fail(int fd, char *why, size_t size, const char *what, const char *where)
 {
@@ -24,21 +26,6 @@ static int fail(int fd, char *why, size_t size, const char *what, const char *wh
     }
     errno = code;
     return -1;
-}
-
-static unsigned bound_port(int fd)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {.v6 = {.sin6_port = 0}};
-    socklen_t len = sizeof(address);
-
-    if (getsockname(fd, &address.any, &len) != 0) {
-        return 0;
-    }
-    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 int socket_listen_tcp(const struct conf_listen *conf, unsigned *port, char *why, size_t why_size)
@@ -66,7 +53,7 @@ int socket_listen_tcp(const struct conf_listen *conf, unsigned *port, char *why,
     if (bind(fd, (const struct sockaddr *)&address, len) != 0 || listen(fd, SOCKET_BACKLOG) != 0) {
         return fail(fd, why, why_size, "cannot listen on", conf->text);
     }
-    *port = bound_port(fd);
+    *port = listener_port(fd);
     return fd;
 }
 

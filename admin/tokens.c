@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin/file.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -56,19 +57,25 @@ static bool scope_parse(struct span word, enum auth_scope *out)
     return false;
 }
 
-static bool line_parse(struct span line, struct token *out)
+/* Returns NULL, or what is wrong. */
+static const char *line_parse(struct span line, struct token *out)
 {
     struct span name = word_next(&line);
     struct span scope = word_next(&line);
     struct span digest = word_next(&line);
 
-    if (!name_is_good(name) || !scope_parse(scope, &out->scope) ||
-        !secret_digest_parse(digest, &out->digest)) {
-        return false;
+    if (!name_is_good(name)) {
+        return "the name is letters, digits, - and ., at most 47 of them";
+    }
+    if (!scope_parse(scope, &out->scope)) {
+        return "the second word is not read, purge or admin";
+    }
+    if (!secret_digest_parse(digest, &out->digest)) {
+        return "the third word is not a SHA-256 in 64 hex digits";
     }
     memcpy(out->name, name.ptr, name.len);
     out->name[name.len] = '\0';
-    return true;
+    return NULL;
 }
 
 static bool name_is_new(const struct tokens *tokens, const char *name)
@@ -81,28 +88,47 @@ static bool name_is_new(const struct tokens *tokens, const char *name)
     return true;
 }
 
-enum err tokens_parse(struct span text, struct tokens *out, size_t *line)
+static void add_fault(struct tokens *tokens, size_t line, const char *what)
+{
+    if (tokens->fault_count < TOKENS_FAULTS_MAX) {
+        tokens->faults[tokens->fault_count] = (struct token_fault){.line = line, .what = what};
+    }
+    tokens->fault_count++;
+}
+
+static const char *row_take(struct span row, struct tokens *out)
+{
+    if (out->count == TOKENS_MAX) {
+        return "there are 256 tokens already";
+    }
+    struct token *token = &out->list[out->count];
+    const char *wrong = line_parse(row, token);
+    if (wrong == NULL && !name_is_new(out, token->name)) {
+        wrong = "another token has this name";
+    }
+    out->count += wrong == NULL ? 1 : 0;
+    return wrong;
+}
+
+void tokens_parse(struct span text, struct tokens *out)
 {
     out->count = 0;
-    for (*line = 1; text.len > 0; ++*line) {
+    out->fault_count = 0;
+    for (size_t line = 1; text.len > 0; line++) {
         const char *end = memchr(text.ptr, '\n', text.len);
         size_t len = end == NULL ? text.len : (size_t)(end - text.ptr);
-        struct span row = span_trim(span_of(text.ptr, len));
+        bool is_crlf = len > 0 && text.ptr[len - 1] == '\r';
+        struct span row = span_trim(span_of(text.ptr, len - (is_crlf ? 1 : 0)));
         text.ptr += len + (end != NULL);
         text.len -= len + (end != NULL);
         if (row.len == 0 || row.ptr[0] == '#') {
             continue;
         }
-        if (out->count == TOKENS_MAX) {
-            return ERR_LIMIT;
+        const char *wrong = row_take(row, out);
+        if (wrong != NULL) {
+            add_fault(out, line, wrong);
         }
-        struct token *token = &out->list[out->count];
-        if (!line_parse(row, token) || !name_is_new(out, token->name)) {
-            return ERR_SYNTAX;
-        }
-        out->count++;
     }
-    return ERR_OK;
 }
 
 static enum err fail_errno(char *why, size_t size, const char *what, const char *path)
@@ -114,22 +140,10 @@ static enum err fail_errno(char *why, size_t size, const char *what, const char 
     return code == ENOENT ? ERR_ABSENT : ERR_IO;
 }
 
-static enum err file_read(int fd, struct buf *out)
-{
-    char block[4096];
-    ssize_t got;
-
-    while ((got = read(fd, block, sizeof(block))) > 0) {
-        buf_append(out, span_of(block, (size_t)got));
-    }
-    return got < 0 || out->failed ? ERR_IO : ERR_OK;
-}
-
 enum err tokens_load(const char *path, struct tokens *out, char *why, size_t why_size)
 {
     struct stat facts;
     struct buf text;
-    size_t line = 0;
 
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
@@ -142,35 +156,15 @@ enum err tokens_load(const char *path, struct tokens *out, char *why, size_t why
         return ERR_IO;
     }
     buf_init(&text, TOKENS_FILE_MAX_BYTES);
-    enum err err = file_read(fd, &text);
+    bool is_read = file_read_fd(fd, &text);
     (void)close(fd);
-    if (err != ERR_OK) {
-        (void)snprintf(why, why_size, "%s cannot be read or is larger than 64 KiB", path);
+    if (is_read) {
+        tokens_parse(buf_span(&text), out);
     } else {
-        err = tokens_parse(buf_span(&text), out, &line);
-        if (err != ERR_OK) {
-            (void)snprintf(why, why_size,
-                           "%s:%zu: not `name read|purge|admin sha256`, or a name used twice", path,
-                           line);
-        }
+        (void)snprintf(why, why_size, "%s cannot be read or is larger than 64 KiB", path);
     }
     buf_free(&text);
-    return err;
-}
-
-static bool write_all(int fd, struct span text)
-{
-    while (text.len > 0) {
-        ssize_t put = write(fd, text.ptr, text.len);
-        if (put < 0 && errno != EINTR) {
-            return false;
-        }
-        if (put > 0) {
-            text.ptr += put;
-            text.len -= (size_t)put;
-        }
-    }
-    return true;
+    return is_read ? ERR_OK : ERR_IO;
 }
 
 static void tokens_print_first(struct buf *out, const char *token)
@@ -213,7 +207,7 @@ enum err tokens_create(const char *path, char token[AUTH_TOKEN_BYTES], char *why
     }
     buf_init(&text, 4096);
     tokens_print_first(&text, token);
-    bool good = !text.failed && write_all(fd, buf_span(&text)) && fsync(fd) == 0;
+    bool good = !text.failed && file_write_fd(fd, buf_span(&text)) && fsync(fd) == 0;
     good = close(fd) == 0 && good;
     if (!good || link(beside, path) != 0) {
         (void)fail_errno(why, why_size, "cannot write", path);

@@ -6,6 +6,7 @@
 #include "admin/auth.h"
 
 #define TOKENS_MAX 256u
+#define TOKENS_FAULTS_MAX 8u
 
 struct token {
     char name[AUTH_NAME_BYTES];
@@ -13,13 +14,21 @@ struct token {
     struct secret_digest digest;
 };
 
+/* A line that is no token; what it holds is not kept, for it may be a secret. */
+struct token_fault {
+    size_t line; /* from 1 */
+    const char *what;
+};
+
 struct tokens {
     size_t count;
     struct token list[TOKENS_MAX];
+    size_t fault_count; /* all, also those not kept */
+    struct token_fault faults[TOKENS_FAULTS_MAX];
 };
 
-/* Errors: ERR_SYNTAX, *line is the first bad one (from 1). ERR_LIMIT: too many. */
-MUST_USE enum err tokens_parse(struct span text, struct tokens *out, size_t *line);
+/* Takes the good lines and notes the others. */
+void tokens_parse(struct span text, struct tokens *out);
 /* Reads path; ERR_ABSENT: there is none. why: in words. */
 MUST_USE enum err tokens_load(const char *path, struct tokens *out, char *why, size_t why_size);
 /* Makes path (0600, never over an existing one) with one admin token. */

@@ -151,8 +151,8 @@ static bool check_form(struct conf_checker *checker, const struct conf_node *nod
     bool wants_block = row->type == SCHEMA_BLOCK;
     struct conf_place place = node->words[0].place;
 
-    if (wants_block == node->is_block) {
-        return true;
+    if (wants_block == node->is_block || node->is_bad) {
+        return wants_block == node->is_block;
     }
     if (wants_block) {
         conf_report_add(checker->base.report, place, NULL, "\"%s\" needs a block; write: %s %s",
@@ -212,7 +212,7 @@ static bool check_site(struct conf_checker *checker, const struct conf_item *ite
                        const struct conf_node *node, uint32_t ordinal)
 {
     struct conf_site *site = item->target;
-    bool good = conf_item_site_names(item, &site->names);
+    bool good = !node->is_bad && conf_item_site_names(item, &site->names);
 
     check_block(checker, SCHEMA_SITE, node, site, ordinal + 1);
     return good;
@@ -248,18 +248,20 @@ static bool check_value(struct conf_checker *checker, const struct block *block,
         return check_rule(checker, &item, node);
     }
     if (row->type == SCHEMA_BLOCK) {
-        bool good = conf_item_expect(&item, 0, 0);
+        bool good = !node->is_bad && conf_item_expect(&item, 0, 0);
         check_block(checker, row->block, node, item.target, block->owner_index);
         return good;
     }
-    return conf_item_set(&item);
+    return !node->is_bad && conf_item_set(&item);
 }
 
 static void check_directive(struct conf_checker *checker, struct block *block,
                             const struct conf_node *node)
 {
     if (node->row == NULL) {
-        report_unknown(checker, block, node);
+        if (!node->is_bad) {
+            report_unknown(checker, block, node);
+        }
         return;
     }
     if (!check_once(checker, block, node)) {

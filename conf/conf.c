@@ -49,8 +49,8 @@ void conf_unref(struct conf *conf)
     }
 }
 
-/* The parsed tree into a snapshot, or nothing and a report. */
-static enum err conf_build(const struct conf_tree *tree, struct conf **out)
+/* The parsed tree into a snapshot, good or not: the report says. */
+static struct conf *conf_check(const struct conf_tree *tree)
 {
     struct conf *conf = conf_new();
     struct conf_places *places = conf->places;
@@ -61,15 +61,24 @@ static enum err conf_build(const struct conf_tree *tree, struct conf **out)
 
     conf_check_tree(&checker);
     places->settings = checker.settings;
-    for (size_t i = 0; i < places->settings.count; i++) {
-        places->settings.list[i].node = NULL; /* the tree goes */
-    }
     if (places->arena.overflow && conf_report_count(tree->report) == 0) {
         conf_report_add(tree->report, (struct conf_place){.source = tree->main}, NULL,
                         "the configuration is too large");
     }
+    conf_report_sort(tree->report);
+    return conf;
+}
+
+/* The parsed tree into a snapshot, or nothing and a report. */
+static enum err conf_build(const struct conf_tree *tree, struct conf **out)
+{
+    struct conf *conf = conf_check(tree);
+    struct conf_places *places = conf->places;
+
+    for (size_t i = 0; i < places->settings.count; i++) {
+        places->settings.list[i].node = NULL; /* the tree goes */
+    }
     if (conf_report_count(tree->report) > 0) {
-        conf_report_sort(tree->report);
         conf_unref(conf);
         return ERR_SYNTAX;
     }
@@ -102,4 +111,56 @@ enum err conf_load_text(const char *name, struct span text, unsigned flags, stru
     enum err err = conf_build(&tree, out);
     conf_tree_fini(&tree);
     return err;
+}
+
+static bool node_has_word(const struct conf_node *node, struct span word)
+{
+    for (size_t i = 0; i < node->word_count; i++) {
+        if (span_eq(node->words[i].text, word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Could what was not understood name a socket? A misspelt directive might, or one whose ";" is
+ * missing; anything, when it is not sure where blocks end. */
+static bool tree_may_name_socket(const struct conf_tree *tree)
+{
+    for (const struct conf_node *at = tree->root.first_child; at != NULL; at = at->next) {
+        if (at->row == NULL) {
+            return true;
+        }
+        if (at->row->block != SCHEMA_ADMIN) {
+            continue;
+        }
+        for (const struct conf_node *in = at->first_child; in != NULL; in = in->next) {
+            if (in->row == NULL || node_has_word(in, SPAN("socket"))) {
+                return true;
+            }
+        }
+    }
+    return tree->is_torn;
+}
+
+enum conf_socket conf_find_socket(const char *path, struct conf_report *report, struct buf *out)
+{
+    enum conf_socket found = CONF_SOCKET_UNKNOWN;
+    struct conf_tree tree;
+
+    conf_tree_init(&tree, report, CONF_PORTABLE);
+    if (conf_tree_parse_file(&tree, path) == ERR_OK) {
+        struct conf *conf = conf_check(&tree);
+        const struct conf_places *places = conf->places;
+        const struct conf_setting *set =
+            conf_setting_find(&places->settings, 0, schema_find(SCHEMA_ADMIN, SPAN("socket")), 0);
+        bool is_sure = set == NULL ? !tree_may_name_socket(&tree) : set->good;
+        if (is_sure && !places->arena.overflow) {
+            buf_puts(out, conf->admin.socket_path == NULL ? "" : conf->admin.socket_path);
+            found = conf->admin.socket_path == NULL ? CONF_SOCKET_OFF : CONF_SOCKET_NAMED;
+        }
+        conf_unref(conf);
+    }
+    conf_tree_fini(&tree);
+    return found;
 }

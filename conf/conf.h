@@ -314,6 +314,8 @@ size_t conf_report_count(const struct conf_report *report);
 const struct conf_problem *conf_report_get(const struct conf_report *report, size_t index);
 /* For people: one paragraph a problem, then the count. */
 void conf_report_print(const struct conf_report *report, struct buf *out);
+/* The same on standard error. */
+void conf_report_tell(const struct conf_report *report);
 /* {"problems":[{"file","line","column","message","hint","allowed","source","caret"}],"count":N} */
 void conf_report_print_json(const struct conf_report *report, struct buf *out);
 
@@ -331,6 +333,16 @@ MUST_USE enum err conf_load(const char *path, struct conf **out, struct conf_rep
 /* The same for text in memory; name stands in messages and is where includes are relative to. */
 MUST_USE enum err conf_load_text(const char *name, struct span text, unsigned flags,
                                  struct conf **out, struct conf_report *report);
+
+enum conf_socket {
+    CONF_SOCKET_NAMED,
+    CONF_SOCKET_OFF,     /* `socket off`: there is none */
+    CONF_SOCKET_UNKNOWN, /* the file cannot be read, or not where it might name one */
+};
+
+/* Appends the path of the admin socket to out, for those who only want to talk to the daemon of a
+ * file: what is wrong elsewhere in it (see report) does not matter. */
+enum conf_socket conf_find_socket(const char *path, struct conf_report *report, struct buf *out);
 
 /* One more reference; returns conf. Any thread. */
 struct conf *conf_ref(struct conf *conf);

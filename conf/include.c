@@ -165,7 +165,8 @@ enum err conf_file_read(struct conf_tree *tree, const char *path, const struct c
     return err;
 }
 
-static void include_file(struct conf_tree *tree, const struct conf_file *from,
+/* False: not all was read, and the report says why. */
+static bool include_file(struct conf_tree *tree, const struct conf_file *from,
                          struct conf_node *parent, struct conf_place place, const char *path)
 {
     struct conf_file *file;
@@ -173,28 +174,33 @@ static void include_file(struct conf_tree *tree, const struct conf_file *from,
     if (tree->file_count >= CONF_FILES_MAX) {
         conf_report_add(tree->report, place, NULL, "more than %zu configuration files",
                         CONF_FILES_MAX);
-        return;
+        return false;
     }
-    if (conf_file_read(tree, path, from, place, &file) == ERR_OK) {
-        conf_parse_source(tree, file, parent);
+    if (conf_file_read(tree, path, from, place, &file) != ERR_OK) {
+        return false;
     }
+    conf_parse_source(tree, file, parent);
+    return true;
 }
 
-static void include_glob(struct conf_tree *tree, const struct conf_file *from,
+static bool include_glob(struct conf_tree *tree, const struct conf_file *from,
                          struct conf_node *parent, struct conf_place place, const char *pattern)
 {
     glob_t found = {0};
+    bool all = true;
     /* Without GLOB_TILDE it asks for no user. NOLINTNEXTLINE(concurrency-mt-unsafe) */
     int result = glob(pattern, 0, NULL, &found);
 
     if (result == 0) {
         for (size_t i = 0; i < found.gl_pathc && tree->file_count <= CONF_FILES_MAX; i++) {
-            include_file(tree, from, parent, place, found.gl_pathv[i]);
+            all = include_file(tree, from, parent, place, found.gl_pathv[i]) && all;
         }
     } else if (result != GLOB_NOMATCH) { /* an empty conf.d is fine */
         conf_report_add(tree->report, place, NULL, "cannot list the files of this include");
+        all = false;
     }
     globfree(&found);
+    return all;
 }
 
 /* The folder of the including file, ready for glob when wanted. */
@@ -210,12 +216,42 @@ static void include_put_folder(const char *name, bool for_glob, struct buf *out)
     }
 }
 
+/* One word behind `include`. */
+static bool include_word(struct conf_tree *tree, const struct conf_file *file,
+                         struct conf_node *parent, const struct conf_word *word)
+{
+    struct span text = word->text;
+    struct buf path;
+    bool all = false;
+    bool is_glob = false;
+
+    for (size_t i = 0; i < text.len && !word->quoted; i++) {
+        is_glob = is_glob || text.ptr[i] == '*' || text.ptr[i] == '?' || text.ptr[i] == '[';
+    }
+    buf_init(&path, CONF_WORD_MAX_BYTES * 2);
+    if (text.len == 0 || text.ptr[0] != '/') {
+        include_put_folder(file->source.name, is_glob, &path);
+    }
+    buf_append(&path, text);
+    if (path.data == NULL || path.failed) {
+        conf_report_add(tree->report, word->place, NULL, "not a file name");
+    } else if (is_glob) {
+        all = include_glob(tree, file, parent, word->place, path.data);
+    } else {
+        all = include_file(tree, file, parent, word->place, path.data);
+    }
+    buf_free(&path);
+    return all;
+}
+
 void conf_include(struct conf_tree *tree, const struct conf_file *file, struct conf_node *parent,
                   const struct conf_node *node)
 {
-    struct buf path;
+    bool all = false;
 
-    if (node->word_count < 2) {
+    if (node->is_bad) {
+        /* which file was meant is not known; the report says why */
+    } else if (node->word_count < 2) {
         conf_report_add(tree->report, node->words[0].place, NULL,
                         "\"include\" needs a file; write: include FILE-OR-GLOB;");
     } else if ((tree->flags & CONF_SEALED) != 0) {
@@ -224,25 +260,10 @@ void conf_include(struct conf_tree *tree, const struct conf_file *file, struct c
         conf_report_add(tree->report, node->words[0].place, NULL,
                         "includes are nested deeper than %u files", CONF_INCLUDE_DEPTH_MAX);
     } else {
+        all = true;
         for (size_t i = 1; i < node->word_count; i++) {
-            struct span word = node->words[i].text;
-            bool is_glob = !node->words[i].quoted && memchr(word.ptr, '*', word.len) != NULL;
-            is_glob =
-                is_glob || (!node->words[i].quoted && (memchr(word.ptr, '?', word.len) != NULL ||
-                                                       memchr(word.ptr, '[', word.len) != NULL));
-            buf_init(&path, CONF_WORD_MAX_BYTES * 2);
-            if (word.len == 0 || word.ptr[0] != '/') {
-                include_put_folder(file->source.name, is_glob, &path);
-            }
-            buf_append(&path, word);
-            if (path.data == NULL || path.failed) {
-                conf_report_add(tree->report, node->words[i].place, NULL, "not a file name");
-            } else if (is_glob) {
-                include_glob(tree, file, parent, node->words[i].place, path.data);
-            } else {
-                include_file(tree, file, parent, node->words[i].place, path.data);
-            }
-            buf_free(&path);
+            all = include_word(tree, file, parent, &node->words[i]) && all;
         }
     }
+    tree->is_torn = tree->is_torn || !all;
 }

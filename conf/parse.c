@@ -82,7 +82,12 @@ static struct conf_node *parser_add_node(struct parser *parser)
     if (parser->count > 0) {
         node->row = schema_find(parent->inside, parser->words[0].text);
     }
+    for (size_t i = 0; i < parser->count; i++) {
+        node->is_bad = node->is_bad || parser->words[i].is_bad;
+    }
     parser->count = 0;
+    parser->tree->is_torn = parser->tree->is_torn || parser->tok.lost_quote;
+    parser->tok.lost_quote = false;
     return node;
 }
 
@@ -114,13 +119,19 @@ static void parser_missing_semicolon(struct parser *parser)
 {
     const struct conf_word *last = &parser->words[parser->count - 1];
     struct conf_place place = last->place;
+    struct span text = last->text;
     struct conf_shown shown;
 
+    if (last->is_bad) { /* as written, since its value is not known */
+        text = span_of(place.source->text.ptr + place.offset, last->end_offset - place.offset);
+    }
     place.offset = last->end_offset;
     place.line = last->place.line;
     place.column = last->end_column;
-    conf_report_add(parser->tree->report, place, NULL, "missing \";\" after \"%s\"",
-                    conf_show(&shown, last->text));
+    if (!parser->tok.lost_quote) { /* which took the ";" with it, or may go on in the next line */
+        conf_report_add(parser->tree->report, place, NULL, "missing \";\" after \"%s\"",
+                        conf_show(&shown, text));
+    }
     parser_end_directive(parser, place);
 }
 
@@ -138,6 +149,7 @@ static void parser_on_open(struct parser *parser, struct conf_place place)
 {
     if (parser->count == 0) {
         conf_report_add(parser->tree->report, place, NULL, "\"{\" without a directive before it");
+        parser->tree->is_torn = true;
     }
     struct conf_node *node = parser_add_node(parser);
     if (node == NULL) {
@@ -167,6 +179,7 @@ static void parser_on_close(struct parser *parser, struct conf_place place)
     }
     if (parser->parent == parser->base) {
         conf_report_add(parser->tree->report, place, NULL, "unexpected \"}\": no block is open");
+        parser->tree->is_torn = true;
         return;
     }
     parser->parent = parser->parent->parent;
@@ -178,6 +191,7 @@ static void parser_on_end(struct parser *parser)
     struct conf_shown shown;
 
     if (parser->tok.broken) {
+        parser->tree->is_torn = true;
         return;
     }
     if (parser->count > 0) {
@@ -186,6 +200,7 @@ static void parser_on_end(struct parser *parser)
     for (; parser->parent != parser->base; parser->parent = parser->parent->parent) {
         struct conf_node *node = parser->parent;
         node->is_unclosed = true;
+        parser->tree->is_torn = true;
         if (node->word_count > 0) {
             conf_report_add(parser->tree->report, node->words[0].place, NULL,
                             "this \"%s\" block is never closed; a \"}\" is missing",

@@ -29,6 +29,7 @@ struct conf_node {
     enum schema_context inside;   /* what its children are; SCHEMA_NONE: unknown block */
     struct conf_place open;       /* the "{" of a block */
     bool is_block;
+    bool is_bad;      /* a word of it is: what it would set is not known, and not complained of */
     bool is_unclosed; /* its "}" is missing: what follows may belong to an outer block */
 };
 
@@ -42,6 +43,7 @@ struct conf_tree {
     size_t file_count;
     struct conf_report *report;
     unsigned flags;   /* enum conf_flags */
+    bool is_torn;     /* where blocks end is not sure, or a part was not read */
     bool is_complete; /* false: something was not understood, so what is absent may be there */
 };
 

@@ -29,6 +29,8 @@ libxxhash-dev libcjson-dev zlib1g-dev libbrotli-dev libjemalloc-dev'
 if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
     packages="$packages nodejs npm"
 fi
+# Small installations have no curl, and the lines that the demonstration prints start with it.
+command -v curl >/dev/null 2>&1 || packages="$packages curl"
 
 missing=
 if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; then
@@ -39,7 +41,8 @@ if command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1; 
         sudo=
         if [ "$(id -u)" -ne 0 ]; then
             if ! command -v sudo >/dev/null 2>&1; then
-                say "some packages are missing and there is no sudo; as root run: apt-get install$missing"
+                say 'some packages are missing and there is no sudo; run this as root, then start again:'
+                say "apt-get update && apt-get install --no-install-recommends$missing"
                 exit 1
             fi
             sudo=sudo
@@ -67,12 +70,20 @@ fi
 
 build=$root/build/release
 log=$root/build/quickstart.log
+without=$build/www/without # written by www/bundle.cmake: why there is no dashboard
 mkdir -p "$root/build"
+if [ -f "$without" ]; then
+    rm -f "$build/www/assets_data.c" # try again: the network may be back
+fi
 say 'building; the first time takes a minute or two'
 if ! { cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release && ninja -C "$build" larder; } >"$log" 2>&1; then
     tail -n 40 "$log" >&2
     say "the build failed; all of it is in $log"
     exit 1
+fi
+if [ -f "$without" ]; then
+    say "the dashboard will be a plain page: $(cat "$without")"
+    say "all else works. What npm said is in $log; run this again and it is tried again"
 fi
 
 case ${1:-} in

@@ -65,16 +65,9 @@ const struct conf_problem *conf_report_get(const struct conf_report *report, siz
 /* A terminated copy; "" when the arena is full. */
 static const char *report_copy(struct conf_report *report, struct span text)
 {
-    char *copy = arena_alloc(&report->arena, text.len + 1);
+    const char *copy = arena_string(&report->arena, text);
 
-    if (copy == NULL) {
-        return "";
-    }
-    if (text.len > 0) {
-        memcpy(copy, text.ptr, text.len);
-    }
-    copy[text.len] = '\0';
-    return copy;
+    return copy == NULL ? "" : copy;
 }
 
 /* The line around a place, at most EXCERPT_CHARS characters of it, and where the caret goes. */
@@ -99,6 +92,9 @@ static void report_excerpt(struct conf_report *report, struct conf_problem *prob
         end++;
     }
     buf_init(&out, (size_t)EXCERPT_CHARS * 4);
+    if (start == 0 && span_starts(text, SPAN(UTF8_MARK)) && place.offset >= UTF8_MARK_BYTES) {
+        start = UTF8_MARK_BYTES; /* counts as no column either */
+    }
     size_t at = start;
     uint32_t chars = 0;
     while (at < end && chars < EXCERPT_CHARS) {

@@ -4,6 +4,8 @@
 #include "conf/report.h"
 #include "conf/utf8.h"
 
+#define REPORT_TEXT_BYTES ((size_t)4 << 20)
+
 static void print_allowed(const struct conf_problem *problem, struct buf *out)
 {
     buf_puts(out, "       allowed here: ");
@@ -110,6 +112,16 @@ static void json_problem(const struct conf_problem *problem, struct buf *out)
     buf_putc(out, ']');
     json_member("source", problem->source, out);
     buf_printf(out, ",\"caret\":%u}", problem->caret);
+}
+
+void conf_report_tell(const struct conf_report *report)
+{
+    struct buf text;
+
+    buf_init(&text, REPORT_TEXT_BYTES);
+    conf_report_print(report, &text);
+    (void)fwrite(text.len == 0 ? "" : text.data, 1, text.len, stderr);
+    buf_free(&text);
 }
 
 void conf_report_print_json(const struct conf_report *report, struct buf *out)

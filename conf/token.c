@@ -14,8 +14,14 @@ void conf_tokenizer_init(struct conf_tokenizer *tok, const struct conf_source *s
 {
     *tok = (struct conf_tokenizer){
         .source = source, .report = report, .arena = arena, .flags = flags, .line = 1, .column = 1};
-    if (span_starts(source->text, SPAN("\xef\xbb\xbf"))) {
-        tok->at = 3; /* byte order mark */
+    if (span_starts(source->text, SPAN(UTF8_MARK))) {
+        tok->at = UTF8_MARK_BYTES; /* no column: no editor shows it */
+    } else if (span_starts(source->text, SPAN("\xff\xfe")) ||
+               span_starts(source->text, SPAN("\xfe\xff"))) {
+        conf_report_add(report, (struct conf_place){.source = source}, NULL,
+                        "this file is UTF-16; save it as UTF-8");
+        tok->broken = true;
+        tok->at = (uint32_t)source->text.len;
     }
 }
 
@@ -86,6 +92,12 @@ static void tok_skip_blank(struct conf_tokenizer *tok)
             }
         } else if (is_space(c)) {
             tok_step(tok);
+        } else if (span_starts(
+                       span_of(tok->source->text.ptr + tok->at, tok->source->text.len - tok->at),
+                       SPAN(UTF8_MARK))) {
+            for (unsigned i = 0; i < UTF8_MARK_BYTES; i++) {
+                tok_step(tok);
+            }
         } else {
             return;
         }
@@ -212,14 +224,61 @@ static void tok_escape(struct conf_tokenizer *tok, struct buf *word)
     tok_step(tok);
 }
 
+/* A fault with quotes: told once in a directive, since the next ones follow from it. */
+static void tok_lose_quote(struct conf_tokenizer *tok, struct conf_place place, const char *fault)
+{
+    if (!tok->lost_quote) {
+        conf_report_add(tok->report, place, NULL, "%s", fault);
+    }
+    tok->lost_quote = true;
+}
+
+/* At a quote: is there another on this line? */
+static bool tok_quote_is_closed(const struct conf_tokenizer *tok)
+{
+    size_t ahead = 1;
+
+    if (tok->unclosed_line == tok->line) {
+        return false; /* looked at before: a line of many quotes is not looked through for each */
+    }
+    while (tok_peek(tok, ahead) != '"') {
+        if (is_control(tok_peek(tok, ahead))) { /* also the end */
+            return false;
+        }
+        ahead += tok_peek(tok, ahead) == '\\' && !is_control(tok_peek(tok, ahead + 1)) ? 2 : 1;
+    }
+    return true;
+}
+
+/* Behind a quote without another: most likely that one belongs before the next sign, so all behind
+ * it is read as if it stood there. */
+static void tok_read_unclosed(struct conf_tokenizer *tok, struct buf *word)
+{
+    char last = '"';
+    char c = tok_peek(tok, 0);
+
+    while (!is_control(c) && c != ';' && c != '{' && c != '}' && (c != '#' || !is_space(last))) {
+        tok_take(tok, word);
+        last = c;
+        c = tok_peek(tok, 0);
+    }
+}
+
 static void tok_read_quoted(struct conf_tokenizer *tok, struct buf *word)
 {
     struct conf_place place = tok_place(tok);
+    bool is_closed = tok_quote_is_closed(tok);
 
     tok_step(tok);
+    if (!is_closed) {
+        tok->unclosed_line = tok->line;
+        tok_lose_quote(tok, place, "this quote is not closed on its line");
+        tok_read_unclosed(tok, word);
+        return;
+    }
     while (tok_peek(tok, 0) != '"') {
-        if (is_control(tok_peek(tok, 0))) { /* also the end */
-            conf_report_add(tok->report, place, NULL, "this quote is not closed on its line");
+        if (is_control(tok_peek(tok, 0))) { /* the other quote belonged to a variable */
+            tok_lose_quote(tok, place, "this quote is not closed on its line");
             return;
         }
         if (tok_peek(tok, 0) == '\\' && !is_control(tok_peek(tok, 1))) {
@@ -230,8 +289,7 @@ static void tok_read_quoted(struct conf_tokenizer *tok, struct buf *word)
     }
     tok_step(tok);
     if (!tok_at_end(tok) && (!ends_bare(tok_peek(tok, 0)) || tok_peek(tok, 0) == '"')) {
-        conf_report_add(tok->report, tok_place(tok), NULL,
-                        "a space or \";\" is missing behind the quoted word");
+        tok_lose_quote(tok, tok_place(tok), "a space or \";\" is missing behind the quoted word");
     }
 }
 
@@ -250,8 +308,7 @@ static void tok_read_parts(struct conf_tokenizer *tok, struct buf *word, bool *q
         return;
     }
     if (word->len == 0 || word->data[word->len - 1] != '=') { /* name="value" */
-        conf_report_add(tok->report, tok_place(tok), NULL,
-                        "a quote may only begin a word or follow \"=\"");
+        tok_lose_quote(tok, tok_place(tok), "a quote may only begin a word or follow \"=\"");
     }
     tok_read_quoted(tok, word);
 }
@@ -259,6 +316,7 @@ static void tok_read_parts(struct conf_tokenizer *tok, struct buf *word, bool *q
 static void tok_read_word(struct conf_tokenizer *tok, struct conf_word *word)
 {
     uint32_t start = tok->at;
+    size_t problems = conf_report_count(tok->report);
     struct buf parts;
     bool too_long = false;
 
@@ -286,6 +344,7 @@ static void tok_read_word(struct conf_tokenizer *tok, struct conf_word *word)
                         CONF_WORD_MAX_BYTES);
         word->text.len = 0;
     }
+    word->is_bad = conf_report_count(tok->report) > problems;
     word->end_offset = tok->at;
     word->end_column = tok->column;
 }

@@ -10,6 +10,9 @@
  *   variable= "${" name [ ":-" default ] "}"
  *   comment = "#" at the start of a word, up to the end of the line
  *
+ * A byte order mark where a word may begin is skipped: editors put one at the start of a file, and
+ * `cat` leaves it in the middle.
+ *
  * Ownership: a word's bytes lie in the source text or in the arena.
  */
 #include "base/arena.h"
@@ -31,6 +34,7 @@ struct conf_word {
     uint32_t end_offset; /* just behind the word, where a missing ";" belongs */
     uint32_t end_column;
     bool quoted;
+    bool is_bad; /* the report says why; its text is not what was meant */
 };
 
 struct conf_tokenizer {
@@ -42,6 +46,10 @@ struct conf_tokenizer {
     uint32_t line;
     uint32_t column;
     bool broken; /* not a text file or out of memory: the rest was not read */
+    /* A quote of this directive has no other end: the quotes that follow may be it, and a sign may
+     * be missing. The parser clears it where the directive ends. */
+    bool lost_quote;
+    uint32_t unclosed_line; /* the last one with a quote that has no other end */
 };
 
 void conf_tokenizer_init(struct conf_tokenizer *tok, const struct conf_source *source,

@@ -15,30 +15,19 @@
 
 const char *conf_check_copy(struct conf_check *check, struct span text)
 {
-    char *copy = arena_alloc(check->arena, text.len + 1);
+    const char *copy = arena_string(check->arena, text);
 
-    if (copy == NULL) {
-        return "";
-    }
-    if (text.len > 0) {
-        memcpy(copy, text.ptr, text.len);
-    }
-    copy[text.len] = '\0';
-    return copy;
+    return copy == NULL ? "" : copy;
 }
 
 const char *conf_check_copy_lower(struct conf_check *check, struct span text)
 {
-    char *copy = arena_alloc(check->arena, text.len + 1);
+    char *copy = arena_string(check->arena, text);
 
-    if (copy == NULL) {
-        return "";
+    for (size_t i = 0; copy != NULL && i < text.len; i++) {
+        copy[i] = ascii_lower(copy[i]);
     }
-    for (size_t i = 0; i < text.len; i++) {
-        copy[i] = ascii_lower(text.ptr[i]);
-    }
-    copy[text.len] = '\0';
-    return copy;
+    return copy == NULL ? "" : copy;
 }
 
 /* Appends nothing or ";": how a directive ends when it has no block. */

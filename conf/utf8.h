@@ -5,6 +5,9 @@
 #include "base/buf.h"
 #include "base/span.h"
 
+#define UTF8_MARK "\xef\xbb\xbf" /* byte order mark */
+#define UTF8_MARK_BYTES ((unsigned)3)
+
 /* Does a character begin with this byte? Columns count these. */
 static inline bool utf8_is_start(char c)
 {

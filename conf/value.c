@@ -4,6 +4,8 @@
  */
 #include "conf/value.h"
 
+#include "conf/utf8.h"
+
 struct unit {
     const char *name;
     uint64_t factor;
@@ -41,10 +43,10 @@ static enum conf_value value_split(struct span word, uint64_t *number, struct sp
     while (digits < word.len && word.ptr[digits] >= '0' && word.ptr[digits] <= '9') {
         digits++;
     }
+    *unit = span_of(word.ptr + digits, word.len - digits);
     if (digits == 0) {
         return CONF_VALUE_BAD;
     }
-    *unit = span_of(word.ptr + digits, word.len - digits);
     if (!span_to_u64(span_of(word.ptr, digits), UINT64_MAX, number)) {
         return CONF_VALUE_TOO_LARGE;
     }
@@ -81,38 +83,35 @@ enum conf_value conf_value_count(struct span word, uint64_t *out)
     return result;
 }
 
-enum conf_value conf_value_size(struct span word, uint64_t *out_bytes)
+/* A number with one of these units, or without any. */
+static enum conf_value value_measured(struct span word, const struct unit *units, size_t count,
+                                      uint64_t *out, bool *has_unit)
 {
-    uint64_t number;
     struct span unit;
-    enum conf_value result = value_split(word, &number, &unit);
+    enum conf_value result = value_split(word, out, &unit);
 
-    if (result != CONF_VALUE_OK) {
+    *has_unit = unit.len > 0;
+    if (result != CONF_VALUE_OK || !*has_unit) {
         return result;
     }
-    if (unit.len == 0) {
-        *out_bytes = number;
-        return CONF_VALUE_OK;
-    }
-    const struct unit *found = unit_find(size_units, SIZE_UNITS, unit);
-    return found == NULL ? value_other_unit(unit) : value_scale(number, found->factor, out_bytes);
+    const struct unit *found = unit_find(units, count, unit);
+    return found == NULL ? value_other_unit(unit) : value_scale(*out, found->factor, out);
+}
+
+enum conf_value conf_value_size(struct span word, uint64_t *out_bytes)
+{
+    bool has_unit;
+
+    return value_measured(word, size_units, SIZE_UNITS, out_bytes, &has_unit);
 }
 
 enum conf_value conf_value_duration(struct span word, uint64_t *out_ms)
 {
-    uint64_t number;
-    struct span unit;
-    enum conf_value result = value_split(word, &number, &unit);
+    bool has_unit;
+    enum conf_value result =
+        value_measured(word, duration_units, DURATION_UNITS, out_ms, &has_unit);
 
-    if (result != CONF_VALUE_OK) {
-        return result;
-    }
-    if (unit.len == 0) {
-        *out_ms = 0;
-        return number == 0 ? CONF_VALUE_OK : CONF_VALUE_NO_UNIT;
-    }
-    const struct unit *found = unit_find(duration_units, DURATION_UNITS, unit);
-    return found == NULL ? value_other_unit(unit) : value_scale(number, found->factor, out_ms);
+    return result == CONF_VALUE_OK && !has_unit && *out_ms > 0 ? CONF_VALUE_NO_UNIT : result;
 }
 
 enum conf_value conf_value_percent(struct span word, uint64_t *out)
@@ -162,7 +161,9 @@ void conf_print_duration(uint64_t ms, struct buf *out)
 
 void conf_print_word(const char *word, struct buf *out)
 {
-    if (word[0] != '\0' && word[strcspn(word, " \t\r\n;{}\"#$\\")] == '\0') {
+    bool is_plain = word[0] != '\0' && word[strcspn(word, " \t\r\n;{}\"#$\\")] == '\0';
+
+    if (is_plain && strncmp(word, UTF8_MARK, UTF8_MARK_BYTES) != 0) {
         buf_puts(out, word);
         return;
     }

@@ -1,11 +1,9 @@
 /* demo_run - a whole Larder in one command, for a first look. */
 #include "demo_run.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,6 +14,7 @@
 #include "daemon.h"
 #include "demo/demo_origin.h"
 #include "demo/demo_traffic.h"
+#include "net/listener.h"
 
 #define ORIGIN_DELAY_MS 150
 #define PORT_TRIES 50u
@@ -30,28 +29,21 @@ struct demo {
     struct demo_traffic *traffic;
 };
 
-static bool is_free(unsigned port)
+/* every: on all addresses of the machine, where a neighbour may have the port on one of them only. */
+static bool is_free(unsigned port, bool every)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int one = 1;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return false;
-    }
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    bool yes =
-        bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 1) == 0;
-    close(fd);
-    return yes;
+    char here[32];
+    char everywhere[32];
+    snprintf(here, sizeof(here), "127.0.0.1:%u", port);
+    snprintf(everywhere, sizeof(everywhere), ":%u", port);
+    return !listener_is_taken(here) && !(every && listener_is_taken(everywhere));
 }
 
 /* wanted, or the next one free; says when it had to move. 0: none. */
-static unsigned free_port(const char *what, unsigned wanted, unsigned not_this)
+static unsigned free_port(const char *what, unsigned wanted, bool every, unsigned not_this)
 {
     for (unsigned port = wanted; port < wanted + PORT_TRIES && port < 65536; port++) {
-        if (port == not_this || !is_free(port)) {
+        if (port == not_this || !is_free(port, every)) {
             continue;
         }
         if (port != wanted) {
@@ -132,15 +124,17 @@ static struct conf *make_conf(struct demo *demo)
     if (err != ERR_OK && demo->options->origin != NULL && problem != NULL) {
         fprintf(stderr, "larder: --origin: %s\n", problem->message); /* the rest is ours */
     } else if (err != ERR_OK) {
-        struct buf out;
-        buf_init(&out, 1 << 16);
-        conf_report_print(report, &out);
-        fprintf(stderr, "%s", out.data == NULL ? "" : out.data);
-        buf_free(&out);
+        conf_report_tell(report);
     }
     conf_report_free(report);
     buf_free(&text);
     return conf;
+}
+
+/* What a shell takes for one word; a path with ' in it is left to its owner. */
+static const char *quote_for(const char *path)
+{
+    return strpbrk(path, " \t\"$&;()*?<>|`\\") != NULL ? "'" : "";
 }
 
 /* The program's own path: after the quickstart it is in no folder of PATH. */
@@ -149,8 +143,11 @@ static void print_more_links(const struct demo *demo)
     char program[PATH_MAX] = "";
     ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
     program[len > 0 ? len : 0] = '\0';
-    printf("more links    %s dashboard --socket %s/admin.sock\n", len > 0 ? program : "larder",
-           demo->folder);
+    const char *command = len > 0 ? program : "larder";
+    const char *q = quote_for(command);
+    const char *f = quote_for(demo->folder);
+    printf("more links    %s%s%s dashboard --socket %s%s/admin.sock%s\n", q, command, q, f,
+           demo->folder, f);
 }
 
 static void on_started(void *ctx, struct service *service, struct admin *admin)
@@ -173,17 +170,19 @@ static void on_started(void *ctx, struct service *service, struct admin *admin)
            code);
     print_more_links(demo);
     const char *path = demo->origin != NULL ? "hello" : "";
-    printf("a miss        curl -i http://127.0.0.1:%u/%s        (watch Cache-Status)\n", demo->port,
+    printf("a miss        curl -i http://127.0.0.1:%u/%s        # watch Cache-Status\n", demo->port,
            path);
     printf("then a hit    curl -i http://127.0.0.1:%u/%s%s\n", demo->port, path,
            demo->origin != NULL ? ""
-                                : "        (detail=no_lifetime: the site gives it no lifetime)");
+                                : "        # detail=no_lifetime, and hit_for_miss right after it: "
+                                  "the site gives it no lifetime");
     printf(demo->temporary ? "Ctrl-C stops everything and removes %s\n"
                            : "Ctrl-C stops; what is cached stays in %s\n",
            demo->folder);
     (void)fflush(stdout);
-    if (demo->origin != NULL && demo_traffic_start("127.0.0.1", demo->port, demo->options->traffic,
-                                                   &demo->traffic) != ERR_OK) {
+    bool has_visitors = demo->origin != NULL && demo->options->traffic > 0;
+    if (has_visitors && demo_traffic_start("127.0.0.1", demo->port, demo->options->traffic,
+                                           &demo->traffic) != ERR_OK) {
         fprintf(stderr, "larder: no built-in visitors; the charts will move with yours\n");
     }
 }
@@ -199,9 +198,10 @@ static void on_stopping(void *ctx)
 static int run(struct demo *demo)
 {
     const struct demo_options *options = demo->options;
-    demo->port = free_port("proxy", options->port != 0 ? options->port : 8080, 0);
-    demo->admin_port =
-        free_port("dashboard", options->admin_port != 0 ? options->admin_port : 8090, demo->port);
+    demo->port =
+        free_port("proxy", options->port != 0 ? options->port : 8080, options->origin != NULL, 0);
+    demo->admin_port = free_port("dashboard", options->admin_port != 0 ? options->admin_port : 8090,
+                                 false, demo->port);
     if (demo->port == 0 || demo->admin_port == 0 || !start_origin(demo)) {
         return 1;
     }

@@ -1,7 +1,6 @@
 /* main - hands the command line its two commands that are the program itself: run and demo. */
 #include <stdio.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "conf/conf.h"
@@ -21,11 +20,7 @@ static int run(const char *conf_path)
     struct conf *conf = NULL;
     struct conf_report *report = conf_report_new();
     if (conf_load(conf_path, &conf, report) != ERR_OK) {
-        struct buf text;
-        buf_init(&text, 1 << 20);
-        conf_report_print(report, &text);
-        fprintf(stderr, "%s", text.data == NULL ? "" : text.data);
-        buf_free(&text);
+        conf_report_tell(report);
         conf_report_free(report);
         return 1;
     }

@@ -555,3 +555,14 @@ void batch_job(struct store *store, struct writer_job *job)
         batch_purge(store, job);
     }
 }
+
+void batch_jobs(struct store *store, struct writer_job *jobs)
+{
+    while (jobs != NULL) {
+        struct writer_job *job = jobs;
+        jobs = job->next;
+        job->next = NULL;
+        batch_job(store, job);
+    }
+    batch_finish(store);
+}

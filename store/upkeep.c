@@ -38,13 +38,7 @@ static void upkeep_replay(struct store *store)
 
     writer->pending = NULL;
     writer->pending_count = 0;
-    while (jobs != NULL) {
-        struct writer_job *job = jobs;
-        jobs = job->next;
-        job->next = NULL;
-        batch_job(store, job);
-    }
-    batch_finish(store);
+    batch_jobs(store, jobs);
 }
 
 static void upkeep_retry(struct store *store)

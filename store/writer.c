@@ -142,13 +142,7 @@ static void writer_do(struct store *store, struct writer_job *jobs)
 {
     struct writer *writer = store->writer;
 
-    while (jobs != NULL) {
-        struct writer_job *job = jobs;
-        jobs = job->next;
-        job->next = NULL;
-        batch_job(store, job);
-    }
-    batch_finish(store);
+    batch_jobs(store, jobs);
     /* What eviction found worth keeping; writing it may evict again, but not for ever: its share of
      * what is dropped is bounded. */
     while (writer->again != NULL) {

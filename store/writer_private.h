@@ -81,6 +81,8 @@ void recover_note(struct store *store, uint64_t position, struct hash128 hash);
 
 /* batch.c */
 void batch_job(struct store *store, struct writer_job *job);
+/* All of a list, taken apart, and what they began. */
+void batch_jobs(struct store *store, struct writer_job *jobs);
 /* Writes what is staged: bodies, then index records. */
 void batch_finish(struct store *store);
 /* Makes the tail of the log a file of the database. */

@@ -74,13 +74,22 @@ install_missing() {
     fi
     sudo=
     if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null 2>&1 || { echo "tests: as root: apt-get install$missing" >&2; return 1; }
+        command -v sudo >/dev/null 2>&1 || {
+            echo 'tests: some packages are missing and there is no sudo; run this as root, then start again:' >&2
+            echo "tests: apt-get update && apt-get install --no-install-recommends$missing" >&2
+            return 1
+        }
         sudo=sudo
     fi
     echo "installing:$missing"
     { $sudo apt-get update && $sudo env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y --no-install-recommends $missing; } >"$logs/apt.log" 2>&1 ||
         { tail -n 20 "$logs/apt.log" >&2; return 1; }
+    # The tests start nginx themselves; Debian's package has just put one on port 80, for good.
+    case " $missing " in
+    *' nginx '*) ! command -v systemctl >/dev/null 2>&1 || $sudo systemctl disable --now nginx >>"$logs/apt.log" 2>&1 ;;
+    esac
+    return 0
 }
 
 # Small images of Debian leave out all documentation, and the real site that the browser visits is made of some.

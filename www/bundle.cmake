@@ -1,7 +1,7 @@
 # Fills BUILD/dist with the files to embed: bundled from SOURCE by node, taken from DIST, or the plain page.
 #   cmake -DMODE=AUTO|ON|OFF -DSOURCE=www -DBUILD=build/www -DDIST= -DNODE=node -DNPM=npm -P bundle.cmake
 cmake_minimum_required(VERSION 3.25)
-file(REMOVE_RECURSE ${BUILD}/dist)
+file(REMOVE_RECURSE ${BUILD}/dist ${BUILD}/without)
 file(MAKE_DIRECTORY ${BUILD}/dist)
 
 function(plain_page)
@@ -52,4 +52,5 @@ elseif(MODE STREQUAL "ON")
 else()
   message(WARNING "npm ci failed: building without the dashboard (touch www/package.json to try again)")
   plain_page()
+  file(WRITE ${BUILD}/without "npm could not get its packages (exit status ${code})\n") # read by conf/quickstart.sh
 endif()

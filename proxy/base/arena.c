@@ -91,6 +91,20 @@ struct span arena_copy(struct arena *arena, struct span data)
     return span_of(copy, data.len);
 }
 
+char *arena_string(struct arena *arena, struct span text)
+{
+    char *copy = arena_alloc(arena, text.len + 1);
+
+    if (copy == NULL) {
+        return NULL;
+    }
+    if (text.len > 0) {
+        memcpy(copy, text.ptr, text.len);
+    }
+    copy[text.len] = '\0';
+    return copy;
+}
+
 struct span arena_printf(struct arena *arena, const char *fmt, ...)
 {
     va_list args;

@@ -29,6 +29,8 @@ void arena_init(struct arena *arena, size_t limit);
 void *arena_alloc(struct arena *arena, size_t bytes);
 /* A copy inside the arena; empty span with NULL ptr past the limit. */
 struct span arena_copy(struct arena *arena, struct span data);
+/* A terminated copy; NULL past the limit. */
+char *arena_string(struct arena *arena, struct span text);
 /* printf into the arena; empty span past the limit. */
 struct span arena_printf(struct arena *arena, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

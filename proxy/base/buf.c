@@ -66,14 +66,9 @@ void buf_putc(struct buf *buf, char c)
 
 void buf_put_u64(struct buf *buf, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char room[SPAN_U64_BYTES];
 
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    buf_append(buf, span_of(digits + at, sizeof(digits) - at));
+    buf_append(buf, span_from_u64(room, value));
 }
 
 void buf_printf(struct buf *buf, const char *fmt, ...)

@@ -79,6 +79,20 @@ static inline struct span span_trim(struct span s)
     return s;
 }
 
+#define SPAN_U64_BYTES 20
+
+/* value in decimal, at the end of room. */
+static inline struct span span_from_u64(char room[SPAN_U64_BYTES], uint64_t value)
+{
+    size_t at = SPAN_U64_BYTES;
+
+    do {
+        room[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return span_of(room + at, SPAN_U64_BYTES - at);
+}
+
 /* 1*DIGIT into *out. False when empty, another byte is met, or the number exceeds max. */
 bool span_to_u64(struct span s, uint64_t max, uint64_t *out);
 #endif

@@ -15,7 +15,7 @@ static const struct cli_command commands[] = {
      FLAGS_SERVER | FLAG(JSON), 0, command_status},
     {"purge", "remove URLs from the cache, or mark them stale", "--url URL... --soft | --hard",
      FLAGS_SERVER | FLAG(URL) | FLAG(SOFT) | FLAG(HARD) | FLAG(DRY_RUN) | FLAG(REASON) | FLAG(JSON),
-     0, command_purge},
+     1, command_purge},
     {"reload", "read the configuration file again", "", FLAGS_SERVER | FLAG(JSON), 0,
      command_reload},
     {"stop", "finish what is in flight and end", "", FLAGS_SERVER, 0, command_stop},

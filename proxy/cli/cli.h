@@ -12,7 +12,7 @@
 struct cli_demo {
     unsigned port;       /* 0: not said */
     unsigned admin_port; /* 0: not said */
-    unsigned traffic;    /* requests per second; 0: not said */
+    unsigned traffic;    /* requests per second; 0: none */
     const char *origin;  /* URL or NULL */
     const char *store;   /* folder or NULL */
 };

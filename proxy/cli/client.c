@@ -2,6 +2,7 @@
 #include "cli/client.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
@@ -19,38 +20,52 @@ struct client {
     struct curl_slist *headers;
     char place[512]; /* for messages */
     char base[512];
+    bool is_guess; /* the usual socket, though the usual file may name another */
 };
 
-/* The socket the configuration names; the usual one when the file says nothing or cannot be read.
- */
-static bool socket_path(const struct cli_args *args, char *out, size_t size)
+static void tell_no_socket(const struct conf_report *report, const char *path)
+{
+    conf_report_tell(report);
+    cli_error("which admin socket %s names cannot be told; mend it, or give --socket PATH (the "
+              "usual one is " CLI_SOCKET_PATH ")",
+              path);
+}
+
+/* The socket the configuration names. Without a file, or when nobody asked for this very file, the
+ * usual one will do. */
+static bool socket_path(const struct cli_args *args, char *out, size_t size, bool *is_guess)
 {
     const char *path = args->value[FLAG_CONFIG];
-    struct conf *conf = NULL;
+    struct buf found;
+    bool good = true;
 
     (void)snprintf(out, size, "%s", CLI_SOCKET_PATH);
     if (args->value[FLAG_SOCKET] != NULL) {
         (void)snprintf(out, size, "%s", args->value[FLAG_SOCKET]);
         return true;
     }
+    buf_init(&found, 4096);
     struct conf_report *report = conf_report_new();
-    enum err err = conf_load(path == NULL ? CLI_CONF_PATH : path, &conf, report);
-    if (err != ERR_OK && path != NULL) {
-        struct buf text;
-        buf_init(&text, 1 << 20);
-        conf_report_print(report, &text);
-        cli_print_safe(stderr, text.data == NULL ? "" : text.data);
-        buf_free(&text);
-        conf_report_free(report);
-        cli_error("with such a file the socket is not known; give --socket PATH");
-        return false;
+    switch (conf_find_socket(path == NULL ? CLI_CONF_PATH : path, report, &found)) {
+    case CONF_SOCKET_NAMED:
+        (void)snprintf(out, size, "%s", found.data);
+        break;
+    case CONF_SOCKET_OFF:
+        cli_error("%s turns the admin socket off; give --server URL and --token-file FILE",
+                  path == NULL ? CLI_CONF_PATH : path);
+        good = false;
+        break;
+    case CONF_SOCKET_UNKNOWN:
+        good = path == NULL;
+        *is_guess = good && access(CLI_CONF_PATH, F_OK) == 0;
+        if (!good) {
+            tell_no_socket(report, path);
+        }
+        break;
     }
     conf_report_free(report);
-    if (conf != NULL && conf->admin.socket_path != NULL) {
-        (void)snprintf(out, size, "%s", conf->admin.socket_path);
-    }
-    conf_unref(conf);
-    return true;
+    buf_free(&found);
+    return good;
 }
 
 static bool add_header(struct client *client, const char *line)
@@ -106,7 +121,7 @@ static bool aim(struct client *client, const struct cli_args *args)
         (void)snprintf(client->place, sizeof(client->place), "%s", client->base);
         return add_token(client, args->value[FLAG_TOKEN_FILE]);
     }
-    if (!socket_path(args, path, sizeof(path))) {
+    if (!socket_path(args, path, sizeof(path), &client->is_guess)) {
         return false;
     }
     (void)snprintf(client->base, sizeof(client->base), "http://localhost");
@@ -159,9 +174,12 @@ static void tell_failure(const struct client *client, CURLcode code)
 {
     if (code == CURLE_COULDNT_CONNECT) {
         cli_error(
-            "no larder answers at %s; it is not running%s; start it with `larder run`, or give "
+            "no larder answers at %s; it is not running%s%s; start it with `larder run`, or give "
             "--socket or --server",
-            client->place, client->place[0] == '/' ? ", or you may not use this socket" : " there");
+            client->place, client->place[0] == '/' ? ", or you may not use this socket" : " there",
+            client->is_guess ? ", or " CLI_CONF_PATH " names another (`larder check` says what is "
+                               "wrong with it)"
+                             : "");
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
         cli_error("%s does not answer in time; look at its error log", client->place);
     } else {

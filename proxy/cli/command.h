@@ -13,6 +13,7 @@
 #define CLI_CONF_PATH "/etc/larder/larder.conf"
 #define CLI_SOCKET_PATH "/run/larder/admin.sock"
 #define CLI_URLS_MAX 1000u
+#define CLI_DEMO_TRAFFIC 20 /* requests a second */
 
 enum cli_flag {
     FLAG_CONFIG,
@@ -63,8 +64,9 @@ const struct cli_command *cli_commands(size_t *count);
 /* False: a message was printed. */
 bool cli_parse(const struct cli_command *command, int argc, char **argv, struct cli_args *out);
 void cli_print_flags(unsigned wanted, FILE *out);
-/* A whole number from 1 to max, or a message. */
-bool cli_number(const struct cli_args *args, enum cli_flag flag, unsigned max, unsigned *out);
+/* A whole number from min to max, or a message. Not given: out stays as it is. */
+bool cli_number(const struct cli_args *args, enum cli_flag flag, unsigned min, unsigned max,
+                unsigned *out);
 
 /* "larder: what; why; next step" on standard error. */
 void cli_error(const char *fmt, ...) PRINTF_LIKE(1, 2);

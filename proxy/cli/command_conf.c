@@ -7,22 +7,13 @@
 
 #define REPORT_MAX_BYTES ((size_t)4 << 20)
 
-static void print_report(const struct conf_report *report, bool as_json, FILE *out)
+static void print_json(const struct conf_report *report)
 {
     struct buf text;
 
     buf_init(&text, REPORT_MAX_BYTES);
-    if (as_json) {
-        conf_report_print_json(report, &text);
-    } else {
-        conf_report_print(report, &text);
-    }
-    if (text.len > 0) {
-        (void)fwrite(text.data, 1, text.len, out);
-        if (text.data[text.len - 1] != '\n') {
-            fputc('\n', out);
-        }
-    }
+    conf_report_print_json(report, &text);
+    (void)fwrite(text.len == 0 ? "" : text.data, 1, text.len, stdout);
     buf_free(&text);
 }
 
@@ -32,8 +23,10 @@ static int check(const char *path, bool as_json)
     struct conf_report *report = conf_report_new();
     enum err err = conf_load(path, &conf, report);
 
-    if (err != ERR_OK || as_json) {
-        print_report(report, as_json, as_json ? stdout : stderr);
+    if (as_json) {
+        print_json(report);
+    } else if (err != ERR_OK) {
+        conf_report_tell(report);
     } else {
         printf("%s is in order\n", path);
     }
@@ -77,11 +70,13 @@ int command_run(struct cli_args *args)
 
 int command_demo(struct cli_args *args)
 {
-    struct cli_demo demo = {.origin = args->value[FLAG_ORIGIN], .store = args->value[FLAG_STORE]};
+    struct cli_demo demo = {.traffic = CLI_DEMO_TRAFFIC,
+                            .origin = args->value[FLAG_ORIGIN],
+                            .store = args->value[FLAG_STORE]};
 
-    if (!cli_number(args, FLAG_PORT, 65535, &demo.port) ||
-        !cli_number(args, FLAG_ADMIN_PORT, 65535, &demo.admin_port) ||
-        !cli_number(args, FLAG_TRAFFIC, 1000, &demo.traffic)) {
+    if (!cli_number(args, FLAG_PORT, 1, 65535, &demo.port) ||
+        !cli_number(args, FLAG_ADMIN_PORT, 1, 65535, &demo.admin_port) ||
+        !cli_number(args, FLAG_TRAFFIC, 0, 1000, &demo.traffic)) {
         return 2;
     }
     return args->ops->demo(&demo);
@@ -94,7 +89,7 @@ static int config_show(const struct cli_args *args, const char *path)
     struct conf_report *report = conf_report_new();
 
     if (conf_load(path, &conf, report) != ERR_OK) {
-        print_report(report, false, stderr);
+        conf_report_tell(report);
         conf_report_free(report);
         return 1;
     }

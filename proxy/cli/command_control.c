@@ -146,6 +146,14 @@ int command_purge(struct cli_args *args)
     bool soft = args->value[FLAG_SOFT] != NULL;
     cJSON *json = NULL;
 
+    if (args->rest_count > 0) {
+        cli_error("a URL to purge stands behind --url; write: larder purge %s --url %s",
+                  args->value[FLAG_SOFT] != NULL   ? "--soft"
+                  : args->value[FLAG_HARD] != NULL ? "--hard"
+                                                   : "--soft|--hard",
+                  args->rest[0]);
+        return 2;
+    }
     if (args->url_count == 0) {
         cli_error("nothing to purge; give --url URL, as often as needed");
         return 2;

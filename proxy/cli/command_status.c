@@ -33,6 +33,12 @@ static bool is_recent(const cJSON *problem)
     return age_s < STATUS_RECENT_S;
 }
 
+/* Whether the last reload failed is a state with an end, the good reload; its line is past. */
+static bool is_reload(const cJSON *problem)
+{
+    return strcmp(client_text(problem, "event"), "reload_failed") == 0;
+}
+
 static enum verdict judge(const cJSON *status)
 {
     const char *state = client_text(status, "state");
@@ -49,7 +55,7 @@ static enum verdict judge(const cJSON *status)
     }
     cJSON_ArrayForEach(problem, cJSON_GetObjectItemCaseSensitive(status, "problems"))
     {
-        if (is_recent(problem)) {
+        if (is_recent(problem) && !is_reload(problem)) {
             return VERDICT_WARN;
         }
     }
@@ -158,6 +164,9 @@ static void print_problems(const cJSON *status)
     }
     cJSON_ArrayForEach(problem, cJSON_GetObjectItemCaseSensitive(status, "problems"))
     {
+        if (is_reload(problem)) {
+            continue;
+        }
         printf("%-9s ", client_text(problem, "level"));
         cli_print_line(stdout, client_text(problem, "last"));
         printf(" ");

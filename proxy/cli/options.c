@@ -26,7 +26,8 @@ static const struct flag {
     [FLAG_PORT] = {"port", 'p', "N",
                    "port of the proxy; default 8080, the next free one when taken"},
     [FLAG_ADMIN_PORT] = {"admin-port", 0, "N", "port of the dashboard; default 8090"},
-    [FLAG_TRAFFIC] = {"traffic", 0, "N", "requests a second of the built-in visitors; default 20"},
+    [FLAG_TRAFFIC] = {"traffic", 0, "N",
+                      "requests a second of the built-in visitors; default 20, 0: none"},
     [FLAG_ORIGIN] = {"origin", 0, "URL", "your site, in place of the demo site"},
     [FLAG_STORE] = {"store", 0, "FOLDER", "keep the cache there"},
     [FLAG_HELP] = {"help", 'h', NULL, "this text"},
@@ -157,16 +158,17 @@ bool cli_parse(const struct cli_command *command, int argc, char **argv, struct 
     return true;
 }
 
-bool cli_number(const struct cli_args *args, enum cli_flag flag, unsigned max, unsigned *out)
+bool cli_number(const struct cli_args *args, enum cli_flag flag, unsigned min, unsigned max,
+                unsigned *out)
 {
     uint64_t number = 0;
 
     if (args->value[flag] == NULL) {
         return true;
     }
-    if (!span_to_u64(span_str(args->value[flag]), max, &number) || number == 0) {
-        cli_error("--%s \"%s\" is no number from 1 to %u", flags[flag].name, args->value[flag],
-                  max);
+    if (!span_to_u64(span_str(args->value[flag]), max, &number) || number < min) {
+        cli_error("--%s \"%s\" is no number from %u to %u", flags[flag].name, args->value[flag],
+                  min, max);
         return false;
     }
     *out = (unsigned)number;

@@ -27,7 +27,6 @@
 enum {
     BURST_MAX = 6,
     REQUEST_TIMEOUT_MS = 5000,
-    RATE_DEFAULT = 20,
     RATE_MAX = 1000,
     TRAFFIC_MAGIC = 0x74726166,
 };
@@ -167,8 +166,9 @@ enum err demo_traffic_start(const char *addr, unsigned port, unsigned rate,
     struct demo_traffic *traffic = mem_new(sizeof(*traffic));
     enum err err = ERR_IO;
 
+    CHECK(rate > 0);
     traffic->magic = TRAFFIC_MAGIC;
-    traffic->rate = rate == 0 ? RATE_DEFAULT : rate > RATE_MAX ? RATE_MAX : rate;
+    traffic->rate = rate > RATE_MAX ? RATE_MAX : rate;
     traffic->proxy.sin_family = AF_INET;
     traffic->proxy.sin_port = htons((uint16_t)port);
     random_bytes(&traffic->random, sizeof(traffic->random));

@@ -16,7 +16,7 @@
 
 struct demo_traffic;
 
-/* addr, port: where the proxy listens. rate: requests per second, 1..1000; 0 means 20. */
+/* addr, port: where the proxy listens. rate: requests per second, 1..1000. */
 MUST_USE enum err demo_traffic_start(const char *addr, unsigned port, unsigned rate,
                                      struct demo_traffic **out);
 /* Requests that got a whole answer. */

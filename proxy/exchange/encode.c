@@ -1,7 +1,7 @@
 /*
  * encode - one job from lead to commit: the press reads the base object's pieces, which stay as
- * they are for as long as we hold a reference, and its result comes back by mail to the worker that
- * leads.
+ * they are for as long as we hold a reference, or a copy of a body that is not in memory; its
+ * result comes back by mail to the worker that leads.
  */
 #include "exchange/encode.h"
 
@@ -22,6 +22,9 @@ struct encode {
     struct store_lead *lead;
     struct store_object *base; /* a reference */
     struct list node;
+    struct store_reader *reader; /* while the body is read from disk */
+    char *body;                  /* where to; NULL: the base is whole */
+    size_t read;                 /* bytes of it */
     size_t appended;
     bool in_press;
     struct span pieces[];
@@ -87,8 +90,18 @@ struct store_object *encode_refresh(struct store_lead *lead, const struct store_
     return object;
 }
 
+static void encode_end_reading(struct encode *encode)
+{
+    if (encode->reader != NULL) {
+        store_reader_close(&encode->reader);
+        encode->env->encode_reads--;
+    }
+}
+
 static void encode_free(struct encode *encode)
 {
+    encode_end_reading(encode);
+    mem_free(encode->body);
     store_lead_abort(&encode->lead, 0);
     store_object_unref(&encode->base);
     list_remove(&encode->node);
@@ -135,7 +148,7 @@ static void on_wake(void *ctx)
     struct encode *encode = ctx;
 
     CHECK_OBJ(encode, ENCODE_MAGIC);
-    if (!encode->in_press && !encode->env->is_ended) {
+    if (!encode->in_press && encode->reader == NULL && !encode->env->is_ended) {
         encode_append(encode);
     }
 }
@@ -189,6 +202,70 @@ static void on_pressed(struct press_job *job)
     encode_free(encode);
 }
 
+static void encode_submit(struct encode *encode)
+{
+    encode->in_press = true;
+    if (!press_submit(encode->env->press, &encode->press)) {
+        counter_add(&encode->env->counters->encode_dropped, 1);
+        encode_free(encode);
+    }
+}
+
+/* Copies what has come from disk; the reader's wake goes on. */
+static void encode_read(void *ctx)
+{
+    struct encode *encode = ctx;
+    CHECK_OBJ(encode, ENCODE_MAGIC);
+    struct span bytes;
+
+    for (;;) {
+        switch (store_reader_next(encode->reader, &bytes)) {
+        case STORE_READ_BYTES:
+            break;
+        case STORE_READ_WAIT:
+            return;
+        case STORE_READ_END:
+        case STORE_READ_FAILED:
+            encode_free(encode); /* read errors are the store's to count */
+            return;
+        }
+        CHECK(encode->body != NULL && bytes.len <= encode->press.length - encode->read);
+        memcpy(encode->body + encode->read, bytes.ptr, bytes.len);
+        encode->read += bytes.len;
+        store_reader_advance(encode->reader, bytes.len);
+        if (encode->read == encode->press.length) {
+            encode_end_reading(encode);
+            encode_submit(encode);
+            return;
+        }
+    }
+}
+
+static void encode_begin_reading(struct encode *encode)
+{
+    struct exchange_env *env = encode->env;
+
+    encode->body = mem_try((size_t)encode->press.length);
+    if (encode->body != NULL) {
+        encode->pieces[0] = span_of(encode->body, (size_t)encode->press.length);
+        encode->press.piece_count = 1;
+        encode->reader = store_reader_open(env->store, encode->base, 0, false,
+                                           loop_mailbox(env->loop), encode_read, encode);
+    }
+    if (encode->reader == NULL) {
+        counter_add(&env->counters->encode_failed, 1);
+        encode_free(encode);
+        return;
+    }
+    env->encode_reads++;
+    encode_read(encode);
+}
+
+bool encode_has_room(const struct exchange_env *env, const struct store_object *base)
+{
+    return !press_is_full(env->press) && (store_object_is_whole(base) || env->encode_reads == 0);
+}
+
 static struct encode *encode_new(struct exchange_env *env, struct store_object *base,
                                  enum http_coding coding)
 {
@@ -202,9 +279,6 @@ static struct encode *encode_new(struct exchange_env *env, struct store_object *
     encode->base = store_object_ref(base);
     list_init(&encode->node);
     list_push(&env->encodes, &encode->node);
-    for (size_t i = 0; i < count; i++) {
-        encode->pieces[i] = store_object_piece(base, i);
-    }
     encode->press.pieces = encode->pieces;
     encode->press.piece_count = count;
     encode->press.length = length;
@@ -215,7 +289,7 @@ static struct encode *encode_new(struct exchange_env *env, struct store_object *
 void encode_start(struct exchange_env *env, const struct site *site, struct store_lead *lead,
                   struct store_object *base, enum http_coding coding)
 {
-    CHECK(store_object_is_whole(base) && coding != HTTP_CODING_IDENTITY);
+    CHECK(coding != HTTP_CODING_IDENTITY);
     struct encode *encode = encode_new(env, base, coding);
 
     encode->lead = lead;
@@ -224,11 +298,14 @@ void encode_start(struct exchange_env *env, const struct site *site, struct stor
     encode->press.box = loop_mailbox(env->loop);
     encode->press.done = on_pressed;
     store_lead_bind(lead, loop_mailbox(env->loop), on_wake, encode);
-    encode->in_press = true;
-    if (!press_submit(env->press, &encode->press)) {
-        counter_add(&env->counters->encode_dropped, 1);
-        encode_free(encode);
+    if (!store_object_is_whole(base)) {
+        encode_begin_reading(encode);
+        return;
     }
+    for (size_t i = 0; i < encode->press.piece_count; i++) {
+        encode->pieces[i] = store_object_piece(base, i);
+    }
+    encode_submit(encode);
 }
 
 void encode_env_end(struct exchange_env *env)

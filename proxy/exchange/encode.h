@@ -27,7 +27,11 @@ _Static_assert(sizeof(struct encode_facts) == STORE_FACTS_BYTES, "goes to disk a
 /* Is the variant with these facts of this base as it is now? A mark always is. */
 bool encode_is_current(const uint8_t *variant, const struct http_stored *base);
 
-/* Makes the variant in the background. Takes the lead of its key; base: whole, borrowed. */
+/* Would encode_start do anything for this base now? A body that is not in memory is read first, one
+ * at a time for each worker. */
+bool encode_has_room(const struct exchange_env *env, const struct store_object *base);
+
+/* Makes the variant in the background. Takes the lead of its key; base: READY, borrowed. */
 void encode_start(struct exchange_env *env, const struct site *site, struct store_lead *lead,
                   struct store_object *base, enum http_coding coding);
 

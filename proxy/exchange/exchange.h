@@ -43,8 +43,9 @@ struct exchange_env {
     struct exchange *free_exchanges;
     unsigned free_count;
     unsigned live_exchanges, live_fills;
-    struct list fills;   /* every fill alive, for the end */
-    struct list encodes; /* every variant being made (encode.h) */
+    struct list fills;     /* every fill alive, for the end */
+    struct list encodes;   /* every variant being made (encode.h) */
+    unsigned encode_reads; /* of them, bodies being read from disk */
     bool is_ended;
 };
 

@@ -10,7 +10,9 @@
 #include "http/coded_head.h"
 #include "http/condition.h"
 #include "http/head.h"
-#include "press/press.h"
+
+/* Fields may be left out of its hits (no-cache="..."), and ours must not. */
+#define NEVER_FLAGS ((unsigned)HTTP_STORED_NO_CACHE_FIELDS)
 
 /* Disk reads of a variant that led to nothing, before the plain bytes are sent. */
 #define LOOKUPS_MAX 3u
@@ -21,7 +23,7 @@ static bool is_encodable(const struct exchange *x, const struct http_stored *fac
     const struct site_compress *compress = &x->site->compress;
 
     return x->policy->codings != 0 && (facts->flags & HTTP_STORED_COMPRESSIBLE) != 0 &&
-           facts->status == 200 && facts->generation != 0 &&
+           (facts->flags & NEVER_FLAGS) == 0 && facts->status == 200 && facts->generation != 0 &&
            (length == STORE_LENGTH_UNKNOWN ||
             (length >= compress->min_bytes && length <= compress->max_bytes));
 }
@@ -202,10 +204,8 @@ static enum exchange_next settle(struct exchange *x, struct store_lookup *lookup
         }
         x->load = store_load_start(x->env->store, lookup, loop_mailbox(x->env->loop), on_loaded, x);
         return EXCHANGE_PARK;
-    case STORE_ABSENT:
-        if (press_is_full(x->env->press)) {
-            counter_add(&x->env->counters->encode_dropped, 1);
-        }
+    case STORE_ABSENT: /* no room for another job */
+        counter_add(&x->env->counters->encode_dropped, 1);
         break;
     case STORE_PASS:
         break;
@@ -227,12 +227,10 @@ enum exchange_next exchange_encode(struct exchange *x)
         return send_plain(x);
     }
     facts = *exchange_facts(x->object);
-    bool is_whole = store_object_is_whole(x->object);
-    bool is_full = press_is_full(x->env->press);
     struct store_lookup lookup = {
         .key = store_key_of(x->env->store, derived_key_write(key, x->key.bytes, &facts,
                                                              DERIVED_ENCODING, x->coding)),
-        .may_lead = is_whole && !is_full,
+        .may_lead = encode_has_room(x->env, x->object),
         .may_follow = true,
         .loaded = x->loaded,
         .matches = matches_any,

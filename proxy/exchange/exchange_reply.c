@@ -29,13 +29,8 @@ static void extra_put(struct extra *extra, struct span text)
 
 static void extra_number(struct extra *extra, uint64_t value)
 {
-    char digits[20];
-    size_t n = sizeof(digits);
-    do {
-        digits[--n] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    extra_put(extra, span_of(digits + n, sizeof(digits) - n));
+    char room[SPAN_U64_BYTES];
+    extra_put(extra, span_from_u64(room, value));
 }
 
 static void put_age(struct extra *extra, uint32_t age_s)

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "exchange/counters.h"
+#include "http/key.h"
 
 /* Several times what a configuration may hold: 64 MiB. */
 #define SITE_TABLE_MAX_BYTES ((size_t)1 << 30)
@@ -145,26 +146,11 @@ void site_table_unref(struct site_table **table_at)
     mem_free(table);
 }
 
-/* Without ":port"; an IPv6 literal keeps its brackets. */
-static struct span host_of(struct span authority)
-{
-    for (size_t i = authority.len; i > 0; i--) {
-        char c = authority.ptr[i - 1];
-        if (c == ':') {
-            return span_of(authority.ptr, i - 1);
-        }
-        if (c == ']') {
-            break;
-        }
-    }
-    return authority;
-}
-
 const struct site *site_table_find(const struct site_table *table, struct span authority)
 {
     if (table->names == 0) {
         return table->fallback;
     }
-    const struct site_slot *slot = slot_for(table, host_of(authority));
+    const struct site_slot *slot = slot_for(table, http_authority_host(authority));
     return slot->site != NULL ? slot->site : table->fallback;
 }

@@ -76,18 +76,12 @@ static void status_put(struct status_text *text, struct span data)
 
 static void status_put_number(struct status_text *text, int64_t value)
 {
-    char digits[21];
-    size_t at = sizeof(digits);
-    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    char room[SPAN_U64_BYTES];
 
-    do {
-        digits[--at] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
     if (value < 0) {
-        digits[--at] = '-';
+        status_put(text, SPAN("-"));
     }
-    status_put(text, span_of(digits + at, sizeof(digits) - at));
+    status_put(text, span_from_u64(room, value < 0 ? 0 - (uint64_t)value : (uint64_t)value));
 }
 
 static struct span status_forward_name(enum http_forward forward)

@@ -75,26 +75,19 @@ static bool fields_vary_on(const struct http_fields *fields, struct span name)
     return false;
 }
 
-/* All lines joined, with Accept-Encoding at the end where it was not named. */
+/* All lines joined behind Accept-Encoding, which none of them names: there a quote that somebody
+ * forgot to close cannot hide it. */
 static void put_vary(struct buf *out, const struct http_fields *fields)
 {
-    struct span own = http_field_name(HTTP_FIELD_ACCEPT_ENCODING);
-    bool is_named = fields_vary_on(fields, own);
     unsigned at = 0;
-    bool first = true;
     const struct http_field *field;
 
-    buf_append(out, SPAN("Vary: "));
+    buf_append(out, SPAN("Vary: Accept-Encoding"));
     while ((field = http_fields_next(fields, HTTP_FIELD_VARY, &at)) != NULL) {
         if (field->value.len > 0) {
-            buf_append(out, first ? SPAN("") : SPAN(", "));
+            buf_append(out, SPAN(", "));
             buf_append(out, field->value);
-            first = false;
         }
-    }
-    if (!is_named) {
-        buf_append(out, first ? SPAN("") : SPAN(", "));
-        buf_append(out, own);
     }
     buf_append(out, SPAN("\r\n"));
 }
@@ -102,6 +95,7 @@ static void put_vary(struct buf *out, const struct http_fields *fields)
 static void put_fields(struct buf *out, const struct http_fields *fields,
                        const struct http_coded_head *coded)
 {
+    bool varies = fields_vary_on(fields, SPAN("Accept-Encoding"));
     bool is_strong = tag_is_strong(http_fields_find(fields, HTTP_FIELD_ETAG));
 
     for (unsigned i = 0; i < fields->count; i++) {
@@ -109,7 +103,11 @@ static void put_fields(struct buf *out, const struct http_fields *fields,
         switch ((enum http_field_id)field->id) {
         case HTTP_FIELD_CONTENT_LENGTH:
         case HTTP_FIELD_CONTENT_ENCODING:
+            break;
         case HTTP_FIELD_VARY:
+            if (varies) {
+                put(out, field->name, field->value);
+            }
             break;
         case HTTP_FIELD_ACCEPT_RANGES:
             if (is_strong) {
@@ -125,6 +123,9 @@ static void put_fields(struct buf *out, const struct http_fields *fields,
             }
             break;
         }
+    }
+    if (!varies) {
+        put_vary(out, fields);
     }
 }
 
@@ -142,7 +143,6 @@ bool http_coded_head_write(struct buf *out, struct span head, const struct http_
     }
     buf_append(out, span_of(head.ptr, (size_t)(line_end + 1 - head.ptr)));
     put_fields(out, &fields, coded);
-    put_vary(out, &fields);
     put(out, SPAN("Content-Encoding"), http_coding_name(coded->coding));
     buf_append(out, SPAN("Content-Length: "));
     buf_put_u64(out, coded->length);

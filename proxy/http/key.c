@@ -4,6 +4,20 @@
 #include "http/request.h"
 #include "http/scan.h"
 
+struct span http_authority_host(struct span authority)
+{
+    for (size_t i = authority.len; i > 0; i--) {
+        char c = authority.ptr[i - 1];
+        if (c == ':') {
+            return span_of(authority.ptr, i - 1);
+        }
+        if (c == ']') {
+            break;
+        }
+    }
+    return authority;
+}
+
 struct span http_authority_normal(struct span scheme, struct span authority)
 {
     struct span port = scheme.len == 5 ? SPAN(":443") : SPAN(":80");

@@ -21,6 +21,8 @@ static inline size_t http_key_bytes(struct span scheme, struct span authority, s
  * case already (http_request_parse does that). scheme: "http" or "https". */
 struct span http_key_write(char *out, struct span scheme, struct span authority, struct span path);
 
+/* Without ":port"; an IPv6 literal keeps its brackets. */
+struct span http_authority_host(struct span authority);
 /* The authority without the scheme's default port or an empty port. */
 struct span http_authority_normal(struct span scheme, struct span authority);
 

@@ -315,6 +315,21 @@ int listener_bind(const char *text, int backlog)
     return fd;
 }
 
+unsigned listener_port(int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {.v6 = {.sin6_port = 0}};
+    socklen_t len = sizeof(address);
+
+    if (getsockname(fd, &address.any, &len) != 0) {
+        return 0;
+    }
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+}
+
 bool listener_is_taken(const char *text)
 {
     struct sockaddr_storage address;

@@ -63,6 +63,8 @@ void listener_set_free(struct listener_set **set);
  * families). Returns the descriptor, or -1 with errno set. Main thread, before privileges are
  * dropped. */
 int listener_bind(const char *text, int backlog);
+/* The port a socket is bound to; 0: none. */
+unsigned listener_port(int fd);
 /* Does somebody listen there already? SO_REUSEPORT would let a second daemon of the same user in
  * without a word. */
 bool listener_is_taken(const char *text);

@@ -34,14 +34,9 @@ static inline void put(struct line *line, struct span text)
 
 static void put_u64(struct line *line, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char room[SPAN_U64_BYTES];
 
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    put(line, span_of(digits + at, sizeof(digits) - at));
+    put(line, span_from_u64(room, value));
 }
 
 static void put_i64(struct line *line, int64_t value)

@@ -53,6 +53,22 @@ static bool make_folder(const char *path, const struct owner *owner, char *error
     return true;
 }
 
+/* /run is root's: its folder for the admin socket is made while we still may. A daemon without it
+ * serves, and the admin server says what is missing, so nothing is judged here. */
+static void make_socket_folder(const char *path, const struct owner *owner)
+{
+    char folder[4096];
+    const char *slash = path == NULL ? NULL : strrchr(path, '/');
+    if (!owner->wanted || slash == NULL || (size_t)(slash - path) >= sizeof(folder)) {
+        return;
+    }
+    memcpy(folder, path, (size_t)(slash - path));
+    folder[slash - path] = '\0';
+    if (mkdir(folder, 0755) == 0 && chown(folder, owner->uid, owner->gid) != 0) {
+        (void)rmdir(folder);
+    }
+}
+
 static bool find_owner(const char *name, struct owner *owner, char *error, size_t size)
 {
     char room[4096];
@@ -77,6 +93,7 @@ bool privileges_settle(const struct conf *conf, char *error, size_t error_size)
         (conf->store.path != NULL && !make_folder(conf->store.path, &owner, error, error_size))) {
         return false;
     }
+    make_socket_folder(conf->admin.socket_path, &owner);
     if (!owner.wanted) {
         return true;
     }

@@ -9,7 +9,8 @@
 
 #include "conf/conf.h"
 
-/* Makes state_dir and the store's folder when absent (owned by `user`), then becomes that user.
- * False with a sentence in error. Without `user`, or when not root, only the folders are made. */
+/* Makes state_dir and the store's folder when absent (owned by `user`, and then the admin socket's
+ * too), then becomes that user. False with a sentence in error. Without `user`, or when not root,
+ * only the folders are made. */
 bool privileges_settle(const struct conf *conf, char *error, size_t error_size);
 #endif

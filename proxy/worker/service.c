@@ -19,6 +19,7 @@
 #include "net/listener.h"
 #include "press/press.h"
 #include "worker/access_log.h"
+#include "worker/folders.h"
 #include "worker/privileges.h"
 #include "worker/service_run.h"
 #include "worker/worker.h"
@@ -49,6 +50,7 @@ struct service {
     _Atomic bool reloading;
     unsigned ports[LISTENS_MAX];
     unsigned listen_count;
+    int state_lock; /* descriptor, or -1 */
     struct lock conf_lock;
     struct conf *conf;            /* [conf_lock] */
     struct site_table *sites;     /* [conf_lock] its count too */
@@ -380,20 +382,6 @@ static unsigned worker_count_of(const struct conf *conf)
     return n < 1 ? 1 : (unsigned)n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
 }
 
-static unsigned port_of(int fd)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {.v6 = {.sin6_port = 0}};
-    socklen_t len = sizeof(address);
-    if (getsockname(fd, &address.any, &len) != 0) {
-        return 0;
-    }
-    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
-}
-
 static void tell_no_listen(const char *address, int number, char *error, size_t size)
 {
     char why[96];
@@ -429,7 +417,7 @@ static bool bind_all(struct service *service, const struct conf *conf, int *fds,
                 return false;
             }
             fds[w * service->listen_count + i] = fd;
-            service->ports[i] = port_of(fd);
+            service->ports[i] = listener_port(fd);
         }
     }
     return true;
@@ -480,20 +468,6 @@ static struct press *open_press(unsigned workers)
     });
 }
 
-/* Two processes on one folder would both lose; the second one ends before it touches anything. */
-static bool store_is_free(const struct conf *conf, char *error, size_t size)
-{
-    int pid = 0;
-    if (conf->store.path == NULL || !store_is_in_use(conf->store.path, &pid)) {
-        return true;
-    }
-    snprintf(error, size,
-             "the store folder %s is in use by process %d; stop it, or give this one "
-             "another store { path }",
-             conf->store.path, pid);
-    return false;
-}
-
 struct service *service_new(const struct service_options *options, char *error, size_t error_size)
 {
     struct conf *conf = options->conf;
@@ -513,7 +487,8 @@ struct service *service_new(const struct service_options *options, char *error, 
     int *fds = mem_new((size_t)service->worker_count * service->listen_count * sizeof(*fds));
     memset(fds, -1, (size_t)service->worker_count * service->listen_count * sizeof(*fds));
     if (!bind_all(service, conf, fds, error, error_size) ||
-        !privileges_settle(conf, error, error_size) || !store_is_free(conf, error, error_size)) {
+        !privileges_settle(conf, error, error_size) ||
+        !folders_take(conf, &service->state_lock, error, error_size)) {
         for (size_t i = 0; i < (size_t)service->worker_count * service->listen_count; i++) {
             if (fds[i] >= 0) {
                 close(fds[i]);
@@ -617,5 +592,8 @@ void service_end(struct service **service_at)
     lock_fini(&service->slot_lock);
     mem_free(service->conf_path);
     mem_free(service->workers);
+    if (service->state_lock >= 0) {
+        close(service->state_lock);
+    }
     mem_free(service);
 }

@@ -235,6 +235,23 @@ def test_a_second_larder_leaves_the_store_alone(t):
     same(check_all(larder, targets), 40, "hits after a restart")
 
 
+def test_a_second_larder_on_the_same_state_folder(t):
+    """It ends with a message that names folder and process; what a killed one left behind hinders nobody."""
+    larder, second = t.larder(t.origin()), t.larder(t.origin(), start=False)
+    second.write_config(second.config().replace(f"state_dir {second.folder}/state", f"state_dir {larder.folder}/state"))
+    for _ in range(2):
+        second.start(wait=False)
+        same(second.wait(), 1, "exit status")
+        second.process = None
+        words = f"the state folder {larder.folder}/state is in use by process {larder.process.pid}; stop it"
+        assert words in second.output(), second.output()
+        larder.restart()
+    larder.kill()
+    larder.start()
+    larder.stop()
+    second.start()
+
+
 @slow(180)
 def test_disk_stays_under_its_size(t):
     """Sampled while it fills to four times its size, and again with objects of all sizes."""

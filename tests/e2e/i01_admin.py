@@ -6,7 +6,7 @@ import re
 import signal
 import time
 
-from case import Case, reply, same, wait_for
+from case import Case, Client, reply, same, wait_for
 
 
 def token(name, scope):
@@ -59,6 +59,28 @@ def test_scopes(t):
     same((response.status, json.loads(response.body)["matched"]), (200, 1))
     assert larder.admin("/api/v1/stop", "POST", body={}, token=purge).status == 403
     same(larder.admin("/readyz").status, 200)
+
+
+def test_a_bad_line_among_tokens(t):
+    """It is named and lets nobody in; the others work, at the start and after a change."""
+    larder = t.larder(t.origin(), start=False)
+    read, purge = token("r", "read"), token("p", "purge")
+    path = os.path.join(larder.folder, "state", "tokens")
+    write_tokens(larder, read)
+    with open(path, "a", encoding="ascii") as out:
+        out.write(f"mine admin {token('m', 'admin')}\n")  # the token itself, not its digest
+    larder.start()
+    same(larder.admin("/api/v1/status", token=read).status, 200)
+    same(larder.admin("/api/v1/status", token=token("m", "admin")).status, 401)
+    words = f'token_ignored file="{path}" line=2 reason="the third word is not a SHA-256'
+    assert words in larder.output() and "mmmm" not in larder.output(), larder.output()
+    with open(path, encoding="ascii") as file:
+        rest = file.read().splitlines(True)[1:]
+    write_tokens(larder, purge)
+    with open(path, "a", encoding="ascii") as out:
+        out.writelines(rest)
+    wait_for(lambda: larder.admin("/api/v1/status", token=purge).status == 200, 10, "the new token")
+    same(larder.admin("/api/v1/status", token=read).status, 401, "a line taken out")
 
 
 def test_foreign_host_and_forms_are_refused(t):
@@ -288,11 +310,55 @@ def test_every_request_is_logged(t):
     same(len(larder.access_lines()), 2000)
 
 
+HALVES = (b"GET / HTTP/1.1\r\nHost: localhost\r\n", b"", b"GET / HT",
+          b"POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 90\r\n"
+          b"\r\n{")
+
+
+def test_half_requests_keep_nobody_out(t):
+    """More of them than the door has places, from the operator's own address. What is being answered stays."""
+    larder = t.larder(t.origin(), start=False)
+    read = token("r", "read")
+    write_tokens(larder, read)
+    larder.start()
+    stream = Client(larder.admin_port)
+    stream.request("/api/v1/events?topics=stats", host="localhost", headers=[("Authorization", f"Bearer {read}")])
+    same(stream.read_head().status, 200)
+    held, times = [], []
+    for _ in range(3):
+        for number in range(300):
+            held.append(Client(larder.admin_port))
+            held[-1].send(HALVES[number % len(HALVES)])
+        for target in ("/", "/readyz", "/metrics"):
+            begin = time.monotonic()
+            same(larder.admin(target).status, 200, target)
+            times.append(time.monotonic() - begin)
+    assert max(times) < 2, times
+    assert larder.output().count("admin_crowded") == 1, larder.output()
+    stream.buffer = b""
+    wait_for(lambda: stream.fill() and len(stream.buffer) > 50, 10, "the next event")
+    for client in (*held, stream):
+        client.close()
+
+
+def test_half_requests_end_soon(t):
+    larder = t.larder(t.origin())
+    held = [Client(larder.admin_port) for _ in HALVES]
+    for client, data in zip(held, HALVES):
+        client.send(data)
+    with Client(larder.admin_port) as idle:  # a browser's connection stays for longer
+        idle.request("/readyz", host="localhost")
+        same(idle.read_response().status, 200)
+        for client in held:
+            assert client.is_closed(15)
+        idle.request("/readyz", host="localhost")
+        same(idle.read_response().status, 200)
+
+
 def test_admin_does_not_hold_up_clients(t: Case):
     """Slow and broken admin clients leave the data path alone."""
     larder = t.larder(t.origin({"/h": reply("x", cache="max-age=600")}))
     larder.fetch("/h")
-    from client import Client
     clients = [Client(larder.admin_port) for _ in range(60)]
     for number, client in enumerate(clients):
         client.send(["GET /metr", "POST /api/v1/purges HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",

@@ -1,11 +1,16 @@
 """Drain, reload, and what happens when descriptors run out."""
 import os
+import pwd
+import re
 import resource
 import signal
+import socket
+import subprocess
 import threading
 import time
 
-from case import Client, content, head, reply, same, same_body, slow, wait_for
+import larder as program
+from case import Client, Skip, content, die_with_parent, head, reply, same, same_body, slow, wait_for
 
 
 def cpu_s(pid):
@@ -172,8 +177,10 @@ def test_bad_file_changes_nothing(t):
     status = larder.api("/api/v1/status")[1]["config"]
     same(status["last_reload_ok"], False)
     assert "nonsense" in status["last_reload_error"], status
+    assert larder.cli("status", "--socket", larder.socket_path, check=1).stdout.count("nonsense") == 1
     larder.write_config()
     larder.command("reload", check=0)
+    assert "nonsense" not in larder.command("status", check=0).stdout, "mended, and still a warning"
 
 
 def test_sites_come_and_go_by_reload(t):
@@ -268,3 +275,47 @@ def test_port_taken(t):
     assert str(larder.port) in second.output(), second.output()
     second.process = None
     same(larder.admin("/healthz").status, 200)
+
+
+def test_user_gets_its_folders(t):
+    """Started by root with `user`: state, store and the socket's folder are made where only root may, for the user."""
+    if os.geteuid() != 0:
+        raise Skip("only root may become somebody else")
+    larder = t.larder(t.origin({"/a": reply("x", cache="max-age=600")}), start=False)
+    os.chmod(t.folder, 0o755)
+    os.chmod(larder.folder, 0o777)  # the logs are files the user opens
+    roots = os.path.join(t.folder, "run")
+    os.mkdir(roots)
+    larder.socket_path = os.path.join(roots, "larder", "admin.sock")
+    larder.write_config(extra="user nobody;")
+    larder.start()
+    same(larder.fetch("/a").status, 200)
+    larder.command("status", check=0)
+    wanted = pwd.getpwnam("nobody").pw_uid
+    for path in (os.path.dirname(larder.socket_path), larder.store_path, os.path.join(larder.folder, "state")):
+        same(os.stat(path).st_uid, wanted, path)
+
+
+def test_demo_moves_from_a_port_taken_on_one_address(t):
+    """Before a site of one's own the demo listens everywhere; a neighbour on ::1 alone is a neighbour."""
+    origin = t.origin({"/": reply("mine", cache="max-age=600")})
+    demo = t.larder(origin, start=False)
+    taken = socket.socket(socket.AF_INET6)
+    t.undo.append(taken.close)
+    try:
+        taken.bind(("::1", demo.port))
+    except OSError as error:
+        raise Skip(f"no IPv6: {error}") from error
+    taken.listen()
+    demo.outputs, demo.output_path = 1, os.path.join(demo.folder, "output.1")
+    with open(demo.output_path, "wb") as out:
+        demo.process = subprocess.Popen(
+            [program.BINARY, "demo", "--origin", f"http://127.0.0.1:{origin.port}", "--store", demo.store_path,
+             "--port", str(demo.port), "--admin-port", str(demo.admin_port)],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=die_with_parent)
+    wait_for(lambda: "then a hit" in demo.output() or not demo.alive(), 30, "the start")
+    moved = re.search(rf"port {demo.port} is taken; the proxy uses (\d+)", demo.output())
+    assert moved, demo.output()
+    demo.port = int(moved[1])
+    same(demo.fetch("/").body, b"mine")
+    assert demo.fetch("/").is_hit

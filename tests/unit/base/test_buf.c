@@ -75,6 +75,8 @@ static void arena_gives(void **state)
     memset(large, 1, 200000);
     assert_span(arena_copy(&arena, SPAN("abc")), "abc");
     assert_span(arena_printf(&arena, "%d-%s", 7, "x"), "7-x");
+    assert_string_equal(arena_string(&arena, span_of("abcd", 3)), "abc");
+    assert_string_equal(arena_string(&arena, (struct span){0}), "");
     assert_non_null(arena_alloc(&arena, 0));
     assert_false(arena.overflow);
     arena_reset(&arena);

@@ -37,6 +37,19 @@ static void numbers(void **state)
     }
 }
 
+static void decimals(void **state)
+{
+    static const char *const rows[] = {"0", "7", "10", "4294967296", "18446744073709551615"};
+    char room[SPAN_U64_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        uint64_t value;
+        assert_true(span_to_u64(span_str(rows[i]), UINT64_MAX, &value));
+        assert_span(span_from_u64(room, value), rows[i]);
+    }
+}
+
 static void spans(void **state)
 {
     (void)state;
@@ -154,9 +167,9 @@ static void checks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers), cmocka_unit_test(spans),  cmocka_unit_test(lists),
-        cmocka_unit_test(errors),  cmocka_unit_test(hashes), cmocka_unit_test(clocks),
-        cmocka_unit_test(memory),  cmocka_unit_test(checks),
+        cmocka_unit_test(numbers), cmocka_unit_test(decimals), cmocka_unit_test(spans),
+        cmocka_unit_test(lists),   cmocka_unit_test(errors),   cmocka_unit_test(hashes),
+        cmocka_unit_test(clocks),  cmocka_unit_test(memory),   cmocka_unit_test(checks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,16 +94,19 @@ static void test_numbers(void **state)
     unsigned number = 7;
 
     assert_true(parse("demo", &args));
-    assert_true(cli_number(&args, FLAG_PORT, 65535, &number));
+    assert_true(cli_number(&args, FLAG_PORT, 1, 65535, &number));
     assert_int_equal(number, 7);
     assert_true(parse("demo -p 65535", &args));
-    assert_true(cli_number(&args, FLAG_PORT, 65535, &number));
+    assert_true(cli_number(&args, FLAG_PORT, 1, 65535, &number));
     assert_int_equal(number, 65535);
+    assert_true(parse("demo --traffic 0", &args));
+    assert_true(cli_number(&args, FLAG_TRAFFIC, 0, 1000, &number));
+    assert_int_equal(number, 0);
     static const char *const bad[] = {"demo -p 0", "demo -p 65536", "demo -p 8x", "demo -p -1",
                                       "demo -p 99999999999999999999"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_true(parse(bad[i], &args));
-        assert_false(cli_number(&args, FLAG_PORT, 65535, &number));
+        assert_false(cli_number(&args, FLAG_PORT, 1, 65535, &number));
     }
 }
 

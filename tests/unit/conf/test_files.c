@@ -102,7 +102,6 @@ static void test_include_errors(void **state)
              "m.conf:4:1 \"workers\" is set twice at the top level; it is already set at " FOLDER
              "/2.part:1:1; remove one\n"
              "1.part:1:11 this quote is not closed on its line\n"
-             "1.part:1:15 missing \";\" after \"/x;\"\n"
              "1.part:2:1 unexpected \"}\": no block is open\n"
              "2.part:3:7 site \"a\" is already defined at " FOLDER "/m.conf:2:6\n"
              "2.part:4:1 this \"store\" block is never closed; a \"}\" is missing\n");
@@ -179,6 +178,55 @@ static void test_unreadable(void **state)
     assert_int_equal(unlink(FOLDER "/big.conf"), 0);
 }
 
+/* The socket is found where it can be read or is sure to be the default; else nobody guesses. */
+static void test_socket(void **state)
+{
+    static const struct {
+        const char *text;
+        enum conf_socket found;
+        const char *path;
+    } cases[] = {
+        {"admin { socket /s; } " SITE("a"), CONF_SOCKET_NAMED, "/s"},
+        {SITE("a"), CONF_SOCKET_NAMED, "/run/larder/admin.sock"},
+        {"admin { socket off; }", CONF_SOCKET_OFF, ""},
+        /* errors elsewhere */
+        {"store { size lots; } listen 1;", CONF_SOCKET_NAMED, "/run/larder/admin.sock"},
+        {"listen :${LARDER_UNSET_1};\n" SITE("${A}"), CONF_SOCKET_NAMED, "/run/larder/admin.sock"},
+        {"workers 2\nlisten :80;", CONF_SOCKET_NAMED, "/run/larder/admin.sock"},
+        {"admin { listen nowhere; socket /s; }", CONF_SOCKET_NAMED, "/s"},
+        {"admin { socket /s; } store { size \"1; }", CONF_SOCKET_NAMED, "/s"},
+        {"admin { socket /s; } memroy 1; } site a {", CONF_SOCKET_NAMED, "/s"},
+        /* where it may be named */
+        {"admin { socket s; }", CONF_SOCKET_UNKNOWN, ""},
+        {"admin { socket ${A}/s; }", CONF_SOCKET_UNKNOWN, ""},
+        {"admin { sockte /s; }", CONF_SOCKET_UNKNOWN, ""},
+        {"admni { socket /s; }", CONF_SOCKET_UNKNOWN, ""},
+        {"admin { listen 127.0.0.1:1 socket /s; }", CONF_SOCKET_UNKNOWN, ""},
+        {"include none.conf;", CONF_SOCKET_UNKNOWN, ""},
+        {"include ${A};", CONF_SOCKET_UNKNOWN, ""},
+        {"site a { ", CONF_SOCKET_UNKNOWN, ""},
+        {"listen \"x;", CONF_SOCKET_UNKNOWN, ""},
+        {"listen :80;\n\x01", CONF_SOCKET_UNKNOWN, ""},
+    };
+    struct buf found;
+
+    (void)state;
+    buf_init(&found, TEXT_BYTES);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct conf_report *report = conf_report_new();
+        file_write(FOLDER "/socket.conf", cases[i].text);
+        buf_clear(&found);
+        buf_puts(&found, "");
+        enum conf_socket result = conf_find_socket(FOLDER "/socket.conf", report, &found);
+        if (result != cases[i].found || strcmp(found.data, cases[i].path) != 0) {
+            fail_msg("%s: %d \"%s\"", cases[i].text, (int)result, found.data);
+        }
+        assert_true(result != CONF_SOCKET_UNKNOWN || conf_report_count(report) > 0);
+        conf_report_free(report);
+    }
+    buf_free(&found);
+}
+
 /* The shipped files, checked as text because this machine need not have the folders. */
 static void test_shipped(void **state)
 {
@@ -211,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_include),    cmocka_unit_test(test_include_errors),
         cmocka_unit_test(test_cycle),      cmocka_unit_test(test_many),
         cmocka_unit_test(test_unreadable), cmocka_unit_test(test_shipped),
+        cmocka_unit_test(test_socket),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -30,22 +30,50 @@ static const struct bad_case bad[] = {
      " {workers user state_dir listen admin store log limits site}\n"
      "1:34 blocks are nested deeper than 16; the rest was not read\n"},
     /* quotes and escapes */
-    {"user \"a;\n" REST,
-     "1:6 this quote is not closed on its line\n1:9 missing \";\" after \"a;\"\n"},
+    {"user \"a;\n" REST, "1:6 this quote is not closed on its line\n"},
+    {"user \"a\n" REST, "1:6 this quote is not closed on its line\n"},
+    {"user \"a # b; c\n" REST, "1:6 this quote is not closed on its line\n"},
+    {"user \"a\n b\"; " REST, "1:6 this quote is not closed on its line\n"},
+    {"user \"${A:-\"};\n" REST, "1:6 this quote is not closed on its line\n"},
+    {"store { path \"/a; size 1; } " REST, "1:14 this quote is not closed on its line\n"
+                                           "1:24 \"1\" is out of range for \"size\": 64M..1024T\n"},
+    {"listen :80; site \"a { origins {\n server a \"http://a; keepalive 4; } }",
+     "1:18 this quote is not closed on its line\n"
+     "2:11 this quote is not closed on its line\n"},
     {"user \"a\\n\";" REST, "1:8 unknown escape in a quoted word {\\\" \\\\ \\$}\n"},
-    {"user \"a\"b;" REST, "1:9 a space or \";\" is missing behind the quoted word\n"
-                          "1:9 one word too many: \"b\"; write: user NAME;\n"},
+    {"user \"a\"b;" REST, "1:9 a space or \";\" is missing behind the quoted word\n"},
+    {"user \"a\"b c\";" REST, "1:9 a space or \";\" is missing behind the quoted word\n"},
     {"user a\"b\";" REST, "1:7 a quote may only begin a word or follow \"=\"\n"},
+    {"user a\";" REST, "1:7 a quote may only begin a word or follow \"=\"\n"},
     /* variables */
     {"user ${LARDER_UNSET_1};" REST,
-     "1:6 environment variable LARDER_UNSET_1 is not set; give a default: ${LARDER_UNSET_1:-VALUE}\n"
-     "1:6 there is no user \"\" on this machine\n"},
+     "1:6 environment variable LARDER_UNSET_1 is not set; give a default: ${LARDER_UNSET_1:-VALUE}\n"},
+    {"workers ${A}\n" REST, "1:9 environment variable A is not set; give a default: ${A:-VALUE}\n"
+                            "1:13 missing \";\" after \"${A}\"\n"},
+    {"include ${A}/x; ${A} 1; ${A} { b; }" REST,
+     "1:9 environment variable A is not set; give a default: ${A:-VALUE}\n"
+     "1:17 environment variable A is not set; give a default: ${A:-VALUE}\n"
+     "1:25 environment variable A is not set; give a default: ${A:-VALUE}\n"},
+    {"listen :${A}; admin { listen 127.0.0.1:${A}; } site ${A} { via \"\\a\"; origins { server a "
+     "http://${A}; timeout ${A}; keepalive -1; } cache { min_ttl ${A}; max_ttl 1s; } }",
+     "1:9 environment variable A is not set; give a default: ${A:-VALUE}\n"
+     "1:40 environment variable A is not set; give a default: ${A:-VALUE}\n"
+     "1:53 environment variable A is not set; give a default: ${A:-VALUE}\n"
+     "1:65 unknown escape in a quoted word {\\\" \\\\ \\$}\n"
+     "1:96 environment variable A is not set; give a default: ${A:-VALUE}\n"
+     "1:110 environment variable A is not set; give a default: ${A:-VALUE}\n"
+     "1:126 \"-1\" is not right: \"keepalive\" takes a whole number\n"
+     "1:148 environment variable A is not set; give a default: ${A:-VALUE}\n"},
     {"user x${1a};" REST, "1:7 a variable is written ${NAME} or ${NAME:-default}\n"},
     {"user x${a;" REST, "1:7 a variable is written ${NAME} or ${NAME:-default}\n"},
     {"user x${a:b};" REST, "1:7 a variable is written ${NAME} or ${NAME:-default}\n"},
     {"user x${LARDER_CONTROL};" REST,
      "1:7 environment variable LARDER_CONTROL holds a control character\n"},
     /* not text */
+    {"\xff\xfeu\x01", "0:0 this file is UTF-16; save it as UTF-8\n"},
+    {"\xfe\xff\x01u", "0:0 this file is UTF-16; save it as UTF-8\n"},
+    {"\xef\xbb\xbfusre a;" REST, "1:1 unknown directive \"usre\" at the top level [user]"
+                                 " {workers user state_dir listen admin store log limits site}\n"},
     {"workers 2;\n\x01" REST, "2:1 this is not a text file: byte 0x01; the rest was not read\n"},
     /* include */
     {"include;" REST, "1:1 \"include\" needs a file; write: include FILE-OR-GLOB;\n"},
@@ -83,6 +111,8 @@ static const struct {
     {"user a=\"b c\";", "a=b c"},
     {"user\n\t a # comment ; }\n\r\n ;", "a"},
     {"\xef\xbb\xbfuser a;", "a"},
+    {"\xef\xbb\xbf\xef\xbb\xbf\nworkers 1;\n\xef\xbb\xbfuser a;", "a"},
+    {"user a\xef\xbb\xbf;", "a\xef\xbb\xbf"},
     {"user ${LARDER_SET};", "two words;"},
     {"user \"<${LARDER_SET}>\";", "<two words;>"},
     {"user \"\\${LARDER_SET}\";", "${LARDER_SET}"},

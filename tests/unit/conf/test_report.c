@@ -87,6 +87,34 @@ static void test_foreign(void **state)
     }
 }
 
+/* The mark at the start of a file is not shown, and the caret stands under its word. */
+static void test_mark(void **state)
+{
+    (void)state;
+    char *text = report_text("\xef\xbb\xbfuser a; wrkers 1;" REST, false);
+
+    assert_non_null(strstr(text, "     1 | user a; wrkers 1;" REST "\n"
+                                 "       |         ^\n"));
+    mem_free(text);
+}
+
+/* A line of a million quotes is read once, not once for each. */
+static void test_many_quotes(void **state)
+{
+    struct buf text;
+
+    (void)state;
+    buf_init(&text, (size_t)4 << 20);
+    buf_puts(&text, "\"");
+    while (text.len < ((size_t)3 << 20)) {
+        buf_puts(&text, "\\\";");
+    }
+    char *out = report_text(text.data, false);
+    assert_non_null(strstr(out, "a.conf:1:1: error: this quote is not closed on its line\n"));
+    mem_free(out);
+    buf_free(&text);
+}
+
 /* A long line is cut around the caret, which still points at the word. */
 static void test_long_line(void **state)
 {
@@ -232,6 +260,7 @@ int main(void)
         cmocka_unit_test(test_foreign), cmocka_unit_test(test_long_line),
         cmocka_unit_test(test_caret),   cmocka_unit_test(test_more),
         cmocka_unit_test(test_nearest), cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_mark),    cmocka_unit_test(test_many_quotes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

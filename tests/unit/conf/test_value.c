@@ -116,7 +116,9 @@ static void test_print(void **state)
     conf_print_word("a b", &out);
     buf_putc(&out, ' ');
     conf_print_word("a\"$\\#;", &out);
-    assert_string_equal(out.data, "plain/word=1 \"\" \"a b\" \"a\\\"\\$\\\\#;\"");
+    buf_putc(&out, ' ');
+    conf_print_word("\xef\xbb\xbf", &out); /* bare it would be skipped */
+    assert_string_equal(out.data, "plain/word=1 \"\" \"a b\" \"a\\\"\\$\\\\#;\" \"\xef\xbb\xbf\"");
     buf_free(&out);
 }
 

@@ -56,6 +56,64 @@ static inline void get(const char *target)
     run(&request);
 }
 
+/* A POST of so many bytes that must not go out twice. */
+static inline struct fetch_request post_request(const char *target, size_t bytes)
+{
+    struct fetch_request request = probe_request(origin, target);
+
+    request.method = SPAN("POST");
+    request.has_body = true;
+    request.may_retry = false;
+    request.body_length = bytes;
+    probe.upload = span_of(origin_body, bytes);
+    return request;
+}
+
+static inline void post(const char *target, size_t bytes)
+{
+    probe_again();
+    struct fetch_request request = post_request(target, bytes);
+    run(&request);
+}
+
+/* A download that is paused goes on, and arrives whole. */
+static inline void resume_to_the_end(size_t bytes, unsigned within_ms)
+{
+    assert_true(probe.paused);
+    probe.stops = true;
+    probe.paused = false;
+    probe.pause_every = 0;
+    fetch_resume(probe.fetch);
+    run_loop(loop, within_ms, false);
+    assert_int_equal(probe.result.fault, FETCH_OK);
+    assert_int_equal(probe.body.len, bytes);
+}
+
+/* A listener whose queue is full: the handshake never ends. */
+struct full_queue {
+    int fds[4];
+};
+
+static inline struct full_queue full_queue_at(struct sockaddr_in *address)
+{
+    struct full_queue queue = {.fds = {origin_bind(address, 0)}};
+
+    for (size_t i = 1; i < ARRAY_LEN(queue.fds); i++) {
+        queue.fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        (void)connect(queue.fds[i], (struct sockaddr *)address, sizeof(*address));
+    }
+    return queue;
+}
+
+static inline void full_queue_close(const struct full_queue *queue)
+{
+    for (size_t i = ARRAY_LEN(queue->fds); i > 0; i--) {
+        close(queue->fds[i - 1]);
+    }
+}
+
+#define KIT_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
 static inline bool body_has(const char *text)
 {
     return probe.body.len > 0 &&

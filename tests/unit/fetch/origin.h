@@ -370,11 +370,22 @@ static void *origin_run(void *arg)
     return NULL;
 }
 
+/* A socket at address, which gets the port the kernel chose. backlog < 0: nobody listens. */
+static inline int origin_bind(struct sockaddr_in *address, int backlog)
+{
+    socklen_t len = sizeof(*address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)address, sizeof(*address)), 0);
+    assert_true(backlog < 0 || listen(fd, backlog) == 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)address, &len), 0);
+    return fd;
+}
+
 static inline struct origin *origin_start(const struct origin_row *rows, size_t count)
 {
     struct origin *origin = mem_new(sizeof(*origin));
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(address);
 
     if (origin_body == NULL) {
         origin_body = mem_try(ORIGIN_BODY_BYTES);
@@ -383,17 +394,14 @@ static inline struct origin *origin_start(const struct origin_row *rows, size_t 
             origin_body[i] = (char)('a' + (i * 7 + i / 1000) % 26);
         }
     }
-    origin->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(origin->fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(origin->fd, 128), 0);
-    assert_int_equal(getsockname(origin->fd, (struct sockaddr *)&address, &len), 0);
+    origin->fd = origin_bind(&address, 128);
     origin->rows = rows;
     origin->row_count = count;
     origin->address = (struct fetch_origin){
         .name = "test",
         .host = "127.0.0.1",
         .port = ntohs(address.sin_port),
-        .connect_timeout_us = 2000000,
+        .connect_timeout_us = 20000000, /* tests of a connection that does not come set their own */
         .first_byte_timeout_us = 5000000,
         .idle_timeout_us = 5000000,
     };
@@ -666,5 +674,20 @@ static inline void run_loop(struct loop *loop, unsigned ms, bool may_bite)
     loop_run(loop);
     loop_timer_clear(&dog.timer);
     assert_true(may_bite || !dog.bit);
+}
+
+/* Around all tests of a program. */
+static inline int group_begin(void **state)
+{
+    (void)state;
+    fetch_global_init();
+    return 0;
+}
+
+static inline int group_end(void **state)
+{
+    (void)state;
+    mem_free(origin_body);
+    return 0;
 }
 #endif

@@ -1,4 +1,5 @@
 /* Deadlines at their edges, connections that must not be used again, loops that must not spin. */
+#include <fcntl.h>
 #include <sys/epoll.h>
 
 #include "kit.h"
@@ -10,19 +11,6 @@ int epoll_wait(int fd, struct epoll_event *events, int count, int ms)
 {
     rounds++;
     return epoll_pwait(fd, events, count, ms, NULL);
-}
-
-static void post(const char *target, size_t bytes)
-{
-    struct fetch_request request = probe_request(origin, target);
-
-    probe_again();
-    request.method = SPAN("POST");
-    request.has_body = true;
-    request.may_retry = false;
-    request.body_length = bytes;
-    probe.upload = span_of(origin_body, bytes);
-    run(&request);
 }
 
 /* ---- deadlines ---- */
@@ -58,14 +46,7 @@ static void test_resumed_fetch_has_its_time(void **state)
     probe.stops = false;
     probe.fetch = fetch_start(pool, &request, &handler, &probe);
     run_loop(loop, 750, true);
-    assert_true(probe.paused);
-    probe.stops = true;
-    probe.paused = false;
-    probe.pause_every = 0;
-    fetch_resume(probe.fetch);
-    run_loop(loop, 5000, false);
-    assert_int_equal(probe.result.fault, FETCH_OK);
-    assert_int_equal(probe.body.len, 1000);
+    resume_to_the_end(1000, 5000);
 }
 
 /* 1xx heads are no answer. */
@@ -113,16 +94,13 @@ static void *closer_run(void *arg)
 static void test_closed_at_once(void **state)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(address);
     struct fetch_origin closing = origin->address;
     struct fetch_request request = probe_request(origin, "/");
     pthread_t thread;
 
     (void)state;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(fd, 8), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    int fd = origin_bind(&address, 8);
+    assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
     assert_int_equal(thread_start(&thread, "closer", closer_run, &fd), ERR_OK);
     closing.port = ntohs(address.sin_port);
     request.origin = &closing;
@@ -241,18 +219,15 @@ static void test_figures_count_connections(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_idle_timeout_behind_a_late_head, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_resumed_fetch_has_its_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_hints_do_not_hold_the_deadline_off, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_given_up_upload_does_not_spin, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_closed_at_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_kept_connections, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_connections_that_must_go, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_keep_alive_timeout, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_figures_count_connections, setup, teardown),
+        KIT_TEST(test_idle_timeout_behind_a_late_head),
+        KIT_TEST(test_resumed_fetch_has_its_time),
+        KIT_TEST(test_hints_do_not_hold_the_deadline_off),
+        KIT_TEST(test_given_up_upload_does_not_spin),
+        KIT_TEST(test_closed_at_once),
+        KIT_TEST(test_kept_connections),
+        KIT_TEST(test_connections_that_must_go),
+        KIT_TEST(test_keep_alive_timeout),
+        KIT_TEST(test_figures_count_connections),
     };
-    fetch_global_init();
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    mem_free(origin_body);
-    return failed;
+    return cmocka_run_group_tests(tests, group_begin, group_end);
 }

@@ -193,13 +193,7 @@ static void test_paused_download_stops_the_origin(void **state)
     assert_true(sent < 20000000);
     assert_true(probe.body.len <= 500000); /* a piece per resume of the timer's slots */
     /* Far longer than the idle time-out, which is not the origin's fault, so it goes on. */
-    probe.pause_every = 0;
-    probe.paused = false;
-    probe.stops = true;
-    fetch_resume(probe.fetch);
-    run_loop(loop, 15000, false);
-    assert_int_equal(probe.result.fault, FETCH_OK);
-    assert_int_equal(probe.body.len, 60000000);
+    resume_to_the_end(60000000, 15000);
     assert_memory_equal(probe.body.data, origin_body, 60000000);
 }
 
@@ -315,17 +309,14 @@ static void test_answer_before_the_body_has_come(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_request_on_the_wire, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_methods_do_not_stick_to_handles, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bodies_are_read_to_their_place, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_bodies_arrive_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_paused_download_stops_the_origin, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_uploads_arrive_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_broken_uploads_are_never_completed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_answer_before_the_body_has_come, setup, teardown),
+        KIT_TEST(test_request_on_the_wire),
+        KIT_TEST(test_methods_do_not_stick_to_handles),
+        KIT_TEST(test_bodies_are_read_to_their_place),
+        KIT_TEST(test_bodies_arrive_whole),
+        KIT_TEST(test_paused_download_stops_the_origin),
+        KIT_TEST(test_uploads_arrive_whole),
+        KIT_TEST(test_broken_uploads_are_never_completed),
+        KIT_TEST(test_answer_before_the_body_has_come),
     };
-    fetch_global_init();
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    mem_free(origin_body);
-    return failed;
+    return cmocka_run_group_tests(tests, group_begin, group_end);
 }

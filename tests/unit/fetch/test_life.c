@@ -48,13 +48,7 @@ static void test_timeouts(void **state)
     assert_true(probe.paused);
     run_loop(loop, 400, true);
     assert_int_equal(probe.dones, 0);
-    probe.stops = true;
-    probe.paused = false;
-    probe.pause_every = 0;
-    fetch_resume(probe.fetch);
-    run_loop(loop, 5000, false);
-    assert_int_equal(probe.result.fault, FETCH_OK);
-    assert_int_equal(probe.body.len, 900000);
+    resume_to_the_end(900000, 5000);
 }
 
 /* All of it has a bound, however steadily it comes; what a paused reader takes does not count. */
@@ -82,27 +76,15 @@ static void test_total(void **state)
     assert_true(probe.paused);
     run_loop(loop, 500, true);
     assert_int_equal(probe.dones, 0);
-    probe.stops = true;
-    probe.paused = false;
-    probe.pause_every = 0;
-    fetch_resume(probe.fetch);
-    run_loop(loop, 5000, false);
-    assert_int_equal(probe.result.fault, FETCH_OK);
+    resume_to_the_end(900000, 5000);
     origin->address.total_timeout_us = 0;
 }
 
 static void test_upload_nobody_reads_times_out(void **state)
 {
-    struct fetch_request request = probe_request(origin, "/deaf");
-
     (void)state;
     origin->address.first_byte_timeout_us = 300000;
-    request.method = SPAN("POST");
-    request.has_body = true;
-    request.may_retry = false;
-    request.body_length = ORIGIN_BODY_BYTES;
-    probe.upload = span_of(origin_body, ORIGIN_BODY_BYTES);
-    run(&request);
+    post("/deaf", ORIGIN_BODY_BYTES);
     assert_int_equal(probe.result.fault, FETCH_FIRST_BYTE_TIMEOUT);
     assert_true(probe.upload_at < ORIGIN_BODY_BYTES);
 }
@@ -112,37 +94,22 @@ static void test_no_connection(void **state)
     struct fetch_origin nowhere = origin->address;
     struct fetch_request request = probe_request(origin, "/bytes/1");
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(address);
 
     (void)state;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    int fd = origin_bind(&address, -1);
     nowhere.port = ntohs(address.sin_port); /* bound, but nobody listens */
     request.origin = &nowhere;
     run(&request);
     assert_int_equal(probe.result.fault, FETCH_CONNECT_REFUSED);
     close(fd);
-    /* A queue that is full: the handshake never ends. */
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     address.sin_port = 0;
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(fd, 0), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-    int full[3];
-    for (int i = 0; i < 3; i++) {
-        full[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        (void)connect(full[i], (struct sockaddr *)&address, sizeof(address));
-    }
+    struct full_queue queue = full_queue_at(&address);
     nowhere.port = ntohs(address.sin_port);
     nowhere.connect_timeout_us = 200000;
     probe_again();
     run(&request);
     assert_int_equal(probe.result.fault, FETCH_CONNECT_TIMEOUT);
-    for (int i = 0; i < 3; i++) {
-        close(full[i]);
-    }
-    close(fd);
+    full_queue_close(&queue);
     nowhere.host = "no-such-host.invalid";
     nowhere.connect_timeout_us = 5000000;
     probe_again();
@@ -164,11 +131,7 @@ static void test_cancel_at_every_stage(void **state)
             struct fetch_request request = probe_request(origin, "/bytes/300000");
             probe_again();
             if (stages[i] == PROBE_IN_BODY) {
-                request.method = SPAN("POST");
-                request.has_body = true;
-                request.may_retry = false;
-                request.body_length = 1000;
-                probe.upload = span_of(origin_body, 1000);
+                request = post_request("/bytes/300000", 1000);
             }
             probe.cancel_at = stages[i];
             probe.cancel_by_call = by_call != 0;
@@ -363,14 +326,7 @@ static void test_unsafe_requests_never_go_out_twice(void **state)
     for (int i = 0; i < 5; i++) {
         get("/die");
         unsigned before = atomic_load(&origin->requests);
-        struct fetch_request request = probe_request(origin, "/die");
-        probe_again();
-        request.method = SPAN("POST");
-        request.has_body = true;
-        request.may_retry = false;
-        request.body_length = 3;
-        probe.upload = SPAN("abc");
-        run(&request);
+        post("/die", 3);
         /* A connection of its own, so that it can be neither dead nor repeated. */
         assert_int_equal(probe.result.fault, FETCH_OK);
         assert_int_equal(probe.result.reused_connection, false);
@@ -415,23 +371,19 @@ static void test_many_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_timeouts, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_total, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_upload_nobody_reads_times_out, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_connection, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cancel_at_every_stage, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cancel_from_outside, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_descriptor_is_left, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_one_may_cancel_others, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_connections_are_reused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_dead_pooled_connection_is_tried_again, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(test_a_response_too_many_answers_nobody, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_unsafe_requests_never_go_out_twice, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_many_at_once, setup, teardown),
+        KIT_TEST(test_timeouts),
+        KIT_TEST(test_total),
+        KIT_TEST(test_upload_nobody_reads_times_out),
+        KIT_TEST(test_no_connection),
+        KIT_TEST(test_cancel_at_every_stage),
+        KIT_TEST(test_cancel_from_outside),
+        KIT_TEST(test_no_descriptor_is_left),
+        KIT_TEST(test_one_may_cancel_others),
+        KIT_TEST(test_connections_are_reused),
+        KIT_TEST(test_dead_pooled_connection_is_tried_again),
+        KIT_TEST(test_a_response_too_many_answers_nobody),
+        KIT_TEST(test_unsafe_requests_never_go_out_twice),
+        KIT_TEST(test_many_at_once),
     };
-    fetch_global_init();
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    mem_free(origin_body);
-    return failed;
+    return cmocka_run_group_tests(tests, group_begin, group_end);
 }

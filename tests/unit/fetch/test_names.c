@@ -100,26 +100,16 @@ static void test_the_next_address_is_tried(void **state)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
-    int full[3];
 
     (void)state;
     address.sin_port = htons((uint16_t)origin->address.port);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(fd, 0), 0);
-    for (int i = 0; i < 3; i++) {
-        full[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        (void)connect(full[i], (struct sockaddr *)&address, sizeof(address));
-    }
+    struct full_queue queue = full_queue_at(&address);
     origin->address.host = "two-2-1";
     origin->address.connect_timeout_us = 2000000;
     get("/bytes/1000");
     assert_int_equal(probe.result.fault, FETCH_OK);
     assert_true(probe.result.total_us < 1600000);
-    for (int i = 0; i < 3; i++) {
-        close(full[i]);
-    }
-    close(fd);
+    full_queue_close(&queue);
     /* Refused at the first. */
     origin->address.host = "three-3-1";
     get("/bytes/1000");
@@ -129,12 +119,9 @@ static void test_the_next_address_is_tried(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_name_resolves, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_a_slow_name_holds_nobody_up, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_the_next_address_is_tried, setup, teardown),
+        KIT_TEST(test_a_name_resolves),
+        KIT_TEST(test_a_slow_name_holds_nobody_up),
+        KIT_TEST(test_the_next_address_is_tried),
     };
-    fetch_global_init();
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    mem_free(origin_body);
-    return failed;
+    return cmocka_run_group_tests(tests, group_begin, group_end);
 }

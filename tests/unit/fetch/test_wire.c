@@ -217,8 +217,5 @@ int main(void)
         cmocka_unit_test(test_wire_byte_by_byte),
         cmocka_unit_test(test_endless_head_is_cut),
     };
-    fetch_global_init();
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    mem_free(origin_body);
-    return failed;
+    return cmocka_run_group_tests(tests, group_begin, group_end);
 }

@@ -38,13 +38,15 @@ static const struct row rows[] = {
      "HTTP/1.1 200 OK\r\nX-Digest: e\r\nWant-Digest: f\r\nVary: Accept-Encoding\r\n" END},
     /* Vary */
     {"HTTP/1.1 200 OK\r\nVary: Cookie\r\nA: b\r\nVary: X, Y\r\n",
-     "HTTP/1.1 200 OK\r\nA: b\r\nVary: Cookie, X, Y, Accept-Encoding\r\n" END},
+     "HTTP/1.1 200 OK\r\nA: b\r\nVary: Accept-Encoding, Cookie, X, Y\r\n" END},
     {"HTTP/1.1 200 OK\r\nVary: Cookie, accept-encoding\r\nVary: X\r\n",
-     "HTTP/1.1 200 OK\r\nVary: Cookie, accept-encoding, X\r\n" END},
+     "HTTP/1.1 200 OK\r\nVary: Cookie, accept-encoding\r\nVary: X\r\n" END},
     {"HTTP/1.1 200 OK\r\nVary:\r\n", "HTTP/1.1 200 OK\r\nVary: Accept-Encoding\r\n" END},
     {"HTTP/1.1 200 OK\r\nVary: *\r\n", "HTTP/1.1 200 OK\r\nVary: *\r\n" END},
     {"HTTP/1.1 200 OK\r\nVary: X-Accept-Encoding\r\n",
-     "HTTP/1.1 200 OK\r\nVary: X-Accept-Encoding, Accept-Encoding\r\n" END},
+     "HTTP/1.1 200 OK\r\nVary: Accept-Encoding, X-Accept-Encoding\r\n" END},
+    {"HTTP/1.1 200 OK\r\nVary: a, \"b\r\n",
+     "HTTP/1.1 200 OK\r\nVary: Accept-Encoding, a, \"b\r\n" END},
     /* damaged */
     {"", NULL},
     {"HTTP/1.1 200 OK", NULL},

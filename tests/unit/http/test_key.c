@@ -48,6 +48,22 @@ static void urls(void **state)
     }
 }
 
+static void hosts(void **state)
+{
+    static const struct {
+        const char *authority, *host;
+    } cases[] = {
+        {"a.example", "a.example"},  {"a.example:80", "a.example"},
+        {"a.example:", "a.example"}, {"[::1]:80", "[::1]"},
+        {"[::1]", "[::1]"},          {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_span(http_authority_host(span_str(cases[i].authority)), cases[i].host);
+    }
+}
+
 /* What a client asks for and what an operator purges must meet in one key. */
 static void requests_meet_urls(void **state)
 {
@@ -108,6 +124,7 @@ static void authorities(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hosts),
         cmocka_unit_test(urls),
         cmocka_unit_test(requests_meet_urls),
         cmocka_unit_test(authorities),

@@ -208,6 +208,26 @@ static UNUSED enum store_verdict test_get(struct store *store, struct store_look
     return STORE_DISK;
 }
 
+/* Gives back all a lookup brought. */
+static UNUSED void test_drop(struct store_lookup *lookup)
+{
+    store_object_unref(&lookup->object);
+    store_object_unref(&lookup->stale);
+    store_object_unref(&lookup->loaded);
+    store_lead_abort(&lookup->lead, 0);
+}
+
+/* No fill may be left. */
+static UNUSED void test_close(struct store **store, struct mailbox *box)
+{
+    struct store_stats stats;
+
+    (void)mailbox_deliver(box);
+    store_stats(*store, &stats);
+    assert_int_equal(stats.fills, 0);
+    store_close(store);
+}
+
 /* Leads, fills and commits in one go. */
 static UNUSED void test_put(struct store *store, const char *key, uint64_t length,
                             enum store_judgement judgement)

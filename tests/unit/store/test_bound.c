@@ -6,11 +6,9 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "disk_kit.h"
 #include "store/disk_files.h"
-#include "support.h"
 
-static char folder[64];
-static struct mailbox box;
 static _Atomic bool is_sampling;
 static _Atomic uint64_t peak_bytes;
 static _Atomic uint64_t sample_count;
@@ -58,49 +56,6 @@ static void *sample(void *arg)
     return NULL;
 }
 
-static struct store *open_store(uint64_t disk_bytes)
-{
-    struct store_options options = {.path = folder,
-                                    .disk_bytes = disk_bytes,
-                                    .memory_bytes = 32u << 20,
-                                    .max_object_bytes = UINT64_C(1) << 32,
-                                    .read_threads = 2,
-                                    .flush_ms = 200,
-                                    .max_readers = 100};
-    return store_open(&options);
-}
-
-static void throttle(struct store *store)
-{
-    struct store_stats stats;
-
-    for (int i = 0; i < 2000; i++) {
-        store_stats(store, &stats);
-        if (stats.queued_write_bytes < 1u << 20) {
-            return;
-        }
-        usleep(1000);
-    }
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof(folder), "/tmp/larder-bound-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    mailbox_init(&box);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    (void)mailbox_deliver(&box);
-    mailbox_fini(&box);
-    test_remove_tree(folder);
-    return 0;
-}
-
 struct churn_case {
     uint64_t disk_bytes;
     uint64_t length;
@@ -116,7 +71,7 @@ static void test_churn(void **state)
     (void)state;
     for (size_t c = 0; c < ARRAY_LEN(cases); c++) {
         pthread_t thread;
-        struct store *store = open_store(cases[c].disk_bytes);
+        struct store *store = open_store(32u << 20, cases[c].disk_bytes);
         struct store_stats stats;
         peak_bytes = 0;
         sample_count = 0;
@@ -127,7 +82,7 @@ static void test_churn(void **state)
             snprintf(key, sizeof(key), "churn %zu %u", c, i);
             test_put(store, key, cases[c].length, STORE_JUDGE_FRESH);
             if (i % 8 == 0 || cases[c].length > 1u << 20) {
-                throttle(store);
+                throttle(store, 1u << 20, 2000);
             }
             if (i % cases[c].period == 0) { /* one object that is always wanted */
                 if (!test_hit(store, "hot", 5000, &box)) {
@@ -154,7 +109,7 @@ static void test_churn(void **state)
         assert_int_equal(stats.corrupt, 0);
         store_close(&store);
         assert_true(folder_bytes(folder) <= cases[c].disk_bytes);
-        store = open_store(cases[c].disk_bytes);
+        store = open_store(32u << 20, cases[c].disk_bytes);
         /* The newest are there, the one always wanted is, and what is there is right. */
         assert_true(test_hit(store, "hot", 5000, &box));
         unsigned hits = 0;
@@ -179,7 +134,7 @@ static void test_churn(void **state)
 /* Opened with less room than before: comes down by itself, and the newest stay. */
 static void test_shrink(void **state)
 {
-    struct store *store = open_store(256u << 20);
+    struct store *store = open_store(32u << 20, 256u << 20);
     struct store_stats stats;
     uint64_t bytes = 0;
 
@@ -188,11 +143,11 @@ static void test_shrink(void **state)
         char key[32];
         snprintf(key, sizeof(key), "shrink %u", i);
         test_put(store, key, 100000, STORE_JUDGE_FRESH);
-        throttle(store);
+        throttle(store, 1u << 20, 2000);
     }
     store_close(&store);
     assert_true(folder_bytes(folder) > 100u << 20);
-    store = open_store(64u << 20);
+    store = open_store(32u << 20, 64u << 20);
     for (int wait = 0; wait < 100; wait++) {
         bytes = folder_bytes(folder);
         if (bytes <= 64u << 20) {
@@ -234,13 +189,13 @@ static void test_small(void **state)
         print_message("no tmpfs here: skipped\n");
         return;
     }
-    struct store *store = open_store(512u << 20);
+    struct store *store = open_store(32u << 20, 512u << 20);
     struct store_stats stats;
     for (unsigned i = 0; i < 1500; i++) {
         char key[32];
         snprintf(key, sizeof(key), "small %u", i);
         test_put(store, key, 100000, STORE_JUDGE_FRESH);
-        throttle(store);
+        throttle(store, 1u << 20, 2000);
     }
     store_stats(store, &stats);
     print_message("%llu objects, evicted %llu, write errors %llu\n",
@@ -264,7 +219,7 @@ static void test_full(void **state)
         print_message("no tmpfs here: skipped\n");
         return;
     }
-    struct store *store = open_store(512u << 20);
+    struct store *store = open_store(32u << 20, 512u << 20);
     struct store_stats stats;
     unsigned i;
     for (i = 0; i < 400; i++) {
@@ -275,7 +230,7 @@ static void test_full(void **state)
         }
         test_put(store, key, 100000, STORE_JUDGE_FRESH);
         assert_true(test_hit(store, key, 100000, &box)); /* serves from memory throughout */
-        throttle(store);
+        throttle(store, 1u << 20, 2000);
     }
     usleep(500000);
     store_stats(store, &stats);
@@ -296,9 +251,9 @@ static void test_full(void **state)
     }
     assert_int_equal(stats.disk_state, STORE_DISK_OK);
     test_put(store, "after", 100000, STORE_JUDGE_FRESH);
-    throttle(store);
+    throttle(store, 1u << 20, 2000);
     store_close(&store);
-    store = open_store(512u << 20);
+    store = open_store(32u << 20, 512u << 20);
     assert_true(test_hit(store, "after", 100000, &box));
     assert_false(test_hit(store, "full 150", 100000, &box));
     for (i = 0; i < 400; i++) {
@@ -312,7 +267,7 @@ static void test_full(void **state)
     store_close(&store);
     /* Started on a full file system: in memory, what was stored is back when there is room. */
     fill_up(filler, 1u << 30);
-    store = open_store(512u << 20);
+    store = open_store(32u << 20, 512u << 20);
     store_stats(store, &stats);
     assert_int_equal(stats.disk_state, STORE_DISK_FAILED);
     test_put(store, "no room", 1000, STORE_JUDGE_FRESH);
@@ -340,7 +295,7 @@ static void test_no_folder(void **state)
     char kept[64];
     memcpy(kept, folder, sizeof(kept));
     snprintf(folder, sizeof(folder), "%.50s/file", kept);
-    struct store *store = open_store(64u << 20);
+    struct store *store = open_store(32u << 20, 64u << 20);
     struct store_stats stats;
     store_stats(store, &stats);
     assert_int_equal(stats.disk_state, STORE_DISK_FAILED);
@@ -376,14 +331,14 @@ static void test_rocksdb_log_is_silent(void **state)
     char name[128];
 
     (void)state;
-    struct store *store = open_store(64u << 20);
+    struct store *store = open_store(32u << 20, 64u << 20);
     (void)snprintf(name, sizeof(name), "%s/db/LOG", folder);
     assert_int_equal(stat(name, &before), 0);
     for (unsigned i = 0; i < 1200; i++) {
         char key[32];
         snprintf(key, sizeof(key), "log %u", i);
         test_put(store, key, 100000, STORE_JUDGE_FRESH);
-        throttle(store);
+        throttle(store, 1u << 20, 2000);
     }
     assert_int_equal(stat(name, &after), 0);
     assert_int_equal(after.st_size, before.st_size);

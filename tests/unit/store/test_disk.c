@@ -5,86 +5,13 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "support.h"
-
-static char folder[64];
-static struct mailbox box;
-
-static int setup(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof(folder), "/tmp/larder-store-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    mailbox_init(&box);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    (void)mailbox_deliver(&box);
-    mailbox_fini(&box);
-    test_remove_tree(folder);
-    return 0;
-}
-
-static struct store *open_store(uint64_t memory, uint64_t disk)
-{
-    struct store_options options = {.path = folder,
-                                    .disk_bytes = disk,
-                                    .memory_bytes = memory,
-                                    .max_object_bytes = UINT64_C(1) << 32,
-                                    .read_threads = 2,
-                                    .flush_ms = 200,
-                                    .max_readers = 100};
-    return store_open(&options);
-}
-
-static void wait_loaded(struct store *store)
-{
-    struct store_stats stats;
-
-    for (int i = 0; i < 1000; i++) {
-        store_stats(store, &stats);
-        if (!stats.recovering) {
-            return;
-        }
-        usleep(10000);
-    }
-    assert_true(false);
-}
-
-static void wait_written(struct store *store)
-{
-    struct store_stats stats;
-
-    for (int i = 0; i < 2000; i++) {
-        store_stats(store, &stats);
-        if (stats.queued_write_bytes == 0) {
-            break;
-        }
-        usleep(5000);
-    }
-    usleep(20000);
-}
+#include "disk_kit.h"
 
 static uint64_t length_of(unsigned i)
 {
     static const uint64_t lengths[] = {0,      1,      1000,   4000,    33000,   100000,
                                        262143, 262144, 262145, 1000000, 1048576, 3000001};
     return lengths[i % ARRAY_LEN(lengths)];
-}
-
-/* Puts of this test stay below what the writer's queue takes. */
-static void throttle(struct store *store)
-{
-    struct store_stats stats;
-
-    store_stats(store, &stats);
-    while (stats.queued_write_bytes > 8u << 20) {
-        usleep(1000);
-        store_stats(store, &stats);
-    }
 }
 
 static void test_round_trip(void **state)
@@ -95,7 +22,7 @@ static void test_round_trip(void **state)
         char key[32];
         snprintf(key, sizeof(key), "key %u", i);
         test_put(store, key, length_of(i), STORE_JUDGE_FRESH);
-        throttle(store);
+        throttle(store, 8u << 20, 20000); /* below what the writer's queue takes */
     }
     store_close(&store);
     for (int round = 0; round < 2; round++) {
@@ -384,7 +311,7 @@ static void test_damage(void **state)
         char key[32];
         snprintf(key, sizeof(key), "d %u", i);
         test_put(store, key, length_of(i), STORE_JUDGE_FRESH);
-        throttle(store);
+        throttle(store, 8u << 20, 20000); /* below what the writer's queue takes */
     }
     store_close(&store);
     flip_bytes();

@@ -19,22 +19,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    struct store_stats stats;
-
     (void)state;
-    (void)mailbox_deliver(&box);
-    store_stats(store, &stats);
-    assert_int_equal(stats.fills, 0);
-    store_close(&store);
+    test_close(&store, &box);
     mailbox_fini(&box);
     return 0;
-}
-
-static void drop(struct store_lookup *lookup)
-{
-    store_object_unref(&lookup->object);
-    store_object_unref(&lookup->stale);
-    store_lead_abort(&lookup->lead, 0);
 }
 
 struct verdict_case {
@@ -85,7 +73,7 @@ static void test_verdicts(void **state)
             }
             lead = first.lead;
             first.lead = NULL;
-            drop(&first);
+            test_drop(&first);
             leader = lead;
         }
         struct store_lookup lookup = test_lookup_of(store, key, NULL);
@@ -98,7 +86,7 @@ static void test_verdicts(void **state)
                         lookup.object != NULL, lookup.stale != NULL, lookup.lead != NULL);
             assert_true(false);
         }
-        drop(&lookup);
+        test_drop(&lookup);
         store_lead_abort(&leader, 0);
     }
 }
@@ -113,7 +101,7 @@ static void put_variant(const char *key, const char *selector, const char *conte
     assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
     assert_int_equal(store_lead_append(lookup.lead, span_str(content)), ERR_OK);
     store_lead_commit(&lookup.lead);
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 static void expect_variant(const char *key, const char *selector, const char *content)
@@ -129,7 +117,7 @@ static void expect_variant(const char *key, const char *selector, const char *co
         assert_true(store_object_is_whole(lookup.object));
         assert_true(span_eq(store_object_piece(lookup.object, 0), span_str(content)));
     }
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 static void test_variants(void **state)
@@ -146,14 +134,14 @@ static void test_variants(void **state)
     /* A follower with another selector waits for the head, then leads for itself. */
     struct store_lookup other = test_lookup_of(store, "v", "zstd");
     assert_int_equal(store_lookup(store, &other), STORE_FOLLOW);
-    drop(&other);
+    test_drop(&other);
     struct store_head head = test_head(1, STORE_JUDGE_FRESH);
     head.selector = SPAN("identity");
     assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
     other = test_lookup_of(store, "v", "zstd");
     assert_int_equal(store_lookup(store, &other), STORE_LEAD);
-    drop(&other);
-    drop(&lookup);
+    test_drop(&other);
+    test_drop(&lookup);
     struct store_purge_result result;
     store_purge_key(store, SPAN("v"), STORE_PURGE_HARD, true, false, &result);
     assert_int_equal(result.objects, 2);
@@ -164,7 +152,7 @@ static void test_variants(void **state)
     lookup = test_lookup_of(store, "v", "gzip");
     assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
     assert_int_equal(lookup.absence, STORE_WAS_PURGED_HARD);
-    drop(&lookup);
+    test_drop(&lookup);
     store_purge_key(store, SPAN("v"), STORE_PURGE_HARD, false, false, &result);
     assert_int_equal(result.objects, 0);
 }
@@ -195,7 +183,7 @@ static void put_dated(const char *key, const char *selector, const char *content
     assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
     assert_int_equal(store_lead_append(lookup.lead, span_str(content)), ERR_OK);
     store_lead_commit(&lookup.lead);
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 static void expect_of_all(const char *key, const char *content)
@@ -205,7 +193,7 @@ static void expect_of_all(const char *key, const char *content)
     lookup.matches = matches_all;
     assert_int_equal(store_lookup(store, &lookup), STORE_FRESH);
     assert_true(span_eq(store_object_piece(lookup.object, 0), span_str(content)));
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 /* RFC 9111 4.1: of several that match, the one with the latest date; without dates the last. */
@@ -243,7 +231,7 @@ static void test_latest_date_after_refresh(void **state)
     struct store_object *refreshed = store_lead_refresh(&lookup.lead, &head);
     assert_non_null(refreshed);
     store_object_unref(&refreshed);
-    drop(&lookup);
+    test_drop(&lookup);
     expect_of_all("r", "first");
 }
 
@@ -265,7 +253,7 @@ static void test_validated_object_is_superseded(void **state)
     assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
     assert_int_equal(store_lead_append(lookup.lead, SPAN("new")), ERR_OK);
     store_lead_commit(&lookup.lead);
-    drop(&lookup);
+    test_drop(&lookup);
     expect_of_all("s", "new");
     store_purge_key(store, SPAN("s"), STORE_PURGE_HARD, true, false, &result);
     assert_int_equal(result.objects, 1);
@@ -342,20 +330,20 @@ static void test_pass_marks(void **state)
     assert_true(test_wait(&box, &woken, 1000));
     assert_int_equal(store_reader_head(reader, &code), STORE_HEAD_ALONE);
     store_reader_close(&reader);
-    drop(&again);
+    test_drop(&again);
     again = test_lookup_of(store, "p", NULL);
     assert_int_equal(store_lookup(store, &again), STORE_PASS);
-    drop(&lookup);
+    test_drop(&lookup);
     /* Not remembered for ever. */
     lookup = test_lookup_of(store, "q", NULL);
     assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
     store_lead_detach(lookup.lead, 20);
-    drop(&lookup);
+    test_drop(&lookup);
     again = test_lookup_of(store, "q", NULL);
     assert_int_equal(store_lookup(store, &again), STORE_PASS);
     usleep(30000);
     assert_int_equal(store_lookup(store, &again), STORE_LEAD);
-    drop(&again);
+    test_drop(&again);
     /* Many marks do not grow the table without bound. */
     for (int i = 0; i < 300000; i++) {
         char key[32];
@@ -363,7 +351,7 @@ static void test_pass_marks(void **state)
         lookup = test_lookup_of(store, key, NULL);
         assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
         store_lead_detach(lookup.lead, 60000);
-        drop(&lookup);
+        test_drop(&lookup);
     }
     struct store_stats stats;
     store_stats(store, &stats);
@@ -385,7 +373,7 @@ static void mark(const char *key, unsigned ms)
     assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
     assert_false(lookup.is_solo);
     store_lead_detach(lookup.lead, ms);
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 static void expect_solo(struct store_lookup *lookup, const char *key)
@@ -403,7 +391,7 @@ static void fill_solo(struct store_lookup *lookup, const char *body)
     assert_int_equal(store_lead_head(lookup->lead, &head), ERR_OK);
     assert_int_equal(store_lead_append(lookup->lead, span_str(body)), ERR_OK);
     store_lead_commit(&lookup->lead);
-    drop(lookup);
+    test_drop(lookup);
 }
 
 /* Leads under a mark: beside each other, and the first whose response may be stored is stored. */
@@ -425,30 +413,30 @@ static void test_solo(void **state)
     other = solo_of("s");
     other.may_lead = false;
     assert_int_equal(store_lookup(store, &other), STORE_PASS);
-    drop(&other);
+    test_drop(&other);
     /* One is: from its head on it is followed as any other. */
     assert_true(store_lead_share(a.lead));
     struct store_head head = test_head(3, STORE_JUDGE_FRESH);
     assert_int_equal(store_lead_head(a.lead, &head), ERR_OK);
     other = solo_of("s");
     assert_int_equal(store_lookup(store, &other), STORE_FOLLOW);
-    drop(&other);
+    test_drop(&other);
     /* Who comes second keeps it for itself. */
     assert_false(store_lead_share(c.lead));
     store_lead_detach(c.lead, 0);
     fill_solo(&c, "late");
     assert_int_equal(store_lead_append(a.lead, SPAN("won")), ERR_OK);
     store_lead_commit(&a.lead);
-    drop(&a);
+    test_drop(&a);
     expect_variant("s", NULL, "won");
     /* Its failure leaves neither mark nor fill behind. */
     mark("t", 60000);
     expect_solo(&a, "t");
     expect_solo(&b, "t");
-    drop(&b);
+    test_drop(&b);
     assert_true(store_lead_share(a.lead));
     assert_int_equal(store_lead_head(a.lead, &head), ERR_OK);
-    drop(&a);
+    test_drop(&a);
     mark("t", 0);
 }
 
@@ -487,7 +475,7 @@ static void test_solo_meets_purge(void **state)
     usleep(30000);
     mark("q", 60000);
     assert_false(store_lead_share(lookup.lead));
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 static void test_purge_in_flight(void **state)
@@ -506,7 +494,7 @@ static void test_purge_in_flight(void **state)
     assert_int_equal(store_lookup(store, &after), STORE_LEAD);
     assert_int_equal(store_lead_append(lookup.lead, SPAN("old")), ERR_OK);
     store_lead_commit(&lookup.lead);
-    drop(&after);
+    test_drop(&after);
     expect_variant("f", NULL, NULL);
     /* Soft: stored, but stale. */
     lookup = test_lookup_of(store, "g", NULL);
@@ -523,7 +511,7 @@ static void test_purge_in_flight(void **state)
     assert_int_equal(store_lookup(store, &after), STORE_LEAD);
     assert_non_null(after.object);
     assert_int_equal(after.absence, STORE_WAS_PURGED_SOFT);
-    drop(&after);
+    test_drop(&after);
     /* And of a stored one. */
     test_put(store, "h", 10, STORE_JUDGE_FRESH);
     store_purge_key(store, SPAN("h"), STORE_PURGE_SOFT, false, false, &result);
@@ -556,8 +544,8 @@ static void test_refresh(void **state)
         assert_true(test_wait(&box, &woken, 1000));
         assert_int_equal(store_reader_head(reader, &code), STORE_HEAD_AGAIN);
         store_reader_close(&reader);
-        drop(&follower);
-        drop(&lookup);
+        test_drop(&follower);
+        test_drop(&lookup);
         assert_true(span_eq(store_object_head(object), head.head));
         assert_int_equal(store_object_length(object), lengths[i]);
         store_object_unref(&object);
@@ -573,7 +561,7 @@ static void test_refresh(void **state)
     struct store_object *object = store_lead_refresh(&lookup.lead, &head);
     assert_int_equal(store_object_length(object), 7);
     store_object_unref(&object);
-    drop(&lookup);
+    test_drop(&lookup);
     assert_false(test_hit(store, "refresh x", 7, &box));
 }
 
@@ -598,7 +586,7 @@ static void test_limits(void **state)
     for (int i = 0; i < 4; i++) {
         store_reader_close(&readers[i]);
     }
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 int main(void)

@@ -1,57 +1,44 @@
 /* The writer's queue when fills come faster than the disk takes them, and when it takes nothing. */
 #include <pthread.h>
 
+#include "disk_kit.h"
 #include "store/disk_private.h"
 #include "store/store_private.h"
-#include "support.h"
 
 #define LENGTH 100000u
 #define THREADS 4u
 #define FILLS 600u
 
-static char folder[64];
 static struct store *store;
 
-static int setup(void **state)
+static int setup_store(void **state)
 {
-    struct store_options options = {.path = folder,
-                                    .disk_bytes = 1u << 30,
-                                    .memory_bytes = 64u << 20,
-                                    .max_object_bytes = UINT64_C(1) << 32,
-                                    .read_threads = 2,
-                                    .flush_ms = 200,
-                                    .max_readers = 100};
-
-    (void)state;
-    snprintf(folder, sizeof(folder), "/tmp/larder-pressure-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    store = store_open(&options);
+    (void)setup(state);
+    store = open_store(64u << 20, 1u << 30);
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown_store(void **state)
 {
-    (void)state;
     store_close(&store);
-    test_remove_tree(folder);
-    return 0;
+    return teardown(state);
 }
 
 /* As a worker does it: pieces as they come, and waiting when told so. */
-static void fill(const char *key, struct mailbox *box)
+static void fill(const char *key, struct mailbox *mail)
 {
     static const char block[10000];
     struct store_lookup lookup = test_lookup_of(store, key, NULL);
     struct store_head head = test_head(LENGTH, STORE_JUDGE_FRESH);
     bool woken = false;
 
-    assert_int_equal(test_get(store, &lookup, box), STORE_LEAD);
-    store_lead_bind(lookup.lead, box, test_wake, &woken);
+    assert_int_equal(test_get(store, &lookup, mail), STORE_LEAD);
+    store_lead_bind(lookup.lead, mail, test_wake, &woken);
     assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
     for (unsigned done = 0; done < LENGTH; done += sizeof(block)) {
         assert_int_equal(store_lead_append(lookup.lead, span_of(block, sizeof(block))), ERR_OK);
         while (done + sizeof(block) < LENGTH && store_lead_must_pause(lookup.lead)) {
-            assert_true(test_wait(box, &woken, 10000));
+            assert_true(test_wait(mail, &woken, 10000));
             woken = false;
         }
     }
@@ -60,16 +47,16 @@ static void fill(const char *key, struct mailbox *box)
 
 static void *fill_many(void *arg)
 {
-    struct mailbox box;
+    struct mailbox mail;
 
-    mailbox_init(&box);
+    mailbox_init(&mail);
     for (unsigned i = 0; i < FILLS; i++) {
         char key[32];
         snprintf(key, sizeof(key), "%u %u", *(unsigned *)arg, i);
-        fill(key, &box);
+        fill(key, &mail);
     }
-    (void)mailbox_deliver(&box);
-    mailbox_fini(&box);
+    (void)mailbox_deliver(&mail);
+    mailbox_fini(&mail);
     return NULL;
 }
 
@@ -124,11 +111,9 @@ static void *hold_disk(void *arg)
 static void test_stuck(void **state)
 {
     pthread_t holder;
-    struct mailbox box;
     struct store_stats stats;
 
     (void)state;
-    mailbox_init(&box);
     fill("before", &box);
     (void)written();
     assert_int_equal(pthread_create(&holder, NULL, hold_disk, NULL), 0);
@@ -160,15 +145,13 @@ static void test_stuck(void **state)
     fill("after", &box);
     stats = written();
     assert_int_equal(stats.queued_write_bytes, 0);
-    (void)mailbox_deliver(&box);
-    mailbox_fini(&box);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_fast, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_stuck, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fast, setup_store, teardown_store),
+        cmocka_unit_test_setup_teardown(test_stuck, setup_store, teardown_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

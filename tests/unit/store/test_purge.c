@@ -1,61 +1,31 @@
 /* Purges against everything that is under way: loads from disk, the index load, refreshes, fills.
  */
+#include "disk_kit.h"
 #include "store/recover.h"
 #include "store/store_private.h"
-#include "support.h"
 
-static char folder[64];
-static struct mailbox box;
 static struct store *store;
 
-static void open_store(void)
+static void open_again(void)
 {
-    struct store_options options = {.path = folder,
-                                    .disk_bytes = 256u << 20,
-                                    .memory_bytes = 64u << 20,
-                                    .max_object_bytes = 8u << 20,
-                                    .read_threads = 2,
-                                    .flush_ms = 200,
-                                    .max_readers = 100};
-    struct store_stats stats;
+    struct store_options options = options_of(64u << 20, 256u << 20);
 
+    options.max_object_bytes = 8u << 20;
     store = store_open(&options);
-    do {
-        usleep(1000);
-        store_stats(store, &stats);
-    } while (stats.recovering);
+    wait_loaded(store);
 }
 
-static int setup(void **state)
+static int setup_store(void **state)
 {
-    (void)state;
-    snprintf(folder, sizeof(folder), "/tmp/larder-store-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    mailbox_init(&box);
-    open_store();
+    (void)setup(state);
+    open_again();
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown_store(void **state)
 {
-    struct store_stats stats;
-
-    (void)state;
-    (void)mailbox_deliver(&box);
-    store_stats(store, &stats);
-    assert_int_equal(stats.fills, 0);
-    store_close(&store);
-    mailbox_fini(&box);
-    test_remove_tree(folder);
-    return 0;
-}
-
-static void drop(struct store_lookup *lookup)
-{
-    store_object_unref(&lookup->object);
-    store_object_unref(&lookup->stale);
-    store_object_unref(&lookup->loaded);
-    store_lead_abort(&lookup->lead, 0);
+    test_close(&store, &box);
+    return teardown(state);
 }
 
 static void purge(const char *key, enum store_purge_mode mode)
@@ -79,13 +49,10 @@ static void test_load(void **state)
         char key[32];
         snprintf(key, sizeof(key), "load %d", i);
         test_put(store, key, i % 2 == 0 ? 1000 : 700000, STORE_JUDGE_FRESH);
-        struct store_stats stats;
-        do { /* below what the writer's queue takes */
-            store_stats(store, &stats);
-        } while (stats.queued_write_bytes > 4u << 20 && usleep(1000) == 0);
+        throttle(store, 4u << 20, 20000); /* below what the writer's queue takes */
     }
     store_close(&store);
-    open_store();
+    open_again();
     for (int i = 0; i < 60; i++) {
         bool is_hard = i % 4 < 2;
         char key[32];
@@ -103,7 +70,7 @@ static void test_load(void **state)
         assert_int_equal(test_get(store, &lookup, &box), STORE_LEAD);
         assert_int_equal(lookup.absence, is_hard ? STORE_WAS_PURGED_HARD : STORE_WAS_PURGED_SOFT);
         assert_true((lookup.object == NULL) == is_hard);
-        drop(&lookup);
+        test_drop(&lookup);
     }
 }
 
@@ -134,14 +101,14 @@ static void test_late_read_of_idx(void **state)
     (void)state;
     test_put(store, "late", 1000, STORE_JUDGE_FRESH);
     store_close(&store);
-    open_store();
+    open_again();
     hash = store_key_of(store, SPAN("late")).hash;
     struct shard *shard = index_shard(store, hash);
     lock_acquire(&shard->lock);
     take_out(shard, hash);
     assert_int_equal(recover_key(store, hash), 0);
     assert_int_equal(ask("late", &lookup), STORE_LEAD);
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 /* The purge comes while the load is under way: what it has not reached yet is dead on arrival. */
@@ -154,7 +121,7 @@ static void test_while_loading(void **state)
     test_put(store, "mode 0", 1000, STORE_JUDGE_FRESH);
     test_put(store, "mode 1", 1000, STORE_JUDGE_FRESH);
     store_close(&store);
-    open_store();
+    open_again();
     for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
         char key[32];
         snprintf(key, sizeof(key), "mode %zu", i);
@@ -173,7 +140,7 @@ static void test_while_loading(void **state)
         if (modes[i] == STORE_PURGE_SOFT && lookup.soft_at_ms != 1) { /* 1: idx was marked first */
             assert_in_range(lookup.soft_at_ms, from_ms, to_ms);
         }
-        drop(&lookup);
+        test_drop(&lookup);
         lock_acquire(&shard->lock);
         shard->is_loaded = true;
         index_sweep_tombs(store, shard);
@@ -198,10 +165,10 @@ static void test_soft_meets_refresh(void **state)
         }
         struct store_object *object = store_lead_refresh(&lookup.lead, &head);
         store_object_unref(&object);
-        drop(&lookup);
+        test_drop(&lookup);
         enum store_verdict verdict = ask("soft", &lookup);
         assert_int_equal(verdict, is_before != 0 ? STORE_FRESH : STORE_LEAD);
-        drop(&lookup);
+        test_drop(&lookup);
         purge("soft", STORE_PURGE_HARD);
     }
 }
@@ -226,10 +193,10 @@ static void test_refresh_of_the_gone(void **state)
     purge("gone", STORE_PURGE_HARD);
     struct store_object *object = store_lead_refresh(&lookup.lead, &head);
     store_object_unref(&object);
-    drop(&lookup);
+    test_drop(&lookup);
     assert_int_equal(ask("gone", &lookup), STORE_LEAD);
     assert_null(lookup.object);
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 /* A fill from before a soft purge ends after one from after it. */
@@ -250,11 +217,11 @@ static void test_soft_meets_fills(void **state)
         assert_int_equal(store_lead_append(after.lead, SPAN("new")), ERR_OK);
         store_lead_commit(is_old_first != 0 ? &before.lead : &after.lead);
         store_lead_commit(is_old_first != 0 ? &after.lead : &before.lead);
-        drop(&before);
-        drop(&after);
+        test_drop(&before);
+        test_drop(&after);
         assert_int_equal(ask("fills", &after), STORE_FRESH);
         assert_true(span_eq(store_object_piece(after.object, 0), SPAN("new")));
-        drop(&after);
+        test_drop(&after);
         purge("fills", STORE_PURGE_HARD);
     }
 }
@@ -277,7 +244,7 @@ static int64_t soft_time(const char *key, const char *selector)
     judged_ms = -1;
     (void)test_get(store, &lookup, &box);
     assert_int_equal(judged_ms, lookup.soft_at_ms);
-    drop(&lookup);
+    test_drop(&lookup);
     return judged_ms;
 }
 
@@ -293,7 +260,7 @@ static void test_soft_time(void **state)
     assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
     assert_int_equal(store_lead_append(lookup.lead, SPAN("abc")), ERR_OK);
     store_lead_commit(&lookup.lead);
-    drop(&lookup);
+    test_drop(&lookup);
     test_put(store, "time", 7, STORE_JUDGE_FRESH);
     assert_int_equal(soft_time("time", "gzip"), 0);
     int64_t from_ms = clock_wall_ms();
@@ -310,7 +277,7 @@ static void test_soft_time(void **state)
     head = test_head(7, STORE_JUDGE_FRESH);
     struct store_object *object = store_lead_refresh(&lookup.lead, &head);
     store_object_unref(&object);
-    drop(&lookup);
+    test_drop(&lookup);
     assert_int_equal(soft_time("time", NULL), 0);
     usleep(20000);
     from_ms = clock_wall_ms();
@@ -342,7 +309,7 @@ static void test_soft_time_of_fills(void **state)
             assert_int_equal(store_lead_append(lookup.lead, SPAN("abc")), ERR_OK);
             store_lead_commit(&lookup.lead);
         }
-        drop(&lookup);
+        test_drop(&lookup);
         assert_in_range(soft_time("fill", NULL), from_ms, to_ms);
         purge("fill", STORE_PURGE_HARD);
     }
@@ -358,14 +325,14 @@ static void test_soft_time_kept(void **state)
     test_put(store, "kept", 3, STORE_JUDGE_FRESH);
     test_put(store, "fresh", 3, STORE_JUDGE_FRESH);
     store_close(&store);
-    open_store();
+    open_again();
     int64_t from_ms = clock_wall_ms();
     store_purge_key(store, SPAN("kept"), STORE_PURGE_SOFT, false, true, &result);
     assert_int_equal(result.objects, 1);
     int64_t to_ms = clock_wall_ms();
     store_close(&store);
     usleep(20000);
-    open_store();
+    open_again();
     assert_in_range(soft_time("kept", NULL), from_ms, to_ms);
     assert_int_equal(soft_time("fresh", NULL), 0);
 }
@@ -373,15 +340,15 @@ static void test_soft_time_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_load, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_late_read_of_idx, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_while_loading, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_soft_meets_refresh, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refresh_of_the_gone, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_soft_meets_fills, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_soft_time, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_soft_time_of_fills, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_soft_time_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_load, setup_store, teardown_store),
+        cmocka_unit_test_setup_teardown(test_late_read_of_idx, setup_store, teardown_store),
+        cmocka_unit_test_setup_teardown(test_while_loading, setup_store, teardown_store),
+        cmocka_unit_test_setup_teardown(test_soft_meets_refresh, setup_store, teardown_store),
+        cmocka_unit_test_setup_teardown(test_refresh_of_the_gone, setup_store, teardown_store),
+        cmocka_unit_test_setup_teardown(test_soft_meets_fills, setup_store, teardown_store),
+        cmocka_unit_test_setup_teardown(test_soft_time, setup_store, teardown_store),
+        cmocka_unit_test_setup_teardown(test_soft_time_of_fills, setup_store, teardown_store),
+        cmocka_unit_test_setup_teardown(test_soft_time_kept, setup_store, teardown_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

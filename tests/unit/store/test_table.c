@@ -4,30 +4,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "disk_kit.h"
 #include "store/disk.h"
 #include "store/table.h"
-#include "support.h"
-
-static char folder[64];
-static struct mailbox box;
-
-static int setup(void **state)
-{
-    (void)state;
-    snprintf(folder, sizeof(folder), "/tmp/larder-table-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    mailbox_init(&box);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    (void)mailbox_deliver(&box);
-    mailbox_fini(&box);
-    test_remove_tree(folder);
-    return 0;
-}
 
 /* Sizes around those of a block and of the buffer, and many small ones in a row. */
 static size_t record_length(uint64_t i)
@@ -184,41 +163,23 @@ static void test_no_reserve_left(void **state)
     table_unref(&table);
 }
 
-static struct store *open_store(unsigned flush_ms)
+static struct store *open_flushing(unsigned flush_ms)
 {
-    struct store_options options = {.path = folder,
-                                    .disk_bytes = 256u << 20,
-                                    .memory_bytes = 64u << 20,
-                                    .max_object_bytes = UINT64_C(1) << 32,
-                                    .read_threads = 2,
-                                    .flush_ms = flush_ms,
-                                    .max_readers = 100};
+    struct store_options options = options_of(64u << 20, 256u << 20);
+
+    options.flush_ms = flush_ms;
     return store_open(&options);
-}
-
-static void wait_for(struct store *store, bool is_loading)
-{
-    struct store_stats stats;
-
-    for (int i = 0; i < 2000; i++) {
-        store_stats(store, &stats);
-        if (is_loading ? !stats.recovering : stats.queued_write_bytes == 0) {
-            return;
-        }
-        usleep(5000);
-    }
-    assert_true(false);
 }
 
 static void child(int fd)
 {
-    struct store *store = open_store(60000);
+    struct store *store = open_flushing(60000);
 
     for (unsigned i = 0; i < 20; i++) {
         char key[32];
         snprintf(key, sizeof(key), "tail %u", i);
         test_put(store, key, i % 5 == 4 ? 700000 : 3000, STORE_JUDGE_FRESH);
-        wait_for(store, false);
+        wait_written(store);
     }
     if (write(fd, "x", 1) == 1) {
         pause();
@@ -252,9 +213,9 @@ static void test_killed_tail(void **state)
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     assert_int_equal(stat(tail, &stat_of), 0);
     assert_true(stat_of.st_size > 700000);
-    struct store *store = open_store(200);
+    struct store *store = open_flushing(200);
     assert_int_equal(stat(tail, &stat_of), -1);
-    wait_for(store, true);
+    wait_loaded(store);
     store_stats(store, &stats);
     assert_int_equal(stats.disk_objects + stats.index_entries, 0);
     for (unsigned i = 0; i < 20; i++) {
@@ -265,7 +226,7 @@ static void test_killed_tail(void **state)
     }
     store_close(&store);
     assert_int_equal(stat(tail, &stat_of), -1); /* sealed by the clean end */
-    store = open_store(200);
+    store = open_flushing(200);
     for (unsigned i = 0; i < 20; i++) {
         char key[32];
         snprintf(key, sizeof(key), "tail %u", i);
@@ -282,15 +243,15 @@ static void test_purged_in_tail(void **state)
     struct store_purge_result result;
 
     (void)state;
-    struct store *store = open_store(60000);
+    struct store *store = open_flushing(60000);
     test_put(store, "a", 3000, STORE_JUDGE_FRESH);
     test_put(store, "b", 3000, STORE_JUDGE_FRESH);
-    wait_for(store, false);
+    wait_written(store);
     store_purge_key(store, SPAN("a"), STORE_PURGE_HARD, false, true, &result);
     assert_int_equal(result.objects, 1);
     assert_false(test_hit(store, "a", 3000, &box));
     store_close(&store);
-    store = open_store(200);
+    store = open_flushing(200);
     assert_false(test_hit(store, "a", 3000, &box));
     assert_true(test_hit(store, "b", 3000, &box));
     store_close(&store);
