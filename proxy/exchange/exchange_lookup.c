@@ -201,6 +201,15 @@ static enum exchange_next absent(struct exchange *x, const struct store_lookup *
     return exchange_go(x, EXCHANGE_STEP_PASS);
 }
 
+/* Each request validates this one for itself: at once, not one after the other. */
+static enum exchange_next go_apart(struct exchange *x, struct store_lookup *lookup)
+{
+    store_object_unref(&lookup->object);
+    store_object_unref(&lookup->stale);
+    x->apart = true;
+    return exchange_go(x, EXCHANGE_STEP_LOOKUP);
+}
+
 static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup)
 {
     const struct judge_ctx *judged = lookup->ctx;
@@ -220,6 +229,10 @@ static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup
         note_absence(x, lookup->absence);
         return lead(x, lookup);
     case STORE_FOLLOW:
+        if (UNLIKELY(lookup->stale != NULL &&
+                     http_is_always_validated(exchange_facts(lookup->stale)))) {
+            return go_apart(x, lookup);
+        }
         note_absence(x, lookup->absence);
         x->result = RESULT_HIT;
         x->collapsed = true;
@@ -274,7 +287,7 @@ enum exchange_next exchange_lookup(struct exchange *x)
     struct store_lookup lookup = {
         .key = x->key,
         .may_lead = !sole,
-        .may_follow = !sole && !http_directives_has(&x->directives, HTTP_CC_NO_CACHE),
+        .may_follow = !sole && !x->apart && !http_directives_has(&x->directives, HTTP_CC_NO_CACHE),
         .may_solo = asks_for_all(request),
         .loaded = x->loaded,
         .matches = matches,

@@ -53,6 +53,7 @@ struct exchange {
     bool body_none; /* head only */
     bool aborted;
     bool solo; /* the key is marked as not storable: our fill is beside the others */
+    bool apart; /* what others fetch may not be used for this request: no more waiting for it */
     bool collapsed, stored;
     bool log_record;
     uint8_t lookups;

@@ -40,6 +40,13 @@ static enum exchange_next look_again(struct exchange *x)
     return exchange_go(x, EXCHANGE_STEP_LOOKUP);
 }
 
+/* May what somebody else fetched answer this request without asking again (RFC 9111 4)? */
+static bool may_share(const struct exchange *x)
+{
+    return http_judge(exchange_facts(x->object), x->directives.flags == 0 ? NULL : &x->directives,
+                      loop_wall_ms(x->env->loop)) != HTTP_VALIDATE;
+}
+
 enum exchange_next exchange_head(struct exchange *x)
 {
     if (x->fill != NULL) {
@@ -70,6 +77,10 @@ enum exchange_next exchange_head(struct exchange *x)
     if (x->fill == NULL && x->collapsed) {
         struct span selector = store_object_selector(x->object);
         if (selector.len > 0 && !http_selector_matches(selector, &x->stream->request->fields)) {
+            return look_again(x);
+        }
+        if (!may_share(x)) {
+            x->apart = true;
             return look_again(x);
         }
         x->reason = HTTP_REASON_COLLAPSED;

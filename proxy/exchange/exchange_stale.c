@@ -23,30 +23,32 @@ static bool is_unreachable(uint32_t code)
     }
 }
 
-/* May the stale copy answer for an origin that failed in this way? */
-static bool may_send_stale(const struct exchange *x, uint32_t code)
+/* May the stale copy answer for an origin that failed in this way, and on what grounds? */
+static enum rearm_grant may_send_stale(const struct exchange *x, uint32_t code)
 {
     struct http_stored room;
     const struct http_stored *facts =
         exchange_facts_soft(exchange_facts(x->stale), x->soft_at_ms, &room);
     if (code > FILL_CODE_FAULT(FETCH_INTERNAL) && code != FILL_CODE_STALE) {
-        return false; /* not the origin's fault */
+        return REARM_NONE; /* not the origin's fault */
     }
-    if (http_may_serve_stale_on_error(facts, &x->directives, loop_wall_ms(x->env->loop))) {
-        return true;
+    if (x->policy->serve_stale && is_unreachable(code) &&
+        http_may_serve_stale_unreachable(facts, &x->directives)) {
+        return REARM_ANYWAY;
     }
-    return x->policy->serve_stale && is_unreachable(code) &&
-           http_may_serve_stale_unreachable(facts, &x->directives);
+    return http_may_serve_stale_on_error(facts, &x->directives, loop_wall_ms(x->env->loop))
+               ? REARM_IN_WINDOW
+               : REARM_NONE;
 }
 
-static enum exchange_next send_stale(struct exchange *x)
+static enum exchange_next send_stale(struct exchange *x, enum rearm_grant grant)
 {
     struct store_object *stale = x->stale;
     const struct rearm_subject subject = {
         .key = x->key.hash, .facts = exchange_facts(stale), .soft_at_ms = x->soft_at_ms};
     x->stale = NULL;
     x->collapsed = false;
-    rearm_note(&x->env->rearm, &subject, loop_now_us(x->env->loop));
+    rearm_note(&x->env->rearm, &subject, grant, loop_now_us(x->env->loop));
     return exchange_serve(x, stale, RESULT_STALE, HTTP_REASON_STALE_IF_ERROR);
 }
 
@@ -54,8 +56,9 @@ enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code)
 {
     const uint16_t never_stale = HTTP_STORED_MUST_REVALIDATE | HTTP_STORED_NO_CACHE;
     exchange_release(x);
-    if (x->stale != NULL && may_send_stale(x, code)) {
-        return send_stale(x);
+    enum rearm_grant grant = x->stale != NULL ? may_send_stale(x, code) : REARM_NONE;
+    if (grant != REARM_NONE) {
+        return send_stale(x, grant);
     }
     if (code == FILL_CODE_STALE) {
         return exchange_go(x, EXCHANGE_STEP_LOOKUP); /* allowed to the leader only */
@@ -75,5 +78,16 @@ bool exchange_is_rearmed(const struct exchange_env *env, const struct rearm_subj
         http_directives_has(directives, HTTP_CC_NO_CACHE | HTTP_CC_MAX_AGE | HTTP_CC_MIN_FRESH)) {
         return false; /* it wants more than that */
     }
-    return rearm_holds(env->rearm, subject, loop_now_us(env->loop));
+    switch (rearm_find(env->rearm, subject, loop_now_us(env->loop))) {
+    case REARM_ANYWAY:
+        return true;
+    case REARM_IN_WINDOW:
+        break;
+    case REARM_NONE:
+        return false;
+    }
+    struct http_stored room;
+    return http_may_serve_stale_on_error(
+        exchange_facts_soft(subject->facts, subject->soft_at_ms, &room), directives,
+        loop_wall_ms(env->loop));
 }

@@ -28,10 +28,17 @@ struct rearm_subject {
     int64_t soft_at_ms;              /* of its soft purge, or 0 */
 };
 
+enum rearm_grant {
+    REARM_NONE,
+    REARM_ANYWAY,    /* the origin cannot be reached */
+    REARM_IN_WINDOW, /* while its stale-if-error window lasts */
+};
+
 /* Makes the table at first use. */
-void rearm_note(struct rearm_table **table, const struct rearm_subject *subject, uint64_t now_us);
+void rearm_note(struct rearm_table **table, const struct rearm_subject *subject,
+                enum rearm_grant grant, uint64_t now_us);
 /* table may be NULL. */
-bool rearm_holds(const struct rearm_table *table, const struct rearm_subject *subject,
-                 uint64_t now_us);
+enum rearm_grant rearm_find(const struct rearm_table *table, const struct rearm_subject *subject,
+                            uint64_t now_us);
 void rearm_free(struct rearm_table **table); /* nulls *table */
 #endif

@@ -144,6 +144,13 @@ enum http_judgement {
  * may not force validation). only-if-cached is the caller's: on HTTP_VALIDATE answer 504. */
 enum http_judgement http_judge(const struct http_stored *stored,
                                const struct http_directives *directives, int64_t now_ms);
+/* Can no request use it without validation, however young it is? Then to wait for somebody else's
+ * validation is of no use (RFC 9111 4, on collapsed requests). */
+static inline bool http_is_always_validated(const struct http_stored *stored)
+{
+    return (stored->flags & HTTP_STORED_NO_CACHE) != 0 ||
+           (stored->lifetime_s == 0 && stored->stale_while_revalidate_s == 0);
+}
 /* The origin answered 500, 502, 503 or 504, or failed: may the stale response be sent instead,
  * within its stale-if-error window, or the longer one of the request (RFC 5861 section 4)? */
 bool http_may_serve_stale_on_error(const struct http_stored *stored,

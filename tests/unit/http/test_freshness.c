@@ -339,6 +339,26 @@ static void judging(void **state)
     }
 }
 
+static void always_validated(void **state)
+{
+    static const struct {
+        const char *cache_control;
+        bool is_always;
+    } cases[] = {
+        {"max-age=60", false},
+        {"max-age=0", true},
+        {"max-age=60, no-cache", true},
+        {"max-age=60, no-cache=\"a\"", false},
+        {"max-age=0, stale-while-revalidate=5", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct http_stored stored = stored_of(cases[i].cache_control);
+        assert_int_equal(http_is_always_validated(&stored), cases[i].is_always);
+    }
+}
+
 static void stale_on_error(void **state)
 {
     struct http_stored stored = stored_of("max-age=60, stale-if-error=30");
@@ -471,6 +491,7 @@ int main(void)
         cmocka_unit_test(lifetimes),
         cmocka_unit_test(ages),
         cmocka_unit_test(judging),
+        cmocka_unit_test(always_validated),
         cmocka_unit_test(stale_on_error),
         cmocka_unit_test(stale_defaults),
         cmocka_unit_test(soft_purge),
