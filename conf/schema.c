@@ -227,7 +227,8 @@ const struct schema_row schema_rows[] = {
     {ROW(SITE, "compress_level", OPTIONS), LIVE, .syntax = "[gzip=NUMBER] [brotli=NUMBER]",
      .fallback = "", AT(conf_site, compress), .options = level_options,
      .option_count = ARRAY_LEN(level_options),
-     .doc = "How hard to try: higher is smaller and slower.",
+     .doc = "How hard to try: higher is smaller and slower. A change holds for copies made from "
+            "then on.",
      .example = "compress_level gzip=9 brotli=11;"},
     {ROW(SITE, "cache_status", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
      ALLOWED(words_switch), AT(conf_site, cache_status),

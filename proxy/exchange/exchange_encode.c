@@ -11,8 +11,9 @@
 #include "http/condition.h"
 #include "http/head.h"
 
-/* Fields may be left out of its hits (no-cache="..."), and ours must not. */
-#define NEVER_FLAGS ((unsigned)HTTP_STORED_NO_CACHE_FIELDS)
+/* Fields may be left out of its hits (no-cache="..."), and ours must not; or it is stored in parts
+ * (bits 10 and 11). */
+#define NEVER_FLAGS ((unsigned)HTTP_STORED_NO_CACHE_FIELDS | 1u << 10 | 1u << 11)
 
 /* Disk reads of a variant that led to nothing, before the plain bytes are sent. */
 #define LOOKUPS_MAX 3u

@@ -476,6 +476,25 @@ def test_small_memory(t):
         same((response.get("Content-Encoding"), decoded(response) == body), ("gzip", True), path)
 
 
+@slow(90)
+def test_stop_while_reading(t):
+    """A stop while bodies come from disk for the press, and while the press works on them."""
+    bodies = {f"/r{n}": text(3000000, n) for n in range(4)}
+    larder = t.larder(t.origin({path: reply(body, cache="max-age=600", headers=[TEXT]) for path, body in bodies.items()}),
+                      site="compress gzip;", memory="16M", workers=4)
+    for path in bodies:
+        larder.fetch(path)
+    for _ in range(3):
+        larder.restart()
+        clients = [larder.client() for _ in bodies]
+        for client, path in zip(clients, bodies):
+            client.request(path, headers=[GZIP])
+        for client in clients:
+            assert client.read_head().status == 200
+            client.close()
+    larder.stop(20)
+
+
 def test_fields_left_out(t):
     """no-cache="..." may take fields from a hit that an encoded body cannot be without."""
     body = text(5000)

@@ -114,6 +114,13 @@ static void test_sum_over_workers(void **state)
     counter_add(&counters->reasons[63], 1);
     counter_add(&counters->origin_faults[15], 6);
     counter_add(&counters->collapsed, 9);
+    counter_add(&counters->encoded[2], 1);
+    counter_add(&counters->encoded_hits[1], 2);
+    counter_add(&counters->encoded_bytes_in, 3);
+    counter_add(&counters->encoded_bytes_out, 4);
+    counter_add(&counters->encode_no_gain, 5);
+    counter_add(&counters->encode_failed, 6);
+    counter_add(&counters->encode_dropped, 7);
     histogram_add(&counters->miss_time, 1000);
     counters_sum_add(sum, counters);
     counters_sum_add(sum, counters);
@@ -127,6 +134,13 @@ static void test_sum_over_workers(void **state)
     assert_int_equal(sum->reasons[63], 2);
     assert_int_equal(sum->origin_faults[15], 12);
     assert_int_equal(sum->collapsed, 18);
+    assert_int_equal(sum->encoded[2], 2);
+    assert_int_equal(sum->encoded_hits[1], 4);
+    assert_int_equal(sum->encoded_bytes_in, 6);
+    assert_int_equal(sum->encoded_bytes_out, 8);
+    assert_int_equal(sum->encode_no_gain, 10);
+    assert_int_equal(sum->encode_failed, 12);
+    assert_int_equal(sum->encode_dropped, 14);
     assert_int_equal(sum->miss_time_sum_us, 2000);
     mem_free(counters);
     mem_free(sum);
