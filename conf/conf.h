@@ -242,6 +242,7 @@ enum conf_rule_setting {
     CONF_RULE_VARY_MAX = 1u << 15,
     CONF_RULE_CACHE_STATUS = 1u << 16,
     CONF_RULE_COMPRESS = 1u << 17,
+    CONF_RULE_SERVE_STALE = 1u << 18,
 };
 
 #define CONF_RULES_MAX 256u /* of one site */

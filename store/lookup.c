@@ -61,7 +61,9 @@ static void lookup_probe_ready(struct entry *entry, const struct store_lookup *l
     }
     if (entry->object == NULL &&
         ((entry->flags & ENTRY_BUSY) != 0 || entry->id == probe->busy_id)) {
-        entry->flags &= ~(unsigned)ENTRY_BUSY & 0xfffu;
+        if (!lookup->is_peek) {
+            entry->flags &= ~(unsigned)ENTRY_BUSY & 0xfffu;
+        }
         probe->busy_id = entry->id;
         return;
     }
@@ -160,6 +162,9 @@ static void lookup_give(struct shard *shard, struct entry *entry, struct store_o
 {
     lookup->object = store_object_ref(object);
     lookup->object_on_disk = lookup->loaded == object;
+    if (UNLIKELY(lookup->is_peek)) {
+        return;
+    }
     if (entry->object == object) {
         struct bucket *bucket = index_bucket_of(shard, entry->hash.lo);
         if (bucket->hint != object) {
@@ -182,6 +187,7 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
     if (probe->pass != NULL) {
         bool is_lead = lookup->may_lead && lookup->may_solo;
         if (is_lead && spare->object == NULL) {
+            lookup->is_solo = lookup->is_peek;
             return STORE_LEAD; /* come again with a spare */
         }
         lookup->stale = object == NULL ? NULL : store_object_ref(object);
@@ -203,7 +209,9 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
         lookup->stale = object == NULL ? NULL : store_object_ref(object);
         return STORE_ABSENT;
     }
-    if (spare->object != NULL) {
+    if (lookup->is_peek) {
+        lookup->object = object == NULL ? NULL : store_object_ref(object);
+    } else if (spare->object != NULL) {
         lookup_lead(store, shard, lookup, spare, object);
         lookup->object = object == NULL ? NULL : store_object_ref(object);
     }
@@ -219,8 +227,10 @@ static enum store_verdict lookup_decide(struct store *store, struct shard *shard
 
     spare->busy_id = probe.busy_id;
     if (probe.pass != NULL && probe.pass->position <= clock_mono_us() / 1000) {
-        trash_init(&trash);
-        index_remove(store, shard, probe.pass, STORE_WAS_ABSENT, &trash); /* holds nothing */
+        if (!lookup->is_peek) {
+            trash_init(&trash);
+            index_remove(store, shard, probe.pass, STORE_WAS_ABSENT, &trash); /* holds nothing */
+        }
         probe.pass = NULL;
     }
     if (probe.best == NULL) {
@@ -244,7 +254,7 @@ static enum store_verdict lookup_decide(struct store *store, struct shard *shard
         return STORE_FRESH;
     case STORE_JUDGE_STALE:
         lookup->absence = is_soft ? STORE_WAS_PURGED_SOFT : STORE_WAS_EXPIRED;
-        if (lookup->may_lead && !probe.has_fill) {
+        if (lookup->may_lead && !lookup->is_peek && !probe.has_fill) {
             if (spare->object == NULL) {
                 return STORE_LEAD; /* come again with a spare */
             }
@@ -275,7 +285,7 @@ enum store_verdict store_lookup(struct store *store, struct store_lookup *lookup
     lock_acquire(&shard->lock);
     enum store_verdict verdict = lookup_decide(store, shard, lookup, &spare);
     lock_release(&shard->lock);
-    if (verdict != STORE_LEAD) {
+    if (verdict != STORE_LEAD || lookup->is_peek) {
         return verdict;
     }
     spare.object = object_new_filling(store, &lookup->key, store_new_id(store));

@@ -133,6 +133,7 @@ struct store_lookup {
     struct store_key key;
     bool may_lead;               /* false: do not begin a fill */
     bool may_follow;             /* false: do not wait for somebody else's fill */
+    bool is_peek;                /* changes nothing and begins nothing: what would be decided? */
     bool may_solo;               /* a key known not to be storable: lead beside the others, see
                                     store_lead_share; false: STORE_PASS */
     struct store_object *loaded; /* borrowed result of store_load, or NULL: counts as resident */
@@ -152,8 +153,21 @@ struct store_lookup {
     bool is_solo;        /* LEAD: there is a mark, nobody follows this lead */
 };
 
-/* Decides under one shard lock and, for LEAD, enters the fill in the same critical section. */
+/* Decides under one shard lock and, for LEAD that is no peek, enters the fill in the same critical section. */
 enum store_verdict store_lookup(struct store *store, struct store_lookup *lookup);
+
+/* One variant of a key as it lies there now. */
+struct store_variant {
+    struct store_object *object; /* in memory: a reference of the caller's; NULL: on disk only */
+    uint64_t bytes;              /* head and body; 0 while it is being filled */
+    int64_t soft_at_ms;          /* as in store_lookup */
+    bool is_on_disk;
+    bool is_filling;
+};
+/* The first max variants of a key, in no order; returns how many there are in all. Changes nothing.
+ */
+unsigned store_peek(struct store *store, const struct store_key *key, struct store_variant *out,
+                    unsigned max);
 
 /* A disk read under way. done() runs on the mailbox's thread, exactly once, also after cancel()
  * when it was too late; object is NULL when the record is gone or damaged (then look up again: the

@@ -13,6 +13,7 @@
 #define CLI_CONF_PATH "/etc/larder/larder.conf"
 #define CLI_SOCKET_PATH "/run/larder/admin.sock"
 #define CLI_URLS_MAX 1000u
+#define CLI_FIELDS_MAX 64u
 #define CLI_DEMO_TRAFFIC 20 /* requests a second */
 
 enum cli_flag {
@@ -28,6 +29,8 @@ enum cli_flag {
     FLAG_HARD,
     FLAG_DRY_RUN,
     FLAG_REASON,
+    FLAG_HEADER,
+    FLAG_METHOD,
     FLAG_CHECK_ONLY,
     FLAG_PORT,
     FLAG_ADMIN_PORT,
@@ -46,6 +49,8 @@ struct cli_args {
     const char *value[FLAG_COUNT]; /* "" for a flag without argument; NULL: not given */
     const char *urls[CLI_URLS_MAX];
     unsigned url_count;
+    const char *fields[CLI_FIELDS_MAX]; /* "Name: value" */
+    unsigned field_count;
     char **rest; /* words that are no options */
     int rest_count;
 };
@@ -90,6 +95,7 @@ int command_check(struct cli_args *args);
 int command_config(struct cli_args *args);
 int command_status(struct cli_args *args);
 int command_purge(struct cli_args *args);
+int command_explain(struct cli_args *args);
 int command_reload(struct cli_args *args);
 int command_stop(struct cli_args *args);
 int command_dashboard(struct cli_args *args);

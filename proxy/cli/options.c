@@ -22,6 +22,8 @@ static const struct flag {
     [FLAG_HARD] = {"hard", 0, NULL, "remove"},
     [FLAG_DRY_RUN] = {"dry-run", 'n', NULL, "count only, change nothing"},
     [FLAG_REASON] = {"reason", 0, "TEXT", "for the history"},
+    [FLAG_HEADER] = {"header", 'H', "FIELD", "a header field, \"Name: value\"; may be repeated"},
+    [FLAG_METHOD] = {"method", 'X', "METHOD", "method of the request; default GET"},
     [FLAG_CHECK_ONLY] = {"check-only", 0, NULL, "check the configuration and end"},
     [FLAG_PORT] = {"port", 'p', "N",
                    "port of the proxy; default 8080, the next free one when taken"},
@@ -86,6 +88,12 @@ static bool take(struct cli_args *out, unsigned flag, const char *value)
             return false;
         }
         out->urls[out->url_count++] = value;
+    } else if (flag == FLAG_HEADER) {
+        if (out->field_count == CLI_FIELDS_MAX) {
+            cli_error("too many header fields; at most %u", CLI_FIELDS_MAX);
+            return false;
+        }
+        out->fields[out->field_count++] = value;
     } else if (out->value[flag] != NULL && flags[flag].argument != NULL) {
         cli_error("--%s is given twice; remove one", flags[flag].name);
         return false;

@@ -85,31 +85,14 @@ enum exchange_next exchange_purge(struct exchange *x)
     return exchange_go(x, EXCHANGE_STEP_ERROR);
 }
 
-/* What the client's Cache-Control may ask for; a site may refuse forced validation. */
-static void read_directives(struct exchange *x)
-{
-    http_directives_of_request(&x->directives, &x->stream->request->fields);
-    if (!x->policy->client_revalidate) {
-        x->directives.flags &= HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED | HTTP_CC_MAX_STALE |
-                               HTTP_CC_STALE_IF_ERROR | HTTP_CC_NO_TRANSFORM;
-    }
-}
-
-static enum exchange_next pass_because(struct exchange *x, enum http_reason reason,
-                                       enum http_forward forward)
+static enum exchange_next pass_because(struct exchange *x, enum http_reason reason)
 {
     x->reason = (uint8_t)reason;
-    x->forward = (uint8_t)forward;
+    x->forward = reason == HTTP_REASON_METHOD         ? HTTP_FORWARD_METHOD
+                 : reason == HTTP_REASON_PRECONDITION ? HTTP_FORWARD_REQUEST
+                                                      : HTTP_FORWARD_BYPASS;
     x->result = RESULT_PASS;
     return exchange_go(x, EXCHANGE_STEP_PASS);
-}
-
-/* RFC 9111 4.3.2: these conditions are about the origin's own state. */
-static bool is_for_origin(const struct http_request *request)
-{
-    const uint64_t bits =
-        http_field_bit(HTTP_FIELD_IF_MATCH) | http_field_bit(HTTP_FIELD_IF_UNMODIFIED_SINCE);
-    return (request->fields.present & bits) != 0;
 }
 
 enum exchange_next exchange_admit(struct exchange *x)
@@ -139,17 +122,14 @@ enum exchange_next exchange_admit(struct exchange *x)
     if (request->method == HTTP_PURGE) {
         return exchange_purge(x);
     }
-    if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
-        return pass_because(x, HTTP_REASON_METHOD, HTTP_FORWARD_METHOD);
+    enum http_reason reason = exchange_pass_reason(request, x->policy);
+    exchange_directives(&x->directives, request, x->policy);
+    if (reason == HTTP_REASON_PRECONDITION &&
+        http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)) {
+        return exchange_fail(x, 504, "only-if-cached, and its condition is the origin's");
     }
-    if (x->policy->pass || request->body != HTTP_BODY_NONE) {
-        return pass_because(x, HTTP_REASON_RULE, HTTP_FORWARD_BYPASS);
-    }
-    read_directives(x);
-    if (UNLIKELY(is_for_origin(request))) {
-        return http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)
-                   ? exchange_fail(x, 504, "only-if-cached, and its condition is the origin's")
-                   : pass_because(x, HTTP_REASON_PRECONDITION, HTTP_FORWARD_REQUEST);
+    if (reason != HTTP_REASON_NONE) {
+        return pass_because(x, reason);
     }
     return exchange_go(x, EXCHANGE_STEP_LOOKUP);
 }

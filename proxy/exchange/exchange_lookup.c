@@ -10,18 +10,9 @@
  */
 #define RANGE_LEAD_MAX (1024u * 1024u)
 
-struct judge_ctx {
-    const struct http_fields *fields;
-    const struct http_directives *directives;
-    int64_t now_ms;
-    const struct exchange_env *env;
-    struct hash128 key;
-    bool rearmed; /* out: stale, and to be sent nevertheless */
-};
-
 static bool matches(struct span selector, void *ctx)
 {
-    const struct judge_ctx *judge = ctx;
+    const struct exchange_judge *judge = ctx;
     return selector.len == 0 || http_selector_matches(selector, judge->fields);
 }
 
@@ -38,7 +29,7 @@ const struct http_stored *exchange_facts_soft(const struct http_stored *facts, i
 
 static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void *ctx)
 {
-    struct judge_ctx *judge = ctx;
+    struct exchange_judge *judge = ctx;
     struct http_stored room;
     const struct http_stored *raw = (const struct http_stored *)(const void *)facts;
     const struct http_stored *stored = exchange_facts_soft(raw, soft_at_ms, &room);
@@ -50,7 +41,7 @@ static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void
     case HTTP_VALIDATE:
         break;
     }
-    if (UNLIKELY(judge->env->rearm != NULL)) {
+    if (UNLIKELY(judge->env != NULL && judge->env->rearm != NULL)) {
         const struct rearm_subject subject = {
             .key = judge->key, .facts = raw, .soft_at_ms = soft_at_ms};
         judge->rearmed = exchange_is_rearmed(judge->env, &subject, judge->directives);
@@ -80,7 +71,9 @@ static bool asks_for_all(const struct http_request *request)
     return (request->fields.present & bits) == 0;
 }
 
-static void note_absence(struct exchange *x, enum store_absence absence)
+enum http_reason exchange_absence(enum store_absence absence,
+                                  const struct http_directives *directives,
+                                  enum http_forward *forward)
 {
     static const struct {
         uint8_t reason, forward;
@@ -93,13 +86,20 @@ static void note_absence(struct exchange *x, enum store_absence absence)
         [STORE_WAS_EVICTED] = {HTTP_REASON_EVICTED, HTTP_FORWARD_URI_MISS},
         [STORE_WAS_CORRUPT] = {HTTP_REASON_CORRUPT, HTTP_FORWARD_URI_MISS},
     };
-    x->reason = map[absence].reason;
-    x->forward = map[absence].forward;
-    if (http_directives_has(&x->directives, HTTP_CC_NO_CACHE | HTTP_CC_MAX_AGE) &&
+    if (http_directives_has(directives, HTTP_CC_NO_CACHE | HTTP_CC_MAX_AGE) &&
         absence == STORE_WAS_EXPIRED) {
-        x->reason = HTTP_REASON_REQUEST_NO_CACHE;
-        x->forward = HTTP_FORWARD_REQUEST;
+        *forward = HTTP_FORWARD_REQUEST;
+        return HTTP_REASON_REQUEST_NO_CACHE;
     }
+    *forward = (enum http_forward)map[absence].forward;
+    return (enum http_reason)map[absence].reason;
+}
+
+static void note_absence(struct exchange *x, enum store_absence absence)
+{
+    enum http_forward forward;
+    x->reason = (uint8_t)exchange_absence(absence, &x->directives, &forward);
+    x->forward = (uint8_t)forward;
 }
 
 static enum exchange_next wait_head(struct exchange *x, struct store_object *object, bool own)
@@ -212,7 +212,7 @@ static enum exchange_next go_apart(struct exchange *x, struct store_lookup *look
 
 static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup)
 {
-    const struct judge_ctx *judged = lookup->ctx;
+    const struct exchange_judge *judged = lookup->ctx;
     enum store_verdict verdict = store_lookup(x->env->store, lookup);
     x->soft_at_ms = lookup->soft_at_ms;
     if (x->loaded != NULL) {
@@ -257,6 +257,21 @@ static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup
     return EXCHANGE_END;
 }
 
+void exchange_ask(struct store_lookup *lookup, struct exchange_judge *ctx,
+                  const struct http_request *request, const struct http_directives *directives)
+{
+    bool sole = http_directives_has(directives, HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED) ||
+                request->method == HTTP_HEAD || is_far_range(request);
+    ctx->fields = &request->fields;
+    ctx->directives = directives->flags == 0 ? NULL : directives;
+    lookup->may_lead = !sole;
+    lookup->may_follow = !sole && !http_directives_has(directives, HTTP_CC_NO_CACHE);
+    lookup->may_solo = asks_for_all(request);
+    lookup->matches = matches;
+    lookup->judge = judge;
+    lookup->ctx = ctx;
+}
+
 enum exchange_next exchange_lookup(struct exchange *x)
 {
     const struct http_request *request = x->stream->request;
@@ -275,24 +290,10 @@ enum exchange_next exchange_lookup(struct exchange *x)
     if (x->stale != NULL) {
         store_object_unref(&x->stale);
     }
-    struct judge_ctx ctx = {
-        .fields = &request->fields,
-        .directives = x->directives.flags == 0 ? NULL : &x->directives,
-        .now_ms = loop_wall_ms(x->env->loop),
-        .env = x->env,
-        .key = x->key.hash,
-    };
-    bool sole = http_directives_has(&x->directives, HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED) ||
-                request->method == HTTP_HEAD || is_far_range(request);
-    struct store_lookup lookup = {
-        .key = x->key,
-        .may_lead = !sole,
-        .may_follow = !sole && !x->apart && !http_directives_has(&x->directives, HTTP_CC_NO_CACHE),
-        .may_solo = asks_for_all(request),
-        .loaded = x->loaded,
-        .matches = matches,
-        .judge = judge,
-        .ctx = &ctx,
-    };
+    struct exchange_judge ctx = {
+        .now_ms = loop_wall_ms(x->env->loop), .env = x->env, .key = x->key.hash};
+    struct store_lookup lookup = {.key = x->key, .loaded = x->loaded};
+    exchange_ask(&lookup, &ctx, request, &x->directives);
+    lookup.may_follow = lookup.may_follow && !x->apart;
     return decide(x, &lookup);
 }

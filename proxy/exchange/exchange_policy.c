@@ -18,6 +18,47 @@ struct rule_facts exchange_rule_facts(const struct http_request *request, unsign
     };
 }
 
+/* RFC 9111 4.3.2: these conditions are about the origin's own state. */
+static bool is_for_origin(const struct http_request *request)
+{
+    const uint64_t bits =
+        http_field_bit(HTTP_FIELD_IF_MATCH) | http_field_bit(HTTP_FIELD_IF_UNMODIFIED_SINCE);
+    return (request->fields.present & bits) != 0;
+}
+
+enum http_reason exchange_pass_reason(const struct http_request *request,
+                                      const struct policy *policy)
+{
+    if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
+        return HTTP_REASON_METHOD;
+    }
+    if (policy->pass || request->body != HTTP_BODY_NONE) {
+        return HTTP_REASON_RULE;
+    }
+    return UNLIKELY(is_for_origin(request)) ? HTTP_REASON_PRECONDITION : HTTP_REASON_NONE;
+}
+
+void exchange_directives(struct http_directives *directives, const struct http_request *request,
+                         const struct policy *policy)
+{
+    http_directives_of_request(directives, &request->fields);
+    if (!policy->client_revalidate) {
+        directives->flags &= HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED | HTTP_CC_MAX_STALE |
+                             HTTP_CC_STALE_IF_ERROR | HTTP_CC_NO_TRANSFORM;
+    }
+}
+
+void exchange_fill_policy(struct policy *out, const struct policy *policy, bool looked_up)
+{
+    *out = *policy;
+    if (!looked_up) {
+        out->ignore_cookies = false; /* the cache has no say in this one */
+    }
+    if (out->ignore_cookies) {
+        out->freshness.set_cookie = HTTP_SET_COOKIE_STRIP;
+    }
+}
+
 struct span exchange_target(struct arena *arena, const struct policy *policy, struct span target)
 {
     if (LIKELY(!http_query_applies(&policy->query, target))) {

@@ -170,7 +170,33 @@ void exchange_account(struct exchange *x);
 void exchange_account_refused(struct exchange_env *env, struct stream *stream, unsigned status,
                               size_t bytes_sent);
 
-/* exchange_policy.c: what rules ask about, of this request and (status > 0) of this response. */
+/* What store_lookup asks to have stored responses judged. */
+struct exchange_judge {
+    const struct http_fields *fields;
+    const struct http_directives *directives; /* NULL: none */
+    int64_t now_ms;
+    const struct exchange_env *env; /* the worker's, or NULL: nothing is re-armed */
+    struct hash128 key;
+    bool rearmed; /* out: stale, and to be sent nevertheless */
+};
+/* exchange_lookup.c: the question to the store for this request; what it is not given is the
+ * caller's to set. judge, request and directives must outlive it. */
+void exchange_ask(struct store_lookup *lookup, struct exchange_judge *judge,
+                  const struct http_request *request, const struct http_directives *directives);
+/* Why it is not a hit, in the words of logs and Cache-Status. */
+enum http_reason exchange_absence(enum store_absence absence,
+                                  const struct http_directives *directives,
+                                  enum http_forward *forward);
+
+/* exchange_policy.c: why the cache is not asked; HTTP_REASON_NONE: it is. */
+enum http_reason exchange_pass_reason(const struct http_request *request,
+                                      const struct policy *policy);
+/* What the client's Cache-Control may ask for; a site may refuse forced validation. */
+void exchange_directives(struct http_directives *directives, const struct http_request *request,
+                         const struct policy *policy);
+/* The settings as they count for what the origin is asked and what is made of its answer. */
+void exchange_fill_policy(struct policy *out, const struct policy *policy, bool looked_up);
+/* What rules ask about, of this request and (status > 0) of this response. */
 struct rule_facts exchange_rule_facts(const struct http_request *request, unsigned status,
                                       struct span type);
 /* The target without what the policy drops from the query; NULL ptr: the arena is full. */

@@ -328,17 +328,6 @@ static bool fill_keep_request(struct fill *fill)
     return true;
 }
 
-void fill_set_policy(struct fill *fill, const struct policy *policy)
-{
-    fill->policy = *policy;
-    if (!fill->has_lookup) {
-        fill->policy.ignore_cookies = false; /* the cache has no say in this one */
-    }
-    if (fill->policy.ignore_cookies) {
-        fill->policy.freshness.set_cookie = HTTP_SET_COOKIE_STRIP;
-    }
-}
-
 struct fill *fill_start(const struct fill_options *options)
 {
     struct exchange *x = options->owner;
@@ -366,7 +355,7 @@ struct fill *fill_start(const struct fill_options *options)
                                  : store_lead_private(x->env->store);
     }
     fill->has_lookup = x->looked_up;
-    fill_set_policy(fill, x->policy);
+    exchange_fill_policy(&fill->policy, x->policy, x->looked_up);
     fill->table = site_table_ref(x->table);
     arena_init(&fill->arena, EXCHANGE_ARENA_LIMIT);
     loop_task_init(&fill->task, on_task);

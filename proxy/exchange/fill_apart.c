@@ -16,8 +16,8 @@ static bool is_for_get(struct fill *fill, const struct http_response *response)
     int64_t now_ms = loop_wall_ms(fill->env->loop);
     http_stored_init(&stored, response, fill->request_time_ms, now_ms, &fill->policy.freshness);
     return stored.source != HTTP_LIFETIME_NONE && stored.source != HTTP_LIFETIME_DEFAULT &&
-           stored.source != HTTP_LIFETIME_HEURISTIC && http_ttl_s(&stored, now_ms) > 0 &&
-           fill_is_target(fill, location);
+           stored.source != HTTP_LIFETIME_HEURISTIC && stored.source != HTTP_LIFETIME_RULE &&
+           http_ttl_s(&stored, now_ms) > 0 && fill_is_target(fill, location);
 }
 
 void fill_apart_settle(struct fill *fill, const struct http_response *response,
@@ -25,7 +25,7 @@ void fill_apart_settle(struct fill *fill, const struct http_response *response,
 {
     bool is_open = false;
     fill->apart = false;
-    if (is_for_get(fill, response)) {
+    if (!fill->policy.pass && is_for_get(fill, response)) {
         struct http_store_request facts;
         http_store_request_of(&facts, fill->request);
         facts.method = HTTP_GET;

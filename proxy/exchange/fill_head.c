@@ -71,7 +71,7 @@ static void settle_policy(struct fill *fill, const struct http_response *respons
     struct rule_facts facts =
         exchange_rule_facts(fill->request, response->status,
                             http_fields_find(&response->fields, HTTP_FIELD_CONTENT_TYPE));
-    fill_set_policy(fill, site_policy(fill->site, &facts, &room));
+    exchange_fill_policy(&fill->policy, site_policy(fill->site, &facts, &room), fill->has_lookup);
 }
 
 /* Without a validator it is of use while it may be sent: fresh, in a window, or for an origin that is

@@ -52,8 +52,6 @@ struct fill {
 
 /* From head or data: ends the fill with this code once the fetch has returned. */
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code);
-/* Takes the settings over as they count for this fill. */
-void fill_set_policy(struct fill *fill, const struct policy *policy);
 /* fill_head.c: the origin's final head has come. */
 enum fetch_flow fill_on_head(void *ctx, const struct http_response *response);
 /* fill_head.c: may it be stored as the answer to this request? Writes the selector. */

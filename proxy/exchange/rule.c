@@ -395,6 +395,9 @@ static void override_use(struct policy *to, const struct policy *from, uint32_t 
     if ((set & CONF_RULE_COMPRESS) != 0) {
         to->codings = from->codings;
     }
+    if ((set & CONF_RULE_SERVE_STALE) != 0) {
+        to->serve_stale = from->serve_stale;
+    }
     if ((set & CONF_RULE_HIT_FOR_MISS) != 0) {
         to->hit_for_miss_ms = from->hit_for_miss_ms;
     }

@@ -146,6 +146,11 @@ void site_table_unref(struct site_table **table_at)
     mem_free(table);
 }
 
+const struct conf *site_table_conf(const struct site_table *table)
+{
+    return table->conf;
+}
+
 const struct site *site_table_find(const struct site_table *table, struct span authority)
 {
     if (table->names == 0) {

@@ -3,6 +3,7 @@
 /* fake_service - the service and the store as the admin server sees them, under the test's control.
  * Included by one .c per program: it defines the functions. */
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -129,6 +130,19 @@ void service_reopen_logs(struct service *service)
 {
     (void)service;
     atomic_fetch_add(&fake.reopens, 1);
+}
+
+/* Not asked for here: explain is tested with a whole daemon (e2e l04). */
+struct site_table *service_sites(struct service *service)
+{
+    (void)service;
+    abort();
+}
+
+void service_sites_release(struct service *service, struct site_table **sites)
+{
+    (void)service;
+    (void)sites;
 }
 
 const char *service_purge_key(struct service *service, const char *url, struct buf *out)

@@ -114,7 +114,7 @@ static const char everything[] =
     "  header request set X-A \"b c\"; header response remove Server;\n"
     "  rule path /a/* \"*path\" method GET header X-B=c* { pass; ttl 1d; default_ttl 1s; min_ttl 0;\n"
     "    max_ttl 2s; stale_while_revalidate 3s; stale_if_error 4s; hit_for_miss 0; set_cookie store;\n"
-    "    client_revalidate on; max_object store; ignore_cookies off; vary_ignore off; vary_max 1;\n"
+    "    client_revalidate on; serve_stale off; max_object store; ignore_cookies off; vary_ignore off; vary_max 1;\n"
     "    cache_status on; compress brotli; header response add X-C \"\"; header request remove X-D; }\n"
     "  rule path * { ignore_query off; sort_query off; pass off; }\n"
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"

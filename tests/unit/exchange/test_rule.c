@@ -242,6 +242,7 @@ static void test_each_setting(void **state)
         {"stale_if_error 7s", FIELD(freshness.stale_if_error_s, 7)},
         {"max_object 7", FIELD(freshness.max_object_bytes, 7)},
         {"set_cookie strip", FIELD(freshness.set_cookie, HTTP_SET_COOKIE_STRIP)},
+        {"serve_stale off", FIELD(serve_stale, 0)},
         {"hit_for_miss 7s", FIELD(hit_for_miss_ms, 7000)},
         {"vary_max 7", FIELD(vary_max, 7)},
         {"ignore_cookies", FIELD(ignore_cookies, 1)},

@@ -35,6 +35,17 @@ struct verdict_case {
     bool object, stale, lead;
 };
 
+/* The same verdict and the same objects, but never a lead. */
+static void peek(struct store_lookup lookup, const struct verdict_case *c)
+{
+    lookup.is_peek = true;
+    assert_int_equal(store_lookup(store, &lookup), c->verdict);
+    assert_int_equal(lookup.object != NULL, c->object);
+    assert_int_equal(lookup.stale != NULL, c->stale);
+    assert_null(lookup.lead);
+    test_drop(&lookup);
+}
+
 static void test_verdicts(void **state)
 {
     static const struct verdict_case cases[] = {
@@ -79,6 +90,7 @@ static void test_verdicts(void **state)
         struct store_lookup lookup = test_lookup_of(store, key, NULL);
         lookup.may_lead = c->may_lead;
         lookup.may_follow = c->may_follow;
+        peek(lookup, c); /* changes nothing: what follows is as if nobody had looked */
         enum store_verdict verdict = store_lookup(store, &lookup);
         if (verdict != c->verdict || (lookup.object != NULL) != c->object ||
             (lookup.stale != NULL) != c->stale || (lookup.lead != NULL) != c->lead) {

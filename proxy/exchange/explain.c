@@ -1,0 +1,311 @@
+/* explain - see explain.h. */
+#include "exchange/explain.h"
+
+#include <poll.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mailbox.h"
+#include "exchange/exchange_private.h"
+#include "exchange/fill_request.h"
+#include "http/head.h"
+#include "http/key.h"
+
+#define EXPLAIN_ARENA_BYTES ((size_t)4 << 20)
+#define EXPLAIN_HEAD_BYTES ((size_t)1 << 20)
+#define EXPLAIN_LOADS_MAX 3u
+
+/* ---- the request, read as a client's ---- */
+
+static const char *write_head(struct buf *head, const struct explain_question *question)
+{
+    struct http_url url;
+    const char *fault = http_url_parse(question->url, &url);
+    if (fault != NULL) {
+        return fault;
+    }
+    struct span method = question->method.len == 0 ? SPAN("GET") : question->method;
+    buf_printf(head, "%.*s %.*s HTTP/1.1\r\nHost: %.*s\r\n", (int)method.len, method.ptr,
+               (int)url.path.len, url.path.ptr, (int)url.authority.len, url.authority.ptr);
+    for (unsigned i = 0; i < question->field_count; i++) {
+        if (!http_is_token(question->names[i]) || !http_is_field_value(question->values[i])) {
+            return "a header field must be NAME: VALUE";
+        }
+        buf_append(head, question->names[i]);
+        buf_puts(head, ": ");
+        buf_append(head, question->values[i]);
+        buf_puts(head, "\r\n");
+    }
+    buf_puts(head, "\r\n");
+    return head->failed ? "the request is too long" : NULL;
+}
+
+static const char *read_request(struct explain *out, const struct conf *conf,
+                                const struct explain_question *question)
+{
+    struct buf head;
+    buf_init(&head, EXPLAIN_HEAD_BYTES);
+    const char *fault = write_head(&head, question);
+    struct span text = fault == NULL ? arena_copy(&out->arena, buf_span(&head)) : (struct span){0};
+    buf_free(&head);
+    struct http_field *items = arena_alloc(&out->arena, (conf->limits.fields + 1) * sizeof(*items));
+    if (fault != NULL || text.ptr == NULL || items == NULL) {
+        return fault != NULL ? fault : "the request is too long";
+    }
+    const struct http_limits limits = {
+        .head_bytes = conf->limits.head_bytes,
+        .target_bytes = conf->limits.target_bytes,
+        .fields_count = conf->limits.fields,
+    };
+    size_t scanned = 0;
+    size_t used;
+    http_fields_init(&out->request.fields, items, conf->limits.fields);
+    enum http_parse parse = http_request_parse(&out->request, span_unconst(text.ptr), text.len,
+                                               &scanned, &used, &limits);
+    if (parse != HTTP_PARSE_DONE) {
+        return out->request.error_reason != NULL ? out->request.error_reason
+                                                 : "this is not one request";
+    }
+    return used == text.len ? NULL : "this is not one request";
+}
+
+/* What exchange_admit refuses or answers by itself. */
+static const char *refuse(const struct explain *out)
+{
+    switch (out->request.method) {
+    case HTTP_CONNECT:
+    case HTTP_TRACE:
+        return "this method is not allowed here";
+    case HTTP_PURGE:
+        return "PURGE is answered by larder itself";
+    default:
+        return NULL;
+    }
+}
+
+/* ---- the store ---- */
+
+struct explain_load {
+    struct store_object *object;
+    bool is_done;
+};
+
+static void on_loaded(void *ctx, struct store_object *object)
+{
+    struct explain_load *load = ctx;
+    load->object = object;
+    load->is_done = true;
+}
+
+/* Waits for the read threads; they answer always. */
+static struct store_object *load_object(struct store *store, const struct store_lookup *lookup)
+{
+    struct explain_load load = {0};
+    struct mailbox box;
+    mailbox_init(&box);
+    (void)store_load_start(store, lookup, &box, on_loaded, &load);
+    while (!load.is_done) {
+        struct pollfd ready = {.fd = box.fd, .events = POLLIN};
+        (void)poll(&ready, 1, 1000);
+        (void)mailbox_deliver(&box);
+    }
+    mailbox_fini(&box);
+    return load.object;
+}
+
+static enum store_verdict ask_store(struct explain *out, struct store *store,
+                                    struct store_lookup *lookup)
+{
+    struct store_object *loaded = NULL;
+    enum store_verdict verdict = STORE_DISK;
+    for (unsigned i = 0; verdict == STORE_DISK && i <= EXPLAIN_LOADS_MAX; i++) {
+        lookup->loaded = loaded;
+        verdict = store_lookup(store, lookup);
+        if (loaded != NULL) {
+            store_object_unref(&loaded);
+        }
+        if (verdict == STORE_DISK) {
+            loaded = load_object(store, lookup);
+        }
+    }
+    if (loaded != NULL) {
+        store_object_unref(&loaded);
+    }
+    out->object = lookup->object;
+    out->soft_at_ms = lookup->soft_at_ms;
+    out->is_solo = lookup->is_solo;
+    return verdict;
+}
+
+static enum explain_answer answer_of(enum store_verdict verdict, bool has_object, bool only_cached)
+{
+    switch (verdict) {
+    case STORE_FRESH:
+        return EXPLAIN_HIT;
+    case STORE_STALE:
+        return EXPLAIN_STALE;
+    case STORE_FOLLOW:
+        return EXPLAIN_FOLLOW;
+    case STORE_LEAD:
+        return has_object ? EXPLAIN_VALIDATE : EXPLAIN_MISS;
+    case STORE_DISK: /* cannot be read just now */
+    case STORE_PASS:
+    case STORE_ABSENT:
+        break;
+    }
+    return only_cached ? EXPLAIN_NOT_CACHED : EXPLAIN_FETCH;
+}
+
+static void look_up(struct explain *out, struct store *store)
+{
+    struct http_directives directives = {0};
+    struct exchange_judge judge = {.now_ms = out->now_ms};
+    struct store_lookup lookup = {.key = store_key_of(store, out->key), .is_peek = true};
+    enum http_forward forward;
+    exchange_directives(&directives, &out->request, &out->asked);
+    exchange_ask(&lookup, &judge, &out->request, &directives);
+    enum store_verdict verdict = ask_store(out, store, &lookup);
+    if (lookup.stale != NULL) {
+        store_object_unref(&lookup.stale);
+    }
+    if (verdict == STORE_FOLLOW) { /* it has no head yet, or not a whole body */
+        store_object_unref(&out->object);
+    }
+    out->answer = answer_of(verdict, out->object != NULL,
+                            http_directives_has(&directives, HTTP_CC_ONLY_IF_CACHED));
+    out->reason = verdict == STORE_FRESH   ? HTTP_REASON_FRESH
+                  : verdict == STORE_STALE ? HTTP_REASON_STALE_WHILE_REVALIDATE
+                  : verdict == STORE_PASS  ? HTTP_REASON_HIT_FOR_PASS
+                  : out->is_solo           ? HTTP_REASON_HIT_FOR_MISS
+                                 : exchange_absence(lookup.absence, &directives, &forward);
+    struct store_key key = store_key_of(store, out->key);
+    out->variant_count = store_peek(store, &key, out->variants, EXPLAIN_VARIANTS_MAX);
+}
+
+/* What is stored, judged by the settings of now. */
+static void judge_object(struct explain *out)
+{
+    struct http_field items[EXCHANGE_FIELDS_MAX];
+    struct http_response response = {.minor_version = 1};
+    struct http_store_request request;
+    struct policy policy;
+    struct policy room;
+    struct span head = store_object_head(out->object);
+    out->facts = *exchange_facts_soft(exchange_facts(out->object), out->soft_at_ms, &out->facts);
+    struct rule_facts facts = exchange_rule_facts(&out->request, out->facts.status,
+                                                  http_head_find(head, HTTP_FIELD_CONTENT_TYPE));
+    out->later = *site_policy(out->site, &facts, &room);
+    http_fields_init(&response.fields, items, ARRAY_LEN(items));
+    if (!http_head_read(head, &response.status, &response.fields)) {
+        out->storable = HTTP_STORE_FRAMING;
+        return;
+    }
+    response.content_length = store_object_length(out->object);
+    response.has_content_length = response.content_length != STORE_LENGTH_UNKNOWN;
+    exchange_fill_policy(&policy, &out->later, true);
+    http_store_request_of(&request, &out->request);
+    request.method = HTTP_GET; /* it was a GET that stored it, whatever is asked now */
+    out->storable =
+        http_may_store(&request, &response, out->facts.response_time_ms / 1000, &policy.freshness);
+}
+
+/* ---- the origin ---- */
+
+static void write_origin(struct explain *out)
+{
+    struct policy policy;
+    bool looked_up = out->answer != EXPLAIN_PASS;
+    bool is_shared = out->answer == EXPLAIN_MISS || out->answer == EXPLAIN_VALIDATE ||
+                     out->answer == EXPLAIN_STALE;
+    out->asks_origin = out->answer != EXPLAIN_HIT && out->answer != EXPLAIN_FOLLOW &&
+                       out->answer != EXPLAIN_NOT_CACHED;
+    if (!out->asks_origin) {
+        return;
+    }
+    exchange_fill_policy(&policy, &out->asked, looked_up);
+    const struct fill_request_options options = {
+        .site = out->site,
+        .policy = &policy,
+        .request = &out->request,
+        .peer_text = SPAN("(client)"),
+        .stale = is_shared ? out->object : NULL,
+        .shared = is_shared,
+    };
+    out->line_count = fill_request_lines(&out->arena, &options, &out->lines);
+    if (!looked_up) {
+        out->target = out->request.path;
+    }
+}
+
+/* ---- all of it ---- */
+
+const char *explain_run(struct explain *out, const struct site_table *sites, struct store *store,
+                        const struct explain_question *question)
+{
+    const struct conf *conf = site_table_conf(sites);
+    struct policy room;
+    *out = (struct explain){.now_ms = clock_wall_ms()};
+    arena_init(&out->arena, EXPLAIN_ARENA_BYTES);
+    const char *fault = read_request(out, conf, question);
+    if (fault != NULL) {
+        return fault;
+    }
+    out->site = site_table_find(sites, out->request.authority);
+    fault = out->site == NULL ? "no site of this name here" : refuse(out);
+    if (fault != NULL) {
+        return fault;
+    }
+    struct rule_facts facts = exchange_rule_facts(&out->request, 0, span_of(NULL, 0));
+    out->asked = *site_policy(out->site, &facts, &room);
+    out->target = exchange_target(&out->arena, &out->asked, out->request.path);
+    out->key = exchange_key_of(&out->arena, out->site, &out->request, out->request.path);
+    if (out->target.ptr == NULL || out->key.ptr == NULL) {
+        return "the target is too long";
+    }
+    out->answer = EXPLAIN_PASS;
+    out->reason = exchange_pass_reason(&out->request, &out->asked);
+    if (out->reason == HTTP_REASON_NONE) {
+        look_up(out, store);
+    }
+    if (out->object != NULL) {
+        judge_object(out);
+    }
+    write_origin(out);
+    explain_settings(out, conf);
+    return out->arena.overflow ? "the request is too long" : NULL;
+}
+
+void explain_end(struct explain *explain)
+{
+    for (unsigned i = 0; i < explain->variant_count && i < EXPLAIN_VARIANTS_MAX; i++) {
+        if (explain->variants[i].object != NULL) {
+            store_object_unref(&explain->variants[i].object);
+        }
+    }
+    if (explain->object != NULL) {
+        store_object_unref(&explain->object);
+    }
+    arena_reset(&explain->arena);
+}
+
+const char *explain_answer_name(enum explain_answer answer)
+{
+    static const char *const names[] = {
+        [EXPLAIN_HIT] = "hit",       [EXPLAIN_STALE] = "stale",
+        [EXPLAIN_FOLLOW] = "follow", [EXPLAIN_VALIDATE] = "validate",
+        [EXPLAIN_MISS] = "miss",     [EXPLAIN_FETCH] = "fetch",
+        [EXPLAIN_PASS] = "pass",     [EXPLAIN_NOT_CACHED] = "not_cached",
+    };
+    return names[answer];
+}
+
+const char *explain_source_name(enum http_lifetime_source source)
+{
+    static const char *const names[] = {
+        [HTTP_LIFETIME_NONE] = "none",           [HTTP_LIFETIME_TARGETED] = "targeted",
+        [HTTP_LIFETIME_S_MAXAGE] = "s_maxage",   [HTTP_LIFETIME_MAX_AGE] = "max_age",
+        [HTTP_LIFETIME_EXPIRES] = "expires",     [HTTP_LIFETIME_DEFAULT] = "default_ttl",
+        [HTTP_LIFETIME_HEURISTIC] = "heuristic", [HTTP_LIFETIME_RULE] = "ttl",
+    };
+    return (unsigned)source < ARRAY_LEN(names) ? names[source] : "unknown";
+}

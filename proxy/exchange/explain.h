@@ -1,0 +1,87 @@
+#ifndef EXCHANGE_EXPLAIN_H
+#define EXCHANGE_EXPLAIN_H
+/*
+ * explain - what would become of a request now, and why: the walk of exchange.c up to the point
+ * where it would answer or ask the origin, by the same functions, with a look at the store that
+ * changes nothing there, but that what had to be read from disk is in memory after it.
+ *
+ * Threads:   one that may wait for a disk; no worker's.
+ * Ownership: explain_end gives back what explain_run took; sites must outlive it.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "exchange/site.h"
+#include "http/cache_status.h"
+#include "http/freshness.h"
+#include "http/request.h"
+#include "store/store.h"
+
+#define EXPLAIN_FIELDS_MAX 64u
+#define EXPLAIN_VARIANTS_MAX 16u
+#define EXPLAIN_SETTINGS_MAX 32u
+
+struct explain_question {
+    struct span url;
+    struct span method;                                                /* empty: GET */
+    struct span names[EXPLAIN_FIELDS_MAX], values[EXPLAIN_FIELDS_MAX]; /* fields beside Host */
+    unsigned field_count;
+};
+
+enum explain_answer {
+    EXPLAIN_HIT,
+    EXPLAIN_STALE,      /* sent, and renewed in the background */
+    EXPLAIN_FOLLOW,     /* somebody fetches it: the answer comes along */
+    EXPLAIN_VALIDATE,   /* the origin is asked whether it is still good */
+    EXPLAIN_MISS,       /* fetched, and stored when it may be */
+    EXPLAIN_FETCH,      /* fetched for this client alone */
+    EXPLAIN_PASS,       /* the cache is not asked */
+    EXPLAIN_NOT_CACHED, /* only-if-cached: 504 */
+};
+
+struct explain_setting {
+    const char *name;
+    struct span value;
+    int rule; /* index of the rule that decided; -1: the site itself, or the default */
+    struct conf_where where;
+};
+
+struct explain {
+    struct http_request request;
+    const struct site *site;
+    struct policy asked; /* in force for the request */
+    struct policy later; /* and with the stored response's status and type; when there is one */
+    struct span key, target;
+    enum explain_answer answer;
+    enum http_reason reason;
+    bool is_solo; /* a mark says that it could not be stored: nobody waits for this fetch */
+    /* What the answer is about; NULL: nothing. A reference. */
+    struct store_object *object;
+    int64_t soft_at_ms; /* its soft purge; 0: none */
+    struct http_stored facts;
+    enum http_store_verdict storable; /* would it be stored under the settings of now? */
+    struct store_variant variants[EXPLAIN_VARIANTS_MAX];
+    unsigned variant_count; /* all of them */
+    int64_t now_ms;
+    /* What the origin would be sent behind Host; count 0: it is not asked. */
+    const struct span *lines;
+    unsigned line_count;
+    bool asks_origin;
+    struct explain_setting settings[EXPLAIN_SETTINGS_MAX];
+    unsigned setting_count;
+    struct arena arena;
+};
+
+/* Returns NULL, or what is wrong with the question, or why the request would be refused: text in
+ * out's arena. explain_end in either case. */
+const char *explain_run(struct explain *out, const struct site_table *sites, struct store *store,
+                        const struct explain_question *question);
+void explain_end(struct explain *explain);
+
+/* "hit", "validate" ...; "s_maxage", "heuristic" ... Static. */
+const char *explain_answer_name(enum explain_answer answer);
+const char *explain_source_name(enum http_lifetime_source source);
+
+/* explain_settings.c: fills out->settings. */
+void explain_settings(struct explain *out, const struct conf *conf);
+#endif
