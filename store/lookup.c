@@ -206,7 +206,7 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
         lookup->stale = lookup_ref(object);
         return STORE_FOLLOW;
     }
-    if (object == NULL && !shard->is_loaded && probe->busy_id == 0 &&
+    if (object == NULL && !shard->is_loaded && !lookup->is_new_key && probe->busy_id == 0 &&
         (probe->tomb == NULL || (probe->tomb->flags & ENTRY_TOMB_KNOWN) == 0)) {
         return STORE_DISK;
     }

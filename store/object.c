@@ -419,6 +419,20 @@ uint64_t store_object_length(const struct store_object *object)
     return atomic_load_explicit(&object->length, memory_order_acquire);
 }
 
+uint64_t store_object_filled(const struct store_object *object)
+{
+    CHECK_OBJ(object, OBJECT_MAGIC);
+    struct flow *flow = object->flow;
+
+    if (flow == NULL || store_object_is_whole(object)) {
+        return store_object_length(object);
+    }
+    lock_acquire(&flow->lock);
+    uint64_t filled = flow->filled;
+    lock_release(&flow->lock);
+    return filled;
+}
+
 bool store_object_is_whole(const struct store_object *object)
 {
     /* acquire: pairs with the release of whoever set it, after the last piece was in place */

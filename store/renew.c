@@ -120,7 +120,7 @@ struct store_object *store_lead_adopt(struct store_lead **lead_in, struct store_
 }
 
 void store_object_renew(struct store *store, struct store_object *object,
-                        const struct store_head *head)
+                        const struct store_head *head, int64_t asked_at_ms)
 {
     CHECK_OBJ(store, STORE_MAGIC);
     struct shard *shard = index_shard(store, object->hash);
@@ -135,7 +135,9 @@ void store_object_renew(struct store *store, struct store_object *object,
     lock_acquire(&shard->lock);
     struct entry *entry = index_find(shard, object->hash, object->id);
     if (entry != NULL && entry->kind == ENTRY_READY) {
-        job = refresh_enter(store, shard, renewed, 0, &trash);
+        int64_t soft_at_ms = entry_soft_at_ms(entry);
+        job = refresh_enter(store, shard, renewed, soft_at_ms >= asked_at_ms ? soft_at_ms : 0,
+                            &trash);
     }
     lock_release(&shard->lock);
     trash_empty(store, &trash);
@@ -190,4 +192,21 @@ unsigned store_variants(struct store *store, const struct store_key *key, struct
     }
     lock_release(&shard->lock);
     return count;
+}
+
+void store_forget(struct store *store, const struct store_object *object)
+{
+    CHECK_OBJ(store, STORE_MAGIC);
+    struct shard *shard = index_shard(store, object->hash);
+    struct trash trash;
+
+    trash_init(&trash);
+    lock_acquire(&shard->lock);
+    struct entry *entry = index_find(shard, object->hash, object->id);
+    if (entry != NULL && entry->kind == ENTRY_READY) {
+        index_remove(store, shard, entry, STORE_WAS_ABSENT, &trash);
+        counter_add(&store->counters.replaced, 1);
+    }
+    lock_release(&shard->lock);
+    trash_empty(store, &trash);
 }

@@ -93,6 +93,8 @@ struct span store_object_selector(const struct store_object *object);
 const uint8_t *store_object_facts(const struct store_object *object);
 /* Body length, or STORE_LENGTH_UNKNOWN while filling without one. */
 uint64_t store_object_length(const struct store_object *object);
+/* Body bytes that readers find there by now; all of them once it is READY. */
+uint64_t store_object_filled(const struct store_object *object);
 /* READY and every piece in memory for as long as you hold a reference: the fast path of a hit, with
  * no lock and no reader. An acquire load. */
 bool store_object_is_whole(const struct store_object *object);
@@ -136,6 +138,7 @@ struct store_lookup {
     bool is_peek;                /* changes nothing and begins nothing: what would be decided? */
     bool may_solo;               /* a key known not to be storable: lead beside the others, see
                                     store_lead_share; false: STORE_PASS */
+    bool is_new_key;             /* nothing was ever stored under it: the disk is not asked */
     struct store_object *loaded; /* borrowed result of store_load, or NULL: counts as resident */
     /* Pure, run under the shard lock: no call back into the store, no allocation, no lock. */
     bool (*matches)(struct span selector, void *ctx);
@@ -285,9 +288,10 @@ void store_reader_close(struct store_reader **reader);
 /* ---- stored objects beside a fill ---- */
 
 /* Gives a stored object another head and other facts, as a 304 would: nothing happens when it is no
- * longer what is stored. Also ends a soft purge. */
+ * longer what is stored. Also ends a soft purge, but not one since asked_at_ms: wall clock of the
+ * request to which this is the answer. */
 void store_object_renew(struct store *store, struct store_object *object,
-                        const struct store_head *head);
+                        const struct store_head *head, int64_t asked_at_ms);
 /* Variants of a key that are whole in memory and not soft-purged, at most max: references in out. */
 unsigned store_variants(struct store *store, const struct store_key *key, struct store_object **out,
                         unsigned max);
@@ -310,6 +314,10 @@ struct store_purge_result {
  * restart cannot bring the object back. */
 void store_purge_key(struct store *store, struct span key, enum store_purge_mode mode, bool dry_run,
                      bool durable, struct store_purge_result *out);
+
+/* Takes this very object out of the store, if it is still there: the origin has another
+ * representation by now. Any thread. */
+void store_forget(struct store *store, const struct store_object *object);
 
 /* ---- figures ---- */
 

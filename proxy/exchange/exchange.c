@@ -8,7 +8,7 @@
  *   HEAD    wait for the origin's head, ours or the leader's            -> REPLY | LOOKUP | PASS | ERROR
  *   ENCODE  a variant in a coding the client prefers, if there is one   -> REPLY
  *   REPLY   status and fields of the response                           -> SEND | PART
- *   PART    a body of several stretches: the next one                   -> SEND | DONE
+ *   PART    a body of several stretches: the next one                   -> SEND | REPLY | DONE
  *   SEND    body bytes, as the client takes them and the object has them -> DONE | PART
  *   ERROR   a small page of our own                                     -> DONE
  *   DONE    access record, counters, references; the connection's next request
@@ -107,7 +107,9 @@ void exchange_release(struct exchange *x)
         store_object_unref(&x->loaded);
     }
     x->whole = false;
-    x->plan = NULL;
+    if (x->plan != NULL) {
+        exchange_plan_drop(x);
+    }
 }
 
 /* The last step's epilogue; see exchange_done. */

@@ -61,7 +61,7 @@ void exchange_account(struct exchange *x)
                     1);
     }
     /* A follower and a validation get cached bytes, but at the origin's pace. */
-    bool waited = x->collapsed || x->result == RESULT_REVALIDATED;
+    bool waited = x->collapsed || x->result == RESULT_REVALIDATED || x->result == RESULT_MISS;
     histogram_add(x->source == BYTES_CACHE && !waited ? &counters->hit_time : &counters->miss_time,
                   total_us);
     x->env->request_count++;

@@ -3,12 +3,9 @@
  */
 #include "exchange/exchange_private.h"
 #include "exchange/fill.h"
+#include "exchange/part.h"
 #include "exchange/rearm.h"
 #include "http/vary.h"
-
-/* A range that begins beyond this is fetched as it is instead of waiting for what lies before it.
- */
-#define RANGE_LEAD_MAX (1024u * 1024u)
 
 static bool matches(struct span selector, void *ctx)
 {
@@ -33,6 +30,9 @@ static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void
     struct http_stored room;
     const struct http_stored *raw = (const struct http_stored *)(const void *)facts;
     const struct http_stored *stored = exchange_facts_soft(raw, soft_at_ms, &room);
+    if (UNLIKELY(judge->refuse_sole) && (raw->flags & HTTP_STORED_PARTS_SOLE) != 0) {
+        return STORE_JUDGE_VALIDATE;
+    }
     switch (http_judge(stored, judge->directives, judge->now_ms)) {
     case HTTP_FRESH:
         return STORE_JUDGE_FRESH;
@@ -49,15 +49,42 @@ static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void
     return judge->rearmed ? STORE_JUDGE_FRESH : STORE_JUDGE_VALIDATE;
 }
 
-/* Does this request want a part so far in that leading a fill from byte 0 would make it wait? */
-static bool is_far_range(const struct http_request *request)
+/* Is there a range that no lead is asked for? Nothing but the whole would tell what -0 and numbers
+ * beyond all bodies mean; and where parts cannot be joined, what spans two of them is not stored. */
+static bool is_own_range(const struct http_request *request, bool refuse_sole)
 {
-    if (!http_fields_has(&request->fields, HTTP_FIELD_RANGE)) {
+    const struct http_fields *fields = &request->fields;
+    struct http_range_start start;
+    if (LIKELY(!http_fields_has(fields, HTTP_FIELD_RANGE)) || !http_range_start(fields, &start)) {
         return false;
     }
+    if (start.first > INT64_MAX || (start.is_suffix && start.first == 0)) {
+        return true;
+    }
+    return refuse_sole && (!start.is_single || (!start.is_suffix && start.first / PART_BYTES !=
+                                                                        start.last / PART_BYTES));
+}
+
+/* Which bytes a lead for this request asks the origin for (part.h). False: all; also where there is
+ * a whole to be validated. */
+static bool lead_range(const struct exchange *x, const struct store_object *stale,
+                       struct fill_range *out)
+{
+    const struct http_request *request = x->stream->request;
     struct http_range_start start;
-    return http_range_start(&request->fields, &start) &&
-           (start.is_suffix || start.first > RANGE_LEAD_MAX);
+    if (LIKELY(!http_fields_has(&request->fields, HTTP_FIELD_RANGE)) ||
+        request->method != HTTP_GET || !http_range_start(&request->fields, &start) ||
+        (stale != NULL && (exchange_facts(stale)->flags & HTTP_STORED_PARTS) == 0)) {
+        return false;
+    }
+    *out = (struct fill_range){.is_suffix = start.is_suffix, .first = start.first};
+    if (start.is_suffix) {
+        out->first = start.first < PART_BYTES ? start.first : PART_BYTES;
+    } else {
+        out->first = start.first / PART_BYTES * PART_BYTES;
+        out->last = out->first + PART_BYTES - 1;
+    }
+    return start.first > 0 || !start.is_suffix;
 }
 
 /* May its answer be one for all? A part or a 304 would show nothing about a key that is not
@@ -121,12 +148,18 @@ static enum exchange_next lead(struct exchange *x, struct store_lookup *lookup)
         x->result = RESULT_PASS; /* a miss if it can be stored: exchange_reply */
         x->reason = HTTP_REASON_HIT_FOR_MISS;
     }
+    struct fill_range range;
+    if (UNLIKELY(x->refuse_sole) && lookup->object != NULL) {
+        store_object_unref(&lookup->object); /* it may be fresh, and yet be of no use */
+    }
+    x->led_range = lead_range(x, lookup->object, &range);
     x->stale = x->solo ? lookup->stale : lookup->object;
     x->fill = fill_start(&(struct fill_options){
         .owner = x,
         .offer_variants = lookup->absence == STORE_WAS_VARIANT && !x->solo,
         .lead = lookup->lead,
         .stale = lookup->object,
+        .range = x->led_range ? &range : NULL,
         .soft_at_ms = lookup->soft_at_ms,
         .solo = x->solo,
     });
@@ -138,10 +171,12 @@ static enum exchange_next hit(struct exchange *x, struct store_lookup *lookup, b
 {
     struct store_object *object = lookup->object;
     if (lookup->lead != NULL) {
+        struct fill_range range;
         struct fill *fill = fill_start(&(struct fill_options){
             .owner = x,
             .lead = lookup->lead,
             .stale = object,
+            .range = lead_range(x, object, &range) ? &range : NULL,
             .soft_at_ms = lookup->soft_at_ms,
             .background = true,
         });
@@ -261,7 +296,7 @@ void exchange_ask(struct store_lookup *lookup, struct exchange_judge *ctx,
                   const struct http_request *request, const struct http_directives *directives)
 {
     bool sole = http_directives_has(directives, HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED) ||
-                request->method == HTTP_HEAD || is_far_range(request);
+                request->method == HTTP_HEAD || is_own_range(request, ctx->refuse_sole);
     ctx->fields = &request->fields;
     ctx->directives = directives->flags == 0 ? NULL : directives;
     lookup->may_lead = !sole;
@@ -290,8 +325,10 @@ enum exchange_next exchange_lookup(struct exchange *x)
     if (x->stale != NULL) {
         store_object_unref(&x->stale);
     }
-    struct exchange_judge ctx = {
-        .now_ms = loop_wall_ms(x->env->loop), .env = x->env, .key = x->key.hash};
+    struct exchange_judge ctx = {.now_ms = loop_wall_ms(x->env->loop),
+                                 .env = x->env,
+                                 .key = x->key.hash,
+                                 .refuse_sole = x->refuse_sole};
     struct store_lookup lookup = {.key = x->key, .loaded = x->loaded};
     exchange_ask(&lookup, &ctx, request, &x->directives);
     lookup.may_follow = lookup.may_follow && !x->apart;

@@ -52,7 +52,10 @@ struct exchange {
     bool end_known; /* `end` is the last byte to send + 1 */
     bool body_none; /* head only */
     bool aborted;
-    bool solo;  /* the key is marked as not storable: our fill is beside the others */
+    bool led_range;   /* a fill of ours asked for a range already */
+    bool refuse_sole; /* the stored part cannot be added to, and is not enough */
+    bool had_age;     /* our fetch's response came from another cache */
+    bool solo;        /* the key is marked as not storable: our fill is beside the others */
     bool apart; /* what others fetch may not be used for this request: no more waiting for it */
     bool collapsed, stored;
     bool log_record;
@@ -142,6 +145,8 @@ bool exchange_range_is_vague(const struct exchange *x, const struct http_stored 
 enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char *text);
 /* The same for a fill's failure code (enum fetch_fault + 1, FILL_CODE_*). */
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code);
+/* exchange_range.c: a body of these, one after another. NULL: no memory. */
+struct exchange_plan *exchange_plan_new(struct exchange *x, const struct http_range_set *set);
 /* exchange_stale.c: the fetch ended with this code and without an answer. */
 enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code);
 struct rearm_subject;
@@ -154,6 +159,16 @@ bool exchange_plan_multipart(struct exchange *x, const struct http_range_set *se
  * be sent. length: of the representation. False: the stored head is damaged, or no memory. */
 bool exchange_range_head(struct exchange *x, const struct http_range_set *set, uint64_t length,
                          struct buf *head);
+/* exchange_part.c: the bytes of this parent are to be sent; set NULL: all. x->plan is made if it is
+ * not there yet. */
+enum exchange_next exchange_parts_begin(struct exchange *x, const struct http_range_set *set,
+                                        uint64_t total);
+/* exchange_part.c: the first of them are there, so that the head may be written. */
+bool exchange_parts_ready(const struct exchange *x);
+/* exchange_part.c: lets go of what the plan holds. */
+void exchange_plan_drop(struct exchange *x);
+/* exchange_send.c: our own request, with what the client asked for, stored nowhere. */
+enum exchange_next exchange_go_alone(struct exchange *x);
 /* exchange_send.c: has the reader at x->offset. False: there are too many. */
 bool exchange_seek(struct exchange *x);
 void exchange_note_first_byte(struct exchange *x);
@@ -177,7 +192,8 @@ struct exchange_judge {
     int64_t now_ms;
     const struct exchange_env *env; /* the worker's, or NULL: nothing is re-armed */
     struct hash128 key;
-    bool rearmed; /* out: stale, and to be sent nevertheless */
+    bool refuse_sole; /* a part that cannot be added to is not enough */
+    bool rearmed;     /* out: stale, and to be sent nevertheless */
 };
 /* exchange_lookup.c: the question to the store for this request; what it is not given is the
  * caller's to set. ctx, request and directives must outlive it. */

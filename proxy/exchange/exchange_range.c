@@ -9,7 +9,7 @@
 
 #define BOUNDARY_RANDOM_BYTES 15u
 
-static struct exchange_plan *plan_new(struct exchange *x, const struct http_range_set *set)
+struct exchange_plan *exchange_plan_new(struct exchange *x, const struct http_range_set *set)
 {
     struct exchange_plan *plan = arena_alloc(&x->arena, sizeof(*plan));
     if (plan != NULL) {
@@ -37,7 +37,7 @@ static struct span boundary_new(struct arena *arena)
 
 bool exchange_plan_multipart(struct exchange *x, const struct http_range_set *set, uint64_t length)
 {
-    struct exchange_plan *plan = plan_new(x, set);
+    struct exchange_plan *plan = exchange_plan_new(x, set);
     struct http_byteranges body = {
         .boundary = boundary_new(&x->arena),
         .content_type = http_head_find(store_object_head(x->object), HTTP_FIELD_CONTENT_TYPE),

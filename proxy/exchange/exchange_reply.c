@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "exchange/exchange_private.h"
 #include "exchange/fill.h"
+#include "exchange/part.h"
 #include "http/condition.h"
 #include "http/head.h"
 #include "http/status.h"
@@ -63,7 +64,8 @@ static void put_cache_status(struct exchange *x, struct extra *extra)
         .collapsed = x->collapsed,
         .detail = (enum http_reason)x->reason,
     };
-    if (x->source == BYTES_CACHE && !x->collapsed && x->result != RESULT_REVALIDATED) {
+    if (x->source == BYTES_CACHE && !x->collapsed && x->result != RESULT_REVALIDATED &&
+        x->result != RESULT_MISS) {
         status.forward = HTTP_FORWARD_NONE;
     }
     if (x->result == RESULT_REVALIDATED) {
@@ -142,14 +144,24 @@ static enum exchange_next reply_not_modified(struct exchange *x, struct extra *e
     return next;
 }
 
+/* Are its bytes in parts (part.h)? */
+static bool is_parent(const struct exchange *x)
+{
+    return (exchange_facts(x->object)->flags & HTTP_STORED_PARTS) != 0;
+}
+
 /* 206, or with set NULL 416. */
 static enum exchange_next reply_range(struct exchange *x, const struct http_range_set *set,
                                       struct extra *extra, char *base)
 {
     struct buf head;
-    buf_init(&head, HEAD_LIMIT);
     enum exchange_next next = EXCHANGE_GO;
-    if (exchange_range_head(x, set, store_object_length(x->object), &head)) {
+    uint64_t length = x->end;
+    if (UNLIKELY(is_parent(x)) && set != NULL && !exchange_parts_ready(x)) {
+        return exchange_parts_begin(x, set, length);
+    }
+    buf_init(&head, HEAD_LIMIT);
+    if (exchange_range_head(x, set, length, &head)) {
         next = start(x, buf_span(&head), extra, base);
     } else {
         next = exchange_fail(x, 500, "a stored head is damaged");
@@ -174,6 +186,10 @@ static bool is_selective(const struct exchange *x, const struct http_stored *fac
 static enum exchange_next reply_plain(struct exchange *x, const struct http_stored *facts,
                                       struct extra *extra, char *base)
 {
+    if (UNLIKELY((facts->flags & HTTP_STORED_PARTS) != 0) && !x->body_none &&
+        !exchange_parts_ready(x)) {
+        return exchange_parts_begin(x, NULL, x->end);
+    }
     if ((facts->flags & HTTP_STORED_NO_LENGTH) != 0 && x->end_known &&
         http_status_has_body(facts->status) && (!x->body_none || x->source == BYTES_CACHE)) {
         extra_put(extra, SPAN("Content-Length: "));
@@ -202,7 +218,7 @@ static enum exchange_next reply_selective(struct exchange *x, const struct http_
     if (x->end_known && request->method == HTTP_GET && !exchange_range_is_vague(x, facts)) {
         switch (http_range_of_request(&request->fields, &stored, &set)) {
         case HTTP_RANGE_SOME:
-            if (set.count == 1 || exchange_plan_multipart(x, &set, x->end)) {
+            if (set.count == 1 || x->plan != NULL || exchange_plan_multipart(x, &set, x->end)) {
                 return reply_range(x, &set, extra, base);
             }
             break;
@@ -251,6 +267,9 @@ enum exchange_next exchange_reply(struct exchange *x)
     const struct http_stored *facts = exchange_facts(x->object);
     int64_t now_ms = loop_wall_ms(x->env->loop);
     uint64_t length = store_object_length(x->object);
+    if (UNLIKELY((facts->flags & HTTP_STORED_PARTS) != 0)) {
+        length = part_total(x->object);
+    }
     x->status = facts->status;
     x->end_known = length != STORE_LENGTH_UNKNOWN;
     x->end = length;
@@ -272,7 +291,7 @@ enum exchange_next exchange_reply(struct exchange *x)
         if (figures.had_age) {
             put_age(&extra, x->age_s);
         }
-    } else if (x->source == BYTES_CACHE) {
+    } else if (x->source == BYTES_CACHE || x->had_age) {
         put_age(&extra, x->age_s);
     }
     if (x->solo && x->stored) {

@@ -8,6 +8,8 @@
 
 /* Pieces offered in one call; the connection caps its turn by itself. */
 #define PIECES_PER_SEND 4u
+/* A range that begins so far beyond what is there is fetched for itself. */
+#define RANGE_AHEAD_MAX (1024u * 1024u)
 
 enum exchange_next exchange_pass(struct exchange *x)
 {
@@ -26,6 +28,18 @@ enum exchange_next exchange_pass(struct exchange *x)
     return exchange_go(x, EXCHANGE_STEP_HEAD);
 }
 
+enum exchange_next exchange_go_alone(struct exchange *x)
+{
+    exchange_release(x);
+    if (x->fill != NULL) {
+        fill_detach(&x->fill);
+    }
+    x->result = RESULT_MISS;
+    x->collapsed = false;
+    x->forward = x->forward == HTTP_FORWARD_NONE ? HTTP_FORWARD_MISS : x->forward;
+    return exchange_go(x, EXCHANGE_STEP_PASS);
+}
+
 /* The origin said 304 to our own validation: send the renewed object. */
 static enum exchange_next use_refreshed(struct exchange *x, struct store_object *refreshed)
 {
@@ -38,6 +52,24 @@ static enum exchange_next look_again(struct exchange *x)
 {
     exchange_release(x);
     return exchange_go(x, EXCHANGE_STEP_LOOKUP);
+}
+
+/* Somebody fetches all of it, and what this client wants lies so far in that it would wait long. */
+static bool is_far_ahead(const struct exchange *x)
+{
+    const struct http_fields *fields = &x->stream->request->fields;
+    struct http_range_start start;
+    if (!http_fields_has(fields, HTTP_FIELD_RANGE) || !http_range_start(fields, &start)) {
+        return false;
+    }
+    uint64_t filled = store_object_filled(x->object);
+    uint64_t length = store_object_length(x->object);
+    if (start.is_suffix) {
+        start.first = length == STORE_LENGTH_UNKNOWN ? length
+                      : length > start.first         ? length - start.first
+                                                     : 0;
+    }
+    return start.first >= filled && start.first - filled > RANGE_AHEAD_MAX && start.first < length;
 }
 
 /* May what somebody else fetched answer this request without asking again (RFC 9111 4)? */
@@ -72,7 +104,7 @@ enum exchange_next exchange_head(struct exchange *x)
         }
         return look_again(x);
     case STORE_HEAD_FAILED:
-        return exchange_origin_failed(x, code);
+        return code == FILL_CODE_ALONE ? exchange_go_alone(x) : exchange_origin_failed(x, code);
     }
     if (x->fill == NULL && x->collapsed) {
         struct span selector = store_object_selector(x->object);
@@ -87,6 +119,15 @@ enum exchange_next exchange_head(struct exchange *x)
     }
     if (x->fill != NULL) {
         x->source = BYTES_ORIGIN;
+    }
+    if (UNLIKELY((exchange_facts(x->object)->flags & HTTP_STORED_PARTS) != 0)) {
+        /* Its bytes are in objects of their own, which are followed by everybody alike. */
+        if (x->fill != NULL) {
+            fill_detach(&x->fill);
+        }
+    } else if (x->collapsed && is_far_ahead(x)) {
+        x->reason = HTTP_REASON_RANGE_ABSENT;
+        return exchange_go_alone(x);
     }
     return exchange_go(x, EXCHANGE_STEP_REPLY);
 }

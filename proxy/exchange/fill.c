@@ -19,6 +19,9 @@ static void fill_free(struct fill *fill)
     if (fill->lead != NULL) {
         store_lead_abort(&fill->lead, fill->fail_code);
     }
+    if (fill->part_lead != NULL) {
+        store_lead_abort(&fill->part_lead, fill->fail_code);
+    }
     if (fill->stale != NULL) {
         store_object_unref(&fill->stale);
     }
@@ -27,6 +30,12 @@ static void fill_free(struct fill *fill)
     }
     if (fill->refreshed != NULL) {
         store_object_unref(&fill->refreshed);
+    }
+    if (fill->range.parent != NULL) {
+        store_object_unref(&fill->range.parent);
+    }
+    if (fill->range.prefix != NULL) {
+        store_object_unref(&fill->range.prefix);
     }
     fill_variants_drop(fill);
     if (fill->owner != NULL) {
@@ -45,9 +54,10 @@ static void fill_free(struct fill *fill)
 static void fill_hand_over(struct fill *fill)
 {
     struct exchange *x = fill->owner;
-    if (x == NULL) {
+    if (x == NULL || fill->background) {
         return;
     }
+    x->had_age = fill->figures.had_age;
     x->origin_status = fill->figures.origin_status;
     x->connect_us = fill->figures.connect_us;
     x->origin_first_byte_us = fill->figures.first_byte_us;
@@ -92,8 +102,13 @@ static enum fetch_flow on_data(void *ctx, struct span data)
 {
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
-    if (fill->refreshed != NULL || fill->restart) {
-        return FETCH_GO; /* a 304 has no body; whatever this is, nobody wants it */
+    if (fill->lead == NULL || fill->restart) {
+        return FETCH_GO; /* after a 304 or past the end: whatever this is, nobody wants it */
+    }
+    if (UNLIKELY(fill->skip > 0)) {
+        size_t skip = fill->skip < data.len ? (size_t)fill->skip : data.len;
+        fill->skip -= skip;
+        data = span_of(data.ptr + skip, data.len - skip);
     }
     if (store_lead_append(fill->lead, data) != ERR_OK) {
         return fill_fail_later(fill, FILL_CODE_INTERNAL);
@@ -112,7 +127,7 @@ static char *on_place(void *ctx, size_t *room)
 {
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
-    if (fill->lead == NULL || fill->refreshed != NULL || fill->restart) {
+    if (fill->lead == NULL || fill->restart || fill->skip > 0) {
         return NULL;
     }
     return store_lead_place(fill->lead, room);
@@ -224,6 +239,12 @@ static void fill_log_fault(const struct fill *fill, const struct fetch_result *r
              fill->site->origin.host, fill->site->origin.port, path, result->detail);
 }
 
+/* The framing was whole, but a Content-Range had promised more. */
+static bool fill_is_short(const struct fill *fill)
+{
+    return fill->length != STORE_LENGTH_UNKNOWN && !fill->complete;
+}
+
 static void on_done(void *ctx, const struct fetch_result *result)
 {
     struct fill *fill = ctx;
@@ -245,7 +266,11 @@ static void on_done(void *ctx, const struct fetch_result *result)
         fill_fetch(fill);
         return;
     }
-    if (result->fault == FETCH_OK && fill->lead != NULL) {
+    if (result->fault == FETCH_OK && fill->lead != NULL && fill_is_short(fill)) {
+        fill->fail_code = FILL_CODE_FAULT(FETCH_INCOMPLETE);
+        fill->figures.stored = false;
+        fill->figures.reason = HTTP_REASON_INCOMPLETE;
+    } else if (result->fault == FETCH_OK && fill->lead != NULL) {
         store_lead_commit(&fill->lead);
     } else if (result->fault != FETCH_OK) {
         fill->fail_code = FILL_CODE_FAULT(result->fault);
@@ -293,6 +318,7 @@ static void fill_fetch(struct fill *fill)
         .stale = fill->stale,
         .offer = fill_variants_line(fill),
         .shared = fill->shared,
+        .range = fill->has_range ? &fill->range : NULL,
     };
     struct fetch_request out = {
         .origin = &fill->site->origin,
@@ -326,6 +352,23 @@ static bool fill_keep_request(struct fill *fill)
     fill->request = copy;
     fill->key.bytes = key;
     return true;
+}
+
+void fill_bind(struct fill *fill)
+{
+    store_lead_bind(fill->lead, loop_mailbox(fill->env->loop), on_resume, fill);
+}
+
+static void fill_set_range(struct fill *fill, const struct fill_range *range)
+{
+    fill->has_range = true;
+    fill->range = *range;
+    if (range->parent != NULL) {
+        store_object_ref(range->parent);
+    }
+    if (range->prefix != NULL) {
+        store_object_ref(range->prefix);
+    }
 }
 
 struct fill *fill_start(const struct fill_options *options)
@@ -371,7 +414,10 @@ struct fill *fill_start(const struct fill_options *options)
     if (UNLIKELY(options->offer_variants)) {
         fill_variants_take(fill);
     }
-    store_lead_bind(fill->lead, loop_mailbox(x->env->loop), on_resume, fill);
+    if (options->range != NULL) {
+        fill_set_range(fill, options->range);
+    }
+    fill_bind(fill);
     fill_fetch(fill);
     return fill;
 }

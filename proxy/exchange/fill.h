@@ -18,17 +18,33 @@
 #define FILL_CODE_INTERNAL 101u
 /* The request body grew past limits.request_body. */
 #define FILL_CODE_TOO_LARGE 102u
+/* What came cannot be shared or joined to what is stored: go to the origin yourself. */
+#define FILL_CODE_ALONE 103u
+/* The origin has another representation than the stored parts are of: look up again. */
+#define FILL_CODE_CHANGED 104u
+
+/* The part of a representation that a fill asks the origin for (RFC 9110 14). */
+struct fill_range {
+    bool is_suffix; /* the last `first` bytes */
+    uint64_t first;
+    uint64_t last; /* included; UINT64_MAX: to the end */
+    /* NULL: nothing is known yet, and the lead is for the whole under the ordinary key. Else the
+     * lead is for a part of this (part.h). */
+    struct store_object *parent;
+    struct store_object *prefix; /* a part whose bytes come before `first`, to be joined; or NULL */
+};
 
 struct fill_options {
-    struct exchange *owner;     /* whose request it is */
-    struct store_lead *lead;    /* taken; NULL: private */
-    struct store_object *stale; /* revalidate this; borrowed, referenced */
-    int64_t soft_at_ms;         /* when stale was soft-purged, or 0 */
-    struct store_object *twin;  /* HEAD: the stored response of GET; borrowed, referenced */
-    bool apart;                 /* POST: the response may turn out to be one for GET */
-    bool offer_variants;        /* other variants are stored: offer their validators */
-    bool background;            /* the owner does not wait for it (stale-while-revalidate) */
-    bool solo;                  /* the lead is one (store_lead_share) */
+    struct exchange *owner;         /* whose request it is */
+    struct store_lead *lead;        /* taken; NULL: private */
+    struct store_object *stale;     /* revalidate this; borrowed, referenced */
+    int64_t soft_at_ms;             /* when stale was soft-purged, or 0 */
+    struct store_object *twin;      /* HEAD: the stored response of GET; borrowed, referenced */
+    const struct fill_range *range; /* ask for this only, with a lead; NULL: for all. Borrowed */
+    bool apart;                     /* POST: the response may turn out to be one for GET */
+    bool offer_variants;            /* other variants are stored: offer their validators */
+    bool background;                /* the owner does not wait for it as its own */
+    bool solo;                      /* the lead is one (store_lead_share) */
 };
 
 /* Starts it; the result reaches the owner by its reader on fill_object(). Never NULL. */

@@ -6,6 +6,7 @@
 #include "http/coding.h"
 #include "http/condition.h"
 #include "http/head.h"
+#include "http/range.h"
 #include "http/status.h"
 #include "http/vary.h"
 #include "http/vary_limit.h"
@@ -76,7 +77,7 @@ static void settle_policy(struct fill *fill, const struct http_response *respons
 
 /* Without a validator it is of use while it may be sent: fresh, in a window, or for an origin that is
  * away. */
-static int64_t useless_after_s(const struct fill *fill, const struct http_stored *stored)
+int64_t fill_useless_after_s(const struct fill *fill, const struct http_stored *stored)
 {
     const uint16_t never_stale = HTTP_STORED_MUST_REVALIDATE | HTTP_STORED_NO_CACHE;
     if ((stored->flags & (HTTP_STORED_HAS_ETAG | HTTP_STORED_HAS_LAST_MODIFIED)) != 0) {
@@ -95,7 +96,7 @@ void fill_put_facts(const struct fill *fill, struct store_head *out,
                     const struct http_stored *stored)
 {
     memcpy(out->facts, stored, sizeof(*stored));
-    out->useless_after_s = useless_after_s(fill, stored);
+    out->useless_after_s = fill_useless_after_s(fill, stored);
     /* A clock that is fast must not make it the latest for long. */
     int64_t receipt_s = stored->response_time_ms / 1000;
     out->date_s = stored->date_s < receipt_s ? stored->date_s : receipt_s;
@@ -128,14 +129,17 @@ bool fill_renew(struct fill *fill, const struct store_object *base,
     settle_policy(fill, merged);
     http_stored_refresh(&stored, merged, response, times_ms, &fill->policy.freshness);
     stored.generation = exchange_facts(base)->generation;
-    note_compressible(fill, &stored, merged);
+    stored.flags |= exchange_facts(base)->flags & (HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE);
+    if ((stored.flags & HTTP_STORED_PARTS) == 0) {
+        note_compressible(fill, &stored, merged);
+    }
     renewal->out = (struct store_head){.head = buf_span(&renewal->head)};
     fill_put_facts(fill, &renewal->out, &stored);
     return true;
 }
 
 /* RFC 9111 4.3.4. */
-static enum fetch_flow on_not_modified(struct fill *fill, const struct http_response *response)
+enum fetch_flow fill_on_not_modified(struct fill *fill, const struct http_response *response)
 {
     struct fill_renewal renewal;
     if (!fill_renew(fill, fill->stale, response, &renewal)) {
@@ -240,7 +244,20 @@ static void keep_private(struct fill *fill, const struct http_response *response
     buf_free(&lines);
 }
 
-static enum fetch_flow publish(struct fill *fill, const struct http_response *response)
+/* RFC 9111 3.4: without a strong validator nothing may join what this response brings. */
+static uint16_t parts_flags(const struct http_stored *stored, const struct http_fields *fields)
+{
+    const struct http_validators validators = {
+        .etag = http_fields_find(fields, HTTP_FIELD_ETAG),
+        .last_modified = http_fields_find(fields, HTTP_FIELD_LAST_MODIFIED),
+    };
+    return http_strong_validator(stored, &validators).len > 0
+               ? HTTP_STORED_PARTS
+               : HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE;
+}
+
+enum fetch_flow fill_publish(struct fill *fill, const struct http_response *response,
+                             bool is_parent)
 {
     struct buf head;
     struct buf selector;
@@ -252,12 +269,23 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
     } else if (fill->apart) {
         fill_apart_settle(fill, response, &selector);
     }
+    if (is_parent && !fill->shared) {
+        buf_free(&selector);
+        return fill_fail_later(fill, FILL_CODE_ALONE);
+    }
     struct http_stored stored;
     http_stored_init(&stored, response, fill->request_time_ms, loop_wall_ms(fill->env->loop),
                      &fill->policy.freshness);
     stored.generation = ++fill->env->generation;
     stored.generation += stored.generation == 0;
-    if (fill->shared) {
+    if (is_parent) {
+        stored.flags |= parts_flags(&stored, &response->fields);
+        if (!fill_range_lead_part(fill, &stored)) {
+            buf_free(&selector);
+            store_lead_detach(fill->lead, 0);
+            return fill_fail_later(fill, FILL_CODE_ALONE);
+        }
+    } else if (fill->shared) {
         note_compressible(fill, &stored, response);
     }
     struct http_head_options options = {
@@ -275,7 +303,7 @@ static enum fetch_flow publish(struct fill *fill, const struct http_response *re
     struct store_head out = {
         .head = buf_span(&head),
         .selector = buf_span(&selector),
-        .length = fill->length,
+        .length = is_parent ? 0 : fill->length,
         .max_bytes = fill->policy.freshness.max_object_bytes,
         .max_variants = fill->policy.vary_max,
     };
@@ -302,6 +330,19 @@ static uint64_t body_length(const struct fill *fill, const struct http_response 
     return response->has_content_length ? response->content_length : STORE_LENGTH_UNKNOWN;
 }
 
+enum fetch_flow fill_take_head(struct fill *fill, const struct http_response *response)
+{
+    if (fill->shared && fill->stale != NULL) {
+        if (response->status == 304) {
+            return fill_on_not_modified(fill, response);
+        }
+        if (is_stale_status(response->status) && may_serve_stale(fill)) {
+            return fill_fail_later(fill, FILL_CODE_STALE);
+        }
+    }
+    return fill_publish(fill, response, false);
+}
+
 enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
 {
     struct fill *fill = ctx;
@@ -321,13 +362,6 @@ enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
         fill->restart = !fill_variants_select(fill, response);
         return FETCH_GO;
     }
-    if (fill->shared && fill->stale != NULL) {
-        if (response->status == 304) {
-            return on_not_modified(fill, response);
-        }
-        if (is_stale_status(response->status) && may_serve_stale(fill)) {
-            return fill_fail_later(fill, FILL_CODE_STALE);
-        }
-    }
-    return publish(fill, response);
+    return UNLIKELY(fill->has_range) && fill->shared ? fill_range_on_head(fill, response)
+                                                     : fill_take_head(fill, response);
 }

@@ -19,9 +19,10 @@ struct fill {
     bool has_lookup; /* the cache was asked: its settings count */
     bool head_done;
     bool paused;
-    bool failed;   /* the deferred task ends it with fail_code */
-    bool restart;  /* a 304 that fits nothing: again, without condition */
-    bool complete; /* every byte of a known length was appended */
+    bool failed;    /* the deferred task ends it with fail_code */
+    bool restart;   /* a 304 that fits nothing: again, without condition */
+    bool complete;  /* every byte of a known length was appended */
+    bool has_range; /* range says what was asked for */
     uint32_t fail_code;
     struct exchange_env *env;
     struct exchange *owner;
@@ -33,6 +34,7 @@ struct fill {
     struct span peer_text;
     struct fetch *fetch;
     struct store_lead *lead;
+    struct store_lead *part_lead; /* of the part that takes this fill's body, for a moment */
     struct store_object *stale;
     struct store_object *twin;
     struct store_object *refreshed;
@@ -44,6 +46,8 @@ struct fill {
     int64_t request_time_ms;
     uint64_t alone_us; /* when its client had left and nobody else was seen reading; 0: not */
     uint64_t length, received; /* of the body; length STORE_LENGTH_UNKNOWN */
+    uint64_t skip;             /* bytes to come that lie before what is kept */
+    struct fill_range range;   /* parent and prefix: references */
     struct fill_figures figures;
     struct loop_task task;
     struct list node;
@@ -52,8 +56,26 @@ struct fill {
 
 /* From head or data: ends the fill with this code once the fetch has returned. */
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code);
+/* fill.c: the lead wakes this fill from now on. */
+void fill_bind(struct fill *fill);
 /* fill_head.c: the origin's final head has come. */
 enum fetch_flow fill_on_head(void *ctx, const struct http_response *response);
+/* fill_head.c: the same, when it is about the whole. */
+enum fetch_flow fill_take_head(struct fill *fill, const struct http_response *response);
+/* fill_head.c: a 304, or what says as much. */
+enum fetch_flow fill_on_not_modified(struct fill *fill, const struct http_response *response);
+/* fill_head.c: publishes the head; a response that may not be shared goes on as a private one.
+ * is_parent: of a representation whose parts are stored each by itself; the lead is still to be
+ * committed, and what may not be shared fails with FILL_CODE_ALONE. */
+enum fetch_flow fill_publish(struct fill *fill, const struct http_response *response,
+                             bool is_parent);
+/* fill_head.c: when what is stored with these facts is of no use any more; 0: not known. */
+int64_t fill_useless_after_s(const struct fill *fill, const struct http_stored *stored);
+/* fill_range.c: before the head of a parent with these facts can be seen, somebody must lead the
+ * part that comes with it. False: not possible. */
+bool fill_range_lead_part(struct fill *fill, const struct http_stored *parent);
+/* fill_range.c: the answer to a request with a range. */
+enum fetch_flow fill_range_on_head(struct fill *fill, const struct http_response *response);
 /* fill_head.c: may it be stored as the answer to this request? Writes the selector. */
 enum http_store_verdict fill_judge_storing(const struct fill *fill,
                                            const struct http_store_request *request,

@@ -5,14 +5,15 @@
 #include "exchange/fill_request.h"
 
 #include "base/buf.h"
+#include "exchange/part.h"
 #include "http/coded_head.h"
 #include "http/coding.h"
 #include "http/condition.h"
 #include "http/head.h"
 
 /* Lines of our own beside the client's: Via, three X-Forwarded-*, two validators, an offer,
- * Accept-Encoding. */
-#define OWN_LINES 8u
+ * Accept-Encoding, Range and If-Range. */
+#define OWN_LINES 10u
 
 /* Where we encode ourselves, what clients accept beyond the codings in use makes no variants. */
 static bool normalizes_codings(const struct fill_request_options *options)
@@ -133,6 +134,25 @@ static unsigned add_validators(struct arena *arena, const struct store_object *s
     return count;
 }
 
+/* RFC 9110 14.2, and 13.1.5 so that only the same representation answers with a part. */
+static unsigned add_range(struct arena *arena, const struct fill_range *range, struct span *out)
+{
+    unsigned count = 0;
+    if (range->is_suffix) {
+        out[count++] = arena_printf(arena, "Range: bytes=-%llu", (unsigned long long)range->first);
+    } else if (range->last == UINT64_MAX) {
+        out[count++] = arena_printf(arena, "Range: bytes=%llu-", (unsigned long long)range->first);
+    } else {
+        out[count++] =
+            arena_printf(arena, "Range: bytes=%llu-%llu", (unsigned long long)range->first,
+                         (unsigned long long)range->last);
+    }
+    if (range->parent != NULL) {
+        out[count++] = make_line(arena, SPAN("If-Range: "), part_validator(range->parent));
+    }
+    return count;
+}
+
 unsigned fill_request_lines(struct arena *arena, const struct fill_request_options *options,
                             const struct span **lines)
 {
@@ -163,6 +183,9 @@ unsigned fill_request_lines(struct arena *arena, const struct fill_request_optio
     }
     if (options->offer.len > 0) {
         out[count++] = options->offer;
+    }
+    if (options->range != NULL && options->shared) {
+        count += add_range(arena, options->range, out + count);
     }
     if (arena->overflow) {
         *lines = NULL;

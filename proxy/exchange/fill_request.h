@@ -2,7 +2,7 @@
 #define EXCHANGE_FILL_REQUEST_H
 /* fill_request - what is sent to the origin for a client's request (RFC 9110 7.6; RFC 9111 4.3.1).
  */
-#include "exchange/exchange_private.h"
+#include "exchange/fill.h"
 
 struct fill_request_options {
     const struct site *site;
@@ -12,6 +12,7 @@ struct fill_request_options {
     const struct store_object *stale; /* add its validators; NULL: none */
     struct span offer;                /* a line of validators of other variants; may be empty */
     bool shared; /* for the cache: the client's own conditions and ranges stay out */
+    const struct fill_range *range; /* ask for this only; NULL: for what the client asked for */
 };
 
 /* The field lines, in the arena (or borrowed from the request where they stand there in one piece).

@@ -2,6 +2,7 @@
  * fill_twin - what a HEAD response says about the stored response of GET (RFC 9111 4.3.5).
  */
 #include "exchange/fill_private.h"
+#include "exchange/part.h"
 #include "http/head.h"
 
 /* Those validators and that length which the HEAD response has: are they the stored one's? */
@@ -15,7 +16,7 @@ static bool agrees(const struct store_object *stored, const struct http_response
             return false;
         }
     }
-    return !response->has_content_length || response->content_length == store_object_length(stored);
+    return !response->has_content_length || response->content_length == part_whole_length(stored);
 }
 
 /* As it is, but stale from now on. */
@@ -31,7 +32,7 @@ static void make_stale(struct fill *fill)
     uint32_t age_s = http_current_age_s(facts, loop_wall_ms(fill->env->loop));
     stored.lifetime_s = stored.lifetime_s < age_s ? stored.lifetime_s : age_s;
     fill_put_facts(fill, &out, &stored);
-    store_object_renew(fill->env->store, fill->twin, &out);
+    store_object_renew(fill->env->store, fill->twin, &out, fill->request_time_ms);
 }
 
 void fill_twin_update(struct fill *fill, const struct http_response *response)
@@ -54,6 +55,6 @@ void fill_twin_update(struct fill *fill, const struct http_response *response)
     }
     renewal.out.selector = store_object_selector(fill->twin);
     renewal.out.length = store_object_length(fill->twin);
-    store_object_renew(fill->env->store, fill->twin, &renewal.out);
+    store_object_renew(fill->env->store, fill->twin, &renewal.out, fill->request_time_ms);
     buf_free(&renewal.head);
 }

@@ -188,7 +188,12 @@ bool http_range_start(const struct http_fields *request, struct http_range_start
         !http_list_next(&list, &member) || !range_spec_parse(member, &spec)) {
         return false;
     }
-    *out = (struct http_range_start){spec.is_suffix, spec.first, spec.last};
+    *out = (struct http_range_start){
+        .is_single = !http_list_next(&list, &member),
+        .is_suffix = spec.is_suffix,
+        .first = spec.first,
+        .last = spec.last,
+    };
     return true;
 }
 

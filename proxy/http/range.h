@@ -56,6 +56,7 @@ enum http_range http_range_of_request(const struct http_fields *request,
 
 /* What is wanted first, before the length is known. */
 struct http_range_start {
+    bool is_single;
     bool is_suffix;
     uint64_t first; /* of the first range; the number of bytes of a suffix */
     uint64_t last;  /* UINT64_MAX: open */

@@ -249,7 +249,7 @@ def test_ranges_from_disk(t):
         same(parts_of(ranged(larder, "bytes=7-7,9-9", "/s"), small), [(7, 7), (9, 9)])
         same(ranged(larder, "bytes=24000000-").status, 416)
         if load == 0:
-            wait_for(lambda: larder.metrics().get("larder_store_queued_write_bytes", 0) == 0, what="the queue")
+            wait_for(lambda: larder.metrics()["larder_store_queued_write_bytes"] == 0, what="the queue")
             larder.restart()
     same(origin.count(), 2)
 

@@ -265,12 +265,12 @@ static void rfc9110_14_2_start(void **state)
         bool has;
         struct http_range_start start;
     } starts[] = {
-        {"Range: bytes=5-9\r\n", true, {false, 5, 9}},
-        {"Range: bytes=5-\r\n", true, {false, 5, UINT64_MAX}},
-        {"Range: bytes=-7\r\n", true, {true, 7, UINT64_MAX}},
-        {"Range: bytes=-0\r\n", true, {true, 0, UINT64_MAX}},
-        {"Range: bytes=50-60,5-9\r\n", true, {false, 50, 60}},
-        {"Range: bytes=9999999999999999999999-\r\n", true, {false, UINT64_MAX, UINT64_MAX}},
+        {"Range: bytes=5-9\r\n", true, {true, false, 5, 9}},
+        {"Range: bytes=5-\r\n", true, {true, false, 5, UINT64_MAX}},
+        {"Range: bytes=-7\r\n", true, {true, true, 7, UINT64_MAX}},
+        {"Range: bytes=-0\r\n", true, {true, true, 0, UINT64_MAX}},
+        {"Range: bytes=50-60,5-9\r\n", true, {false, false, 50, 60}},
+        {"Range: bytes=9999999999999999999999-\r\n", true, {true, false, UINT64_MAX, UINT64_MAX}},
         {"Range: bytes=5-4\r\n", false, {0}},
         {"Range: bytes=5-9,x\r\n", false, {0}},
         {"Range: lines=5-9\r\n", false, {0}},
@@ -283,8 +283,9 @@ static void rfc9110_14_2_start(void **state)
         struct message message;
         struct http_range_start start = {0};
         bool has = http_range_start(message_fields(&message, starts[i].request), &start);
-        if (has != starts[i].has || start.is_suffix != starts[i].start.is_suffix ||
-            start.first != starts[i].start.first || start.last != starts[i].start.last) {
+        if (has != starts[i].has || start.is_single != starts[i].start.is_single ||
+            start.is_suffix != starts[i].start.is_suffix || start.first != starts[i].start.first ||
+            start.last != starts[i].start.last) {
             fail_msg("%s", starts[i].request);
         }
     }

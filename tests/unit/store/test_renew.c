@@ -84,7 +84,7 @@ static void test_renew(void **state)
         (void)snprintf(key, sizeof(key), "GET http://a/%zu", i);
         struct store_object *object = put(key, lengths[i], STORE_JUDGE_VALIDATE);
         struct store_head head = renamed(object, "HTTP/1.1 200 OK\r\nX: new\r\n");
-        store_object_renew(store, object, &head);
+        store_object_renew(store, object, &head, INT64_MAX);
         expect_head(key, NULL, "HTTP/1.1 200 OK\r\nX: new\r\n");
         assert_true(test_hit(store, key, lengths[i], &box));
         store_object_unref(&object);
@@ -101,10 +101,10 @@ static void test_renew_too_late(void **state)
     struct store_object *object = put(key, 10, STORE_JUDGE_FRESH);
     struct store_head head = renamed(object, "HTTP/1.1 200 OK\r\nX: old\r\n");
     store_purge_key(store, span_str(key), STORE_PURGE_HARD, false, false, &purged);
-    store_object_renew(store, object, &head);
+    store_object_renew(store, object, &head, INT64_MAX);
     expect_head(key, NULL, NULL);
     struct store_object *other = put(key, 10, STORE_JUDGE_FRESH);
-    store_object_renew(store, object, &head);
+    store_object_renew(store, object, &head, INT64_MAX);
     expect_head(key, NULL, "HTTP/1.1 200 OK\r\nX: y\r\n\r\n");
     store_object_unref(&object);
     store_object_unref(&other);
