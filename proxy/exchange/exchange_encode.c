@@ -10,6 +10,7 @@
 #include "http/coded_head.h"
 #include "http/condition.h"
 #include "http/head.h"
+#include "http/range.h"
 
 /* Fields may be left out of its hits (no-cache="..."), and ours must not; or it is stored in parts
  * (bits 10 and 11). */
@@ -52,7 +53,7 @@ bool exchange_range_is_vague(const struct exchange *x, const struct http_stored 
 {
     struct span condition = http_fields_find(&x->stream->request->fields, HTTP_FIELD_IF_RANGE);
 
-    return UNLIKELY(condition.len > 0) && condition.ptr[0] != '"' && condition.ptr[0] != 'W' &&
+    return UNLIKELY(condition.len > 0) && !http_if_range_is_tag(condition) &&
            (x->coding != HTTP_CODING_IDENTITY ||
             is_encodable(x, facts, store_object_length(x->object)));
 }
@@ -74,7 +75,7 @@ static enum http_coding coding_of_range(const struct exchange *x, enum http_codi
     if (condition.len == 0) {
         return HTTP_CODING_IDENTITY;
     }
-    if (condition.ptr[0] != '"' && condition.ptr[0] != 'W') {
+    if (!http_if_range_is_tag(condition)) {
         return preferred; /* a date, see exchange_range_is_vague: the whole will be sent */
     }
     enum http_coding coding = http_etag_coding(condition);
