@@ -97,8 +97,14 @@ static enum http_coding coding_of_condition(const struct exchange *x,
     if (http_not_modified(fields, facts, &validators, loop_wall_ms(x->env->loop) / 1000)) {
         return HTTP_CODING_IDENTITY;
     }
-    enum http_coding coding = http_etag_coding(http_fields_find(fields, HTTP_FIELD_IF_NONE_MATCH));
-    return coding != HTTP_CODING_IDENTITY && accepts(x, coding) ? coding : preferred;
+    enum http_coding coding = http_none_match_coding(fields, http_coding_bit(preferred));
+    for (unsigned i = HTTP_CODING_GZIP; coding == HTTP_CODING_IDENTITY && i < HTTP_CODING_COUNT;
+         i++) {
+        if (accepts(x, (enum http_coding)i)) {
+            coding = http_none_match_coding(fields, http_coding_bit((enum http_coding)i));
+        }
+    }
+    return coding != HTTP_CODING_IDENTITY ? coding : preferred;
 }
 
 bool exchange_prefers_coding(struct exchange *x)
