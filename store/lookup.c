@@ -184,6 +184,14 @@ static struct store_object *lookup_ref(struct store_object *object)
     return object == NULL ? NULL : store_object_ref(object);
 }
 
+/* Nothing is in the index: has its load not got there yet? */
+static bool lookup_may_be_on_disk(const struct shard *shard, const struct store_lookup *lookup,
+                                  const struct lookup_probe *probe)
+{
+    return !shard->is_loaded && !lookup->is_new_key && probe->busy_id == 0 &&
+           (probe->tomb == NULL || (probe->tomb->flags & ENTRY_TOMB_KNOWN) == 0);
+}
+
 /* Something matching is there but not fresh; or nothing is. needs_spare: come again with one. */
 static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
                                       struct store_lookup *lookup, const struct lookup_probe *probe,
@@ -206,8 +214,7 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
         lookup->stale = lookup_ref(object);
         return STORE_FOLLOW;
     }
-    if (object == NULL && !shard->is_loaded && !lookup->is_new_key && probe->busy_id == 0 &&
-        (probe->tomb == NULL || (probe->tomb->flags & ENTRY_TOMB_KNOWN) == 0)) {
+    if (object == NULL && lookup_may_be_on_disk(shard, lookup, probe)) {
         return STORE_DISK;
     }
     if (!lookup->may_lead) {

@@ -10,6 +10,7 @@
 #include "http/coded_head.h"
 #include "http/condition.h"
 #include "http/head.h"
+#include "http/range.h"
 
 /* Fields may be left out of its hits (no-cache="..."), and ours must not; or it is stored in parts
  * (bits 10 and 11). */
@@ -52,7 +53,7 @@ bool exchange_range_is_vague(const struct exchange *x, const struct http_stored 
 {
     struct span condition = http_fields_find(&x->stream->request->fields, HTTP_FIELD_IF_RANGE);
 
-    return UNLIKELY(condition.len > 0) && condition.ptr[0] != '"' && condition.ptr[0] != 'W' &&
+    return UNLIKELY(condition.len > 0) && !http_if_range_is_tag(condition) &&
            (x->coding != HTTP_CODING_IDENTITY ||
             is_encodable(x, facts, store_object_length(x->object)));
 }
@@ -74,7 +75,7 @@ static enum http_coding coding_of_range(const struct exchange *x, enum http_codi
     if (condition.len == 0) {
         return HTTP_CODING_IDENTITY;
     }
-    if (condition.ptr[0] != '"' && condition.ptr[0] != 'W') {
+    if (!http_if_range_is_tag(condition)) {
         return preferred; /* a date, see exchange_range_is_vague: the whole will be sent */
     }
     enum http_coding coding = http_etag_coding(condition);
@@ -96,8 +97,14 @@ static enum http_coding coding_of_condition(const struct exchange *x,
     if (http_not_modified(fields, facts, &validators, loop_wall_ms(x->env->loop) / 1000)) {
         return HTTP_CODING_IDENTITY;
     }
-    enum http_coding coding = http_etag_coding(http_fields_find(fields, HTTP_FIELD_IF_NONE_MATCH));
-    return coding != HTTP_CODING_IDENTITY && accepts(x, coding) ? coding : preferred;
+    enum http_coding coding = http_none_match_coding(fields, http_coding_bit(preferred));
+    for (unsigned i = HTTP_CODING_GZIP; coding == HTTP_CODING_IDENTITY && i < HTTP_CODING_COUNT;
+         i++) {
+        if (accepts(x, (enum http_coding)i)) {
+            coding = http_none_match_coding(fields, http_coding_bit((enum http_coding)i));
+        }
+    }
+    return coding != HTTP_CODING_IDENTITY ? coding : preferred;
 }
 
 bool exchange_prefers_coding(struct exchange *x)

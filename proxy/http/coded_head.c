@@ -198,6 +198,24 @@ enum http_coding http_etag_coding(struct span tag)
     return coding;
 }
 
+enum http_coding http_none_match_coding(const struct http_fields *request, unsigned codings)
+{
+    unsigned at = 0;
+    const struct http_field *field;
+
+    while ((field = http_fields_next(request, HTTP_FIELD_IF_NONE_MATCH, &at)) != NULL) {
+        struct span value = field->value;
+        for (size_t i = 0; i < value.len; i++) {
+            enum http_coding coding = HTTP_CODING_IDENTITY;
+            if (value.ptr[i] == '"' && suffix_at(value, i, &coding) < i &&
+                (codings & http_coding_bit(coding)) != 0) {
+                return coding;
+            }
+        }
+    }
+    return HTTP_CODING_IDENTITY;
+}
+
 size_t http_etags_plain(char *out, struct span value)
 {
     enum http_coding coding;

@@ -36,6 +36,9 @@ bool http_head_varies_on(struct span head, struct span name);
 /* The coding that our suffix in this entity tag names; IDENTITY: it has none. */
 enum http_coding http_etag_coding(struct span tag);
 
+/* The first coding of this set that a suffix in the request's If-None-Match names; IDENTITY: none. */
+enum http_coding http_none_match_coding(const struct http_fields *request, unsigned codings);
+
 /* Writes a list of entity tags with our suffixes taken out: what the origin knows them as. out has
  * value.len bytes of room. Returns the length; value.len: there was none. */
 size_t http_etags_plain(char *out, struct span value);

@@ -197,7 +197,8 @@ def test_conditions(t):
     larder = t.larder(origin, site=ON)
     tags = {coding: encoded(larder, "/c", accept, coding).get("ETag") for accept, coding in ((GZIP, "gzip"), (BR, "br"))}
     both = ("Accept-Encoding", "gzip, br")
-    for tag in (tags["gzip"], tags["br"], '"c1"', "*", f'W/{tags["br"]}', f'"other", {tags["br"]}'):
+    for tag in (tags["gzip"], tags["br"], '"c1"', "*", f'W/{tags["br"]}', f'"other", {tags["br"]}', f'{tags["gzip"]}, "other"',
+                f'W/{tags["gzip"]}'):
         answer = larder.fetch("/c", headers=[both, ("If-None-Match", tag)])
         same(answer.status, 304, tag)
         assert varies(answer) and plain(answer), answer.raw_head

@@ -133,12 +133,41 @@ static void suffixes(void **state)
     }
 }
 
+static void none_match(void **state)
+{
+    static const struct {
+        const char *lines;
+        unsigned codings;
+        enum http_coding coding;
+    } table[] = {
+        {"", 7, HTTP_CODING_IDENTITY},
+        {"If-None-Match: *\r\n", 7, HTTP_CODING_IDENTITY},
+        {"If-None-Match: \"a\", \"b\"\r\n", 7, HTTP_CODING_IDENTITY},
+        {"If-None-Match: \"a~gzip-0123abcd\"\r\n", 7, HTTP_CODING_GZIP},
+        {"If-None-Match: \"a~gzip-0123abcd\"\r\n", 4, HTTP_CODING_IDENTITY},
+        {"If-None-Match: \"a~gzip-0123abcd\", \"b\"\r\n", 7, HTTP_CODING_GZIP},
+        {"If-None-Match: \"a~gzip-0123abcd\", W/\"a~br-0123abcd\"\r\n", 4, HTTP_CODING_BR},
+        {"If-None-Match: \"a\"\r\nIf-None-Match: \"a~br-0123abcd\"\r\n", 7, HTTP_CODING_BR},
+        {"If-None-Match: a~br-0123abcd\r\n", 7, HTTP_CODING_IDENTITY},
+        {"If-Match: \"a~br-0123abcd\"\r\n", 7, HTTP_CODING_IDENTITY},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct message message;
+        if (http_none_match_coding(message_fields(&message, table[i].lines), table[i].codings) !=
+            table[i].coding) {
+            fail_msg("%s of %u", table[i].lines, table[i].codings);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads),
         cmocka_unit_test(varies),
         cmocka_unit_test(suffixes),
+        cmocka_unit_test(none_match),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
