@@ -27,11 +27,23 @@ static bool read_field(struct explain_question *question, const char *line)
     return true;
 }
 
+static bool read_fields(struct explain_question *question, const cJSON *fields)
+{
+    const cJSON *at;
+
+    cJSON_ArrayForEach(at, fields)
+    {
+        if (!read_field(question, cJSON_GetStringValue(at))) {
+            return false;
+        }
+    }
+    return cJSON_IsArray(fields);
+}
+
 /* Returns NULL, or what is wrong. Everything is borrowed from body. */
 static const char *read_question(struct explain_question *question, const cJSON *body)
 {
     const cJSON *at;
-    const cJSON *field;
 
     cJSON_ArrayForEach(at, body)
     {
@@ -40,15 +52,10 @@ static const char *read_question(struct explain_question *question, const cJSON 
             question->url = span_str(text);
         } else if (strcmp(at->string, "method") == 0 && text != NULL) {
             question->method = span_str(text);
-        } else if (strcmp(at->string, "headers") == 0 && cJSON_IsArray(at)) {
-            cJSON_ArrayForEach(field, at)
-            {
-                if (!read_field(question, cJSON_GetStringValue(field))) {
-                    return "headers are at most 64 strings \"Name: value\"";
-                }
-            }
-        } else {
+        } else if (strcmp(at->string, "headers") != 0) {
             return "members are url, method (strings) and headers (an array of strings)";
+        } else if (!read_fields(question, at)) {
+            return "headers are at most 64 strings \"Name: value\"";
         }
     }
     return question->url.ptr == NULL ? "url is missing" : NULL;

@@ -250,11 +250,11 @@ const struct schema_row schema_rows[] = {
      .syntax = "CONDITION VALUE... [CONDITION VALUE...] { ... }",
      LIST_IN(conf_site, rules, rule_count, conf_rule),
      .doc = "Settings for some requests or responses. Conditions: path GLOB (as sent, without the "
-            "query; * is any bytes, / too; letter case counts), method NAME, cookie NAME[=GLOB], "
-            "header NAME[=GLOB], and of the response type GLOB (image/*) and status (404, 400-499, "
-            "5xx). One of the values and all of the conditions must hold. Rules are read from top "
-            "to bottom, every one that holds applies, and a later one overrides an earlier one. "
-            "May be repeated.",
+            "query; * is any bytes, / too; letter case counts; %61 is a), method NAME, cookie "
+            "NAME[=GLOB], header NAME[=GLOB], and of the response type GLOB (image/*) and status "
+            "(404, 400-499, 5xx). One of the values and all of the conditions must hold. Rules are "
+            "read from top to bottom, every one that holds applies, and a later one overrides an "
+            "earlier one. May be repeated.",
      .example = "rule path /static/* method GET { ttl 30d; ignore_cookies; }"},
 
     {ROW(ORIGINS, "server", SERVER), LIVE, .required = true, .syntax = "NAME URL",

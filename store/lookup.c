@@ -179,6 +179,19 @@ static void lookup_give(struct shard *shard, struct entry *entry, struct store_o
     }
 }
 
+static struct store_object *lookup_ref(struct store_object *object)
+{
+    return object == NULL ? NULL : store_object_ref(object);
+}
+
+/* Nothing is in the index: has its load not got there yet? */
+static bool lookup_may_be_on_disk(const struct shard *shard, const struct store_lookup *lookup,
+                                  const struct lookup_probe *probe)
+{
+    return !shard->is_loaded && !lookup->is_new_key && probe->busy_id == 0 &&
+           (probe->tomb == NULL || (probe->tomb->flags & ENTRY_TOMB_KNOWN) == 0);
+}
+
 /* Something matching is there but not fresh; or nothing is. needs_spare: come again with one. */
 static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
                                       struct store_lookup *lookup, const struct lookup_probe *probe,
@@ -190,7 +203,7 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
             lookup->is_solo = lookup->is_peek;
             return STORE_LEAD; /* come again with a spare */
         }
-        lookup->stale = object == NULL ? NULL : store_object_ref(object);
+        lookup->stale = lookup_ref(object);
         if (is_lead) {
             lookup_solo(store, lookup, spare, probe->pass);
         }
@@ -198,22 +211,21 @@ static enum store_verdict lookup_miss(struct store *store, struct shard *shard,
     }
     if (probe->fill != NULL && lookup->may_follow) {
         lookup->object = store_object_ref(probe->fill->object);
-        lookup->stale = object == NULL ? NULL : store_object_ref(object);
+        lookup->stale = lookup_ref(object);
         return STORE_FOLLOW;
     }
-    if (object == NULL && !shard->is_loaded && !lookup->is_new_key && probe->busy_id == 0 &&
-        (probe->tomb == NULL || (probe->tomb->flags & ENTRY_TOMB_KNOWN) == 0)) {
+    if (object == NULL && lookup_may_be_on_disk(shard, lookup, probe)) {
         return STORE_DISK;
     }
     if (!lookup->may_lead) {
-        lookup->stale = object == NULL ? NULL : store_object_ref(object);
+        lookup->stale = lookup_ref(object);
         return STORE_ABSENT;
     }
     if (lookup->is_peek) {
-        lookup->object = object == NULL ? NULL : store_object_ref(object);
+        lookup->object = lookup_ref(object);
     } else if (spare->object != NULL) {
         lookup_lead(store, shard, lookup, spare, object);
-        lookup->object = object == NULL ? NULL : store_object_ref(object);
+        lookup->object = lookup_ref(object);
     }
     return STORE_LEAD;
 }

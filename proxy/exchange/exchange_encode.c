@@ -10,6 +10,7 @@
 #include "http/coded_head.h"
 #include "http/condition.h"
 #include "http/head.h"
+#include "http/range.h"
 
 /* Fields may be left out of its hits (no-cache="..."), and ours must not; or it is stored in parts
  * (bits 10 and 11). */
@@ -48,17 +49,11 @@ bool exchange_varies_by_coding(struct exchange *x, const struct http_stored *fac
            !http_head_varies_on(store_object_head(x->object), SPAN("Accept-Encoding"));
 }
 
-/* Of an If-Range: a tag is quoted, maybe behind W/ (and "Wed" is no such thing). */
-static bool is_date(struct span condition)
-{
-    return condition.len > 0 && condition.ptr[0] != '"' && !span_starts(condition, SPAN("W/"));
-}
-
 bool exchange_range_is_vague(const struct exchange *x, const struct http_stored *facts)
 {
     struct span condition = http_fields_find(&x->stream->request->fields, HTTP_FIELD_IF_RANGE);
 
-    return UNLIKELY(is_date(condition)) &&
+    return UNLIKELY(condition.len > 0) && !http_if_range_is_tag(condition) &&
            (x->coding != HTTP_CODING_IDENTITY ||
             is_encodable(x, facts, store_object_length(x->object)));
 }
@@ -80,7 +75,7 @@ static enum http_coding coding_of_range(const struct exchange *x, enum http_codi
     if (condition.len == 0) {
         return HTTP_CODING_IDENTITY;
     }
-    if (is_date(condition)) {
+    if (!http_if_range_is_tag(condition)) {
         return preferred; /* a date, see exchange_range_is_vague: the whole will be sent */
     }
     enum http_coding coding = http_etag_coding(condition);

@@ -196,8 +196,8 @@ struct exchange_judge {
     bool rearmed;     /* out: stale, and to be sent nevertheless */
 };
 /* exchange_lookup.c: the question to the store for this request; what it is not given is the
- * caller's to set. judge, request and directives must outlive it. */
-void exchange_ask(struct store_lookup *lookup, struct exchange_judge *judge,
+ * caller's to set. ctx, request and directives must outlive it. */
+void exchange_ask(struct store_lookup *lookup, struct exchange_judge *ctx,
                   const struct http_request *request, const struct http_directives *directives);
 /* Why it is not a hit, in the words of logs and Cache-Status. */
 enum http_reason exchange_absence(enum store_absence absence,

@@ -211,7 +211,23 @@ static void judge_object(struct explain *out)
 
 /* ---- the origin ---- */
 
-static void write_origin(struct explain *out)
+/* Other variants are stored: their validators go along, as in lead(). */
+static struct span offer(struct explain *out, struct store *store)
+{
+    struct store_object *variants[FILL_VARIANTS_MAX];
+    struct store_key key = store_key_of(store, out->key);
+    if (out->answer != EXPLAIN_MISS || out->reason != HTTP_REASON_VARY || out->is_solo) {
+        return span_of("", 0);
+    }
+    unsigned count = fill_offer_take(store, &key, variants);
+    struct span line = fill_offer_line(&out->arena, variants, count);
+    for (unsigned i = 0; i < count; i++) {
+        store_object_unref(&variants[i]);
+    }
+    return line;
+}
+
+static void write_origin(struct explain *out, struct store *store)
 {
     struct policy policy;
     bool looked_up = out->answer != EXPLAIN_PASS;
@@ -229,6 +245,7 @@ static void write_origin(struct explain *out)
         .request = &out->request,
         .peer_text = SPAN("(client)"),
         .stale = is_shared ? out->object : NULL,
+        .offer = offer(out, store),
         .shared = is_shared,
     };
     out->line_count = fill_request_lines(&out->arena, &options, &out->lines);
@@ -270,7 +287,7 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     if (out->object != NULL) {
         judge_object(out);
     }
-    write_origin(out);
+    write_origin(out, store);
     explain_settings(out, conf);
     return out->arena.overflow ? "the request is too long" : NULL;
 }

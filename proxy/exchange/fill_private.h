@@ -3,12 +3,12 @@
 /* fill_private - the state of one fill, shared by the fill*.c files only. */
 #include "base/buf.h"
 #include "exchange/fill.h"
+#include "exchange/fill_request.h"
 #include "http/response.h"
 
 #define FILL_MAGIC 0x46494c4cu
 #define FILL_HEAD_LIMIT (256u * 1024u) /* bytes of a stored head */
 #define FILL_AWAY_S 86400u             /* so long a stale response is kept for a dead origin */
-#define FILL_VARIANTS_MAX 16u          /* whose validators are offered */
 
 struct fill {
     uint32_t magic;

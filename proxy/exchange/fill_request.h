@@ -19,6 +19,13 @@ struct fill_request_options {
  * Returns their count; 0 with *lines NULL when the arena is full. */
 unsigned fill_request_lines(struct arena *arena, const struct fill_request_options *options,
                             const struct span **lines);
+#define FILL_VARIANTS_MAX 16u /* whose validators are offered */
+/* fill_variants.c: the variants of a key that may be offered, a reference each; their count. */
+unsigned fill_offer_take(struct store *store, const struct store_key *key,
+                         struct store_object *out[FILL_VARIANTS_MAX]);
+/* The line that offers them; empty when there are none, or no room. */
+struct span fill_offer_line(struct arena *arena, struct store_object *const *variants,
+                            unsigned count);
 /* A copy of head and fields that outlives the client. NULL when the arena is full. */
 const struct http_request *fill_request_clone(struct arena *arena, const struct http_request *from);
 #endif

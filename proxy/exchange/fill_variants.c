@@ -13,18 +13,27 @@ static struct span etag_of(const struct store_object *object)
     return http_head_find(store_object_head(object), HTTP_FIELD_ETAG);
 }
 
-void fill_variants_take(struct fill *fill)
+unsigned fill_offer_take(struct store *store, const struct store_key *key,
+                         struct store_object *out[FILL_VARIANTS_MAX])
 {
     struct store_object *found[FILL_VARIANTS_MAX];
-    unsigned count = store_variants(fill->env->store, &fill->key, found, FILL_VARIANTS_MAX);
-    fill->variants = arena_alloc(&fill->arena, sizeof(found));
+    unsigned count = store_variants(store, key, found, FILL_VARIANTS_MAX);
+    unsigned kept = 0;
     for (unsigned i = 0; i < count; i++) {
-        if (fill->variants != NULL && etag_of(found[i]).len > 0 &&
-            exchange_facts(found[i])->status == 200) {
-            fill->variants[fill->variant_count++] = found[i];
+        if (etag_of(found[i]).len > 0 && exchange_facts(found[i])->status == 200) {
+            out[kept++] = found[i];
         } else {
             store_object_unref(&found[i]);
         }
+    }
+    return kept;
+}
+
+void fill_variants_take(struct fill *fill)
+{
+    fill->variants = arena_alloc(&fill->arena, FILL_VARIANTS_MAX * sizeof(struct store_object *));
+    if (fill->variants != NULL) {
+        fill->variant_count = fill_offer_take(fill->env->store, &fill->key, fill->variants);
     }
 }
 
@@ -35,21 +44,22 @@ void fill_variants_drop(struct fill *fill)
     }
 }
 
-struct span fill_variants_line(struct fill *fill)
+struct span fill_offer_line(struct arena *arena, struct store_object *const *variants,
+                            unsigned count)
 {
     const struct span name = SPAN("If-None-Match: ");
     size_t bytes = name.len;
-    for (unsigned i = 0; i < fill->variant_count; i++) {
-        bytes += etag_of(fill->variants[i]).len + 2;
+    for (unsigned i = 0; i < count; i++) {
+        bytes += etag_of(variants[i]).len + 2;
     }
-    char *line = fill->variant_count == 0 ? NULL : arena_alloc(&fill->arena, bytes);
+    char *line = count == 0 ? NULL : arena_alloc(arena, bytes);
     if (line == NULL) {
         return span_of("", 0);
     }
     memcpy(line, name.ptr, name.len);
     char *at = line + name.len;
-    for (unsigned i = 0; i < fill->variant_count; i++) {
-        struct span etag = etag_of(fill->variants[i]);
+    for (unsigned i = 0; i < count; i++) {
+        struct span etag = etag_of(variants[i]);
         if (i > 0) {
             *at++ = ',';
             *at++ = ' ';
@@ -58,6 +68,11 @@ struct span fill_variants_line(struct fill *fill)
         at += etag.len;
     }
     return span_of(line, (size_t)(at - line));
+}
+
+struct span fill_variants_line(struct fill *fill)
+{
+    return fill_offer_line(&fill->arena, fill->variants, fill->variant_count);
 }
 
 /* Which of them does the 304 mean? One without a tag can only mean a sole one. */

@@ -149,11 +149,16 @@ struct span http_strong_validator(const struct http_stored *stored,
     return range_date_is_strong(stored) ? validators->last_modified : span_of(NULL, 0);
 }
 
+bool http_if_range_is_tag(struct span value)
+{
+    return (value.len >= 1 && value.ptr[0] == '"') ||
+           (value.len >= 2 && value.ptr[0] == 'W' && value.ptr[1] == '/'); /* and not "Wed" */
+}
+
 /* RFC 9110 13.1.5: a strong tag, or exactly the Last-Modified we have, and that a strong one. */
 static bool range_condition_holds(struct span condition, const struct http_representation *stored)
 {
-    bool is_weak = condition.len >= 2 && memcmp(condition.ptr, "W/", 2) == 0; /* and not "Wed" */
-    if (is_weak || (condition.len > 0 && condition.ptr[0] == '"')) {
+    if (http_if_range_is_tag(condition)) {
         return http_etag_match_strong(condition, stored->validators->etag);
     }
     return condition.len > 0 && range_date_is_strong(stored->stored) &&

@@ -44,6 +44,9 @@ enum http_range http_range_parse(struct span value, uint64_t length, struct http
 struct span http_strong_validator(const struct http_stored *stored,
                                   const struct http_validators *validators);
 
+/* Is this If-Range an entity tag, strong or weak? Else it can only be a date. */
+bool http_if_range_is_tag(struct span value);
+
 struct http_representation {
     const struct http_stored *stored;
     const struct http_validators *validators;

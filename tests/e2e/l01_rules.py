@@ -301,3 +301,35 @@ def test_rules_while_followers_wait(t):
         thread.join()
     same(answers, [b"ok"] * 8)
     same(origin.count("/i"), 8)
+
+
+def test_parts_obey_the_settings(t):
+    """Ranges of an object that is too large, or kept out by what it is: served, and not stored in parts either."""
+    body = content("/r", 3_000_000)
+
+    def behave(conn, request):
+        part = request.get("Range")
+        fields = [("Cache-Control", "max-age=600"), ("ETag", '"1"'), ("Content-Type", "video/mp4"), ("Accept-Ranges", "bytes")]
+        if part is None:
+            conn.send(head(200, [*fields, ("Content-Length", str(len(body)))]) + (b"" if request.method == "HEAD" else body))
+            return
+        first, last = part.split("=")[1].split("-")
+        first, last = int(first), min(int(last or len(body) - 1), len(body) - 1)
+        conn.send(head(206, [*fields, ("Content-Range", f"bytes {first}-{last}/{len(body)}"), ("Content-Length", str(last - first + 1))])
+                  + body[first:last + 1])
+    origin = t.origin(default=behave)
+    larder = t.larder(origin, site="""
+        rule path /big { max_object 1M; }
+        rule path /pass { pass; }
+        rule path /typed method GET { vary_max 9; }
+        rule type video/* path /typed { pass; }""")
+    for target in ("/big", "/pass", "/typed"):
+        for number in range(3):
+            response = larder.fetch(target, headers=[("Range", "bytes=2000000-2000099")])
+            same((response.status, response.body), (206, body[2000000:2000100]), target)
+            assert not response.is_hit, (target, number, response.cache_status)
+        same(larder.purge(f"http://site.test{target}")["matched"], 0, target)
+    for _ in range(2):
+        response = larder.fetch("/kept", headers=[("Range", "bytes=2000000-2000099")])
+        same(response.body, body[2000000:2000100])
+    assert response.is_hit, "the same without a rule is stored"

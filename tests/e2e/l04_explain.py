@@ -134,11 +134,16 @@ def test_variants(t):
     origin = t.origin(default=reply("x", cache="max-age=600", headers=[("Vary", "X-V")]))
     larder = t.larder(origin)
     for value in "abc":
+        origin.default = reply(value, cache="max-age=600", headers=[("Vary", "X-V"), ("ETag", f'"{value}"')])
         larder.fetch("/v", headers=[("X-V", value)])
     answer = explain(larder, "/v", "-H", "X-V: b")
     same((answer["answer"], answer["variant_count"], sum(one["is_this"] for one in answer["variants"])), ("hit", 3, 1))
     answer = explain(larder, "/v", "-H", "X-V: d")
     same((answer["answer"], answer["reason"], answer["variant_count"]), ("miss", "vary", 3))
+    larder.fetch("/v", headers=[("X-V", "d")])
+    said = [line for line in answer["origin"]["headers"] if line.startswith("If-None-Match")]
+    sent = origin.last("/v").get("If-None-Match")
+    same(sorted(said[0].split(": ", 1)[1].split(", ")), sorted(sent.split(", ")), "the other variants are offered")
 
 
 def test_from_disk(t):

@@ -224,6 +224,17 @@ static void rfc9110_13_1_5_if_range(void **state)
     }
 }
 
+static void rfc9110_13_1_5_tag_or_date(void **state)
+{
+    (void)state;
+    assert_true(http_if_range_is_tag(SPAN("\"a\"")));
+    assert_true(http_if_range_is_tag(SPAN("W/\"a\"")));
+    assert_false(http_if_range_is_tag(SPAN("Wed, 09 Nov 1994 08:49:37 GMT")));
+    assert_false(http_if_range_is_tag(SPAN("W")));
+    assert_false(http_if_range_is_tag(SPAN("a")));
+    assert_false(http_if_range_is_tag(SPAN("")));
+}
+
 /* RFC 9110 8.8.2.2: a date is strong when the response was made well after it. */
 static void rfc9110_8_8_2_2_strong_dates(void **state)
 {
@@ -384,6 +395,7 @@ int main(void)
         cmocka_unit_test(rfc9110_14_2_table),
         cmocka_unit_test(rfc9110_14_2_sets_say_what_was_asked),
         cmocka_unit_test(rfc9110_13_1_5_if_range),
+        cmocka_unit_test(rfc9110_13_1_5_tag_or_date),
         cmocka_unit_test(rfc9110_8_8_2_2_strong_dates),
         cmocka_unit_test(rfc9110_14_2_start),
         cmocka_unit_test(rfc9110_14_4_content_range_written),
