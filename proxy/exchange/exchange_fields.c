@@ -43,7 +43,7 @@ struct span exchange_special_head(struct exchange *x)
     if (!is_first_hand && (exchange_facts(x->object)->flags & HTTP_STORED_NO_CACHE_FIELDS) != 0) {
         return without_unvalidated(x);
     }
-    if (x->source != BYTES_CACHE && x->own_lines.len > 0) {
+    if (is_first_hand && x->own_lines.len > 0) {
         return with_own_lines(x);
     }
     return store_object_head(x->object);

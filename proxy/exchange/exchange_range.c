@@ -97,7 +97,7 @@ static void put_fields(struct buf *head, const struct http_fields *fields, bool 
         const struct http_field *field = &fields->items[i];
         if (field->id == HTTP_FIELD_CONTENT_LENGTH || field->id == HTTP_FIELD_CONTENT_RANGE ||
             (multipart && field->id == HTTP_FIELD_CONTENT_TYPE) ||
-            (unsatisfiable && is_of_content(field))) {
+            (unsatisfiable && is_of_content(field)) || http_field_sums_content(field)) {
             continue;
         }
         put_field(head, field);

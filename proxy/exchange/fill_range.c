@@ -45,7 +45,8 @@ static void range_whole(struct fill *fill, const struct http_response *response,
     (void)http_fields_add(&out->fields, SPAN("Content-Length"), text);
     for (unsigned i = 0; i < fields->count; i++) {
         const struct http_field *field = &fields->items[i];
-        if (field->id != HTTP_FIELD_CONTENT_RANGE && field->id != HTTP_FIELD_CONTENT_LENGTH) {
+        if (field->id != HTTP_FIELD_CONTENT_RANGE && field->id != HTTP_FIELD_CONTENT_LENGTH &&
+            !http_field_sums_content(field)) {
             (void)http_fields_add(&out->fields, field->name, field->value); /* there is room */
         }
     }
@@ -136,7 +137,7 @@ static enum fetch_flow range_first(struct fill *fill, const struct http_response
         return fill_publish(fill, &whole, false);
     }
     if (range_renews(fill, response, range.length)) {
-        return fill_on_not_modified(fill, response);
+        return fill_on_not_modified(fill, &whole);
     }
     /* A suffix may reach into two cells: the last one is kept. */
     uint64_t cell = range.part.last / PART_BYTES * PART_BYTES;
@@ -171,14 +172,11 @@ static enum fetch_flow range_changed(struct fill *fill)
     return fill_fail_later(fill, FILL_CODE_CHANGED);
 }
 
-static bool range_may_store(struct fill *fill, const struct http_response *response, uint64_t total)
+static bool range_may_store(struct fill *fill, const struct http_response *whole)
 {
-    struct http_field items[EXCHANGE_FIELDS_MAX];
-    struct http_response whole;
     struct http_store_request facts;
-    range_whole(fill, response, total, items, &whole);
     http_store_request_of(&facts, fill->request);
-    return http_may_store(&facts, &whole, loop_wall_ms(fill->env->loop) / 1000,
+    return http_may_store(&facts, whole, loop_wall_ms(fill->env->loop) / 1000,
                           &fill->policy.freshness) == HTTP_STORE_OK;
 }
 
@@ -217,6 +215,8 @@ static enum fetch_flow range_later(struct fill *fill, const struct http_response
 {
     const struct fill_range *asked = &fill->range;
     struct http_content_range range;
+    struct http_field items[EXCHANGE_FIELDS_MAX];
+    struct http_response whole;
     uint64_t total = part_total(asked->parent);
     if (response->status != 200 && response->status != 206 && response->status != 416) {
         return range_refuse(fill);
@@ -229,7 +229,8 @@ static enum fetch_flow range_later(struct fill *fill, const struct http_response
         !range_is_same(fill, response)) {
         return range_changed(fill);
     }
-    if (!range_may_store(fill, response, total)) {
+    range_whole(fill, response, total, items, &whole);
+    if (!range_may_store(fill, &whole)) {
         return range_refuse(fill);
     }
     struct http_range_part part = range.part;
@@ -241,7 +242,7 @@ static enum fetch_flow range_later(struct fill *fill, const struct http_response
         err = range_put_prefix(fill);
     }
     fill->figures.stored = err == ERR_OK;
-    range_update_parent(fill, response);
+    range_update_parent(fill, &whole);
     return err == ERR_OK ? FETCH_GO : fill_fail_later(fill, FILL_CODE_INTERNAL);
 }
 

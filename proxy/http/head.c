@@ -119,13 +119,18 @@ void http_head_write_private(struct buf *out, const struct http_response *respon
     }
 }
 
-bool http_head_write_unvalidated(struct buf *out, struct span head,
-                                 const struct http_targeted *targeted)
+enum head_omission {
+    HEAD_UNVALIDATED, /* what no-cache="..." names */
+    HEAD_PRIVATE,     /* what private="..." names */
+};
+
+static bool head_write_without(struct buf *out, struct span head,
+                               const struct http_targeted *targeted, enum head_omission omission)
 {
     struct http_field items[HEAD_FIELDS];
     struct http_fields fields;
     struct http_directives directives;
-    const char *line_end = memchr(head.ptr, '\n', head.len);
+    const char *line_end = head.len == 0 ? NULL : memchr(head.ptr, '\n', head.len);
     unsigned status;
 
     http_fields_init(&fields, items, HEAD_FIELDS);
@@ -133,15 +138,28 @@ bool http_head_write_unvalidated(struct buf *out, struct span head,
         return false;
     }
     http_directives_of_response(&directives, &fields, targeted);
+    struct span names =
+        omission == HEAD_PRIVATE ? directives.private_fields : directives.no_cache_fields;
     buf_append(out, span_of(head.ptr, (size_t)(line_end + 1 - head.ptr)));
     for (unsigned i = 0; i < fields.count; i++) {
         /* Content-Length frames the message, Date dates it. */
         if (items[i].id == HTTP_FIELD_CONTENT_LENGTH || items[i].id == HTTP_FIELD_DATE ||
-            !head_list_has(directives.no_cache_fields, items[i].name)) {
+            !head_list_has(names, items[i].name)) {
             head_put(out, items[i].name, items[i].value);
         }
     }
     return !out->failed;
+}
+
+bool http_head_write_unvalidated(struct buf *out, struct span head,
+                                 const struct http_targeted *targeted)
+{
+    return head_write_without(out, head, targeted, HEAD_UNVALIDATED);
+}
+
+bool http_head_write_shared(struct buf *out, struct span head, const struct http_targeted *targeted)
+{
+    return head_write_without(out, head, targeted, HEAD_PRIVATE);
 }
 
 bool http_head_read(struct span head, unsigned *status, struct http_fields *fields)

@@ -241,3 +241,9 @@ bool http_content_range_of(const struct http_fields *response, struct http_conte
     }
     return range_number(total, &out->length) && out->length < UINT64_MAX && spec.last < out->length;
 }
+
+bool http_field_sums_content(const struct http_field *field)
+{
+    return field->id == HTTP_FIELD_OTHER && (span_eq_nocase(field->name, SPAN("Content-Digest")) ||
+                                             span_eq_nocase(field->name, SPAN("Content-MD5")));
+}

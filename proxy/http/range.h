@@ -73,6 +73,10 @@ bool http_range_start(const struct http_fields *request, struct http_range_start
 size_t http_content_range_write(char out[HTTP_CONTENT_RANGE_BYTES],
                                 const struct http_range_part *part, uint64_t length);
 
+/* Is this a sum over the content of one message (Content-MD5, RFC 1864; Content-Digest, RFC 9530 2)?
+ * It says nothing of another part of the representation, nor of the whole. */
+bool http_field_sums_content(const struct http_field *field);
+
 struct http_content_range {
     struct http_range_part part;
     uint64_t length; /* of the representation; UINT64_MAX: the origin does not know */

@@ -102,3 +102,70 @@ def test_304_that_may_not_be_shared(t):
                 response = larder.fetch("/p", headers=[("X-Key", key)])
                 same((response.body, response.get("X-Who")), (b"hi", "bob"), (cache, headers, vary, key))
             larder.stop()
+
+
+def test_304_with_private_fields(t):
+    """private="..." of a 304 too: those fields are for the client whose request brought them (RFC 9111 5.2.2.7)."""
+    state = {"who": "alice"}
+
+    def behave(conn, request):
+        fields = [("Cache-Control", 'max-age=600, private="X-Who"'), ("ETag", '"v"'), ("X-Who", state["who"])]
+        if request.get("If-None-Match"):
+            conn.send(head(304, fields))
+        else:
+            conn.send(head(200, fields + [("Content-Length", "2")]) + b"hi")
+    larder = t.larder(t.origin({"/p": behave}))
+    for who in ("alice", "bob"):
+        state["who"] = who
+        response = larder.fetch("/p", headers=[("Cache-Control", "no-cache")])
+        same((response.body, response.get("X-Who")), (b"hi", who))
+        response = larder.fetch("/p")
+        assert response.is_hit, response
+        same((response.body, response.get("X-Who")), (b"hi", None))
+
+
+def test_304_with_another_vary(t):
+    """What selects is not what is stored under any more: it is fetched anew (RFC 9111 4.1)."""
+    state = {"vary": None, "count": 0}
+
+    def behave(conn, request):
+        state["count"] += 1
+        fields = [("Cache-Control", "max-age=600"), ("ETag", '"v"')]
+        fields += [("Vary", state["vary"])] if state["vary"] else []
+        if request.get("If-None-Match") and not request.get("X-User"):
+            conn.send(head(304, fields))
+        else:
+            body = (request.get("X-User") or "none").encode()
+            conn.send(head(200, fields + [("Content-Length", str(len(body)))]) + body)
+    for before, after in ((None, "X-User"), ("X-Other", "X-Other, X-User")):
+        larder = t.larder(t.origin({"/p": behave}))
+        state["vary"] = before
+        same(larder.fetch("/p").body, b"none")
+        state["vary"] = after
+        same(larder.fetch("/p", headers=[("Cache-Control", "no-cache")]).body, b"none")
+        same(larder.fetch("/p", headers=[("X-User", "alice")]).body, b"alice")
+        response = larder.fetch("/p")
+        assert response.is_hit and response.body == b"none", response
+        state["vary"], state["count"] = "x-user, X-Other" if before else "x-user", 0
+        same(larder.fetch("/p", headers=[("Cache-Control", "no-cache")]).body, b"none")
+        same(state["count"], 1)  # the same names: one 304 is enough
+        larder.stop()
+
+
+def test_sums_over_the_content(t):
+    """Content-MD5 and Content-Digest are about the bytes of one message (RFC 1864, RFC 9530 2), Repr-Digest is not."""
+    sums = [("Content-MD5", "bWQ1"), ("Content-Digest", "sha-256=:YQ==:"), ("Repr-Digest", "sha-256=:Yg==:")]
+
+    def names(response):
+        return [name for name, _ in sums if response.get(name)]
+    larder, made = film(t, 3 * MIB, headers=sums)
+    for value in ("bytes=0-9", "bytes=0-9", f"bytes={MIB}-{MIB}", "bytes=0-1,5-6"):
+        same(names(ask(larder, value)), ["Repr-Digest"], value)
+    response = larder.fetch("/film")
+    same((response.status, names(response)), (200, ["Repr-Digest"]))  # all the origin sent were parts
+    larder, made = film(t, 1000, headers=sums)
+    same(names(larder.fetch("/film")), [name for name, _ in sums])
+    same(names(ask(larder, "bytes=0-9")), ["Repr-Digest"])
+    response = larder.fetch("/film")
+    assert response.is_hit, response
+    same(names(response), [name for name, _ in sums])
