@@ -6,8 +6,9 @@
  * from its parts (part.h): each is looked up when it is needed; one that is absent is led, as any
  * object is, so that it is fetched once for all who want it. When a part begins to be sent, the one
  * after it is fetched already, or a long read would be a row of round trips; no more than that, for
- * the client may leave. The head of the response waits for the first part, so that up to there an
- * origin that fails or has changed gets a proper answer.
+ * the client may leave. The head of the response waits for the first part that is absent, so that an
+ * origin that has changed, or will not have its answer to this client stored, gets a proper answer;
+ * one that is away keeps back what is here no longer than its timeouts.
  */
 #include "exchange/exchange_plan.h"
 #include "exchange/fill.h"
@@ -67,8 +68,9 @@ static void lookup_drop(struct store_lookup *lookup)
 }
 
 struct part_presence {
-    bool is_missing; /* at least one is */
-    bool is_coming;  /* at least one is being fetched */
+    bool is_missing; /* at least one is, at this byte */
+    uint64_t missing;
+    bool is_coming; /* at least one is being fetched */
 };
 
 /* Are all bytes of the range there? */
@@ -94,6 +96,7 @@ static void probe_range(struct exchange *x, const struct http_range_part *range,
         case STORE_PASS:
         case STORE_ABSENT:
             out->is_missing = true;
+            out->missing = first;
             break;
         }
         lookup_drop(&lookup);
@@ -163,11 +166,18 @@ enum exchange_next exchange_parts_begin(struct exchange *x, const struct http_ra
     plan->may_follow =
         !http_directives_has(&x->directives, HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED);
     plan->may_fetch = plan->may_follow && !is_sole;
+    unsigned missing_at = 0;
     for (unsigned i = 0; i < plan->set.count && !presence.is_missing; i++) {
         probe_range(x, &plan->set.parts[i], &presence);
+        missing_at = i;
     }
     if (presence.is_missing && !plan->may_fetch) {
         return part_give_up(x);
+    }
+    if (presence.is_missing && presence.missing != plan->position) {
+        plan->is_trial = true;
+        plan->at = missing_at;
+        plan->position = presence.missing;
     }
     note_presence(x, &presence);
     return exchange_go(x, EXCHANGE_STEP_PART);
@@ -206,6 +216,22 @@ static struct store_object *part_fetch(struct exchange *x, struct store_lookup *
     return object;
 }
 
+/* The part that was absent will come, or its origin is away: from the beginning. */
+static void trial_end(struct exchange *x)
+{
+    struct exchange_plan *plan = x->plan;
+    if (x->reader != NULL) {
+        store_reader_close(&x->reader);
+    }
+    if (plan->part != NULL) {
+        store_object_unref(&plan->part);
+    }
+    plan->is_trial = plan->is_ready = false;
+    plan->tries = 0;
+    plan->at = 0;
+    plan->position = plan->set.parts[0].first;
+}
+
 static enum exchange_next part_failed(struct exchange *x, uint32_t code)
 {
     if (x->head_sent) {
@@ -214,6 +240,10 @@ static enum exchange_next part_failed(struct exchange *x, uint32_t code)
     if (code == FILL_CODE_CHANGED) {
         exchange_release(x);
         return exchange_go(x, EXCHANGE_STEP_LOOKUP);
+    }
+    if (x->plan->is_trial && code != FILL_CODE_ALONE) {
+        trial_end(x);
+        return EXCHANGE_GO;
     }
     return code == FILL_CODE_ALONE ? part_give_up(x) : exchange_fail_fetch(x, code);
 }
@@ -445,6 +475,10 @@ enum exchange_next exchange_part(struct exchange *x)
         if (x->plan != plan || !plan->is_ready) {
             return next;
         }
+    }
+    if (UNLIKELY(plan->is_trial)) {
+        trial_end(x);
+        return EXCHANGE_GO; /* the step runs again */
     }
     return x->head_sent ? send_part(x, plan) : exchange_go(x, EXCHANGE_STEP_REPLY);
 }

@@ -20,6 +20,7 @@ struct exchange_plan {
     bool may_follow;             /* what others fetch may be waited for */
     bool may_fetch;              /* what is absent may be led and stored */
     bool is_ready;               /* part's head is there and holds `position` */
+    bool is_trial;               /* `position` is that of the first part that is absent */
     uint8_t tries;               /* lookups for this part */
 };
 #endif

@@ -305,35 +305,69 @@ def test_another_version_while_parts_are_stored(t):
 
 
 @slow(120)
-def test_another_version_in_the_middle_of_an_answer(t):
-    """No answer is put together of two versions: it is cut, and the next one is all new."""
+def test_another_version_behind_what_is_stored(t):
+    """The head waits for the first part that is absent: the answer is all new."""
     larder, made = film(t, 5 * MIB)
     is_of(ask(larder, "bytes=0-9"), made, 0, 9)
     came(larder, made, MIB)
     made.version = 2
+    is_of(ask(larder, "bytes=0-"), made, 0, made.size - 1, version=2)
+    same_body(larder.fetch("/film"), made.bytes(0, made.size - 1, 2))
+
+
+@slow(120)
+def test_another_version_in_the_middle_of_an_answer(t):
+    """No answer is put together of two versions: it is cut, and the next one is all new."""
+    larder, made = film(t, 5 * MIB)
+    for cell in (0, 2):
+        ask(larder, f"bytes={cell * MIB}-{cell * MIB + 9}")
+    came(larder, made, 2 * MIB)
+
+    def change(request):
+        if request.get("Range", "").startswith(f"bytes={3 * MIB}-"):
+            made.version = 2
+    made.also = change
     response = ask(larder, "bytes=0-")
-    same(response.status, 206)
+    same((response.status, made.version), (206, 2))
     assert not response.complete and response.body == made.bytes(0, len(response.body) - 1, 1), response
     response = ask(larder, "bytes=0-")
     is_of(response, made, 0, made.size - 1, version=2)
 
 
 @slow(120)
-def test_origin_that_ignores_if_range(t):
-    """Its 206 is of another version: the validator in the answer decides (RFC 9111 3.4)."""
-    for etag in ('"v{}"', None):
-        larder, made = film(t, 5 * MIB, etag=etag, headers=[] if etag else [("Last-Modified", http_date(-86400))])
-        made.ignore_if_range = True
-        is_of(ask(larder, "bytes=0-9"), made, 0, 9)
-        came(larder, made, MIB)
-        made.version = 2
-        if not etag:
-            made.headers = [("Last-Modified", http_date(-7200))]
-        response = ask(larder, f"bytes={3 * MIB}-{3 * MIB + 99}")
-        is_of(response, made, 3 * MIB, 3 * MIB + 99, version=2)
-        same(made.answers[1][2], 206)
-        is_of(ask(larder, "bytes=0-9"), made, 0, 9, version=2)
-        larder.stop()
+def test_part_that_may_not_be_stored(t):
+    """What is stored is of use to all; a client whose part may not join it gets the origin's own answer, whole."""
+    larder, made = film(t, 5 * MIB)
+    cells = (0, 1, 3)
+    for cell in cells:
+        ask(larder, f"bytes={cell * MIB}-{cell * MIB + 9}")
+    came(larder, made, len(cells) * MIB)
+    alice = [("Authorization", "Basic YWxpY2U=")]
+    for value in ("bytes=0-", f"bytes=5-{4 * MIB}", f"bytes=0-9,{2 * MIB}-{2 * MIB + 9},{3 * MIB}-"):
+        for _ in range(2):
+            response = ask(larder, value, alice)
+            assert response.complete and response.status in (200, 206), response
+            if "," not in value:
+                is_of(response, made, *((5, 4 * MIB) if "5-" in value else (0, made.size - 1)))
+    response = larder.fetch("/film", headers=alice)
+    same_body(response, made.bytes(0, made.size - 1))
+    response = ask(larder, "bytes=0-9", alice)
+    assert response.is_hit, response
+    is_of(ask(larder, "bytes=0-"), made, 0, made.size - 1)
+
+
+@slow(120)
+def test_origin_away_behind_what_is_stored(t):
+    """What is here is sent, and cut where it ends."""
+    larder, made = film(t, 5 * MIB)
+    for cell in (0, 1):
+        ask(larder, f"bytes={cell * MIB}-{cell * MIB + 9}")
+    came(larder, made, 2 * MIB)
+    t.origins[0].shut()
+    for value in ("bytes=10-", None):
+        response = ask(larder, value) if value else larder.fetch("/film")
+        same((response.status, response.complete), (206 if value else 200, False))
+        same(response.body == made.bytes(10 if value else 0, 2 * MIB - 1), True)
 
 
 @slow(120)
