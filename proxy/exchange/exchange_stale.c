@@ -84,6 +84,7 @@ bool exchange_is_rearmed(const struct exchange_env *env, const struct rearm_subj
     case REARM_IN_WINDOW:
         break;
     case REARM_NONE:
+    case REARM_QUIET:
         return false;
     }
     struct http_stored room;

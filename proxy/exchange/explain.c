@@ -159,7 +159,14 @@ static enum explain_answer answer_of(enum store_verdict verdict, bool has_object
 static void look_up(struct explain *out, struct store *store)
 {
     struct http_directives directives = {0};
-    struct exchange_judge judge = {.now_ms = out->now_ms};
+    struct exchange_judge judge = {
+        .fields = exchange_selecting(&out->arena, out->site, &out->asked, &out->request,
+                                     SPAN("(client)")),
+        .now_ms = out->now_ms,
+    };
+    if (judge.fields == NULL) {
+        return; /* the arena's overflow tells */
+    }
     struct store_lookup lookup = {.key = store_key_of(store, out->key), .is_peek = true};
     enum http_forward forward;
     exchange_directives(&directives, &out->request, &out->asked);

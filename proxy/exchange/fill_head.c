@@ -38,7 +38,8 @@ static bool is_outdated(const struct fill *fill)
  * when it is not stored itself. An error of the origin does not count as one. */
 static void supersede(struct fill *fill, unsigned status)
 {
-    if (fill->stale != NULL && !is_stale_status(status) && is_outdated(fill)) {
+    bool outdated = fill->stale != NULL ? is_outdated(fill) : fill->is_outdated;
+    if (outdated && !is_stale_status(status)) {
         store_lead_supersede(fill->lead);
     }
 }
@@ -111,6 +112,25 @@ static void note_compressible(const struct fill *fill, struct http_stored *store
     }
 }
 
+/* What private="..." names is for the client whose request brought it. */
+static bool keep_shared(const struct fill *fill, struct fill_renewal *renewal)
+{
+    struct http_directives directives;
+    struct http_response *merged = &renewal->merged;
+    struct buf shared;
+    http_directives_of_response(&directives, &merged->fields, &fill->policy.freshness.targeted);
+    if (LIKELY(directives.private_fields.len == 0)) {
+        return true;
+    }
+    buf_init(&shared, FILL_HEAD_LIMIT);
+    bool done =
+        http_head_write_shared(&shared, buf_span(&renewal->head), &fill->policy.freshness.targeted);
+    buf_free(&renewal->head);
+    renewal->head = shared;
+    http_fields_init(&merged->fields, renewal->items, ARRAY_LEN(renewal->items));
+    return done && http_head_read(buf_span(&renewal->head), &merged->status, &merged->fields);
+}
+
 bool fill_renew(struct fill *fill, const struct store_object *base,
                 const struct http_response *response, struct fill_renewal *renewal)
 {
@@ -122,7 +142,8 @@ bool fill_renew(struct fill *fill, const struct store_object *base,
     http_fields_init(&merged->fields, renewal->items, ARRAY_LEN(renewal->items));
     if (http_condition_merge_dated(&renewal->head, store_object_head(base), response,
                                    times_ms[1] / 1000) != HTTP_MERGE_DONE ||
-        !http_head_read(buf_span(&renewal->head), &merged->status, &merged->fields)) {
+        !http_head_read(buf_span(&renewal->head), &merged->status, &merged->fields) ||
+        !keep_shared(fill, renewal)) {
         buf_free(&renewal->head);
         return false;
     }
@@ -146,36 +167,19 @@ enum fetch_flow fill_on_not_modified(struct fill *fill, const struct http_respon
         fill->restart = true;
         return FETCH_GO;
     }
+    if (!fill_may_keep(fill, &renewal.merged) || !fill_selects_alike(fill, fill->stale, response)) {
+        /* It is not for everybody any more, or for others: only a whole answer can tell whose. */
+        buf_free(&renewal.head);
+        fill->restart = true;
+        fill->is_outdated = is_outdated(fill);
+        return FETCH_GO;
+    }
     renewal.out.selector = store_object_selector(fill->stale);
     renewal.out.length = store_object_length(fill->stale);
     fill->refreshed = store_lead_refresh(&fill->lead, &renewal.out);
     fill->figures.stored = true;
     buf_free(&renewal.head);
     return FETCH_GO;
-}
-
-/* What Vary selects, without what the operator ignores. */
-bool fill_build_selector(const struct fill *fill, const struct http_response *response,
-                         struct buf *selector)
-{
-    const struct policy *policy = &fill->policy;
-    struct span ignore[CONF_FIELDS_MAX + 1];
-    struct http_field items[EXCHANGE_FIELDS_MAX + HTTP_VARY_NAMES];
-    struct http_fields fields;
-    unsigned count = 0;
-    if (LIKELY(policy->vary_ignore.count == 0 && !policy->ignore_cookies)) {
-        return http_selector_build(selector, &response->fields, &fill->request->fields) !=
-               HTTP_VARY_STAR;
-    }
-    for (; count < policy->vary_ignore.count; count++) {
-        ignore[count] = policy->vary_ignore.list[count];
-    }
-    if (policy->ignore_cookies) {
-        ignore[count++] = SPAN("Cookie");
-    }
-    http_fields_init(&fields, items, ARRAY_LEN(items));
-    return http_vary_without(&fields, &response->fields, ignore, count) &&
-           http_selector_build(selector, &fields, &fill->request->fields) != HTTP_VARY_STAR;
 }
 
 enum http_store_verdict fill_judge_storing(const struct fill *fill,
