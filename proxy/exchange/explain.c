@@ -79,7 +79,9 @@ static const char *refuse(const struct explain *out)
     case HTTP_PURGE:
         return "PURGE is answered by larder itself";
     default:
-        return NULL;
+        return exchange_is_loop(&out->request.fields, out->site->via)
+                   ? "508: its Via says that it came from here"
+                   : NULL;
     }
 }
 
@@ -261,6 +263,13 @@ static void write_origin(struct explain *out, struct store *store)
     }
 }
 
+static bool asks_for_stored(const struct explain *out)
+{
+    struct http_directives directives;
+    exchange_directives(&directives, &out->request, &out->asked);
+    return http_directives_has(&directives, HTTP_CC_ONLY_IF_CACHED);
+}
+
 /* ---- all of it ---- */
 
 const char *explain_run(struct explain *out, const struct site_table *sites, struct store *store,
@@ -290,6 +299,8 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     out->reason = exchange_pass_reason(&out->request, &out->asked);
     if (out->reason == HTTP_REASON_NONE) {
         look_up(out, store);
+    } else if (out->reason == HTTP_REASON_PRECONDITION && asks_for_stored(out)) {
+        out->answer = EXPLAIN_NOT_CACHED;
     }
     if (out->object != NULL) {
         judge_object(out);
