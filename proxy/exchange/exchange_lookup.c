@@ -56,7 +56,7 @@ static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void
     if (UNLIKELY(judge->env != NULL && judge->env->rearm != NULL)) {
         const struct rearm_subject subject = {
             .key = judge->key, .facts = raw, .soft_at_ms = soft_at_ms};
-        judge->rearmed = exchange_is_rearmed(judge->env, &subject, judge->directives);
+        judge->rearmed = exchange_is_rearmed(judge, &subject);
     }
     return judge->rearmed ? STORE_JUDGE_FRESH : STORE_JUDGE_VALIDATE;
 }
@@ -348,7 +348,8 @@ enum exchange_next exchange_lookup(struct exchange *x)
                                  .now_ms = loop_wall_ms(x->env->loop),
                                  .env = x->env,
                                  .key = x->key.hash,
-                                 .refuse_sole = x->refuse_sole};
+                                 .refuse_sole = x->refuse_sole,
+                                 .serve_stale = x->policy->serve_stale};
     struct store_lookup lookup = {.key = x->key, .loaded = x->loaded};
     exchange_ask(&lookup, &ctx, request, &x->directives);
     lookup.may_follow = lookup.may_follow && !x->apart;

@@ -151,9 +151,9 @@ struct exchange_plan *exchange_plan_new(struct exchange *x, const struct http_ra
 /* exchange_stale.c: the fetch ended with this code and without an answer. */
 enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code);
 struct rearm_subject;
+struct exchange_judge;
 /* Was this stale response sent for a dead origin a moment ago, and will this request take it? */
-bool exchange_is_rearmed(const struct exchange_env *env, const struct rearm_subject *subject,
-                         const struct http_directives *directives);
+bool exchange_is_rearmed(const struct exchange_judge *judge, const struct rearm_subject *subject);
 /* exchange_range.c: a body of several ranges, for exchange_range_head. False: they are too much. */
 bool exchange_plan_multipart(struct exchange *x, const struct http_range_set *set, uint64_t length);
 /* exchange_range.c: writes the head of a 206, or with set NULL of a 416, and says in x what is to
@@ -196,6 +196,7 @@ struct exchange_judge {
     const struct exchange_env *env; /* the worker's, or NULL: nothing is re-armed */
     struct hash128 key;
     bool refuse_sole; /* a part that cannot be added to is not enough */
+    bool serve_stale; /* the setting for this request */
     bool rearmed;     /* out: stale, and to be sent nevertheless */
     bool quiet;       /* out: within stale-while-revalidate, and not to be refreshed now */
 };
