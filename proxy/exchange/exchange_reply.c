@@ -203,13 +203,26 @@ static enum exchange_next reply_plain(struct exchange *x, const struct http_stor
     return start(x, head, extra, base);
 }
 
+/* A body that is not kept can only be read forwards. */
+static bool may_send_several(const struct exchange *x, const struct http_range_set *set)
+{
+    bool is_kept = x->source == BYTES_CACHE || x->stored;
+    for (unsigned i = 1; i < set->count && !is_kept; i++) {
+        if (set->parts[i].first < set->parts[i - 1].first) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum exchange_next reply_selective(struct exchange *x, const struct http_stored *facts,
                                           struct extra *extra, char *base)
 {
     const struct http_request *request = x->stream->request;
     struct http_validators validators = validators_of(x->object);
     int64_t now_s = loop_wall_ms(x->env->loop) / 1000;
-    if (http_is_conditional(&request->fields) &&
+    /* Once parts are under way that is decided: a date's two-digit year may mean another by now. */
+    if (!exchange_parts_ready(x) && http_is_conditional(&request->fields) &&
         http_not_modified(&request->fields, facts, &validators, now_s)) {
         return reply_not_modified(x, extra, base);
     }
@@ -218,7 +231,8 @@ static enum exchange_next reply_selective(struct exchange *x, const struct http_
     if (x->end_known && request->method == HTTP_GET && !exchange_range_is_vague(x, facts)) {
         switch (http_range_of_request(&request->fields, &stored, &set)) {
         case HTTP_RANGE_SOME:
-            if (set.count == 1 || x->plan != NULL || exchange_plan_multipart(x, &set, x->end)) {
+            if (set.count == 1 || x->plan != NULL ||
+                (may_send_several(x, &set) && exchange_plan_multipart(x, &set, x->end))) {
                 return reply_range(x, &set, extra, base);
             }
             break;

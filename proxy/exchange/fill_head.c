@@ -3,6 +3,7 @@
  * 4.3.3, 4.3.4). Runs inside the fetch's reading: feeds the store, drives nobody.
  */
 #include "exchange/fill_private.h"
+#include "exchange/part.h"
 #include "http/coding.h"
 #include "http/condition.h"
 #include "http/head.h"
@@ -38,8 +39,7 @@ static bool is_outdated(const struct fill *fill)
  * when it is not stored itself. An error of the origin does not count as one. */
 static void supersede(struct fill *fill, unsigned status)
 {
-    bool outdated = fill->stale != NULL ? is_outdated(fill) : fill->is_outdated;
-    if (outdated && !is_stale_status(status)) {
+    if (fill->stale != NULL && !is_stale_status(status) && is_outdated(fill)) {
         store_lead_supersede(fill->lead);
     }
 }
@@ -131,6 +131,36 @@ static bool keep_shared(const struct fill *fill, struct fill_renewal *renewal)
     return done && http_head_read(buf_span(&renewal->head), &merged->status, &merged->fields);
 }
 
+static struct span strong_validator(const struct http_stored *stored,
+                                    const struct http_fields *fields)
+{
+    const struct http_validators validators = {
+        .etag = http_fields_find(fields, HTTP_FIELD_ETAG),
+        .last_modified = http_fields_find(fields, HTTP_FIELD_LAST_MODIFIED),
+    };
+    return http_strong_validator(stored, &validators);
+}
+
+/* May what the confirmation made of it be shared (RFC 9111 3)? It may say private or no-store by now,
+ * or bring fields that are for the one who asked. */
+static bool may_keep_renewed(const struct fill *fill, const struct http_response *merged)
+{
+    struct http_store_request facts;
+    http_store_request_of(&facts, fill->request);
+    facts.method = HTTP_GET; /* a HEAD, that speaks of what GET has */
+    return !fill->policy.pass &&
+           http_may_store(&facts, merged, loop_wall_ms(fill->env->loop) / 1000,
+                          &fill->policy.freshness) == HTTP_STORE_OK;
+}
+
+/* Parts go on under their validator: with another date than theirs it speaks of another file. */
+static bool keeps_validator(const struct store_object *base, const struct http_stored *stored,
+                            const struct http_fields *fields)
+{
+    return (stored->flags & HTTP_STORED_PARTS) == 0 ||
+           span_eq(strong_validator(stored, fields), part_validator(base));
+}
+
 bool fill_renew(struct fill *fill, const struct store_object *base,
                 const struct http_response *response, struct fill_renewal *renewal)
 {
@@ -148,9 +178,17 @@ bool fill_renew(struct fill *fill, const struct store_object *base,
         return false;
     }
     settle_policy(fill, merged);
+    if (!may_keep_renewed(fill, merged)) {
+        buf_free(&renewal->head);
+        return false;
+    }
     http_stored_refresh(&stored, merged, response, times_ms, &fill->policy.freshness);
     stored.generation = exchange_facts(base)->generation;
     stored.flags |= exchange_facts(base)->flags & (HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE);
+    if (!keeps_validator(base, &stored, &merged->fields)) {
+        buf_free(&renewal->head);
+        return false;
+    }
     if ((stored.flags & HTTP_STORED_PARTS) == 0) {
         note_compressible(fill, &stored, merged);
     }
@@ -163,15 +201,17 @@ bool fill_renew(struct fill *fill, const struct store_object *base,
 enum fetch_flow fill_on_not_modified(struct fill *fill, const struct http_response *response)
 {
     struct fill_renewal renewal;
-    if (!fill_renew(fill, fill->stale, response, &renewal)) {
-        fill->restart = true;
-        return FETCH_GO;
-    }
-    if (!fill_may_keep(fill, &renewal.merged) || !fill_selects_alike(fill, fill->stale, response)) {
-        /* It is not for everybody any more, or for others: only a whole answer can tell whose. */
+    bool renews = fill_renew(fill, fill->stale, response, &renewal);
+    if (renews && !fill_selects_alike(fill, fill->stale, response)) {
+        /* It is for others from now on: only a whole answer can tell for whom. */
         buf_free(&renewal.head);
+        renews = false;
+    }
+    if (!renews) {
+        if (is_outdated(fill)) {
+            store_lead_supersede(fill->lead);
+        }
         fill->restart = true;
-        fill->is_outdated = is_outdated(fill);
         return FETCH_GO;
     }
     renewal.out.selector = store_object_selector(fill->stale);
@@ -251,13 +291,8 @@ static void keep_private(struct fill *fill, const struct http_response *response
 /* RFC 9111 3.4: without a strong validator nothing may join what this response brings. */
 static uint16_t parts_flags(const struct http_stored *stored, const struct http_fields *fields)
 {
-    const struct http_validators validators = {
-        .etag = http_fields_find(fields, HTTP_FIELD_ETAG),
-        .last_modified = http_fields_find(fields, HTTP_FIELD_LAST_MODIFIED),
-    };
-    return http_strong_validator(stored, &validators).len > 0
-               ? HTTP_STORED_PARTS
-               : HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE;
+    return strong_validator(stored, fields).len > 0 ? HTTP_STORED_PARTS
+                                                    : HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE;
 }
 
 enum fetch_flow fill_publish(struct fill *fill, const struct http_response *response,

@@ -19,11 +19,10 @@ struct fill {
     bool has_lookup; /* the cache was asked: its settings count */
     bool head_done;
     bool paused;
-    bool failed;      /* the deferred task ends it with fail_code */
-    bool restart;     /* a 304 that fits nothing: again, without condition */
-    bool is_outdated; /* after that: what was to be validated is out of date by itself */
-    bool complete;    /* every byte of a known length was appended */
-    bool has_range;   /* range says what was asked for */
+    bool failed;    /* the deferred task ends it with fail_code */
+    bool restart;   /* a 304 that fits nothing: again, without condition */
+    bool complete;  /* every byte of a known length was appended */
+    bool has_range; /* range says what was asked for */
     uint32_t fail_code;
     struct exchange_env *env;
     struct exchange *owner;
@@ -90,8 +89,6 @@ bool fill_build_selector(const struct fill *fill, const struct http_response *re
 /* fill_select.c: do the fields of this response select as those of the stored object do? */
 bool fill_selects_alike(const struct fill *fill, const struct store_object *stored,
                         const struct http_response *response);
-/* fill_select.c: may what a 304 made of a stored response be stored and shared as it was? */
-bool fill_may_keep(const struct fill *fill, const struct http_response *merged);
 /* fill_head.c: the facts, and what the store is to know of them. */
 void fill_put_facts(const struct fill *fill, struct store_head *out,
                     const struct http_stored *stored);

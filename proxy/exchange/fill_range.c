@@ -179,7 +179,8 @@ static bool range_may_store(struct fill *fill, const struct http_response *respo
     range_whole(fill, response, total, items, &whole);
     http_store_request_of(&facts, fill->request);
     return http_may_store(&facts, &whole, loop_wall_ms(fill->env->loop) / 1000,
-                          &fill->policy.freshness) == HTTP_STORE_OK;
+                          &fill->policy.freshness) == HTTP_STORE_OK &&
+           fill_selects_alike(fill, fill->range.parent, &whole);
 }
 
 /* What was there before, in front of what comes. */
@@ -245,6 +246,24 @@ static enum fetch_flow range_later(struct fill *fill, const struct http_response
     return err == ERR_OK ? FETCH_GO : fill_fail_later(fill, FILL_CODE_INTERNAL);
 }
 
+/* A 416 is about the range that was asked for. It is the client's answer too unless that wants others
+ * beside it, or something to be looked at before its range (RFC 9110 13.2.2, 15.5.17). */
+static enum fetch_flow range_unsatisfiable(struct fill *fill, const struct http_response *response)
+{
+    const uint64_t before = http_field_bit(HTTP_FIELD_IF_RANGE) |
+                            http_field_bit(HTTP_FIELD_IF_NONE_MATCH) |
+                            http_field_bit(HTTP_FIELD_IF_MODIFIED_SINCE);
+    const struct http_fields *fields = &fill->request->fields;
+    struct http_range_start start;
+    fill->shared = false;
+    fill->figures.reason = HTTP_REASON_STATUS;
+    store_lead_detach(fill->lead, 0);
+    if ((fields->present & before) != 0 || !http_range_start(fields, &start) || !start.is_single) {
+        return fill_fail_later(fill, FILL_CODE_ALONE);
+    }
+    return fill_take_head(fill, response);
+}
+
 enum fetch_flow fill_range_on_head(struct fill *fill, const struct http_response *response)
 {
     if (fill->range.parent != NULL) {
@@ -253,11 +272,6 @@ enum fetch_flow fill_range_on_head(struct fill *fill, const struct http_response
     if (response->status == 206) {
         return range_first(fill, response);
     }
-    if (response->status == 416) {
-        /* About the range that was asked for, and with it about the client's: never stored. */
-        fill->shared = false;
-        fill->figures.reason = HTTP_REASON_STATUS;
-        store_lead_detach(fill->lead, 0);
-    }
-    return fill_take_head(fill, response);
+    return response->status == 416 ? range_unsatisfiable(fill, response)
+                                   : fill_take_head(fill, response);
 }

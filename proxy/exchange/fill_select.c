@@ -1,7 +1,4 @@
-/*
- * fill_select - which requests a stored response is for (RFC 9111 4.1), and whether what a 304 made
- * of it may still be shared (3, 4.3.4).
- */
+/* fill_select - which requests a stored response is for (RFC 9111 4.1). */
 #include "exchange/fill_private.h"
 #include "http/head.h"
 #include "http/vary.h"
@@ -63,13 +60,4 @@ bool fill_selects_alike(const struct fill *fill, const struct store_object *stor
     buf_free(&was);
     buf_free(&is);
     return alike;
-}
-
-bool fill_may_keep(const struct fill *fill, const struct http_response *merged)
-{
-    struct http_store_request facts;
-    http_store_request_of(&facts, fill->request);
-    return !fill->policy.pass &&
-           http_may_store(&facts, merged, loop_wall_ms(fill->env->loop) / 1000,
-                          &fill->policy.freshness) == HTTP_STORE_OK;
 }

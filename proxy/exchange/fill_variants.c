@@ -98,10 +98,6 @@ bool fill_variants_select(struct fill *fill, const struct http_response *respons
     if (variant == NULL || !fill_renew(fill, variant, response, &renewal)) {
         return false;
     }
-    if (!fill_may_keep(fill, &renewal.merged)) {
-        buf_free(&renewal.head);
-        return false;
-    }
     buf_init(&selector, 16384);
     if (fill_build_selector(fill, &renewal.merged, &selector) && !selector.failed) {
         renewal.out.selector = buf_span(&selector);

@@ -290,3 +290,23 @@ def test_stale_if_error_of_a_request(t):
     same(larder.fetch("/m", headers=[("Cache-Control", "stale-if-error=600")]).status, 503)
     settle(0.1)
     same(larder.fetch("/e").status, 503, "not for those who did not ask for it")
+
+
+def test_a_part_that_begins_to_vary(t):
+    """RFC 9111 3.4, 4.1: it does not join the parts that were for everybody, for it is for one."""
+    size = 4 << 20
+
+    def behave(conn, request):
+        first, last = (int(number) for number in request.get("Range").removeprefix("bytes=").split("-"))
+        fields = [("ETag", '"1"'), ("Cache-Control", "max-age=600"), ("Content-Range", f"bytes {first}-{last}/{size}")]
+        who = request.get("Cookie")
+        reply(who[:1] * (last - first + 1) if who else "-" * (last - first + 1), 206,
+              headers=[*fields, *([("Vary", "Cookie")] if who else [])])(conn, request)
+    larder = t.larder(t.origin({"/f": behave}))
+
+    def ask(first, who):
+        headers = [("Range", f"bytes={first}-{first + 3}")] + ([("Cookie", who)] if who else [])
+        return larder.fetch("/f", headers=headers).body
+    same(ask(0, None), b"----")
+    for who in ("bob", "eve"):
+        same(ask(2 << 20, who), who[:1].encode() * 4)
