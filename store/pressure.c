@@ -66,8 +66,8 @@ static struct store_object *pressure_take(struct writer *writer, uint64_t now_us
         struct store_lead *lead = CONTAINER_OF(node, struct store_lead, wait_node);
         uint64_t since_us = lead->waits_since_us;
         uint64_t sign_us = writer->relieved_us > since_us ? writer->relieved_us : since_us;
-        if (now_us == 0 || since_us + (uint64_t)PRESSURE_MS * 1000 <= now_us ||
-            sign_us + (uint64_t)PRESSURE_STUCK_MS * 1000 <= now_us) {
+        if (now_us == 0 || since_us + writer->patience_us <= now_us ||
+            sign_us + writer->stuck_us <= now_us) {
             list_remove(node);
             return store_object_ref(lead->object);
         }
@@ -123,6 +123,8 @@ void pressure_open(struct store *store)
 {
     struct writer *writer = store->writer;
 
+    writer->patience_us = (uint64_t)PRESSURE_MS * 1000;
+    writer->stuck_us = (uint64_t)PRESSURE_STUCK_MS * 1000;
     list_init(&writer->waiting);
     cond_init(&writer->pressure);
     CHECK(thread_start(&writer->pressure_thread, "store-pressure", pressure_run, store) == ERR_OK);

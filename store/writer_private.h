@@ -36,6 +36,8 @@ struct writer {
 
     struct list waiting; /* leads that wait for a shorter queue (pressure.c) [queue] */
     struct cond pressure;
+    uint64_t patience_us;   /* a fill waits so long at most; set before fills begin */
+    uint64_t stuck_us;      /* and so long while the writer gets nothing done */
     uint64_t relieved_us;   /* when the writer last got something done [queue] */
     uint64_t rest_until_us; /* no lead waits before this [queue] */
     bool has_ended;         /* [queue] */

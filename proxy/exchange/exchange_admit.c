@@ -7,9 +7,8 @@
 #include "http/key.h"
 
 /* Has it passed here before? Via members look like "1.1 larder" or "HTTP/1.1 larder (comment)". */
-static bool is_loop(const struct exchange *x)
+bool exchange_is_loop(const struct http_fields *fields, struct span pseudonym)
 {
-    const struct http_fields *fields = &x->stream->request->fields;
     if (!http_fields_has(fields, HTTP_FIELD_VIA)) {
         return false;
     }
@@ -28,7 +27,7 @@ static bool is_loop(const struct exchange *x)
             if (end != NULL) {
                 by.len = (size_t)(end - by.ptr);
             }
-            if (span_eq_nocase(by, x->site->via)) {
+            if (span_eq_nocase(by, pseudonym)) {
                 return true;
             }
         }
@@ -112,7 +111,7 @@ enum exchange_next exchange_admit(struct exchange *x)
     if (request->method == HTTP_CONNECT || request->method == HTTP_TRACE) {
         return exchange_fail(x, 405, "this method is not allowed here");
     }
-    if (is_loop(x)) {
+    if (exchange_is_loop(&request->fields, x->site->via)) {
         x->proxy_error = HTTP_PROXY_LOOP_DETECTED;
         return exchange_fail(x, 508, "the request came back to this proxy");
     }

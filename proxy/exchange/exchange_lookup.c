@@ -24,12 +24,23 @@ const struct http_stored *exchange_facts_soft(const struct http_stored *facts, i
     return room;
 }
 
+/* Did the origin fail a moment ago when it was asked for this one? */
+static bool is_quiet(const struct exchange_judge *judge, const struct http_stored *raw,
+                     int64_t soft_at_ms)
+{
+    const struct rearm_subject subject = {
+        .key = judge->key, .facts = raw, .soft_at_ms = soft_at_ms};
+    return UNLIKELY(judge->env != NULL && judge->env->rearm != NULL) &&
+           rearm_find(judge->env->rearm, &subject, loop_now_us(judge->env->loop)) != REARM_NONE;
+}
+
 static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void *ctx)
 {
     struct exchange_judge *judge = ctx;
     struct http_stored room;
     const struct http_stored *raw = (const struct http_stored *)(const void *)facts;
     const struct http_stored *stored = exchange_facts_soft(raw, soft_at_ms, &room);
+    judge->rearmed = judge->quiet = false;
     if (UNLIKELY(judge->refuse_sole) && (raw->flags & HTTP_STORED_PARTS_SOLE) != 0) {
         return STORE_JUDGE_VALIDATE;
     }
@@ -37,14 +48,15 @@ static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void
     case HTTP_FRESH:
         return STORE_JUDGE_FRESH;
     case HTTP_STALE_SERVE:
-        return STORE_JUDGE_STALE;
+        judge->quiet = is_quiet(judge, raw, soft_at_ms);
+        return judge->quiet ? STORE_JUDGE_FRESH : STORE_JUDGE_STALE;
     case HTTP_VALIDATE:
         break;
     }
     if (UNLIKELY(judge->env != NULL && judge->env->rearm != NULL)) {
         const struct rearm_subject subject = {
             .key = judge->key, .facts = raw, .soft_at_ms = soft_at_ms};
-        judge->rearmed = exchange_is_rearmed(judge->env, &subject, judge->directives);
+        judge->rearmed = exchange_is_rearmed(judge, &subject);
     }
     return judge->rearmed ? STORE_JUDGE_FRESH : STORE_JUDGE_VALIDATE;
 }
@@ -255,9 +267,10 @@ static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup
     }
     switch (verdict) {
     case STORE_FRESH:
-        return UNLIKELY(judged->rearmed)
-                   ? exchange_serve(x, lookup->object, RESULT_STALE, HTTP_REASON_STALE_IF_ERROR)
-                   : hit(x, lookup, false);
+        if (UNLIKELY(judged->rearmed)) {
+            return exchange_serve(x, lookup->object, RESULT_STALE, HTTP_REASON_STALE_IF_ERROR);
+        }
+        return hit(x, lookup, UNLIKELY(judged->quiet));
     case STORE_STALE:
         return hit(x, lookup, true);
     case STORE_LEAD:
@@ -297,7 +310,6 @@ void exchange_ask(struct store_lookup *lookup, struct exchange_judge *ctx,
 {
     bool sole = http_directives_has(directives, HTTP_CC_NO_STORE | HTTP_CC_ONLY_IF_CACHED) ||
                 request->method == HTTP_HEAD || is_own_range(request, ctx->refuse_sole);
-    ctx->fields = &request->fields;
     ctx->directives = directives->flags == 0 ? NULL : directives;
     lookup->may_lead = !sole;
     lookup->may_follow = !sole && !http_directives_has(directives, HTTP_CC_NO_CACHE);
@@ -325,10 +337,19 @@ enum exchange_next exchange_lookup(struct exchange *x)
     if (x->stale != NULL) {
         store_object_unref(&x->stale);
     }
-    struct exchange_judge ctx = {.now_ms = loop_wall_ms(x->env->loop),
+    if (x->selecting == NULL) {
+        x->selecting =
+            exchange_selecting(&x->arena, x->site, x->policy, request, x->stream->peer_text);
+    }
+    if (UNLIKELY(x->selecting == NULL)) {
+        return exchange_fail(x, 500, "the request's head is too large to be changed");
+    }
+    struct exchange_judge ctx = {.fields = x->selecting,
+                                 .now_ms = loop_wall_ms(x->env->loop),
                                  .env = x->env,
                                  .key = x->key.hash,
-                                 .refuse_sole = x->refuse_sole};
+                                 .refuse_sole = x->refuse_sole,
+                                 .serve_stale = x->policy->serve_stale};
     struct store_lookup lookup = {.key = x->key, .loaded = x->loaded};
     exchange_ask(&lookup, &ctx, request, &x->directives);
     lookup.may_follow = lookup.may_follow && !x->apart;

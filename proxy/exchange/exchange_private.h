@@ -87,10 +87,11 @@ struct exchange {
     int64_t ttl_s;
     int64_t soft_at_ms; /* of `stale`, or of the stale object being sent: its soft purge; 0: none */
     enum byte_source source;
-    struct span own_lines;             /* fields of a shared response for its own client alone */
-    const char *error_text;            /* of an error page */
-    enum http_proxy_error proxy_error; /* HTTP_PROXY_ERROR_COUNT: none */
-    struct http_directives directives; /* of the request */
+    struct span own_lines;               /* fields of a shared response for its own client alone */
+    const char *error_text;              /* of an error page */
+    enum http_proxy_error proxy_error;   /* HTTP_PROXY_ERROR_COUNT: none */
+    struct http_directives directives;   /* of the request */
+    const struct http_fields *selecting; /* exchange_selecting; NULL: not asked yet */
     struct store_key key;
     struct arena arena;
     struct exchange *next_free;
@@ -150,9 +151,9 @@ struct exchange_plan *exchange_plan_new(struct exchange *x, const struct http_ra
 /* exchange_stale.c: the fetch ended with this code and without an answer. */
 enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code);
 struct rearm_subject;
+struct exchange_judge;
 /* Was this stale response sent for a dead origin a moment ago, and will this request take it? */
-bool exchange_is_rearmed(const struct exchange_env *env, const struct rearm_subject *subject,
-                         const struct http_directives *directives);
+bool exchange_is_rearmed(const struct exchange_judge *judge, const struct rearm_subject *subject);
 /* exchange_range.c: a body of several ranges, for exchange_range_head. False: they are too much. */
 bool exchange_plan_multipart(struct exchange *x, const struct http_range_set *set, uint64_t length);
 /* exchange_range.c: writes the head of a 206, or with set NULL of a 416, and says in x what is to
@@ -172,6 +173,8 @@ enum exchange_next exchange_go_alone(struct exchange *x);
 /* exchange_send.c: has the reader at x->offset. False: there are too many. */
 bool exchange_seek(struct exchange *x);
 void exchange_note_first_byte(struct exchange *x);
+/* exchange_admit.c: does Via say that the request has passed here before? */
+bool exchange_is_loop(const struct http_fields *fields, struct span pseudonym);
 /* exchange_admit.c: PURGE on the proxy port. */
 enum exchange_next exchange_purge(struct exchange *x);
 
@@ -187,13 +190,15 @@ void exchange_account_refused(struct exchange_env *env, struct stream *stream, u
 
 /* What store_lookup asks to have stored responses judged. */
 struct exchange_judge {
-    const struct http_fields *fields;
+    const struct http_fields *fields;         /* in: exchange_selecting */
     const struct http_directives *directives; /* NULL: none */
     int64_t now_ms;
     const struct exchange_env *env; /* the worker's, or NULL: nothing is re-armed */
     struct hash128 key;
     bool refuse_sole; /* a part that cannot be added to is not enough */
+    bool serve_stale; /* the setting for this request */
     bool rearmed;     /* out: stale, and to be sent nevertheless */
+    bool quiet;       /* out: within stale-while-revalidate, and not to be refreshed now */
 };
 /* exchange_lookup.c: the question to the store for this request; what it is not given is the
  * caller's to set. ctx, request and directives must outlive it. */
@@ -210,6 +215,12 @@ enum http_reason exchange_pass_reason(const struct http_request *request,
 /* What the client's Cache-Control may ask for; a site may refuse forced validation. */
 void exchange_directives(struct http_directives *directives, const struct http_request *request,
                          const struct policy *policy);
+/* exchange_selecting.c: the request's fields as far as they select stored responses: its own, or a
+ * copy in the arena. NULL: no memory. */
+const struct http_fields *exchange_selecting(struct arena *arena, const struct site *site,
+                                             const struct policy *policy,
+                                             const struct http_request *request,
+                                             struct span peer_text);
 /* The settings as they count for what the origin is asked and what is made of its answer. */
 void exchange_fill_policy(struct policy *out, const struct policy *policy, bool looked_up);
 /* What rules ask about, of this request and (status > 0) of this response. */

@@ -108,7 +108,7 @@ enum exchange_next exchange_head(struct exchange *x)
     }
     if (x->fill == NULL && x->collapsed) {
         struct span selector = store_object_selector(x->object);
-        if (selector.len > 0 && !http_selector_matches(selector, &x->stream->request->fields)) {
+        if (selector.len > 0 && !http_selector_matches(selector, x->selecting)) {
             return look_again(x);
         }
         if (!may_share(x)) {

@@ -71,19 +71,24 @@ enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code)
     return next;
 }
 
-bool exchange_is_rearmed(const struct exchange_env *env, const struct rearm_subject *subject,
-                         const struct http_directives *directives)
+bool exchange_is_rearmed(const struct exchange_judge *judge, const struct rearm_subject *subject)
 {
+    const struct exchange_env *env = judge->env;
+    const struct http_directives *directives = judge->directives;
     if (directives != NULL &&
         http_directives_has(directives, HTTP_CC_NO_CACHE | HTTP_CC_MAX_AGE | HTTP_CC_MIN_FRESH)) {
         return false; /* it wants more than that */
     }
     switch (rearm_find(env->rearm, subject, loop_now_us(env->loop))) {
     case REARM_ANYWAY:
-        return true;
+        if (judge->serve_stale) {
+            return true;
+        }
+        break;
     case REARM_IN_WINDOW:
         break;
     case REARM_NONE:
+    case REARM_QUIET:
         return false;
     }
     struct http_stored room;

@@ -79,7 +79,9 @@ static const char *refuse(const struct explain *out)
     case HTTP_PURGE:
         return "PURGE is answered by larder itself";
     default:
-        return NULL;
+        return exchange_is_loop(&out->request.fields, out->site->via)
+                   ? "508: its Via says that it came from here"
+                   : NULL;
     }
 }
 
@@ -159,7 +161,14 @@ static enum explain_answer answer_of(enum store_verdict verdict, bool has_object
 static void look_up(struct explain *out, struct store *store)
 {
     struct http_directives directives = {0};
-    struct exchange_judge judge = {.now_ms = out->now_ms};
+    struct exchange_judge judge = {
+        .fields = exchange_selecting(&out->arena, out->site, &out->asked, &out->request,
+                                     SPAN("(client)")),
+        .now_ms = out->now_ms,
+    };
+    if (judge.fields == NULL) {
+        return; /* the arena's overflow tells */
+    }
     struct store_lookup lookup = {.key = store_key_of(store, out->key), .is_peek = true};
     enum http_forward forward;
     exchange_directives(&directives, &out->request, &out->asked);
@@ -254,6 +263,13 @@ static void write_origin(struct explain *out, struct store *store)
     }
 }
 
+static bool asks_for_stored(const struct explain *out)
+{
+    struct http_directives directives;
+    exchange_directives(&directives, &out->request, &out->asked);
+    return http_directives_has(&directives, HTTP_CC_ONLY_IF_CACHED);
+}
+
 /* ---- all of it ---- */
 
 const char *explain_run(struct explain *out, const struct site_table *sites, struct store *store,
@@ -283,6 +299,8 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     out->reason = exchange_pass_reason(&out->request, &out->asked);
     if (out->reason == HTTP_REASON_NONE) {
         look_up(out, store);
+    } else if (out->reason == HTTP_REASON_PRECONDITION && asks_for_stored(out)) {
+        out->answer = EXPLAIN_NOT_CACHED;
     }
     if (out->object != NULL) {
         judge_object(out);

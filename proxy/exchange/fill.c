@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "exchange/fill_private.h"
 #include "exchange/fill_request.h"
+#include "exchange/rearm.h"
 #include "http/date.h"
 #include "http/head.h"
 
@@ -73,9 +74,26 @@ enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code)
     return FETCH_CANCEL;
 }
 
+/* A refresh in the background that brought nothing is not tried again with the next hit. */
+static void note_vain_refresh(const struct fill *fill)
+{
+    if (LIKELY(!fill->background) || fill->stale == NULL || fill->figures.stored ||
+        (fill->fail_code == 0 && fill->figures.origin_status < 500)) {
+        return;
+    }
+    const struct rearm_subject subject = {.key = fill->key.hash,
+                                          .facts = exchange_facts(fill->stale),
+                                          .soft_at_ms = fill->soft_at_ms};
+    uint64_t now_us = loop_now_us(fill->env->loop);
+    if (rearm_find(fill->env->rearm, &subject, now_us) == REARM_NONE) {
+        rearm_note(&fill->env->rearm, &subject, REARM_QUIET, now_us);
+    }
+}
+
 static void fill_end(struct fill *fill)
 {
     struct exchange *owner = fill->owner;
+    note_vain_refresh(fill);
     fill_hand_over(fill);
     /* Abort before driving: the owner's reader must see how it ended. */
     if (fill->lead != NULL) {
@@ -172,6 +190,7 @@ static void on_batch(void *ctx)
         store_lead_flush(fill->lead);
     }
     if (fill_is_for_nobody(fill)) {
+        note_vain_refresh(fill);
         fill_kill(fill);
     } else if (fill->owner != NULL && !fill->restart) {
         exchange_drive(fill->owner); /* may end us */
@@ -286,6 +305,7 @@ static void on_resume(void *ctx)
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
     if (fill_is_for_nobody(fill) && !fill->failed) {
+        note_vain_refresh(fill);
         fill_kill(fill);
         return;
     }
@@ -371,6 +391,15 @@ static void fill_set_range(struct fill *fill, const struct fill_range *range)
     }
 }
 
+/* Without memory for it nothing is sent either: the arena's overflow is seen there. */
+static void fill_set_selecting(struct fill *fill, const struct policy *policy)
+{
+    const struct http_fields *own = &fill->request->fields;
+    const struct http_fields *fields =
+        exchange_selecting(&fill->arena, fill->site, policy, fill->request, fill->peer_text);
+    fill->selecting = fields == own ? NULL : fields;
+}
+
 struct fill *fill_start(const struct fill_options *options)
 {
     struct exchange *x = options->owner;
@@ -405,6 +434,7 @@ struct fill *fill_start(const struct fill_options *options)
     list_init(&fill->node);
     list_push(&x->env->fills, &fill->node);
     x->env->live_fills++;
+    fill_set_selecting(fill, x->policy);
     if (options->stale != NULL) {
         fill->stale = store_object_ref(options->stale);
     }

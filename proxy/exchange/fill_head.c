@@ -3,8 +3,10 @@
  * 4.3.3, 4.3.4). Runs inside the fetch's reading: feeds the store, drives nobody.
  */
 #include "exchange/fill_private.h"
+#include "exchange/part.h"
 #include "http/coding.h"
 #include "http/condition.h"
+#include "http/date.h"
 #include "http/head.h"
 #include "http/range.h"
 #include "http/status.h"
@@ -25,7 +27,8 @@ static bool may_serve_stale(const struct fill *fill)
     return http_may_serve_stale_on_error(facts, &fill->directives, loop_wall_ms(fill->env->loop));
 }
 
-bool fill_is_outdated(const struct fill *fill)
+/* Out of date by itself, not by its client's wish. */
+static bool is_outdated(const struct fill *fill)
 {
     struct http_stored room;
     const struct http_stored *facts =
@@ -37,7 +40,7 @@ bool fill_is_outdated(const struct fill *fill)
  * when it is not stored itself. An error of the origin does not count as one. */
 static void supersede(struct fill *fill, unsigned status)
 {
-    if (fill->stale != NULL && !is_stale_status(status) && fill_is_outdated(fill)) {
+    if (fill->stale != NULL && !is_stale_status(status) && is_outdated(fill)) {
         store_lead_supersede(fill->lead);
     }
 }
@@ -61,7 +64,8 @@ static uint8_t reason_of(enum http_store_verdict verdict)
     return map[verdict];
 }
 
-void fill_settle_policy(struct fill *fill, const struct http_response *response)
+/* Rules that ask of the response have their say now. */
+static void settle_policy(struct fill *fill, const struct http_response *response)
 {
     if (LIKELY(!fill->site->rules.has_late)) {
         return;
@@ -100,36 +104,144 @@ void fill_put_facts(const struct fill *fill, struct store_head *out,
     out->date_s = stored->date_s < receipt_s ? stored->date_s : receipt_s;
 }
 
-void fill_note_compressible(const struct fill *fill, struct http_stored *stored,
-                            const struct http_response *response)
+/* Also where the site does not compress now: what is stored outlives its settings. */
+static void note_compressible(const struct fill *fill, struct http_stored *stored,
+                              const struct http_response *response)
 {
     if (http_may_encode(response, &fill->site->compress.types, &fill->policy.freshness.targeted)) {
         stored->flags |= HTTP_STORED_COMPRESSIBLE;
     }
 }
 
-/* What Vary selects, without what the operator ignores. */
-bool fill_build_selector(const struct fill *fill, const struct http_response *response,
-                         struct buf *selector)
+/* What private="..." names is for the client whose request brought it. */
+static bool keep_shared(const struct fill *fill, struct fill_renewal *renewal)
 {
-    const struct policy *policy = &fill->policy;
-    struct span ignore[CONF_FIELDS_MAX + 1];
-    struct http_field items[EXCHANGE_FIELDS_MAX + HTTP_VARY_NAMES];
-    struct http_fields fields;
-    unsigned count = 0;
-    if (LIKELY(policy->vary_ignore.count == 0 && !policy->ignore_cookies)) {
-        return http_selector_build(selector, &response->fields, &fill->request->fields) !=
-               HTTP_VARY_STAR;
+    struct http_directives directives;
+    struct http_response *merged = &renewal->merged;
+    struct buf shared;
+    http_directives_of_response(&directives, &merged->fields, &fill->policy.freshness.targeted);
+    if (LIKELY(directives.private_fields.len == 0)) {
+        return true;
     }
-    for (; count < policy->vary_ignore.count; count++) {
-        ignore[count] = policy->vary_ignore.list[count];
+    buf_init(&shared, FILL_HEAD_LIMIT);
+    bool done =
+        http_head_write_shared(&shared, buf_span(&renewal->head), &fill->policy.freshness.targeted);
+    buf_free(&renewal->head);
+    renewal->head = shared;
+    http_fields_init(&merged->fields, renewal->items, ARRAY_LEN(renewal->items));
+    return done && http_head_read(buf_span(&renewal->head), &merged->status, &merged->fields);
+}
+
+static struct span strong_validator(const struct http_stored *stored,
+                                    const struct http_fields *fields)
+{
+    const struct http_validators validators = {
+        .etag = http_fields_find(fields, HTTP_FIELD_ETAG),
+        .last_modified = http_fields_find(fields, HTTP_FIELD_LAST_MODIFIED),
+    };
+    return http_strong_validator(stored, &validators);
+}
+
+/* May what the confirmation made of it be shared (RFC 9111 3)? It may say private or no-store by now,
+ * or bring fields that are for the one who asked. */
+static bool may_keep_renewed(const struct fill *fill, const struct http_response *merged)
+{
+    struct http_store_request facts;
+    http_store_request_of(&facts, fill->request);
+    facts.method = HTTP_GET; /* a HEAD, that speaks of what GET has */
+    return !fill->policy.pass &&
+           http_may_store(&facts, merged, loop_wall_ms(fill->env->loop) / 1000,
+                          &fill->policy.freshness) == HTTP_STORE_OK;
+}
+
+/* Parts go on under their validator: with another date than theirs it speaks of another file. */
+static bool keeps_validator(const struct store_object *base, const struct http_stored *stored,
+                            const struct http_fields *fields)
+{
+    return (stored->flags & HTTP_STORED_PARTS) == 0 ||
+           span_eq(strong_validator(stored, fields), part_validator(base));
+}
+
+bool fill_renew(struct fill *fill, const struct store_object *base,
+                const struct http_response *response, struct fill_renewal *renewal)
+{
+    const int64_t times_ms[2] = {fill->request_time_ms, loop_wall_ms(fill->env->loop)};
+    struct http_response *merged = &renewal->merged;
+    struct http_stored stored;
+    buf_init(&renewal->head, FILL_HEAD_LIMIT);
+    *merged = (struct http_response){.minor_version = 1};
+    http_fields_init(&merged->fields, renewal->items, ARRAY_LEN(renewal->items));
+    if (http_condition_merge_dated(&renewal->head, store_object_head(base), response,
+                                   times_ms[1] / 1000) != HTTP_MERGE_DONE ||
+        !http_head_read(buf_span(&renewal->head), &merged->status, &merged->fields) ||
+        !keep_shared(fill, renewal)) {
+        buf_free(&renewal->head);
+        return false;
     }
-    if (policy->ignore_cookies) {
-        ignore[count++] = SPAN("Cookie");
+    settle_policy(fill, merged);
+    if (!may_keep_renewed(fill, merged)) {
+        buf_free(&renewal->head);
+        return false;
     }
-    http_fields_init(&fields, items, ARRAY_LEN(items));
-    return http_vary_without(&fields, &response->fields, ignore, count) &&
-           http_selector_build(selector, &fields, &fill->request->fields) != HTTP_VARY_STAR;
+    http_stored_refresh(&stored, merged, response, times_ms, &fill->policy.freshness);
+    stored.generation = exchange_facts(base)->generation;
+    stored.flags |= exchange_facts(base)->flags & (HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE);
+    if (!keeps_validator(base, &stored, &merged->fields)) {
+        buf_free(&renewal->head);
+        return false;
+    }
+    if ((stored.flags & HTTP_STORED_PARTS) == 0) {
+        note_compressible(fill, &stored, merged);
+    }
+    renewal->out = (struct store_head){.head = buf_span(&renewal->head)};
+    fill_put_facts(fill, &renewal->out, &stored);
+    return true;
+}
+
+/* What private="..." keeps out of the store goes to the client whose request brought it. */
+static void keep_private(struct fill *fill, const struct http_response *response,
+                         struct http_head_options *options)
+{
+    struct http_directives directives;
+    http_directives_of_response(&directives, &response->fields, &fill->policy.freshness.targeted);
+    options->private_fields = directives.private_fields;
+    if (directives.private_fields.len == 0 || fill->owner == NULL) {
+        return;
+    }
+    struct buf lines;
+    buf_init(&lines, FILL_HEAD_LIMIT);
+    http_head_write_private(&lines, response, options);
+    if (!lines.failed && lines.len > 0) {
+        fill->owner->own_lines = arena_copy(&fill->owner->arena, buf_span(&lines));
+    }
+    buf_free(&lines);
+}
+
+/* RFC 9111 4.3.4. */
+enum fetch_flow fill_on_not_modified(struct fill *fill, const struct http_response *response)
+{
+    struct fill_renewal renewal;
+    struct http_head_options options = {.date_s = HTTP_DATE_NONE};
+    bool renews = fill_renew(fill, fill->stale, response, &renewal);
+    if (renews && !fill_selects_alike(fill, fill->stale, response)) {
+        /* It is for others from now on: only a whole answer can tell for whom. */
+        buf_free(&renewal.head);
+        renews = false;
+    }
+    if (!renews) {
+        if (is_outdated(fill)) {
+            store_lead_supersede(fill->lead);
+        }
+        fill->restart = true;
+        return FETCH_GO;
+    }
+    keep_private(fill, response, &options);
+    renewal.out.selector = store_object_selector(fill->stale);
+    renewal.out.length = store_object_length(fill->stale);
+    fill->refreshed = store_lead_refresh(&fill->lead, &renewal.out);
+    fill->figures.stored = true;
+    buf_free(&renewal.head);
+    return FETCH_GO;
 }
 
 enum http_store_verdict fill_judge_storing(const struct fill *fill,
@@ -179,34 +291,11 @@ static void settle_sharing(struct fill *fill, const struct http_response *respon
     store_lead_detach(fill->lead, is_telling ? fill->policy.hit_for_miss_ms : 0);
 }
 
-void fill_keep_private(struct fill *fill, const struct http_response *response,
-                       struct http_head_options *options)
-{
-    struct http_directives directives;
-    http_directives_of_response(&directives, &response->fields, &fill->policy.freshness.targeted);
-    options->private_fields = directives.private_fields;
-    if (directives.private_fields.len == 0 || fill->owner == NULL) {
-        return;
-    }
-    struct buf lines;
-    buf_init(&lines, FILL_HEAD_LIMIT);
-    http_head_write_private(&lines, response, options);
-    if (!lines.failed && lines.len > 0) {
-        fill->owner->own_lines = arena_copy(&fill->owner->arena, buf_span(&lines));
-    }
-    buf_free(&lines);
-}
-
 /* RFC 9111 3.4: without a strong validator nothing may join what this response brings. */
 static uint16_t parts_flags(const struct http_stored *stored, const struct http_fields *fields)
 {
-    const struct http_validators validators = {
-        .etag = http_fields_find(fields, HTTP_FIELD_ETAG),
-        .last_modified = http_fields_find(fields, HTTP_FIELD_LAST_MODIFIED),
-    };
-    return http_strong_validator(stored, &validators).len > 0
-               ? HTTP_STORED_PARTS
-               : HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE;
+    return strong_validator(stored, fields).len > 0 ? HTTP_STORED_PARTS
+                                                    : HTTP_STORED_PARTS | HTTP_STORED_PARTS_SOLE;
 }
 
 enum fetch_flow fill_publish(struct fill *fill, const struct http_response *response,
@@ -215,8 +304,8 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
     struct buf head;
     struct buf selector;
     buf_init(&head, FILL_HEAD_LIMIT);
-    buf_init(&selector, FILL_SELECTOR_LIMIT);
-    fill_settle_policy(fill, response);
+    buf_init(&selector, 16384);
+    settle_policy(fill, response);
     if (fill->shared) {
         settle_sharing(fill, response, &selector);
     } else if (fill->apart) {
@@ -239,7 +328,7 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
             return fill_fail_later(fill, FILL_CODE_ALONE);
         }
     } else if (fill->shared) {
-        fill_note_compressible(fill, &stored, response);
+        note_compressible(fill, &stored, response);
     }
     struct http_head_options options = {
         .via = fill->site->via,
@@ -250,7 +339,7 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
         .date_s = stored.date_s,
     };
     if (fill->shared) {
-        fill_keep_private(fill, response, &options);
+        keep_private(fill, response, &options);
     }
     http_head_write(&head, response, &options);
     struct store_head out = {

@@ -4,13 +4,11 @@
 #include "base/buf.h"
 #include "exchange/fill.h"
 #include "exchange/fill_request.h"
-#include "http/head.h"
 #include "http/response.h"
 
 #define FILL_MAGIC 0x46494c4cu
 #define FILL_HEAD_LIMIT (256u * 1024u) /* bytes of a stored head */
-#define FILL_SELECTOR_LIMIT 16384u
-#define FILL_AWAY_S 86400u /* so long a stale response is kept for a dead origin */
+#define FILL_AWAY_S 86400u             /* so long a stale response is kept for a dead origin */
 
 struct fill {
     uint32_t magic;
@@ -42,7 +40,8 @@ struct fill {
     struct store_object *refreshed;
     struct store_object **variants; /* in the arena; a reference each */
     unsigned variant_count;
-    struct http_directives directives; /* of the request; the spans in it are not to be read */
+    struct http_directives directives;   /* of the request; the spans in it are not to be read */
+    const struct http_fields *selecting; /* in the arena; NULL: the request's own */
     struct store_key key;
     int64_t soft_at_ms; /* of stale */
     int64_t request_time_ms;
@@ -64,7 +63,7 @@ void fill_bind(struct fill *fill);
 enum fetch_flow fill_on_head(void *ctx, const struct http_response *response);
 /* fill_head.c: the same, when it is about the whole. */
 enum fetch_flow fill_take_head(struct fill *fill, const struct http_response *response);
-/* fill_renew.c: a 304 to what is stale, or what says as much. */
+/* fill_head.c: a 304, or what says as much. */
 enum fetch_flow fill_on_not_modified(struct fill *fill, const struct http_response *response);
 /* fill_head.c: publishes the head; a response that may not be shared goes on as a private one.
  * is_parent: of a representation whose parts are stored each by itself; the lead is still to be
@@ -83,27 +82,18 @@ enum http_store_verdict fill_judge_storing(const struct fill *fill,
                                            const struct http_store_request *request,
                                            const struct http_response *response,
                                            struct buf *selector);
-/* fill_head.c: what Vary selects, without what the operator ignores. False: nothing will ever
+/* fill_select.c: what Vary selects, without what the operator ignores. False: nothing will ever
  * match. */
 bool fill_build_selector(const struct fill *fill, const struct http_response *response,
                          struct buf *selector);
+/* fill_select.c: do the fields of this response select as those of the stored object do? */
+bool fill_selects_alike(const struct fill *fill, const struct store_object *stored,
+                        const struct http_response *response);
 /* fill_head.c: the facts, and what the store is to know of them. */
 void fill_put_facts(const struct fill *fill, struct store_head *out,
                     const struct http_stored *stored);
-/* fill_head.c: is the stale response out of date by itself, not by its client's wish? */
-bool fill_is_outdated(const struct fill *fill);
-/* fill_head.c: rules that ask of the response have their say now. */
-void fill_settle_policy(struct fill *fill, const struct http_response *response);
-/* fill_head.c: sets HTTP_STORED_COMPRESSIBLE, also where the site does not compress now: what is
- * stored outlives its settings. */
-void fill_note_compressible(const struct fill *fill, struct http_stored *stored,
-                            const struct http_response *response);
-/* fill_head.c: what private="..." keeps out of the store goes to the client whose request brought
- * it; the names go into options. */
-void fill_keep_private(struct fill *fill, const struct http_response *response,
-                       struct http_head_options *options);
-/* fill_renew.c: merged head and its facts as the store wants them, after a 304 or the like that
- * confirms `base`. False: it speaks of something else, may not be shared, or memory is short. */
+/* fill_head.c: merged head and its facts as the store wants them, after a 304 or the like that
+ * confirms `base`. False: it speaks of something else, or memory is short. */
 struct fill_renewal {
     struct buf head;
     struct http_field items[EXCHANGE_FIELDS_MAX];

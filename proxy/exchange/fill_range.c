@@ -177,7 +177,8 @@ static bool range_may_store(struct fill *fill, const struct http_response *whole
     struct http_store_request facts;
     http_store_request_of(&facts, fill->request);
     return http_may_store(&facts, whole, loop_wall_ms(fill->env->loop) / 1000,
-                          &fill->policy.freshness) == HTTP_STORE_OK;
+                          &fill->policy.freshness) == HTTP_STORE_OK &&
+           fill_selects_alike(fill, fill->range.parent, whole);
 }
 
 /* What was there before, in front of what comes. */

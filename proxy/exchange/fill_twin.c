@@ -42,7 +42,7 @@ void fill_twin_update(struct fill *fill, const struct http_response *response)
     if (exchange_facts(fill->twin)->status != 200) {
         return;
     }
-    if (!agrees(fill->twin, response)) {
+    if (!agrees(fill->twin, response) || !fill_selects_alike(fill, fill->twin, response)) {
         make_stale(fill);
         return;
     }

@@ -98,7 +98,7 @@ bool fill_variants_select(struct fill *fill, const struct http_response *respons
     if (variant == NULL || !fill_renew(fill, variant, response, &renewal)) {
         return false;
     }
-    buf_init(&selector, FILL_SELECTOR_LIMIT);
+    buf_init(&selector, 16384);
     if (fill_build_selector(fill, &renewal.merged, &selector) && !selector.failed) {
         renewal.out.selector = buf_span(&selector);
         renewal.out.length = store_object_length(variant);

@@ -2,7 +2,8 @@
 #define EXCHANGE_REARM_H
 /*
  * rearm - a stale response that was sent because the origin is down may be sent again for a moment,
- * so that not every request waits for the dead origin (RFC 9111 4.2.4).
+ * so that not every request waits for the dead origin (RFC 9111 4.2.4). In the same way a refresh in
+ * the background that failed (RFC 5861 section 3) is not tried again with every hit.
  *
  * One small table per worker, by key hash; a note names the stored response exactly, so one that
  * was renewed, replaced, purged or soft-purged since is not meant by it. In memory only, and lost
@@ -32,6 +33,7 @@ enum rearm_grant {
     REARM_NONE,
     REARM_ANYWAY,    /* the origin cannot be reached */
     REARM_IN_WINDOW, /* while its stale-if-error window lasts */
+    REARM_QUIET,     /* not at all, but no refresh in the background is tried again */
 };
 
 /* Makes the table at first use. */

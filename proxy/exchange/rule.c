@@ -211,6 +211,7 @@ void rules_compile(struct rules *rules, struct arena *arena, const struct conf_s
         rules->compresses = rules->compresses || compresses;
         rules->late_compresses = rules->late_compresses || (rule->is_late && compresses);
         rules->has_late = rules->has_late || rule->is_late;
+        rules->edits_requests = rules->edits_requests || rule->edits.count[CONF_HEADER_REQUEST] > 0;
         rules->late_shows = rules->late_shows || (rule->is_late && shows);
     }
 }

@@ -30,6 +30,7 @@ struct rules {
     bool compresses;      /* some say what may be sent compressed */
     bool late_compresses; /* of those that ask of the response */
     bool late_shows;      /* and change what the client gets: to be settled for hits too */
+    bool edits_requests;  /* some change what the origin is sent */
 };
 
 struct rule_names {

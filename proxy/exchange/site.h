@@ -52,6 +52,12 @@ const struct conf *site_table_conf(const struct site_table *table);
  * NULL when there is no such site either. */
 const struct site *site_table_find(const struct site_table *table, struct span authority);
 
+/* May the origin be sent other fields than the client's? */
+static inline bool site_edits_requests(const struct site *site)
+{
+    return site->edits.count[CONF_HEADER_REQUEST] > 0 || site->rules.edits_requests;
+}
+
 /* What is in force for this request or response; room is for when rules have a say. */
 static inline const struct policy *site_policy(const struct site *site,
                                                const struct rule_facts *facts, struct policy *room)

@@ -163,7 +163,7 @@ static bool condition_updates(const struct http_fields *fields, const struct htt
          * what it would send, and a strong tag would promise more of ours than we know. */
         return span_eq(field->value, stored_etag);
     default:
-        return !http_fields_is_hop_by_hop(fields, field);
+        return !http_fields_ends_here(fields, field);
     }
 }
 

@@ -79,13 +79,28 @@ static void directive_age(struct http_directives *directives, const struct direc
     }
 }
 
+bool http_is_name_list(struct span list)
+{
+    struct span member;
+    bool has_some = false;
+
+    while (http_list_next(&list, &member)) {
+        if (!http_is_token(member)) {
+            return false;
+        }
+        has_some = true;
+    }
+    return has_some;
+}
+
 /* no-cache and private: with field names they restrict those fields, else the whole response. A
  * second list, or one we cannot read, counts as the whole. */
 static void directive_qualified(struct http_directives *directives,
                                 const struct directive *directive, uint32_t whole, uint32_t some,
                                 struct span *names)
 {
-    if (directive->malformed || directive->value.len == 0 || (directives->flags & some) != 0) {
+    if (directive->malformed || !http_is_name_list(directive->value) ||
+        (directives->flags & some) != 0) {
         directives->flags |= whole;
         return;
     }

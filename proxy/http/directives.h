@@ -67,6 +67,8 @@ static inline bool http_directives_has(const struct http_directives *directives,
     return (directives->flags & any) != 0;
 }
 
+/* A list of at least one field name, and nothing else (RFC 9111 5.2.2.4, 5.2.2.7)? */
+bool http_is_name_list(struct span list);
 /* 1*DIGIT, saturating at HTTP_AGE_MAX_S. False when anything else is met. */
 bool http_seconds_parse(struct span text, uint32_t *out);
 #endif

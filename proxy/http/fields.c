@@ -128,24 +128,47 @@ bool http_fields_has_token(const struct http_fields *fields, enum http_field_id 
      BIT(HTTP_FIELD_PROXY_AUTHORIZATION) | BIT(HTTP_FIELD_TE) | BIT(HTTP_FIELD_TRAILER) |          \
      BIT(HTTP_FIELD_TRANSFER_ENCODING) | BIT(HTTP_FIELD_UPGRADE) | BIT(HTTP_FIELD_HTTP2_SETTINGS))
 
-/* What Connection may name and lose. All other known fields protect someone: a stranger could
- * otherwise strip, through us, the very fields an origin or a cache bases its decisions on. */
+/* What the Connection of a request may name and lose. All other known fields protect someone: a
+ * stranger could otherwise strip, through us, the very fields an origin or a cache bases its
+ * decisions on. */
 #define LOSABLE                                                                                    \
     (HOP_BY_HOP | BIT(HTTP_FIELD_OTHER) | BIT(HTTP_FIELD_ACCEPT_RANGES) | BIT(HTTP_FIELD_SERVER) | \
      BIT(HTTP_FIELD_USER_AGENT) | BIT(HTTP_FIELD_REFERER) | BIT(HTTP_FIELD_X_HOST) |               \
      BIT(HTTP_FIELD_X_ORIGINAL_URL) | BIT(HTTP_FIELD_X_REWRITE_URL))
 
-bool http_fields_is_hop_by_hop(const struct http_fields *fields, const struct http_field *field)
+/* What that of a response may not: fields for all recipients of the content, by which the next
+ * cache knows what it may do and the reader what the bytes are, and the trace of those they
+ * passed. */
+#define LASTING                                                                                    \
+    (BIT(HTTP_FIELD_CACHE_CONTROL) | BIT(HTTP_FIELD_CDN_CACHE_CONTROL) | BIT(HTTP_FIELD_PRAGMA) |  \
+     BIT(HTTP_FIELD_EXPIRES) | BIT(HTTP_FIELD_DATE) | BIT(HTTP_FIELD_AGE) | BIT(HTTP_FIELD_VARY) | \
+     BIT(HTTP_FIELD_ETAG) | BIT(HTTP_FIELD_LAST_MODIFIED) | BIT(HTTP_FIELD_CONTENT_LENGTH) |       \
+     BIT(HTTP_FIELD_CONTENT_RANGE) | BIT(HTTP_FIELD_CONTENT_ENCODING) |                            \
+     BIT(HTTP_FIELD_CONTENT_TYPE) | BIT(HTTP_FIELD_VIA) | BIT(HTTP_FIELD_CACHE_STATUS) |           \
+     BIT(HTTP_FIELD_PROXY_STATUS))
+
+static bool fields_is_named(const struct http_fields *fields, const struct http_field *field,
+                            uint64_t losable)
 {
     uint64_t bit = BIT(field->id);
 
     if ((bit & HOP_BY_HOP) != 0) {
         return true;
     }
-    if ((bit & LOSABLE) == 0 || !http_fields_has(fields, HTTP_FIELD_CONNECTION)) {
+    if ((bit & losable) == 0 || !http_fields_has(fields, HTTP_FIELD_CONNECTION)) {
         return false;
     }
     return http_fields_has_token(fields, HTTP_FIELD_CONNECTION, field->name);
+}
+
+bool http_fields_is_hop_by_hop(const struct http_fields *fields, const struct http_field *field)
+{
+    return fields_is_named(fields, field, LOSABLE);
+}
+
+bool http_fields_ends_here(const struct http_fields *fields, const struct http_field *field)
+{
+    return fields_is_named(fields, field, ~(uint64_t)LASTING);
 }
 
 bool http_field_is_forwarding(const struct http_field *field)

@@ -136,10 +136,13 @@ bool http_list_next(struct span *value, struct span *member);
 bool http_fields_has_token(const struct http_fields *fields, enum http_field_id id,
                            struct span token);
 
-/* Must not travel further than this connection (RFC 9110 7.6.1): the known set and all that
- * Connection names, but never a field that protects or frames (Host, Authorization, Cache-Control,
- * Cookie, Content-Length ...). `fields` is the whole message, `field` one of it. */
+/* Of a request: must not travel further than this connection (RFC 9110 7.6.1): the known set and all
+ * that Connection names, but never a field that protects or frames (Host, Authorization,
+ * Cache-Control, Cookie, Content-Length ...). `fields` is the whole message, `field` one of it. */
 bool http_fields_is_hop_by_hop(const struct http_fields *fields, const struct http_field *field);
+/* The same of a response: all that Connection names but what the content's recipients need to know of
+ * it (Cache-Control, Vary, ETag, Content-Type ...), which 7.6.1 does not let a sender name. */
+bool http_fields_ends_here(const struct http_fields *fields, const struct http_field *field);
 /* Fields with which a stranger could plant a response under another name (X-Forwarded-Host,
  * Forwarded, X-Original-URL ...; security.md 4): drop from untrusted clients, or overwrite. */
 bool http_field_is_forwarding(const struct http_field *field);

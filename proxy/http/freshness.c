@@ -151,6 +151,17 @@ static enum http_store_verdict freshness_may_store_directives(
     return HTTP_STORE_OK;
 }
 
+/* Never fresh, and yet of use: the response itself says for how long it may be sent stale (RFC
+ * 5861). */
+static bool freshness_has_grace(const struct lifetime *lifetime,
+                                const struct http_directives *directives)
+{
+    return lifetime->source != HTTP_LIFETIME_NONE && lifetime->source != HTTP_LIFETIME_RULE &&
+           !http_directives_has(directives, HTTP_CC_MUST_REVALIDATE | HTTP_CC_PROXY_REVALIDATE |
+                                                HTTP_CC_S_MAXAGE | HTTP_CC_NO_CACHE) &&
+           (directives->stale_while_revalidate_s > 0 || directives->stale_if_error_s > 0);
+}
+
 enum http_store_verdict http_may_store(const struct http_store_request *request,
                                        const struct http_response *response, int64_t now_s,
                                        const struct http_freshness_options *options)
@@ -186,7 +197,8 @@ enum http_store_verdict http_may_store(const struct http_store_request *request,
         return HTTP_STORE_STATUS;
     }
     if (lifetime.seconds == 0 && http_fields_find(&response->fields, HTTP_FIELD_ETAG).len == 0 &&
-        http_fields_find(&response->fields, HTTP_FIELD_LAST_MODIFIED).len == 0) {
+        http_fields_find(&response->fields, HTTP_FIELD_LAST_MODIFIED).len == 0 &&
+        !freshness_has_grace(&lifetime, &policy.directives)) {
         return HTTP_STORE_NO_LIFETIME;
     }
     if (options->max_object_bytes > 0 && response->has_content_length &&

@@ -50,7 +50,7 @@ static bool head_leaves_out(const struct http_response *response, const struct h
     if (head_list_has(options->private_fields, field->name)) {
         return true;
     }
-    return http_fields_is_hop_by_hop(&response->fields, field);
+    return http_fields_ends_here(&response->fields, field);
 }
 
 static void head_put_date(struct buf *out, const struct http_response *response, int64_t date_s)
@@ -119,18 +119,26 @@ void http_head_write_private(struct buf *out, const struct http_response *respon
     }
 }
 
-enum head_omission {
-    HEAD_UNVALIDATED, /* what no-cache="..." names */
-    HEAD_PRIVATE,     /* what private="..." names */
-};
+/* The fields that are named by a directive of the head itself. */
+typedef struct span head_names(const struct http_directives *directives);
+
+static struct span head_no_cache_fields(const struct http_directives *directives)
+{
+    return directives->no_cache_fields;
+}
+
+static struct span head_private_fields(const struct http_directives *directives)
+{
+    return directives->private_fields;
+}
 
 static bool head_write_without(struct buf *out, struct span head,
-                               const struct http_targeted *targeted, enum head_omission omission)
+                               const struct http_targeted *targeted, head_names *names)
 {
     struct http_field items[HEAD_FIELDS];
     struct http_fields fields;
     struct http_directives directives;
-    const char *line_end = head.len == 0 ? NULL : memchr(head.ptr, '\n', head.len);
+    const char *line_end = memchr(head.ptr, '\n', head.len);
     unsigned status;
 
     http_fields_init(&fields, items, HEAD_FIELDS);
@@ -138,13 +146,11 @@ static bool head_write_without(struct buf *out, struct span head,
         return false;
     }
     http_directives_of_response(&directives, &fields, targeted);
-    struct span names =
-        omission == HEAD_PRIVATE ? directives.private_fields : directives.no_cache_fields;
     buf_append(out, span_of(head.ptr, (size_t)(line_end + 1 - head.ptr)));
     for (unsigned i = 0; i < fields.count; i++) {
         /* Content-Length frames the message, Date dates it. */
         if (items[i].id == HTTP_FIELD_CONTENT_LENGTH || items[i].id == HTTP_FIELD_DATE ||
-            !head_list_has(names, items[i].name)) {
+            !head_list_has(names(&directives), items[i].name)) {
             head_put(out, items[i].name, items[i].value);
         }
     }
@@ -154,12 +160,12 @@ static bool head_write_without(struct buf *out, struct span head,
 bool http_head_write_unvalidated(struct buf *out, struct span head,
                                  const struct http_targeted *targeted)
 {
-    return head_write_without(out, head, targeted, HEAD_UNVALIDATED);
+    return head_write_without(out, head, targeted, head_no_cache_fields);
 }
 
 bool http_head_write_shared(struct buf *out, struct span head, const struct http_targeted *targeted)
 {
-    return head_write_without(out, head, targeted, HEAD_PRIVATE);
+    return head_write_without(out, head, targeted, head_private_fields);
 }
 
 bool http_head_read(struct span head, unsigned *status, struct http_fields *fields)

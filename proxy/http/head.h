@@ -39,7 +39,8 @@ void http_head_write_private(struct buf *out, const struct http_response *respon
  * origin was asked (RFC 9111 5.2.2.4). False: the stored bytes are damaged. */
 bool http_head_write_unvalidated(struct buf *out, struct span head,
                                  const struct http_targeted *targeted);
-/* The same without the fields that private="..." names: they may not be stored (5.2.2.7). */
+/* A stored head without the fields that private="..." names: what a 304 brought for its own client
+ * is not for others (5.2.2.7). False: the stored bytes are damaged. */
 bool http_head_write_shared(struct buf *out, struct span head,
                             const struct http_targeted *targeted);
 /* Reads stored bytes back: false when they are damaged or there are more fields than room. */

@@ -35,17 +35,56 @@ static bool part_counts(const char *target, const struct query_part *part,
     return true;
 }
 
+static int query_hex(char c)
+{
+    char lower = ascii_lower(c);
+
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* The byte at *at as an origin may read it; moves *at behind it. */
+static unsigned char query_byte(struct span text, size_t *at)
+{
+    char c = text.ptr[(*at)++];
+
+    if (c == '+') {
+        return ' ';
+    }
+    if (c == '%' && text.len - *at >= 2) {
+        int high = query_hex(text.ptr[*at]);
+        int low = query_hex(text.ptr[*at + 1]);
+        if (high >= 0 && low >= 0) {
+            *at += 2;
+            return (unsigned char)(high * 16 + low);
+        }
+    }
+    return (unsigned char)c;
+}
+
+/* One name in two spellings is one: the order of its values may mean something to the origin. */
+static int query_compare(struct span x, struct span y)
+{
+    size_t a = 0;
+    size_t b = 0;
+
+    while (a < x.len && b < y.len) {
+        unsigned char one = query_byte(x, &a);
+        unsigned char other = query_byte(y, &b);
+        if (one != other) {
+            return one < other ? -1 : 1;
+        }
+    }
+    return (a < x.len) - (b < y.len);
+}
+
 static bool part_before(const char *target, const struct query_part *a, const struct query_part *b)
 {
-    struct span x = part_name(target, a);
-    struct span y = part_name(target, b);
-    size_t len = x.len < y.len ? x.len : y.len;
-    int order = len == 0 ? 0 : memcmp(x.ptr, y.ptr, len);
+    int order = query_compare(part_name(target, a), part_name(target, b));
 
-    if (order != 0) {
-        return order < 0;
-    }
-    return x.len != y.len ? x.len < y.len : a->at < b->at;
+    return order != 0 ? order < 0 : a->at < b->at;
 }
 
 /* Lets the part at root sink to its place among the first count of a heap. */

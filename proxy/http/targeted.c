@@ -63,7 +63,7 @@ static void targeted_qualified(struct http_directives *directives,
     if (targeted_is_false(member)) {
         return;
     }
-    if (member->type == HTTP_SFV_STRING && member->text.len > 0 && !member->has_escapes) {
+    if (member->type == HTTP_SFV_STRING && http_is_name_list(member->text)) {
         directives->flags |= some;
         *names = member->text;
         return;

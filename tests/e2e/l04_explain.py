@@ -211,6 +211,7 @@ site site.test { origins { server main http://127.0.0.1:9; } cache { purge from 
             (["explain", "http://site.test/", "-H", "a: b\r\nc: d"], "NAME: VALUE"),
             (["explain", "http://site.test/", "-X", "GET /y HTTP/1.1\r\nA: b\r\n\r\nGET"], ""),
             (["explain", "http://site.test/", "-X", "TRACE"], "not allowed"),
+            (["explain", "http://site.test/", "-H", "Via: 1.0 x, 1.1 LARDER (y)"], "508"),
             (["explain", "http://site.test/", "-H", "Host: x"], "")):
         done = larder.command(*words)
         assert done.returncode != 0 and wanted in done.stderr, (words, done)
@@ -219,6 +220,15 @@ site site.test { origins { server main http://127.0.0.1:9; } cache { purge from 
         status, answer = larder.api("/api/v1/explain", "POST", body)
         assert 400 <= status < 500, (body, status, answer)
     same(larder.admin("/api/v1/explain", "POST", body={"url": "http://site.test/"}).status, 401)
+
+
+def test_a_condition_of_the_origin_and_the_cache_alone(t):
+    """As a request would be: 504, the origin is not asked."""
+    larder = t.larder(t.origin())
+    fields = [("If-Match", '"1"'), ("Cache-Control", "only-if-cached")]
+    same(larder.fetch("/x", headers=fields).status, 504)
+    answer = explain(larder, "/x", *(word for field in fields for word in ("-H", ": ".join(field))))
+    same((answer["answer"], answer["reason"]), ("not_cached", "precondition"))
 
 
 def test_text(t):

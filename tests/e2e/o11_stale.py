@@ -55,6 +55,15 @@ def test_serve_stale_off(t):
     is_stale(larder.fetch("/e"))
 
 
+def test_serve_stale_of_a_rule(t):
+    """What was sent again for one request is not for another that may not have it."""
+    origin, larder = stale_of(t, "", site="rule header X-Strict { serve_stale off; }", workers=1)
+    origin.shut()
+    for _ in range(2):
+        is_stale(larder.fetch("/e"))
+        same(larder.fetch("/e", headers=[("X-Strict", "1")]).status, 502)
+
+
 def test_an_error_of_the_origin_is_no_disconnect(t):
     """500 to 504, and nonsense, are passed on unless stale-if-error is there; other 5xx always."""
     origin, larder = stale_of(t, "")
@@ -258,16 +267,19 @@ def test_refresh_replaces_whatever_it_says(t):
 
 def test_failed_refresh_replaces_nothing(t):
     """5xx and no answer at all: the window goes on."""
-    origin = t.origin({"/w": reply("old", cache="max-age=1, stale-while-revalidate=600")})
+    failures = {"/503": reply("bad", 503), "/reset": reset, "/junk": raw(b"junk"), "/500": reply("bad", 500)}
+    origin = t.origin(default=reply("old", cache="max-age=1, stale-while-revalidate=600"))
     larder = t.larder(origin, timeouts=TIMEOUTS)
-    larder.fetch("/w")
+    for path in failures:
+        larder.fetch(path)
     time.sleep(2.1)
-    for number, failure in enumerate((reply("bad", 503), reset, raw(b"junk"), reply("bad", 500))):
-        origin.routes["/w"] = failure
-        is_stale(larder.fetch("/w"), b"old")
-        wait_for(lambda n=number: origin.count("/w") >= n + 2, what="the refresh")
-        time.sleep(0.3)
-    is_stale(larder.fetch("/w"), b"old")
+    origin.routes.update(failures)
+    for path in failures:
+        is_stale(larder.fetch(path), b"old")
+        wait_for(lambda at=path: origin.count(at) >= 2, what="the refresh")
+    time.sleep(0.3)
+    for path in failures:
+        is_stale(larder.fetch(path), b"old")
 
 
 def test_validation_that_ends_in_something_unstorable(t):

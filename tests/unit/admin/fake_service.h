@@ -3,8 +3,8 @@
 /* fake_service - the service and the store as the admin server sees them, under the test's control.
  * Included by one .c per program: it defines the functions. */
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -260,6 +260,21 @@ static inline int64_t model_bounded(const struct model_case *data, int64_t lifet
     return lifetime_s;
 }
 
+/* RFC 5861: never fresh, but of use for a while. */
+static inline bool model_has_grace(const struct model_case *data)
+{
+    bool last;
+    const struct model_list *policy = model_policy(data, &last);
+    bool is_explicit = model_age_of(policy, MODEL_MAX_AGE, last) >= 0 ||
+                       (!last && data->expires.field != MODEL_ABSENT);
+
+    return is_explicit && !model_says(policy, MODEL_MUST_REVALIDATE, last) &&
+           !model_says(policy, MODEL_PROXY_REVALIDATE, last) &&
+           model_find(policy, MODEL_S_MAXAGE, last) == 0 &&
+           model_scope_of(policy, MODEL_NO_CACHE, last) != MODEL_WHOLE &&
+           (model_age_of(policy, MODEL_SWR, last) > 0 || model_age_of(policy, MODEL_SIE, last) > 0);
+}
+
 static inline bool model_may_store(const struct model_case *data)
 {
     bool last;
@@ -292,7 +307,7 @@ static inline bool model_may_store(const struct model_case *data)
     if (lifetime_s < 0) {
         return false;
     }
-    return model_bounded(data, lifetime_s) > 0 || data->has_etag ||
+    return model_bounded(data, lifetime_s) > 0 || data->has_etag || model_has_grace(data) ||
            data->modified.field == MODEL_GOOD || data->modified.field == MODEL_BAD;
 }
 

@@ -86,6 +86,12 @@ static const struct row rows[] = {
     {"private=\"a\", private=\"b\"", HTTP_CC_PRIVATE_FIELDS | HTTP_CC_PRIVATE, 0, 0},
     {"private=\"\"", HTTP_CC_PRIVATE, 0, 0},
     {"private=\"a", HTTP_CC_PRIVATE, 0, 0},
+    /* A list we cannot read is taken for the whole. */
+    {"private=\"X\\-User\"", HTTP_CC_PRIVATE, 0, 0},
+    {"private=\"a b\"", HTTP_CC_PRIVATE, 0, 0},
+    {"private=\"a, b:\", no-cache=\"a;b\"", HTTP_CC_PRIVATE | HTTP_CC_NO_CACHE, 0, 0},
+    {"private=\" , \", no-cache=\",\"", HTTP_CC_PRIVATE | HTTP_CC_NO_CACHE, 0, 0},
+    {"private=\" a ,, b \"", HTTP_CC_PRIVATE_FIELDS, 0, 0},
     {"no-cache", HTTP_CC_NO_CACHE, 0, 0},
     {"no-cache=\"a,b\", public", HTTP_CC_NO_CACHE_FIELDS | HTTP_CC_PUBLIC, 0, 0},
     {"must-revalidate,proxy-revalidate,must-understand,no-transform,immutable,only-if-cached",

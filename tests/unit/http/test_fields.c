@@ -125,6 +125,33 @@ static void hop_by_hop(void **state)
     }
 }
 
+/* RFC 9110 7.6.1: what the Connection of a response names ends here, but for what all recipients of
+ * the content need to know. */
+static void ends_here(void **state)
+{
+    static const char *const gone[] = {"X-One",      "Set-Cookie",           "Location",  "Server",
+                                       "Connection", "Larder-Cache-Control", "Keep-Alive"};
+    struct message message = {0};
+
+    (void)state;
+    struct http_fields *fields = message_fields(
+        &message,
+        "X-One: 1\r\nX-Two: 2\r\nCache-Control: no-store\r\nContent-Length: 0\r\n"
+        "Content-Type: t\r\nServer: s\r\nSet-Cookie: d\r\nset-cookie: e\r\nLocation: /\r\n"
+        "Vary: v\r\nETag: e\r\nVia: 1.1 x\r\nLarder-Cache-Control: max-age=1\r\nKeep-Alive: k\r\n"
+        "Connection: x-one, Cache-Control,Content-Length, Content-Type, server\r\n"
+        "Connection: SET-cookie, Location, Vary, ETag, Via, larder-cache-control\r\n");
+    for (unsigned i = 0; i < fields->count; i++) {
+        bool expected = false;
+        for (size_t j = 0; j < sizeof(gone) / sizeof(gone[0]); j++) {
+            expected = expected || span_eq_nocase(fields->items[i].name, span_str(gone[j]));
+        }
+        if (http_fields_ends_here(fields, &fields->items[i]) != expected) {
+            fail_msg("%.*s", (int)fields->items[i].name.len, fields->items[i].name.ptr);
+        }
+    }
+}
+
 static void forwarding(void **state)
 {
     struct message message = {0};
@@ -181,8 +208,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),      cmocka_unit_test(lists),
         cmocka_unit_test(lookup),     cmocka_unit_test(parameters_of_tokens),
-        cmocka_unit_test(hop_by_hop), cmocka_unit_test(forwarding),
-        cmocka_unit_test(full),       cmocka_unit_test(classes),
+        cmocka_unit_test(hop_by_hop), cmocka_unit_test(ends_here),
+        cmocka_unit_test(forwarding), cmocka_unit_test(full),
+        cmocka_unit_test(classes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,36 +123,6 @@ static void unvalidated(void **state)
     buf_free(&out);
 }
 
-/* RFC 9111 5.2.2.7: what a 304 brought and made private is not stored. */
-static void shared(void **state)
-{
-    static const struct span names[] = {{"CDN-Cache-Control", 17}};
-    const struct http_targeted targeted = {names, 1};
-    static const struct {
-        const char *merged;
-        const char *stored;
-    } heads[] = {
-        {"HTTP/1.1 200 F\r\nA: 1\r\nB: 2\r\n", "HTTP/1.1 200 F\r\nA: 1\r\nB: 2\r\n"},
-        {"HTTP/1.1 200 F\r\nCache-Control: no-cache=\"b\", private=\"A, date, content-length\"\r\n"
-         "Date: d\r\na: 1\r\nB: 2\r\nA: 3\r\nContent-Length: 5\r\n",
-         "HTTP/1.1 200 F\r\nCache-Control: no-cache=\"b\", private=\"A, date, content-length\"\r\n"
-         "Date: d\r\nB: 2\r\nContent-Length: 5\r\n"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
-        struct buf out;
-        buf_init(&out, 1000);
-        assert_true(http_head_write_shared(&out, span_str(heads[i].merged), &targeted));
-        assert_span(buf_span(&out), heads[i].stored);
-        buf_free(&out);
-    }
-    struct buf out;
-    buf_init(&out, 1000);
-    assert_false(http_head_write_shared(&out, span_of(NULL, 0), &targeted));
-    buf_free(&out);
-}
-
 static void too_large(void **state)
 {
     struct message message;
@@ -204,9 +174,9 @@ static void finding(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writing), cmocka_unit_test(private_fields), cmocka_unit_test(unvalidated),
-        cmocka_unit_test(shared),  cmocka_unit_test(too_large),      cmocka_unit_test(damaged),
-        cmocka_unit_test(finding),
+        cmocka_unit_test(writing),     cmocka_unit_test(private_fields),
+        cmocka_unit_test(unvalidated), cmocka_unit_test(too_large),
+        cmocka_unit_test(damaged),     cmocka_unit_test(finding),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,12 @@ static const struct {
     {"", true, "/p?b&&a", "/p?&a&b"},
     {"x", true, "/p?c&x&b&x=1&a", "/p?a&b&c"},
     {"x", true, "/p?x", "/p"},
+    /* One name in two spellings keeps the order of its values. */
+    {"", true, "/p?b&a=2&%61=1", "/p?a=2&%61=1&b"},
+    {"", true, "/p?b&%61=1&a=2", "/p?%61=1&a=2&b"},
+    {"", true, "/p?x+y=1&x%20y=2&a", "/p?a&x+y=1&x%20y=2"},
+    {"", true, "/p?%C3%A9=1&%c3%a9=2&%c3%", "/p?%c3%&%C3%A9=1&%c3%a9=2"},
+    {"", true, "/p?b%&b%2&b%zz&a", "/p?a&b%&b%2&b%zz"},
 };
 
 static struct span normal(char *room, size_t i)

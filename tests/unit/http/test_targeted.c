@@ -58,6 +58,8 @@ static const struct word_row word_rows[] = {
     {"private=\"\"", HTTP_CC_PRIVATE, 0},
     {"private=\"x\\\"\"", HTTP_CC_PRIVATE, 0},
     {"private=x", HTTP_CC_PRIVATE, 0},
+    {"private=\"a b\"", HTTP_CC_PRIVATE, 0},
+    {"private=\" ,\"", HTTP_CC_PRIVATE, 0},
     {"private=\"x\", private", HTTP_CC_PRIVATE, 0},
     {"no-cache", HTTP_CC_NO_CACHE, 0},
     {"no-cache=\"a, b\"", HTTP_CC_NO_CACHE_FIELDS, 0},
