@@ -109,6 +109,8 @@ enum exchange_next exchange_head(struct exchange *x)
     if (x->fill == NULL && x->collapsed) {
         struct span selector = store_object_selector(x->object);
         if (selector.len > 0 && !http_selector_matches(selector, x->selecting)) {
+            /* Others that are under way will be for others as well: no waiting for each in turn. */
+            x->apart = x->apart || http_selector_is_personal(selector);
             return look_again(x);
         }
         if (!may_share(x)) {

@@ -531,30 +531,60 @@ enum http_vary http_selector_build(struct buf *out, const struct http_fields *re
     return count == 0 ? HTTP_VARY_NONE : HTTP_VARY_SOME;
 }
 
+/* One name of a selector. */
+struct vary_part {
+    struct span name, value;
+    unsigned kind;
+};
+
+/* Takes the next one off. False for damaged bytes. */
+static bool vary_part_next(struct span *selector, struct vary_part *part)
+{
+    const char *at = selector->ptr;
+    size_t left = selector->len;
+
+    if (left < 2) {
+        return false;
+    }
+    size_t name_len = vary_get_number(at, 2);
+    if (name_len == 0 || left - 2 < name_len || left - 2 - name_len < 5) {
+        return false;
+    }
+    size_t value_len = vary_get_number(at + 3 + name_len, 4);
+    if (left - 7 - name_len < value_len) {
+        return false;
+    }
+    *part = (struct vary_part){
+        .name = span_of(at + 2, name_len),
+        .value = span_of(at + 7 + name_len, value_len),
+        .kind = (unsigned char)at[2 + name_len],
+    };
+    *selector = span_of(part->value.ptr + value_len, left - 7 - name_len - value_len);
+    return true;
+}
+
 bool http_selector_matches(struct span selector, const struct http_fields *request)
 {
-    const char *at = selector.ptr;
-    size_t left = selector.len;
+    struct vary_part part;
 
-    while (left > 0) {
-        if (left < 2) {
+    while (selector.len > 0) {
+        if (!vary_part_next(&selector, &part) ||
+            !vary_kind_fits(part.kind, request, part.name, http_field_id_of(part.name)) ||
+            !vary_value_matches((enum vary_kind)part.kind, part.value, request, part.name)) {
             return false;
         }
-        size_t name_len = vary_get_number(at, 2);
-        if (name_len == 0 || left - 2 < name_len || left - 2 - name_len < 5) {
-            return false;
-        }
-        struct span name = span_of(at + 2, name_len);
-        unsigned kind = (unsigned char)at[2 + name_len];
-        size_t value_len = vary_get_number(at + 3 + name_len, 4);
-        at += 7 + name_len;
-        left -= 7 + name_len;
-        if (left < value_len || !vary_kind_fits(kind, request, name, http_field_id_of(name)) ||
-            !vary_value_matches((enum vary_kind)kind, span_of(at, value_len), request, name)) {
-            return false;
-        }
-        at += value_len;
-        left -= value_len;
     }
     return true;
+}
+
+bool http_selector_is_personal(struct span selector)
+{
+    struct vary_part part;
+
+    while (selector.len > 0 && vary_part_next(&selector, &part)) {
+        if (span_eq(part.name, SPAN("cookie")) || span_eq(part.name, SPAN("authorization"))) {
+            return true;
+        }
+    }
+    return false;
 }

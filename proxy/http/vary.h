@@ -31,6 +31,8 @@ enum http_vary http_selector_build(struct buf *out, const struct http_fields *re
                                    const struct http_fields *request);
 /* False for damaged selectors. No heap. */
 bool http_selector_matches(struct span selector, const struct http_fields *request);
+/* Is it by fields that are another's with each user (Cookie, Authorization)? */
+bool http_selector_is_personal(struct span selector);
 /* Does any Vary line contain "*", or too many names? */
 bool http_vary_is_star(const struct http_fields *response);
 #endif

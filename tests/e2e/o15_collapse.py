@@ -57,6 +57,31 @@ def test_not_storable_all_at_once(t):
     crowd.close()
 
 
+def test_variants_of_users_all_at_once(t):
+    """The same where the head shows that each user has a response of their own (Vary: Cookie); each is stored."""
+    gate = threading.Event()
+
+    def behave(conn, request):
+        if origin.count("/v") > 1:
+            gate.wait(20)
+        else:
+            time.sleep(1.0)
+        reply(f"for {request.get('Cookie')}", cache="max-age=60", headers=[("Vary", "Accept, Cookie")])(conn, request)
+    origin = t.origin({"/v": behave})
+    larder = t.larder(origin)
+    clients = [larder.client() for _ in range(12)]
+    for number, client in enumerate(clients):
+        client.request("/v", headers=[("Cookie", str(number))])
+    wait_for(lambda: origin.count("/v") == 12, 15, "all of them at the origin side by side")
+    gate.set()
+    for number, client in enumerate(clients):
+        same(client.read_response().body, f"for {number}".encode())
+        client.request("/v", headers=[("Cookie", str(number))])
+        response = client.read_response()
+        same((response.body, response.is_hit), (f"for {number}".encode(), True))
+        client.close()
+
+
 def test_leader_leaves_before_the_head(t):
     """The fetch goes on for the others: one request, with the leader's fields."""
     gate = threading.Event()

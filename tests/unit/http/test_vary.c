@@ -223,6 +223,36 @@ static void many_languages(void **state)
     buf_free(&out);
 }
 
+/* By what differs from user to user? */
+static void personal(void **state)
+{
+    static const struct {
+        const char *vary;
+        bool wanted;
+    } cases[] = {
+        {"", false},
+        {"Vary: Accept-Encoding, User-Agent, X-Cookie\r\n", false},
+        {"Vary: COOKIE\r\n", true},
+        {"Vary: Accept\r\nVary: a, authorization\r\n", true},
+    };
+    struct message message;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf out;
+        buf_init(&out, 4096);
+        struct http_fields *fields = message_fields(&message, cases[i].vary);
+        (void)http_selector_build(&out, fields, fields);
+        if (http_selector_is_personal(buf_span(&out)) != cases[i].wanted) {
+            fail_msg("%s", cases[i].vary);
+        }
+        for (size_t len = 0; len < out.len; len++) { /* damaged */
+            (void)http_selector_is_personal(span_of(out.data, len));
+        }
+        buf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +260,7 @@ int main(void)
         cmocka_unit_test(table),
         cmocka_unit_test(same_selector_for_any_order),
         cmocka_unit_test(star),
+        cmocka_unit_test(personal),
         cmocka_unit_test(too_long),
         cmocka_unit_test(many_languages),
     };
