@@ -159,8 +159,7 @@ int command_purge(struct cli_args *args)
         return 2;
     }
     if (soft == (args->value[FLAG_HARD] != NULL)) {
-        cli_error(
-            "say how to purge, one of the two; --soft marks stale and refetches, --hard removes");
+        cli_error("say how to purge, one of the two; --soft marks stale, --hard removes");
         return 2;
     }
     char *body = purge_body(args);

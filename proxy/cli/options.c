@@ -18,7 +18,7 @@ static const struct flag {
     [FLAG_FORMAT] = {"format", 0, "text|json", "how to print the errors"},
     [FLAG_DEFAULTS] = {"defaults", 0, NULL, "also what nobody set"},
     [FLAG_URL] = {"url", 0, "URL", "what to purge; may be repeated"},
-    [FLAG_SOFT] = {"soft", 0, NULL, "mark stale: served while one request refreshes it"},
+    [FLAG_SOFT] = {"soft", 0, NULL, "mark stale: the next request has it refreshed"},
     [FLAG_HARD] = {"hard", 0, NULL, "remove"},
     [FLAG_DRY_RUN] = {"dry-run", 'n', NULL, "count only, change nothing"},
     [FLAG_REASON] = {"reason", 0, "TEXT", "for the history"},
