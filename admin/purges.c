@@ -126,8 +126,7 @@ static void read_mode(struct purge_order *order, const cJSON *mode)
         order->mode = text[0] == 's' ? STORE_PURGE_SOFT : STORE_PURGE_HARD;
         order->has_mode = true;
     } else {
-        add_fault(order, "must be \"soft\" (serve stale once, refetch) or \"hard\" (remove)",
-                  "/mode");
+        add_fault(order, "must be \"soft\" (stale from now on) or \"hard\" (remove)", "/mode");
     }
 }
 

@@ -79,6 +79,10 @@ static void print_stored(const cJSON *json)
     const cJSON *stored = member(json, "stored");
     double variants = client_number(json, "variant_count");
 
+    if (!cJSON_IsObject(stored) && !is_true(json, "cache_asked")) {
+        print_row("stored", "not looked at", "");
+        return;
+    }
     if (!cJSON_IsObject(stored)) {
         printf("%-24s nothing usable; %.0f variant%s of this key\n", "stored", variants,
                variants == 1 ? "" : "s");

@@ -64,8 +64,7 @@ static uint8_t reason_of(enum http_store_verdict verdict)
     return map[verdict];
 }
 
-/* Rules that ask of the response have their say now. */
-static void settle_policy(struct fill *fill, const struct http_response *response)
+void fill_settle_policy(struct fill *fill, const struct http_response *response)
 {
     if (LIKELY(!fill->site->rules.has_late)) {
         return;
@@ -178,7 +177,7 @@ bool fill_renew(struct fill *fill, const struct store_object *base,
         buf_free(&renewal->head);
         return false;
     }
-    settle_policy(fill, merged);
+    fill_settle_policy(fill, merged);
     if (!may_keep_renewed(fill, merged)) {
         buf_free(&renewal->head);
         return false;
@@ -305,7 +304,7 @@ enum fetch_flow fill_publish(struct fill *fill, const struct http_response *resp
     struct buf selector;
     buf_init(&head, FILL_HEAD_LIMIT);
     buf_init(&selector, 16384);
-    settle_policy(fill, response);
+    fill_settle_policy(fill, response);
     if (fill->shared) {
         settle_sharing(fill, response, &selector);
     } else if (fill->apart) {

@@ -111,6 +111,8 @@ struct span fill_variants_line(struct fill *fill);
 /* A 304 to that: the variant it selects answers (fill->refreshed). False: none does. */
 bool fill_variants_select(struct fill *fill, const struct http_response *response);
 
+/* fill_head.c: rules that ask of the response have their say now; of a part, of the whole it is of. */
+void fill_settle_policy(struct fill *fill, const struct http_response *response);
 /* fill_apart.c: settles whether the answer to a POST is stored for GET (RFC 9110 9.3.3). */
 void fill_apart_settle(struct fill *fill, const struct http_response *response,
                        struct buf *selector);

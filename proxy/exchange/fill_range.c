@@ -231,6 +231,7 @@ static enum fetch_flow range_later(struct fill *fill, const struct http_response
         return range_changed(fill);
     }
     range_whole(fill, response, total, items, &whole);
+    fill_settle_policy(fill, &whole);
     if (!range_may_store(fill, &whole)) {
         return range_refuse(fill);
     }

@@ -333,3 +333,23 @@ def test_parts_obey_the_settings(t):
         response = larder.fetch("/kept", headers=[("Range", "bytes=2000000-2000099")])
         same(response.body, body[2000000:2000100])
     assert response.is_hit, "the same without a rule is stored"
+
+
+def test_later_parts_obey_rules_of_the_response(t):
+    """A rule that knows the type counts for every part, not only for the one that began."""
+    body = content("/p", 5_000_000)
+
+    def behave(conn, request):
+        first, last = request.get("Range").split("=")[1].split("-")
+        first, last = int(first), min(int(last or len(body) - 1), len(body) - 1)
+        conn.send(head(206, [("Cache-Control", "max-age=600"), ("ETag", '"1"'), ("Content-Type", "image/png"),
+                             ("Content-Range", f"bytes {first}-{last}/{len(body)}"), ("Content-Length", str(last - first + 1))])
+                  + body[first:last + 1])
+    origin = t.origin(default=behave)
+    larder = t.larder(origin, cache="max_object 1M;", site="rule type image/* { max_object 100M; }")
+    larder.fetch("/p", headers=[("Range", "bytes=0-1")])
+    for number in range(2):
+        response = larder.fetch("/p", headers=[("Range", "bytes=4000000-4000009")])
+        same((response.status, response.body), (206, body[4000000:4000010]))
+    assert response.is_hit, response.cache_status
+    same(origin.count("/p"), 2)

@@ -57,6 +57,8 @@ def test_each_answer(t):
     same((answer["answer"], answer["reason"], answer["cache_asked"]), ("pass", "rule", False))
     answer = explain(larder, "/hit", "-X", "POST")
     same((answer["answer"], answer["reason"]), ("pass", "method"))
+    text = larder.command("explain", "http://site.test/hit", "-X", "POST", check=0).stdout
+    assert "not looked at" in text and "nothing usable" not in text, text
     answer = explain(larder, "/none", "-H", "Cache-Control: only-if-cached")
     same((answer["answer"], answer["origin"]), ("not_cached", None))
     answer = explain(larder, "/hit", "-H", "Cache-Control: no-cache")
