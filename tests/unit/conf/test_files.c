@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include "conf_test.h"
+#include "tests/unit/remove_tree.h"
 
 #define FOLDER "larder-conf-files"
 #define SITE(name) "site " name " { origins { server a http://a; } }"
 
-/* In the test's working folder; gone with the next run. */
+static char place[] = "/tmp/larder-conf-XXXXXX"; /* where FOLDER is */
+
 static void file_write(const char *path, const char *text)
 {
     FILE *file = fopen(path, "we");
@@ -23,9 +25,19 @@ static void file_write(const char *path, const char *text)
 static int setup(void **state)
 {
     (void)state;
-    (void)mkdir(FOLDER, 0700);
-    (void)mkdir(FOLDER "/d [x]", 0700);
-    (void)mkdir(FOLDER "/d [x]/sub", 0700);
+    assert_non_null(mkdtemp(place));
+    assert_int_equal(chdir(place), 0);
+    assert_int_equal(mkdir(FOLDER, 0700), 0);
+    assert_int_equal(mkdir(FOLDER "/d [x]", 0700), 0);
+    assert_int_equal(mkdir(FOLDER "/d [x]/sub", 0700), 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    assert_int_equal(chdir("/"), 0);
+    test_remove_tree(place);
     return 0;
 }
 
@@ -230,14 +242,13 @@ static void test_socket(void **state)
 /* The shipped files, checked as text because this machine need not have the folders. */
 static void test_shipped(void **state)
 {
-    static const char *const files[] = {"larder.conf", "minimal.conf"};
+    static const char *const files[] = {"conf/larder.conf", "conf/minimal.conf"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         char path[512];
         char data[16384];
-        (void)snprintf(path, sizeof(path), "%.*sconf/%s",
-                       (int)(strstr(__FILE__, "tests/unit/") - __FILE__), __FILE__, files[i]);
+        (void)snprintf(path, sizeof(path), "%s/%s", SOURCE_FOLDER, files[i]);
         FILE *file = fopen(path, "re");
         if (file == NULL) {
             fail_msg("cannot open %s", path);
@@ -261,5 +272,5 @@ int main(void)
         cmocka_unit_test(test_unreadable), cmocka_unit_test(test_shipped),
         cmocka_unit_test(test_socket),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

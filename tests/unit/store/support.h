@@ -5,7 +5,6 @@
  * facts say how it is to be judged, and a mailbox loop. Everything static: one program per test
  * file.
  */
-#include <ftw.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,22 +20,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/store.h"
+#include "tests/unit/remove_tree.h"
 
 #define UNUSED __attribute__((unused))
-
-static UNUSED int test_remove_one(const char *path, const struct stat *stat, int kind,
-                                  struct FTW *ftw)
-{
-    (void)stat;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
-static UNUSED void test_remove_tree(const char *path)
-{
-    (void)nftw(path, test_remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 /* facts[0]: enum store_judgement wanted; facts[1]: judgement once soft-purged. */
 static UNUSED enum store_judgement test_judge(const uint8_t *facts, int64_t soft_at_ms, void *ctx)
