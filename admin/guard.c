@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/span.h"
+#include "http/fields.h"
 
 /* Host without its port (RFC 9110 7.2); brackets of IPv6 taken off. Empty: malformed. */
 static struct span host_name(const char *host, bool *is_v6)
@@ -77,11 +78,6 @@ bool guard_is_same_origin(const char *fetch_site, const char *origin, const char
 
 bool guard_is_json(const char *content_type)
 {
-    struct span type = span_str(content_type);
-    const char *end = type.len == 0 ? NULL : memchr(type.ptr, ';', type.len);
-
-    if (end != NULL) {
-        type.len = (size_t)(end - type.ptr);
-    }
-    return span_eq_nocase(span_trim(type), SPAN("application/json"));
+    return span_eq_nocase(http_without_parameters(span_str(content_type)),
+                          SPAN("application/json"));
 }

@@ -250,18 +250,12 @@ static bool cookie_holds(const struct rule_match *match, const struct http_field
     const struct http_field *field;
     while ((field = http_fields_next(request, HTTP_FIELD_COOKIE, &at)) != NULL) {
         struct span rest = field->value;
-        while (rest.len > 0) {
-            const char *end = memchr(rest.ptr, ';', rest.len);
-            size_t len = end == NULL ? rest.len : (size_t)(end - rest.ptr);
-            struct span pair = span_trim(span_of(rest.ptr, len));
-            size_t skip = end == NULL ? len : len + 1;
-            rest = span_of(rest.ptr + skip, rest.len - skip);
-            const char *equals = pair.len == 0 ? NULL : memchr(pair.ptr, '=', pair.len);
-            size_t name_len = equals == NULL ? pair.len : (size_t)(equals - pair.ptr);
-            struct span value =
-                equals == NULL ? span_of(NULL, 0) : span_of(equals + 1, pair.len - name_len - 1);
-            if (pair.len > 0 &&
-                http_glob_match(match->name, span_trim(span_of(pair.ptr, name_len)), 0) &&
+        struct span pair;
+        while (http_part_next(&rest, &pair)) {
+            struct span name;
+            struct span value;
+            http_part_split(pair, &name, &value);
+            if (pair.len > 0 && http_glob_match(match->name, span_trim(name), 0) &&
                 (match->any_value || http_glob_match(match->value, span_trim(value), 0))) {
                 return true;
             }
@@ -282,14 +276,9 @@ static bool header_holds(const struct rule_match *match, const struct http_field
     return false;
 }
 
-/* Without parameters. */
 static bool type_holds(const struct rule_match *match, struct span type)
 {
-    const char *semicolon = type.len == 0 ? NULL : memchr(type.ptr, ';', type.len);
-    if (semicolon != NULL) {
-        type = span_of(type.ptr, (size_t)(semicolon - type.ptr));
-    }
-    type = span_trim(type);
+    type = http_without_parameters(type);
     return type.len > 0 && http_glob_match(match->value, type, HTTP_GLOB_NOCASE);
 }
 

@@ -82,21 +82,16 @@ static int coding_qvalue(struct span text)
 /* The weight among ";"-separated parameters; others than q are skipped. */
 static int coding_weight(struct span parameters)
 {
-    while (parameters.len > 0) {
-        const char *semicolon = memchr(parameters.ptr, ';', parameters.len);
-        size_t len = semicolon == NULL ? parameters.len : (size_t)(semicolon - parameters.ptr);
-        struct span one = span_trim(span_of(parameters.ptr, len));
-        size_t skip = semicolon == NULL ? len : len + 1;
-        parameters = span_of(parameters.ptr + skip, parameters.len - skip);
-        const char *equals = one.len == 0 ? NULL : memchr(one.ptr, '=', one.len);
-        size_t name_len = equals == NULL ? one.len : (size_t)(equals - one.ptr);
-        if (!span_eq_nocase(span_trim(span_of(one.ptr, name_len)), SPAN("q"))) {
-            continue;
+    struct span one;
+    struct span name;
+    struct span value;
+
+    while (http_part_next(&parameters, &one)) {
+        http_part_split(one, &name, &value);
+        if (span_eq_nocase(span_trim(name), SPAN("q"))) {
+            /* no space around "=": then the name is one byte, and the digits begin behind it */
+            return name.len == 1 ? coding_qvalue(value) : 0;
         }
-        /* no space around "=": then the name is one byte long, and the digits begin behind it */
-        return name_len == 1 && equals != NULL
-                   ? coding_qvalue(span_of(equals + 1, one.len - name_len - 1))
-                   : 0;
     }
     return 1000;
 }
@@ -113,15 +108,13 @@ static void coding_read(struct coding_weights *weights, const struct http_fields
         struct span value = field->value;
         struct span member;
         while (http_list_next(&value, &member)) {
-            const char *semicolon = memchr(member.ptr, ';', member.len);
-            size_t len = semicolon == NULL ? member.len : (size_t)(semicolon - member.ptr);
-            enum coding_member which = coding_member_of(span_trim(span_of(member.ptr, len)));
+            struct span name = {0};
+            (void)http_part_next(&member, &name);
+            enum coding_member which = coding_member_of(name);
             if (which == MEMBER_OTHER) {
                 continue;
             }
-            int weight = semicolon == NULL
-                             ? 1000
-                             : coding_weight(span_of(semicolon + 1, member.len - len - 1));
+            int weight = coding_weight(member);
             if (weights->named[which] == WEIGHT_UNNAMED || weight < weights->named[which]) {
                 weights->named[which] = weight;
             }
@@ -193,20 +186,9 @@ size_t http_coding_normal(char out[HTTP_CODING_NORMAL_BYTES], const struct http_
     return len;
 }
 
-static struct span coding_essence(struct span content_type)
-{
-    const char *semicolon =
-        content_type.len == 0 ? NULL : memchr(content_type.ptr, ';', content_type.len);
-
-    if (semicolon != NULL) {
-        content_type.len = (size_t)(semicolon - content_type.ptr);
-    }
-    return span_trim(content_type);
-}
-
 bool http_media_type_matches(const struct http_media_types *types, struct span content_type)
 {
-    struct span type = coding_essence(content_type);
+    struct span type = http_without_parameters(content_type);
 
     for (size_t i = 0; type.len > 0 && i < types->count; i++) {
         if (http_glob_match(span_str(types->list[i]), type, HTTP_GLOB_NOCASE)) {

@@ -92,15 +92,34 @@ bool http_list_next(struct span *value, struct span *member)
     return false;
 }
 
-/* The member without its parameters. */
-static struct span list_token(struct span member)
+bool http_part_next(struct span *rest, struct span *part)
 {
-    const char *semicolon = memchr(member.ptr, ';', member.len);
-
-    if (semicolon != NULL) {
-        member = span_trim(span_of(member.ptr, (size_t)(semicolon - member.ptr)));
+    if (rest->len == 0) {
+        return false;
     }
-    return member;
+    const char *end = memchr(rest->ptr, ';', rest->len);
+    size_t len = end == NULL ? rest->len : (size_t)(end - rest->ptr);
+    size_t skip = end == NULL ? len : len + 1;
+    *part = span_trim(span_of(rest->ptr, len));
+    *rest = span_of(rest->ptr + skip, rest->len - skip);
+    return true;
+}
+
+void http_part_split(struct span part, struct span *name, struct span *value)
+{
+    const char *equals = part.len == 0 ? NULL : memchr(part.ptr, '=', part.len);
+    size_t len = equals == NULL ? part.len : (size_t)(equals - part.ptr);
+
+    *name = span_of(part.ptr, len);
+    *value = equals == NULL ? span_of(NULL, 0) : span_of(equals + 1, part.len - len - 1);
+}
+
+struct span http_without_parameters(struct span member)
+{
+    struct span first = {0};
+
+    (void)http_part_next(&member, &first);
+    return first;
 }
 
 bool http_fields_has_token(const struct http_fields *fields, enum http_field_id id,
@@ -113,7 +132,7 @@ bool http_fields_has_token(const struct http_fields *fields, enum http_field_id 
         struct span value = field->value;
         struct span member;
         while (http_list_next(&value, &member)) {
-            if (span_eq_nocase(list_token(member), token)) {
+            if (span_eq_nocase(http_without_parameters(member), token)) {
                 return true;
             }
         }

@@ -132,6 +132,14 @@ unsigned http_fields_count(const struct http_fields *fields, enum http_field_id 
 /* Takes the next member off a comma-separated value (RFC 9110 5.6.1): trimmed, empty ones skipped,
  * commas inside quoted strings do not count. False at the end. */
 bool http_list_next(struct span *value, struct span *member);
+/* Takes the next ";"-separated part off a member or a Cookie line: trimmed, may be empty. False at
+ * the end. */
+bool http_part_next(struct span *rest, struct span *part);
+/* What stands before the first "=" of a part, and behind it; value: NULL ptr without a "=". Not
+ * trimmed. */
+void http_part_split(struct span part, struct span *name, struct span *value);
+/* A member, or a media type, without its parameters; trimmed. */
+struct span http_without_parameters(struct span member);
 /* Does any line of this id have this member (case ignored, parameters behind ';' ignored)? */
 bool http_fields_has_token(const struct http_fields *fields, enum http_field_id id,
                            struct span token);

@@ -59,20 +59,20 @@ static uint32_t freshness_heuristic(const struct http_fields *fields, int64_t da
 }
 
 /* What the response says to us. */
-struct policy {
+struct freshness_policy {
     struct http_directives directives;
     bool is_targeted; /* by a field for us alone: Expires does not count (RFC 9213 2.2) */
 };
 
-static void freshness_policy(struct policy *policy, const struct http_fields *fields,
-                             const struct http_freshness_options *options)
+static void freshness_policy_of(struct freshness_policy *policy, const struct http_fields *fields,
+                                const struct http_freshness_options *options)
 {
     policy->is_targeted =
         http_directives_of_response(&policy->directives, fields, &options->targeted);
 }
 
 static struct lifetime freshness_own_lifetime(const struct http_response *response,
-                                              const struct policy *policy, int64_t date_s,
+                                              const struct freshness_policy *policy, int64_t date_s,
                                               const struct http_freshness_options *options)
 {
     const struct http_fields *fields = &response->fields;
@@ -106,7 +106,7 @@ static struct lifetime freshness_own_lifetime(const struct http_response *respon
 
 /* With the operator's bounds. */
 static struct lifetime freshness_lifetime(const struct http_response *response,
-                                          const struct policy *policy, int64_t date_s,
+                                          const struct freshness_policy *policy, int64_t date_s,
                                           const struct http_freshness_options *options)
 {
     if (options->has_ttl) {
@@ -166,7 +166,7 @@ enum http_store_verdict http_may_store(const struct http_store_request *request,
                                        const struct http_response *response, int64_t now_s,
                                        const struct http_freshness_options *options)
 {
-    struct policy policy;
+    struct freshness_policy policy;
     bool own_date;
 
     if (request->method != HTTP_GET || request->has_content) {
@@ -181,7 +181,7 @@ enum http_store_verdict http_may_store(const struct http_store_request *request,
     if (request->no_store) {
         return HTTP_STORE_REQUEST_NO_STORE;
     }
-    freshness_policy(&policy, &response->fields, options);
+    freshness_policy_of(&policy, &response->fields, options);
     enum http_store_verdict verdict =
         freshness_may_store_directives(request, response, &policy.directives, options);
     if (verdict != HTTP_STORE_OK) {
@@ -290,13 +290,13 @@ static void freshness_fill(struct http_stored *stored, const struct http_respons
                            const struct http_fields *arrived, const int64_t times_ms[2],
                            const struct http_freshness_options *options)
 {
-    struct policy policy;
+    struct freshness_policy policy;
     const struct http_directives *directives = &policy.directives;
     const struct http_fields *fields = &response->fields;
     int64_t receipt_s = times_ms[1] / 1000;
     bool own_date;
 
-    freshness_policy(&policy, fields, options);
+    freshness_policy_of(&policy, fields, options);
     int64_t date_s = freshness_date(arrived, receipt_s, &own_date);
     struct lifetime lifetime = freshness_lifetime(response, &policy, date_s, options);
     int64_t delay_s = times_ms[1] > times_ms[0] ? (times_ms[1] - times_ms[0]) / 1000 : 0;

@@ -98,12 +98,9 @@ static unsigned vary_weight(struct span parameters)
 {
     static const unsigned place[] = {100, 10, 1};
 
-    while (parameters.len > 0) {
-        const char *semicolon = memchr(parameters.ptr, ';', parameters.len);
-        size_t len = semicolon == NULL ? parameters.len : (size_t)(semicolon - parameters.ptr);
-        struct span one = span_trim(span_of(parameters.ptr, len));
-        size_t skip = semicolon == NULL ? len : len + 1;
-        parameters = span_of(parameters.ptr + skip, parameters.len - skip);
+    struct span one;
+
+    while (http_part_next(&parameters, &one)) {
         if (one.len < 3 || ascii_lower(one.ptr[0]) != 'q' || one.ptr[1] != '=') {
             continue;
         }
@@ -123,15 +120,11 @@ static unsigned vary_weight(struct span parameters)
 /* Splits "name;q=0.5". */
 static struct span vary_split(struct span member, unsigned *weight)
 {
-    const char *semicolon = memchr(member.ptr, ';', member.len);
+    struct span name = {0};
 
-    *weight = 1000;
-    if (semicolon == NULL) {
-        return member;
-    }
-    size_t len = (size_t)(semicolon - member.ptr);
-    *weight = vary_weight(span_of(semicolon + 1, member.len - len - 1));
-    return span_trim(span_of(member.ptr, len));
+    (void)http_part_next(&member, &name);
+    *weight = vary_weight(member);
+    return name;
 }
 
 enum vary_coding {
