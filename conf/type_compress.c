@@ -101,15 +101,9 @@ static bool media_set(const struct conf_item *item)
 static bool media_print(const struct schema_row *row, const void *owner, const void *value,
                         struct buf *out)
 {
-    const struct conf_names *types = value;
-
     (void)row;
     (void)owner;
-    for (size_t i = 0; i < types->count; i++) {
-        buf_puts(out, i == 0 ? "" : " ");
-        conf_print_word(types->list[i], out);
-    }
-    return types->count > 0;
+    return conf_print_words(value, out);
 }
 
 const struct conf_type conf_type_codings = {codings_set, codings_print};

@@ -65,16 +65,10 @@ static bool fields_set(const struct conf_item *item)
 static bool fields_print(const struct schema_row *row, const void *owner, const void *value,
                          struct buf *out)
 {
-    const struct conf_names *names = value;
-
     (void)row;
     (void)owner;
-    if (names->count == 0) {
+    if (!conf_print_words(value, out)) {
         buf_puts(out, "off");
-    }
-    for (size_t i = 0; i < names->count; i++) {
-        buf_puts(out, i == 0 ? "" : " ");
-        conf_print_word(names->list[i], out);
     }
     return true;
 }

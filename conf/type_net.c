@@ -176,15 +176,9 @@ bool conf_item_site_names(const struct conf_item *item, struct conf_names *out)
 static bool names_print(const struct schema_row *row, const void *owner, const void *value,
                         struct buf *out)
 {
-    const struct conf_names *names = value;
-
     (void)row;
     (void)owner;
-    for (size_t i = 0; i < names->count; i++) {
-        buf_puts(out, i == 0 ? "" : " ");
-        conf_print_word(names->list[i], out);
-    }
-    return names->count > 0;
+    return conf_print_words(value, out);
 }
 
 static bool networks_read(const struct conf_item *item, size_t first, struct conf_networks *out)

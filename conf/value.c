@@ -4,6 +4,7 @@
  */
 #include "conf/value.h"
 
+#include "conf/conf.h"
 #include "conf/utf8.h"
 
 struct unit {
@@ -175,4 +176,13 @@ void conf_print_word(const char *word, struct buf *out)
         buf_putc(out, *at);
     }
     buf_putc(out, '"');
+}
+
+bool conf_print_words(const struct conf_names *names, struct buf *out)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        buf_puts(out, i == 0 ? "" : " ");
+        conf_print_word(names->list[i], out);
+    }
+    return names->count > 0;
 }

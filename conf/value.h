@@ -4,6 +4,8 @@
 #include "base/buf.h"
 #include "base/span.h"
 
+struct conf_names;
+
 enum conf_value {
     CONF_VALUE_OK,
     CONF_VALUE_BAD,       /* no number at all, or a spelling we do not take */
@@ -28,4 +30,6 @@ void conf_print_size(uint64_t bytes, struct buf *out);
 void conf_print_duration(uint64_t ms, struct buf *out);
 /* A word as the language would read it back: quoted and escaped when it must be. */
 void conf_print_word(const char *word, struct buf *out);
+/* Words with spaces between. False: there are none. */
+bool conf_print_words(const struct conf_names *names, struct buf *out);
 #endif
