@@ -1,70 +1,5 @@
 /* Looking without touching, and the limits of one fill: one thread, RAM only. */
-#include "support.h"
-
-static struct store *store;
-static struct mailbox box;
-
-static int setup(void **state)
-{
-    struct store_options options = {.memory_bytes = 32u << 20,
-                                    .max_object_bytes = 8u << 20,
-                                    .read_threads = 1,
-                                    .flush_ms = 200,
-                                    .max_readers = 4};
-    (void)state;
-    mailbox_init(&box);
-    store = store_open(&options);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct store_stats stats;
-
-    (void)state;
-    (void)mailbox_deliver(&box);
-    store_stats(store, &stats);
-    assert_int_equal(stats.fills, 0);
-    store_close(&store);
-    mailbox_fini(&box);
-    return 0;
-}
-
-static void drop(struct store_lookup *lookup)
-{
-    store_object_unref(&lookup->object);
-    store_object_unref(&lookup->stale);
-    store_lead_abort(&lookup->lead, 0);
-}
-
-static void put_variant(const char *key, const char *selector, const char *content)
-{
-    struct store_lookup lookup = test_lookup_of(store, key, selector);
-    struct store_head head = test_head(strlen(content), STORE_JUDGE_FRESH);
-
-    head.selector = span_str(selector);
-    assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
-    assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
-    assert_int_equal(store_lead_append(lookup.lead, span_str(content)), ERR_OK);
-    store_lead_commit(&lookup.lead);
-    drop(&lookup);
-}
-
-static void expect_variant(const char *key, const char *selector, const char *content)
-{
-    struct store_lookup lookup = test_lookup_of(store, key, selector);
-
-    lookup.may_lead = false;
-    enum store_verdict verdict = store_lookup(store, &lookup);
-    if (content == NULL) {
-        assert_int_equal(verdict, STORE_ABSENT);
-    } else {
-        assert_int_equal(verdict, STORE_FRESH);
-        assert_true(store_object_is_whole(lookup.object));
-        assert_true(span_eq(store_object_piece(lookup.object, 0), span_str(content)));
-    }
-    drop(&lookup);
-}
+#include "ram_kit.h"
 
 /* What a request would be told of a mark. */
 static void test_peek_at_a_mark(void **state)
@@ -74,7 +9,7 @@ static void test_peek_at_a_mark(void **state)
     (void)state;
     assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
     store_lead_detach(lookup.lead, 60000);
-    drop(&lookup);
+    test_drop(&lookup);
     lookup = test_lookup_of(store, "m", NULL);
     lookup.is_peek = true;
     lookup.may_solo = true;
@@ -109,7 +44,7 @@ static void test_variants_are_listed(void **state)
     assert_int_equal(store_peek(store, &key, list, ARRAY_LEN(list)), 1);
     assert_true(list[0].is_filling);
     assert_null(list[0].object);
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 /* Limits of one fill: smaller ones count, larger ones do not lift the store's. */
@@ -123,13 +58,13 @@ static void test_limits_of_one_fill(void **state)
     head.max_bytes = 10;
     assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
     assert_int_equal(store_lead_head(lookup.lead, &head), ERR_LIMIT);
-    drop(&lookup);
+    test_drop(&lookup);
     lookup = test_lookup_of(store, "larger", NULL);
     head = test_head((8u << 20) + 1, STORE_JUDGE_FRESH);
     head.max_bytes = 16u << 20;
     assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
     assert_int_equal(store_lead_head(lookup.lead, &head), ERR_LIMIT);
-    drop(&lookup);
+    test_drop(&lookup);
     for (unsigned length = 10; length <= 11; length++) { /* not known beforehand */
         lookup = test_lookup_of(store, "unknown", NULL);
         head = test_head(STORE_LENGTH_UNKNOWN, STORE_JUDGE_FRESH);
@@ -138,7 +73,7 @@ static void test_limits_of_one_fill(void **state)
         assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
         test_append(lookup.lead, "unknown", 0, length);
         store_lead_commit(&lookup.lead);
-        drop(&lookup);
+        test_drop(&lookup);
         store_purge_key(store, SPAN("unknown"), STORE_PURGE_HARD, false, false, &result);
         assert_int_equal(result.objects, length == 10 ? 1 : 0);
     }
@@ -153,7 +88,7 @@ static void test_limits_of_one_fill(void **state)
         assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
         assert_int_equal(store_lead_append(lookup.lead, SPAN("x")), ERR_OK);
         store_lead_commit(&lookup.lead);
-        drop(&lookup);
+        test_drop(&lookup);
     }
     store_purge_key(store, SPAN("few"), STORE_PURGE_HARD, true, false, &result);
     assert_int_equal(result.objects, 3);

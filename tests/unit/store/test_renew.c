@@ -1,41 +1,5 @@
 /* Stored bodies under another head, leads beside the table, what a newer response puts out of force. */
-#include "support.h"
-
-static struct store *store;
-static struct mailbox box;
-
-static int setup(void **state)
-{
-    struct store_options options = {.memory_bytes = 32u << 20,
-                                    .max_object_bytes = 8u << 20,
-                                    .read_threads = 1,
-                                    .flush_ms = 200,
-                                    .max_readers = 4};
-    (void)state;
-    mailbox_init(&box);
-    store = store_open(&options);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct store_stats stats;
-
-    (void)state;
-    (void)mailbox_deliver(&box);
-    store_stats(store, &stats);
-    assert_int_equal(stats.fills, 0);
-    store_close(&store);
-    mailbox_fini(&box);
-    return 0;
-}
-
-static void drop(struct store_lookup *lookup)
-{
-    store_object_unref(&lookup->object);
-    store_object_unref(&lookup->stale);
-    store_lead_abort(&lookup->lead, 0);
-}
+#include "ram_kit.h"
 
 /* Stores an object of this length and returns it. */
 static struct store_object *put(const char *key, uint64_t length, enum store_judgement judgement)
@@ -71,7 +35,7 @@ static void expect_head(const char *key, const char *selector, const char *text)
         assert_int_equal(verdict, STORE_FRESH);
         assert_true(span_eq(store_object_head(lookup.object), span_str(text)));
     }
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 static void test_renew(void **state)
@@ -110,7 +74,7 @@ static void test_renew_too_late(void **state)
     store_object_unref(&other);
 }
 
-static void put_variant(const char *key, const char *selector, uint64_t length)
+static void put_sized(const char *key, const char *selector, uint64_t length)
 {
     struct store_lookup lookup = test_lookup_of(store, key, selector);
     struct store_head head = test_head(length, STORE_JUDGE_FRESH);
@@ -120,7 +84,7 @@ static void put_variant(const char *key, const char *selector, uint64_t length)
     assert_int_equal(store_lead_head(lookup.lead, &head), ERR_OK);
     test_append(lookup.lead, key, 0, length);
     store_lead_commit(&lookup.lead);
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 /* A 304 selects one of the variants for a request that none matched: both are there afterwards. */
@@ -133,7 +97,7 @@ static void test_adopt(void **state)
         char key[32];
         struct store_object *variants[4];
         (void)snprintf(key, sizeof(key), "GET http://a/%zu", i);
-        put_variant(key, "one", lengths[i]);
+        put_sized(key, "one", lengths[i]);
         struct store_lookup lookup = test_lookup_of(store, key, "two");
         assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
         assert_int_equal(lookup.absence, STORE_WAS_VARIANT);
@@ -148,7 +112,7 @@ static void test_adopt(void **state)
         test_check_bytes(store_object_piece(adopted, 0), test_seed(key), 0);
         store_object_unref(&adopted);
         store_object_unref(&variants[0]);
-        drop(&lookup);
+        test_drop(&lookup);
     }
 }
 
@@ -159,7 +123,7 @@ static void test_adopt_meets_purge(void **state)
     struct store_object *variants[4];
 
     (void)state;
-    put_variant(key, "one", 10);
+    put_sized(key, "one", 10);
     struct store_lookup lookup = test_lookup_of(store, key, "two");
     assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
     assert_int_equal(store_variants(store, &lookup.key, variants, 4), 1);
@@ -174,7 +138,7 @@ static void test_adopt_meets_purge(void **state)
     expect_head(key, "two", NULL);
     store_object_unref(&adopted);
     store_object_unref(&variants[0]);
-    drop(&lookup);
+    test_drop(&lookup);
 }
 
 /* At most so many, and none that a purge has made stale. */
@@ -187,10 +151,10 @@ static void test_variants_listed(void **state)
 
     (void)state;
     assert_int_equal(store_variants(store, &store_key, variants, 3), 0);
-    put_variant(key, "1", 1);
-    put_variant(key, "2", 1);
-    put_variant(key, "3", 1);
-    put_variant(key, "4", 1);
+    put_sized(key, "1", 1);
+    put_sized(key, "2", 1);
+    put_sized(key, "3", 1);
+    put_sized(key, "4", 1);
     assert_int_equal(store_variants(store, &store_key, variants, 3), 3);
     for (size_t i = 0; i < ARRAY_LEN(variants); i++) {
         store_object_unref(&variants[i]);
@@ -209,12 +173,12 @@ static void test_supersede(void **state)
     assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
     store_lead_supersede(lookup.lead);
     store_lead_detach(lookup.lead, 0);
-    drop(&lookup);
+    test_drop(&lookup);
     lookup = test_lookup_of(store, key, NULL);
     assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
     assert_null(lookup.object);
     store_lead_supersede(lookup.lead); /* nothing to renew: nothing happens */
-    drop(&lookup);
+    test_drop(&lookup);
     store_object_unref(&object);
 }
 
@@ -235,7 +199,7 @@ static void test_apart(void **state)
     test_append(lead, key, 0, 10);
     store_lead_commit(&lead);
     assert_true(test_hit(store, key, 10, &box));
-    drop(&follower);
+    test_drop(&follower);
 
     lead = store_lead_apart(store, &store_key);
     store_lead_detach(lead, 0);
@@ -257,7 +221,7 @@ static void test_apart_under_a_mark(void **state)
     (void)state;
     assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
     store_lead_detach(lookup.lead, 60000);
-    drop(&lookup);
+    test_drop(&lookup);
     assert_int_equal(store_lookup(store, &lookup), STORE_PASS);
     struct store_lead *lead = store_lead_apart(store, &store_key);
     assert_true(store_lead_share(lead));
@@ -280,11 +244,11 @@ static void test_stale_under_a_mark(void **state)
         struct store_lookup lookup = test_lookup_of(store, key, NULL);
         (void)store_lookup(store, &lookup);
         store_lead_detach(lookup.lead, 60000);
-        drop(&lookup);
+        test_drop(&lookup);
         if (judgements[i] == STORE_JUDGE_VALIDATE) {
             assert_int_equal(store_lookup(store, &lookup), STORE_PASS);
             assert_ptr_equal(lookup.stale, object);
-            drop(&lookup);
+            test_drop(&lookup);
             lookup.may_solo = true;
             assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
             assert_true(lookup.is_solo);
@@ -295,9 +259,9 @@ static void test_stale_under_a_mark(void **state)
             struct store_lookup second = test_lookup_of(store, key, NULL);
             assert_int_equal(store_lookup(store, &second), STORE_STALE);
             assert_null(second.lead);
-            drop(&second);
+            test_drop(&second);
         }
-        drop(&lookup);
+        test_drop(&lookup);
         store_object_unref(&object);
     }
 }
