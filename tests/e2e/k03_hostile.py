@@ -4,7 +4,7 @@ import time
 
 from case import content, head, http_date, reply, same, slow
 from k01_ranges import parts_of, ranged
-from k02_parts import MIB, ask, came, film, is_of
+from film import MIB, ask, came, film, is_of
 
 
 @slow(60)
