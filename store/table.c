@@ -83,10 +83,11 @@ static uint32_t table_checksum(const struct span *parts, size_t count)
     return (uint32_t)hash64_parts((struct hash_seed){0}, parts, count);
 }
 
-/* Makes room for one more item. The array may move, so under the lock. */
-static bool table_grow(struct table *table, void **items, size_t count, size_t *cap, size_t size)
+/* Makes room for so many more items, 256 at most. The array may move, so under the lock. */
+static bool table_grow(struct table *table, void **items, size_t count, size_t *cap, size_t size,
+                       size_t wanted)
 {
-    if (count < *cap) {
+    if (*cap - count >= wanted) {
         return true;
     }
     size_t more = *cap == 0 ? 256 : *cap * 2;
@@ -222,13 +223,13 @@ static void table_end_block(struct table *table)
     table->block_start = table->used;
 }
 
-/* Room to note one more record and one more block. */
+/* Room to note one more record, and two blocks: a large record ends the open one besides. */
 static enum err table_grow_both(struct table *table)
 {
     bool ok = table_grow(table, (void **)&table->blocks, table->block_count, &table->block_cap,
-                         sizeof(*table->blocks)) &&
+                         sizeof(*table->blocks), 2) &&
               table_grow(table, (void **)&table->records, table->record_count, &table->record_cap,
-                         sizeof(*table->records));
+                         sizeof(*table->records), 1);
 
     return ok ? ERR_OK : ERR_NOMEM;
 }

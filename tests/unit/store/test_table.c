@@ -110,6 +110,37 @@ static void test_files(void **state)
     disk_free(&disk);
 }
 
+/* A large record ends the open block and is a block itself, a push ends one more: as many blocks as
+ * that may be, in whatever order they come. */
+static void test_many_blocks(void **state)
+{
+    char path[96];
+    char *body = mem_try(16384);
+    struct table_place place;
+
+    (void)state;
+    memset(body, 7, 16384);
+    snprintf(path, sizeof(path), "%s/blocks", folder);
+    for (unsigned shift = 0; shift < 4; shift++) {
+        struct table *table = table_create(path);
+        assert_non_null(table);
+        for (uint64_t i = 0; i < 1100; i++) {
+            struct span part = span_of(body, (i + shift) % 3 == 0 ? 16384 : 9000);
+            assert_int_equal(table_add(table, i, &part, 1), ERR_OK);
+            if (shift == 3 && i % 2 == 0) {
+                assert_int_equal(table_push(table), ERR_OK);
+            }
+        }
+        assert_int_equal(table_push(table), ERR_OK);
+        for (uint64_t i = 0; i < 1100; i++) {
+            assert_int_equal(table_find(table, i, &place), ERR_OK);
+            assert_int_equal(place.len, (i + shift) % 3 == 0 ? 16384 : 9000);
+        }
+        table_unref(&table);
+    }
+    mem_free(body);
+}
+
 /* A block of the tail that does not read as written is no value. */
 static void test_damaged_tail(void **state)
 {
@@ -265,6 +296,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_blocks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged_tail, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_reserve_left, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed_tail, setup, teardown),
