@@ -295,8 +295,8 @@ static bool node_is_element(const struct conf_node *node, const struct schema_ro
 /* Arrays for repeated rows, as long as they will get. */
 static void check_lists(struct conf_checker *checker, const struct block *block)
 {
-    for (size_t i = 0; i < schema_row_count; i++) {
-        const struct schema_row *row = &schema_rows[i];
+    for (size_t i = 0; i < schema_row_count(); i++) {
+        const struct schema_row *row = schema_row_at(i);
         size_t count = 0;
         if (row->context != block->context || row->element_bytes == 0) {
             continue;
@@ -336,8 +336,8 @@ static void report_missing(struct conf_checker *checker, const struct block *blo
 /* What nobody set. */
 static void check_absent(struct conf_checker *checker, struct block *block)
 {
-    for (size_t i = 0; i < schema_row_count; i++) {
-        const struct schema_row *row = &schema_rows[i];
+    for (size_t i = 0; i < schema_row_count(); i++) {
+        const struct schema_row *row = schema_row_at(i);
         if (row->context != block->context || block->seen[i] != NULL) {
             continue;
         }

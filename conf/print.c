@@ -129,9 +129,9 @@ static void dump_row(const struct dump *dump, const struct schema_row *row, cons
 static void dump_context(const struct dump *dump, enum schema_context context, const void *owner,
                          uint32_t owner_index, unsigned depth)
 {
-    for (size_t i = 0; i < schema_row_count; i++) {
-        if (schema_rows[i].context == context) {
-            dump_row(dump, &schema_rows[i], owner, owner_index, depth);
+    for (size_t i = 0; i < schema_row_count(); i++) {
+        if (schema_row_at(i)->context == context) {
+            dump_row(dump, schema_row_at(i), owner, owner_index, depth);
         }
     }
 }

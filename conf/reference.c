@@ -80,12 +80,12 @@ static void reference_unknown(const char *directive, struct buf *out)
     const char *names[SCHEMA_ROWS_MAX];
     struct conf_shown shown;
 
-    for (size_t i = 0; i < schema_row_count; i++) {
-        names[i] = schema_rows[i].name;
+    for (size_t i = 0; i < schema_row_count(); i++) {
+        names[i] = schema_row_at(i)->name;
     }
     const char *dot = strrchr(directive, '.');
     const char *nearest =
-        conf_nearest(span_str(dot == NULL ? directive : dot + 1), names, schema_row_count);
+        conf_nearest(span_str(dot == NULL ? directive : dot + 1), names, schema_row_count());
     buf_printf(out, "no directive is called \"%s\"", conf_show(&shown, span_str(directive)));
     if (nearest != NULL) {
         buf_printf(out, "; did you mean \"%s\"?", nearest);
@@ -97,8 +97,8 @@ bool conf_print_reference(const char *directive, struct buf *out)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < schema_row_count; i++) {
-        const struct schema_row *row = &schema_rows[i];
+    for (size_t i = 0; i < schema_row_count(); i++) {
+        const struct schema_row *row = schema_row_at(i);
         if (directive == NULL || reference_matches(row, span_str(directive))) {
             buf_puts(out, count == 0 ? "" : "\n");
             reference_row(row, out);

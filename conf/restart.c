@@ -42,8 +42,8 @@ static char *restart_owner(const struct conf *conf, enum schema_context context)
 {
     size_t offset = 0;
 
-    for (size_t i = 0; i < schema_row_count; i++) {
-        const struct schema_row *row = &schema_rows[i];
+    for (size_t i = 0; i < schema_row_count(); i++) {
+        const struct schema_row *row = schema_row_at(i);
         if (context == SCHEMA_MAIN || row->block != context) {
             continue;
         }
@@ -60,8 +60,8 @@ size_t conf_diff_restart(const struct conf *old, const struct conf *new, struct 
 
     buf_init(&values[0], out->limit);
     buf_init(&values[1], out->limit);
-    for (size_t i = 0; i < schema_row_count; i++) {
-        const struct schema_row *row = &schema_rows[i];
+    for (size_t i = 0; i < schema_row_count(); i++) {
+        const struct schema_row *row = schema_row_at(i);
         if (row->reloadable || !restart_differs(row, restart_owner(old, row->context),
                                                 restart_owner(new, row->context), values)) {
             continue;
@@ -97,8 +97,8 @@ void conf_keep_restart(struct conf *new, struct conf *old)
     CHECK(new != old &&new->places->kept == NULL);
     buf_init(&values[0], CONF_SNAPSHOT_MAX_BYTES);
     buf_init(&values[1], CONF_SNAPSHOT_MAX_BYTES);
-    for (size_t i = 0; i < schema_row_count; i++) {
-        const struct schema_row *row = &schema_rows[i];
+    for (size_t i = 0; i < schema_row_count(); i++) {
+        const struct schema_row *row = schema_row_at(i);
         if (row->reloadable) {
             continue;
         }

@@ -1,7 +1,7 @@
 #ifndef CONF_SCHEMA_H
 #define CONF_SCHEMA_H
 /*
- * schema - the one table of directives. The checker, the reference, the effective dump and the
+ * schema - the one table of directives (its rows are in schema_*.c). The checker, the reference, the effective dump and the
  * typed snapshot all come from it: a directive exists by having a row here, and its type says how
  * words become a value and back (type.h).
  */
@@ -91,9 +91,11 @@ struct schema_row {
     const char *example;
 };
 
-extern const struct schema_row schema_rows[];
-extern const size_t schema_row_count;
-#define SCHEMA_ROWS_MAX ((size_t)160)
+#define SCHEMA_ROWS_MAX ((size_t)320)
+
+size_t schema_row_count(void);
+/* index below schema_row_count(). */
+const struct schema_row *schema_row_at(size_t index);
 
 /* "site", "origins"; "the top level" for SCHEMA_MAIN. */
 const char *schema_context_name(enum schema_context context);

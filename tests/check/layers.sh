@@ -6,15 +6,17 @@ import os
 import re
 import sources
 
-BELOW_EXCHANGE = {"press", "fetch", "net", "store", "conf", "http", "base"}
+BELOW_EXCHANGE = {"press", "limit", "origin", "fetch", "net", "store", "conf", "http", "base"}
 MAY_USE = {
     "base": set(), "http": {"base"}, "conf": {"base"}, "store": {"base"}, "www": {"base"}, "demo": {"base", "http"},
-    "cli": {"base", "conf"}, "press": {"base"}, "net": {"base", "http"}, "fetch": {"base", "http", "net"}, "exchange": BELOW_EXCHANGE,
+    "cli": {"base", "conf"}, "press": {"base"}, "net": {"base", "http"}, "fetch": {"base", "http", "net"},
+    "limit": {"base"}, "origin": {"base", "http", "conf", "net", "fetch"}, "exchange": BELOW_EXCHANGE,
     "worker": BELOW_EXCHANGE | {"exchange"}, "admin": BELOW_EXCHANGE | {"exchange", "worker", "www"},
 }
 OUTSIDE = [  # header, the layers whose .c files may include it
     (r"rocksdb/", {"store"}), (r"curl/", {"fetch", "cli"}), (r"microhttpd\.h", {"admin"}),
-    (r"c?json/|cJSON", {"admin", "cli"}), (r"xxhash\.h", {"base"}), (r"zlib\.h|brotli/", {"press"}), (r"openssl/evp\.h", {"admin"}), (r"openssl/(?!evp)|nghttp2/|gnutls/", set()),
+    (r"c?json/|cJSON", {"admin", "cli"}), (r"xxhash\.h", {"base"}), (r"zlib\.h|brotli/", {"press"}), (r"openssl/evp\.h", {"admin"}), (r"openssl/(?!evp)", {"fetch"}),
+    (r"nghttp2/", {"fetch"}), (r"ares", {"origin"}), (r"gnutls/", set()),
 ]
 problems = []
 for path in sources.files(".c", ".h"):

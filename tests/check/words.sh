@@ -5,11 +5,16 @@ import re
 import sources
 
 problems = []
-rows = re.findall(r"\{ROW\((\w+), \"(\w+)\"(.*?)\},\n", sources.text("conf/schema.c"), re.S)
-for context, name, rest in rows:
-    for wanted in (".doc", ".example", ".syntax"):
-        if wanted not in rest:
-            problems.append(f"conf/schema.c: {context} {name} has no {wanted}")
+rows = []
+for path in sources.files(".c", folders=("conf",)):
+    if "schema_" not in path:
+        continue
+    found = re.findall(r"\{ROW\((\w+), \"(\w+)\"(.*?)\},\n", sources.text(path), re.S)
+    rows += found
+    for context, name, rest in found:
+        for wanted in (".doc", ".example", ".syntax"):
+            if wanted not in rest:
+                problems.append(f"{path}: {context} {name} has no {wanted}")
 if len(rows) < 10:
     problems.append(f"only {len(rows)} directives found: this check does not see them any more")
 sources.finish(f"words: {len(rows)} directives, all documented", problems)

@@ -1,0 +1,41 @@
+#ifndef CONF_SCHEMA_ROWS_H
+#define CONF_SCHEMA_ROWS_H
+/* schema_rows - how the rows of schema_*.c are written, and the tables they make; for schema*.c
+ * only. */
+#include "conf/schema.h"
+
+#define KIB ((uint64_t)1 << 10)
+#define MIB ((uint64_t)1 << 20)
+#define GIB ((uint64_t)1 << 30)
+#define TIB ((uint64_t)1 << 40)
+#define SECOND ((uint64_t)1000)
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+#define AT(owner, member) .offset = offsetof(struct owner, member)
+#define LIST(list, count, element)                                                                 \
+    .offset = offsetof(struct conf, list), .count_offset = offsetof(struct conf, count),           \
+    .element_bytes = sizeof(struct element)
+#define LIST_IN(owner, list, count, element)                                                       \
+    .offset = offsetof(struct owner, list), .count_offset = offsetof(struct owner, count),         \
+    .element_bytes = sizeof(struct element)
+#define ALLOWED(words) .allowed = (words), .allowed_count = ARRAY_LEN(words)
+#define ROW(where, word, kind) .name = (word), .context = SCHEMA_##where, .type = SCHEMA_##kind
+/* In the type's unit; of a path: bytes (a Unix socket holds 107). */
+#define RANGE(lowest, highest) .min = (lowest), .max = (highest)
+#define LIVE .reloadable = true
+#define SETS(name) .set_bit = CONF_RULE_##name
+
+#define HEADER_SYNTAX "request | response  add NAME VALUE | set NAME VALUE | remove NAME"
+
+struct schema_group {
+    const struct schema_row *rows;
+    size_t count;
+};
+
+extern const struct schema_group schema_group_server; /* top level, admin, store, log, limits */
+extern const struct schema_group schema_group_site;
+extern const struct schema_group schema_group_origins;
+extern const struct schema_group schema_group_cache; /* cache, rule */
+#endif

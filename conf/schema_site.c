@@ -1,0 +1,75 @@
+/* schema_site - the directives of site, in the order in which reference and dump show them. */
+#include "conf/schema_rows.h"
+
+static const char *const words_switch[] = {"on", "off"};
+static const char *const words_codings[] = {"off", "gzip", "brotli"};
+
+static const struct schema_option level_options[] = {
+    {"gzip", SCHEMA_COUNT, "6", "effort of gzip, 1 to 9", 1, 9,
+     offsetof(struct conf_site, compress.gzip_level)},
+    {"brotli", SCHEMA_COUNT, "5", "effort of brotli, 0 to 11", 0, 11,
+     offsetof(struct conf_site, compress.brotli_level)},
+};
+
+static const struct schema_row rows[] = {
+    {ROW(SITE, "origins", BLOCK), .block = SCHEMA_ORIGINS, LIVE, .required = true,
+     .syntax = "{ ... }", AT(conf_site, origins), .doc = "Where the site's content comes from.",
+     .example = "origins { server app http://10.0.0.11:8080; }"},
+    {ROW(SITE, "cache", BLOCK), .block = SCHEMA_CACHE, LIVE, .syntax = "{ ... }",
+     AT(conf_site, cache), .doc = "What is stored and for how long.",
+     .example = "cache { stale_while_revalidate 30s; }"},
+    {ROW(SITE, "compress", CODINGS), LIVE, .syntax = "gzip brotli | gzip | brotli | off",
+     .fallback = "off", ALLOWED(words_codings), AT(conf_site, compress),
+     .doc = "Keeps compressed copies of stored responses for clients that take them. Each is made "
+            "once, in the background; what the origin encoded itself or marked no-transform is "
+            "left alone.",
+     .example = "compress gzip brotli;"},
+    {ROW(SITE, "compress_types", MEDIA_TYPES), LIVE, .syntax = "TYPE...",
+     .fallback = "text/* application/json application/*+json application/javascript "
+                 "application/xml application/*+xml application/wasm image/svg+xml image/x-icon "
+                 "image/vnd.microsoft.icon font/ttf font/otf application/vnd.ms-fontobject",
+     AT(conf_site, compress.types),
+     .doc = "Media types worth compressing; * stands for anything. A change holds for what is "
+            "stored from then on.",
+     .example = "compress_types text/* application/json;"},
+    {ROW(SITE, "compress_min", SIZE), LIVE, .syntax = "SIZE", .fallback = "1K", RANGE(1, 256 * MIB),
+     AT(conf_site, compress.min_bytes), .doc = "Smaller responses are not compressed.",
+     .example = "compress_min 512;"},
+    {ROW(SITE, "compress_max", SIZE), LIVE, .syntax = "SIZE", .fallback = "16M",
+     RANGE(1, 256 * MIB), AT(conf_site, compress.max_bytes),
+     .doc = "Larger responses are not compressed.", .example = "compress_max 64M;"},
+    {ROW(SITE, "compress_level", OPTIONS), LIVE, .syntax = "[gzip=NUMBER] [brotli=NUMBER]",
+     .fallback = "", AT(conf_site, compress), .options = level_options,
+     .option_count = ARRAY_LEN(level_options),
+     .doc = "How hard to try: higher is smaller and slower. A change holds for copies made from "
+            "then on.",
+     .example = "compress_level gzip=9 brotli=11;"},
+    {ROW(SITE, "cache_status", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
+     ALLOWED(words_switch), AT(conf_site, cache_status),
+     .doc = "Sends Cache-Status (RFC 9211) with each response.", .example = "cache_status off;"},
+    {ROW(SITE, "via", TOKEN), LIVE, .syntax = "NAME", .fallback = "larder", AT(conf_site, via),
+     .doc = "Our name in Via and Cache-Status.", .example = "via edge1;"},
+    {ROW(SITE, "forwarded", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
+     ALLOWED(words_switch), AT(conf_site, forwarded),
+     .doc = "Tells the origin X-Forwarded-For, -Proto and -Host. What a client sends in them is "
+            "always dropped.",
+     .example = "forwarded off;"},
+    {ROW(SITE, "header", HEADER), LIVE, .syntax = HEADER_SYNTAX,
+     LIST_IN(conf_site, headers, header_count, conf_header),
+     .doc = "Changes header fields of requests on their way to the origin, or of responses on "
+            "their way to the client (also of stored ones): set replaces, add keeps what is there. "
+            "In the order of the file; those of rules follow. May be repeated.",
+     .example = "header response remove X-Powered-By;"},
+    {ROW(SITE, "rule", BLOCK), .block = SCHEMA_RULE, LIVE,
+     .syntax = "CONDITION VALUE... [CONDITION VALUE...] { ... }",
+     LIST_IN(conf_site, rules, rule_count, conf_rule),
+     .doc = "Settings for some requests or responses. Conditions: path GLOB (as sent, without the "
+            "query; * is any bytes, / too; letter case counts; %61 is a), method NAME, cookie "
+            "NAME[=GLOB], header NAME[=GLOB], and of the response type GLOB (image/*) and status "
+            "(404, 400-499, 5xx). One of the values and all of the conditions must hold. Rules are "
+            "read from top to bottom, every one that holds applies, and a later one overrides an "
+            "earlier one. May be repeated.",
+     .example = "rule path /static/* method GET { ttl 30d; ignore_cookies; }"},
+};
+
+const struct schema_group schema_group_site = {rows, ARRAY_LEN(rows)};
