@@ -1,9 +1,9 @@
 #ifndef CONF_SCHEMA_H
 #define CONF_SCHEMA_H
 /*
- * schema - the one table of directives (its rows are in schema_*.c). The checker, the reference, the effective dump and the
- * typed snapshot all come from it: a directive exists by having a row here, and its type says how
- * words become a value and back (type.h).
+ * schema - the one table of directives (its rows are in schema_*.c). The checker, the reference,
+ * the effective dump and the typed snapshot all come from it: a directive exists by having a row
+ * there, and its type says how words become a value and back (type.h).
  */
 #include "base/span.h"
 #include "conf/conf.h"

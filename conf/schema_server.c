@@ -1,4 +1,5 @@
-/* schema_server - the directives of the top level and its blocks but sites, in the order in which reference and dump show them. */
+/* schema_server - the directives of the top level and its blocks but sites, in the order in which
+ * reference and dump show them. */
 #include "conf/schema_rows.h"
 
 static const char *const word_auto[] = {"auto"};
