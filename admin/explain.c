@@ -198,7 +198,9 @@ static void write_variants(const struct explain *explain, struct json *json)
 static void write_origin(const struct explain *explain, struct json *json)
 {
     const struct site *site = explain->site;
-    struct span host = site->origin_host.len > 0 ? site->origin_host : explain->request.authority;
+    const struct site_pool *pool = site_pool(site, &explain->asked);
+    struct span host =
+        pool->conf->host != NULL ? span_str(pool->conf->host) : explain->request.authority;
 
     json_key(json, "origin");
     if (!explain->asks_origin) {
@@ -206,7 +208,12 @@ static void write_origin(const struct explain *explain, struct json *json)
         return;
     }
     json_object(json);
-    json_put_text(json, "server", site->origin.name);
+    if (pool->pool != NULL) {
+        json_put_text(json, "pool", origin_pool_name(pool->pool));
+    }
+    if (pool->conf->server_count == 1) {
+        json_put_text(json, "server", pool->conf->servers[0].name);
+    }
     put_span(json, "target", explain->target);
     put_span(json, "host", host);
     json_key(json, "headers");

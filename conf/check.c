@@ -181,17 +181,10 @@ static bool check_once(struct conf_checker *checker, struct block *block,
         return true;
     }
     (void)conf_show_place(&place, first->words[0].place);
-    if (node->row->type == SCHEMA_SERVER) {
-        conf_report_add(checker->base.report, node->words[0].place, NULL,
-                        "a second server: balancing between servers is not there yet; the first "
-                        "is at %s",
-                        place.text);
-    } else {
-        conf_report_add(checker->base.report, node->words[0].place, NULL,
-                        "\"%s\" is set twice %s %s; it is already set at %s; remove one",
-                        node->row->name, context_preposition(block->context),
-                        context_here(block->context), place.text);
-    }
+    conf_report_add(checker->base.report, node->words[0].place, NULL,
+                    "\"%s\" is set twice %s %s; it is already set at %s; remove one",
+                    node->row->name, context_preposition(block->context),
+                    context_here(block->context), place.text);
     return false;
 }
 
@@ -218,13 +211,32 @@ static bool check_site(struct conf_checker *checker, const struct conf_item *ite
     return good;
 }
 
+/* Settings of blocks that are no site's alone are kept under numbers of their own. */
+static uint32_t check_new_owner(struct conf_checker *checker)
+{
+    return 1 + (uint32_t)checker->conf->site_count + checker->owner_count++;
+}
+
+/* A pool with a name. */
+static bool check_pool(struct conf_checker *checker, const struct conf_item *item,
+                       const struct conf_node *node)
+{
+    struct conf_origins *pool = item->target;
+    bool good = !node->is_bad && conf_item_expect(item, 1, 1) &&
+                conf_item_label(item, &item->words[0], "pool", &pool->name);
+
+    pool->owner = check_new_owner(checker);
+    check_block(checker, SCHEMA_ORIGINS, node, pool, pool->owner);
+    return good;
+}
+
 static bool check_rule(struct conf_checker *checker, const struct conf_item *item,
                        const struct conf_node *node)
 {
     struct conf_rule *rule = item->target;
     bool good = conf_item_conditions(item, rule);
 
-    rule->owner = 1 + (uint32_t)checker->conf->site_count + checker->rule_count++;
+    rule->owner = check_new_owner(checker);
     check_block(checker, SCHEMA_RULE, node, rule, rule->owner);
     return good;
 }
@@ -246,6 +258,9 @@ static bool check_value(struct conf_checker *checker, const struct block *block,
     }
     if (row->block == SCHEMA_RULE) {
         return check_rule(checker, &item, node);
+    }
+    if (row->block == SCHEMA_ORIGINS && row->element_bytes > 0) {
+        return check_pool(checker, &item, node);
     }
     if (row->type == SCHEMA_BLOCK) {
         bool good = !node->is_bad && conf_item_expect(&item, 0, 0);
@@ -408,6 +423,7 @@ void conf_check_tree(struct conf_checker *checker)
     check_keep_files(checker);
     conf_check_rules(checker);
     conf_check_site_rules(checker);
+    conf_check_origins(checker);
     if (conf->admin.tokens_path == NULL && conf->state_dir != NULL) {
         struct span path = arena_printf(checker->base.arena, "%s%s", conf->state_dir, "/tokens");
         conf->admin.tokens_path = path.ptr;

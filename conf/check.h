@@ -6,7 +6,8 @@
  */
 #include "conf/type.h"
 
-/* A value somebody set. owner: 0 for the whole server, 1 + the index of the site, or conf_rule's. */
+/* A value somebody set. owner: 0 for the whole server, 1 + the index of the site, or the one of
+ * a conf_rule or conf_origins. */
 struct conf_setting {
     uint32_t owner;
     uint32_t row;
@@ -28,7 +29,7 @@ struct conf_checker {
     struct conf_settings settings;
     struct conf *conf;
     const struct conf_tree *tree;
-    uint32_t rule_count; /* of all sites so far */
+    uint32_t owner_count; /* of rules and named pools, so far */
 };
 
 /* Fills conf (zeroed) from the tree; problems go to the report. */
@@ -37,6 +38,9 @@ void conf_check_tree(struct conf_checker *checker);
 void conf_check_rules(struct conf_checker *checker);
 /* The same for `rule` and `header`: what is settled too late, or may not be changed. */
 void conf_check_site_rules(struct conf_checker *checker);
+
+/* Pools, their servers, and those who name them. */
+void conf_check_origins(struct conf_checker *checker);
 
 /* Where a value was set, or NULL: it is a default. The list must be sorted. */
 const struct conf_setting *conf_setting_find(const struct conf_settings *settings, uint32_t owner,

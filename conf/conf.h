@@ -127,6 +127,33 @@ struct conf_server {
     const char *url;  /* http://host[:port], lower case, no slash at the end */
     const char *host; /* name or address; IPv6 without brackets */
     uint16_t port;
+    uint32_t weight; /* 1..CONF_WEIGHT_MAX */
+    uint32_t max;    /* requests at the same time, all workers; 0: no bound */
+    bool backup;     /* asked only when no other may be */
+};
+
+#define CONF_WEIGHT_MAX 1000u
+#define CONF_SERVERS_MAX 256u /* of one pool */
+
+enum conf_balance {
+    CONF_BALANCE_ROUND_ROBIN,
+    CONF_BALANCE_LEAST_CONN,
+    CONF_BALANCE_RANDOM, /* the better of two drawn by lot */
+    CONF_BALANCE_HASH_URL,
+    CONF_BALANCE_HASH_CLIENT,
+    CONF_BALANCE_HASH_HEADER,
+    CONF_BALANCE_HASH_COOKIE,
+};
+
+struct conf_balancing {
+    enum conf_balance by;
+    const char *name; /* HASH_HEADER: field, HASH_COOKIE: cookie; else NULL */
+};
+
+/* Requests that wait because every server has its `max`. */
+struct conf_queue {
+    uint32_t size; /* 0: nobody waits */
+    uint64_t timeout_ms;
 };
 
 struct conf_origin_timeout {
@@ -136,8 +163,14 @@ struct conf_origin_timeout {
     uint64_t total_ms; /* for all of it; 0: no bound */
 };
 
+/* A pool of servers: of one site, or by its name of several. */
 struct conf_origins {
-    struct conf_server server;
+    const char *name; /* NULL: the site's own */
+    const struct conf_server *servers;
+    size_t server_count; /* 1..CONF_SERVERS_MAX */
+    struct conf_balancing balance;
+    struct conf_queue queue;
+    uint32_t owner; /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     uint32_t keepalive; /* idle connections kept per worker */
     const char *host;   /* Host to send; NULL: as the client sent it */
@@ -243,6 +276,7 @@ enum conf_rule_setting {
     CONF_RULE_CACHE_STATUS = 1u << 16,
     CONF_RULE_COMPRESS = 1u << 17,
     CONF_RULE_SERVE_STALE = 1u << 18,
+    CONF_RULE_ORIGINS = 1u << 19,
 };
 
 #define CONF_RULES_MAX 256u /* of one site */
@@ -255,6 +289,7 @@ struct conf_rule {
     bool pass;
     bool cache_status;
     uint64_t ttl_ms;
+    const char *origins; /* name of a pool */
     struct conf_cache cache;
     struct conf_compress compress; /* gzip and brotli of it */
     const struct conf_header *headers;
@@ -286,6 +321,8 @@ struct conf {
     struct conf_store store;
     struct conf_log log;
     struct conf_limits limits;
+    const struct conf_origins *pools; /* those with a name */
+    size_t pool_count;
     const struct conf_site *sites;
     size_t site_count;          /* at least 1 */
     const char *file;           /* the main file's name */
@@ -350,6 +387,8 @@ struct conf *conf_ref(struct conf *conf);
 /* One reference less; NULL is fine. Any thread. */
 void conf_unref(struct conf *conf);
 
+/* The pool of that name, or NULL. */
+const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name);
 /* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */
 bool conf_networks_match(const struct conf_networks *networks, const struct sockaddr *peer);
 

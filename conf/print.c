@@ -82,6 +82,11 @@ static void dump_block(const struct dump *dump, const struct schema_row *row, co
         owner_index = rule->owner;
         buf_putc(dump->out, ' ');
         conf_print_conditions(rule, dump->out);
+    } else if (row->block == SCHEMA_ORIGINS && row->element_bytes > 0) {
+        const struct conf_origins *pool = value;
+        owner_index = pool->owner;
+        buf_putc(dump->out, ' ');
+        conf_print_word(pool->name, dump->out);
     } else if (row->block == SCHEMA_SITE) {
         const struct conf_site *site = value;
         owner_index = ordinal + 1;

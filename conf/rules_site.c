@@ -6,8 +6,10 @@
 
 #define NEEDS_REQUEST                                                                              \
     (CONF_RULE_SERVE_STALE | CONF_RULE_CLIENT_REVALIDATE | CONF_RULE_IGNORE_COOKIES |              \
-     CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY)
+     CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY | CONF_RULE_ORIGINS)
 #define NEEDS_PATH (CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY)
+/* Other conditions are for requests that share nothing. */
+#define NEEDS_PATH_OR_PASS CONF_RULE_ORIGINS
 
 /* kinds: bit per enum conf_condition_kind. */
 static unsigned rule_kinds(const struct conf_rule *rule)
@@ -66,6 +68,15 @@ static void rule_check(struct conf_checker *checker, const struct conf_rule *rul
                         "\"%s\" must be known before the origin is asked, type and status are only "
                         "after it",
                         late->row->name);
+    }
+    bool is_shared = !is_path && !((rule->set & CONF_RULE_PASS) != 0 && rule->pass);
+    const struct conf_node *shared =
+        is_shared && !is_late ? rule_setting(node, NEEDS_PATH_OR_PASS) : NULL;
+    if (shared != NULL) {
+        conf_report_add(checker->base.report, shared->words[0].place, NULL,
+                        "\"%s\" decides what is stored under an address, for everybody: only "
+                        "\"path\" may be a condition of its rule, or it needs \"pass\" too",
+                        shared->row->name);
     }
     if (is_late) {
         rule_check_header(checker, node);

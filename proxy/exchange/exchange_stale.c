@@ -17,6 +17,9 @@ static bool is_unreachable(uint32_t code)
     case FILL_CODE_FAULT(FETCH_IDLE_TIMEOUT):
     case FILL_CODE_FAULT(FETCH_TOTAL_TIMEOUT):
     case FILL_CODE_FAULT(FETCH_CLOSED):
+    case FILL_CODE_DOWN:
+    case FILL_CODE_FULL:
+    case FILL_CODE_LATE:
         return true;
     default:
         return false;
@@ -29,7 +32,8 @@ static enum rearm_grant may_send_stale(const struct exchange *x, uint32_t code)
     struct http_stored room;
     const struct http_stored *facts =
         exchange_facts_soft(exchange_facts(x->stale), x->soft_at_ms, &room);
-    if (code > FILL_CODE_FAULT(FETCH_INTERNAL) && code != FILL_CODE_STALE) {
+    if (code > FILL_CODE_FAULT(FETCH_INTERNAL) && code != FILL_CODE_STALE &&
+        !is_unreachable(code)) {
         return REARM_NONE; /* not the origin's fault */
     }
     if (x->policy->serve_stale && is_unreachable(code) &&

@@ -25,6 +25,7 @@ struct site_table {
     struct conf *conf;
     struct hash_seed seed;
     struct site *sites;
+    struct site_pool *pools;     /* as in conf.pools */
     struct arena arena;          /* what the sites point to */
     const struct site *fallback; /* the "*" site, or NULL */
     struct site_slot *slots;
@@ -43,27 +44,19 @@ static void compress_compile(struct site_compress *compress, const struct conf_c
     };
 }
 
-static void site_compile(struct site *site, const struct conf_site *conf, struct arena *arena,
-                         uint64_t max_object_bytes)
+static void site_compile(struct site_table *table, struct site *site, const struct conf_site *conf)
 {
+    struct arena *arena = &table->arena;
+
     site->conf = conf;
     site->name = span_str(conf->names.list[0]);
-    site->origin = (struct fetch_origin){
-        .name = conf->origins.server.name,
-        .host = conf->origins.server.host,
-        .port = conf->origins.server.port,
-        .connect_timeout_us = conf->origins.timeout.connect_ms * 1000,
-        .first_byte_timeout_us = conf->origins.timeout.first_byte_ms * 1000,
-        .idle_timeout_us = conf->origins.timeout.idle_ms * 1000,
-        .total_timeout_us = conf->origins.timeout.total_ms * 1000,
-    };
-    policy_compile(&site->policy, arena, conf, max_object_bytes);
-    rules_compile(&site->rules, arena, conf, max_object_bytes);
+    site->named = table->pools;
+    policy_compile(&site->policy, arena, conf, table->conf->store.max_object_bytes);
+    rules_compile(&site->rules, arena, table->conf, conf);
     compress_compile(&site->compress, &conf->compress);
     site->compress.is_used = site->policy.codings != 0 || site->rules.compresses;
     rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
-    site->origin_host = span_str(conf->origins.host);
     site->forwarded = conf->forwarded;
 }
 
@@ -102,7 +95,25 @@ static void site_table_index(struct site_table *table)
     }
 }
 
-struct site_table *site_table_new(struct conf *conf,
+static void pools_compile(struct site_table *table, struct origins *origins)
+{
+    const struct conf *conf = table->conf;
+
+    table->pools = mem_new((conf->pool_count + 1) * sizeof(*table->pools));
+    for (size_t i = 0; i < conf->pool_count; i++) {
+        table->pools[i] = (struct site_pool){.conf = &conf->pools[i],
+                                             .pool = origins_find(origins, conf->pools[i].name)};
+    }
+    for (size_t i = 0; i < conf->site_count; i++) {
+        const struct conf_site *site = &conf->sites[i];
+        table->sites[i].own = (struct site_pool){
+            .conf = &site->origins,
+            .pool =
+                site->origins.server_count > 0 ? origins_find(origins, site->names.list[0]) : NULL};
+    }
+}
+
+struct site_table *site_table_new(struct conf *conf, struct origins *origins,
                                   unsigned (*slot_of)(void *ctx, const char *name), void *ctx)
 {
     struct site_table *table = mem_new(sizeof(*table));
@@ -111,9 +122,9 @@ struct site_table *site_table_new(struct conf *conf,
     arena_init(&table->arena, SITE_TABLE_MAX_BYTES);
     random_bytes(&table->seed, sizeof(table->seed));
     table->sites = mem_new(conf->site_count * sizeof(*table->sites));
+    pools_compile(table, origins);
     for (size_t i = 0; i < conf->site_count; i++) {
-        site_compile(&table->sites[i], &conf->sites[i], &table->arena,
-                     conf->store.max_object_bytes);
+        site_compile(table, &table->sites[i], &conf->sites[i]);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }
@@ -139,6 +150,13 @@ void site_table_unref(struct site_table **table_at)
     if (--table->references > 0) {
         return;
     }
+    for (size_t i = 0; i < table->conf->site_count; i++) {
+        origin_pool_unref(&table->sites[i].own.pool);
+    }
+    for (size_t i = 0; i < table->conf->pool_count; i++) {
+        origin_pool_unref(&table->pools[i].pool);
+    }
+    mem_free(table->pools);
     mem_free(table->slots);
     mem_free(table->sites);
     arena_reset(&table->arena);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "exchange/exchange.h"
+#include "origin/origin.h"
 
 #define RING_BYTES (1u << 20)
 #define TICK_US 1000000u
@@ -22,6 +23,7 @@ struct worker {
     pthread_t thread;
     struct loop *loop;
     struct fetch_pool *fetches;
+    struct origins *origins;
     struct listener_set *listeners;
     struct counters *counters;
     struct net_counters net;
@@ -61,17 +63,20 @@ static struct conn_limits limits_of(const struct conf *conf)
 
 static unsigned keepalive_of(const struct conf *conf)
 {
-    unsigned sum = 0;
+    size_t sum = 0;
     for (size_t i = 0; i < conf->site_count; i++) {
-        sum += conf->sites[i].origins.keepalive;
+        sum += conf->sites[i].origins.keepalive * conf->sites[i].origins.server_count;
     }
-    return sum > 1024 ? 1024 : sum;
+    for (size_t i = 0; i < conf->pool_count; i++) {
+        sum += conf->pools[i].keepalive * conf->pools[i].server_count;
+    }
+    return sum > 1024 ? 1024 : (unsigned)sum;
 }
 
 static void use_conf(struct worker *worker, struct conf *conf)
 {
     struct site_table *old = worker->env.sites;
-    worker->env.sites = site_table_new(conf, worker->slot_of, worker->slot_ctx);
+    worker->env.sites = site_table_new(conf, worker->origins, worker->slot_of, worker->slot_ctx);
     worker->env.access_log = conf->log.access.kind != CONF_LOG_OFF;
     site_table_unref(&old);
 }
@@ -154,6 +159,7 @@ struct worker *worker_new(const struct worker_options *options)
         mem_free(worker);
         return NULL;
     }
+    worker->origins = options->origins;
     worker->slot_of = options->slot_of;
     worker->slot_ctx = options->slot_ctx;
     worker->counters = mem_new(sizeof(*worker->counters));
