@@ -248,11 +248,16 @@ static void write_origin(struct explain *out, struct store *store)
         return;
     }
     exchange_fill_policy(&policy, &out->asked, looked_up);
+    const struct exchange_client client = {
+        .text = SPAN("(client)"),
+        .chain = SPAN("(client)"),
+        .is_https = out->request.scheme.len == 5,
+    };
     const struct fill_request_options options = {
         .site = out->site,
         .policy = &policy,
         .request = &out->request,
-        .peer_text = SPAN("(client)"),
+        .client = &client,
         .stale = is_shared ? out->object : NULL,
         .offer = offer(out, store),
         .shared = is_shared,
