@@ -59,6 +59,7 @@ static void dump_end(const struct dump *dump, const struct schema_row *row, cons
     buf_init(&inside, dump->out->limit);
     inner.out = &inside;
     if (row->block != SCHEMA_NONE) {
+        CHECK(element != NULL); /* such rows are repeated ones */
         memcpy(&owner, (const char *)element + row->owner_offset, sizeof(owner));
         inner.is_gone = owner == CONF_OWNER_GONE;
         dump_context(&inner, row->block, element, owner, line->depth + 1);
