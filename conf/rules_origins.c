@@ -122,6 +122,8 @@ void conf_check_origins(struct conf_checker *checker)
     for (size_t i = 0; i < conf->site_count; i++) {
         const struct conf_site *site = &conf->sites[i];
         check_servers(checker, &site->origins, (uint32_t)i + 1);
+        check_reference(checker, find_row(checker, SCHEMA_SITE, "origins", (uint32_t)i + 1, 0),
+                        site->origins.name);
         for (size_t j = 0; j < site->rule_count; j++) {
             const struct conf_rule *rule = &site->rules[j];
             check_reference(checker, find_row(checker, SCHEMA_RULE, "origins", rule->owner, 0),

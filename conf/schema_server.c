@@ -29,10 +29,11 @@ static const struct schema_row rows[] = {
     {ROW(MAIN, "state_dir", PATH), .syntax = "PATH", .fallback = "/var/lib/larder",
      AT(conf, state_dir), .doc = "Folder for statistics and tokens; made when it is missing.",
      .example = "state_dir /var/lib/larder;"},
-    {ROW(MAIN, "listen", LISTEN), .required = true, .syntax = "ADDRESS:PORT | :PORT",
-     LIST(listens, listen_count, conf_listen),
-     .doc = "Takes clients on this address; :PORT means every IPv4 and IPv6 address. May be "
-            "repeated.",
+    {ROW(MAIN, "listen", LISTEN), .block = SCHEMA_LISTENER, .required = true,
+     .syntax = "ADDRESS:PORT | :PORT", LIST(listens, listen_count, conf_listen),
+     .owner_offset = offsetof(struct conf_listen, owner),
+     .doc = "Takes clients on this address; :PORT means every IPv4 and IPv6 address. What is said "
+            "in its block can be changed by a reload. May be repeated.",
      .example = "listen [::1]:8080;"},
     {ROW(MAIN, "admin", BLOCK), .block = SCHEMA_ADMIN, LIVE, .syntax = "{ ... }", AT(conf, admin),
      .doc = "Dashboard, API and metrics.", .example = "admin { listen 127.0.0.1:8090; }"},
@@ -44,14 +45,15 @@ static const struct schema_row rows[] = {
      AT(conf, limits), .doc = "What one client and all clients may take.",
      .example = "limits { connections 50000; }"},
     {ROW(MAIN, "origins", BLOCK), .block = SCHEMA_ORIGINS, LIVE, .syntax = "NAME { ... }",
-     LIST(pools, pool_count, conf_origins),
+     LIST(pools, pool_count, conf_origins), .owner_offset = offsetof(struct conf_origins, owner),
      .doc = "A pool of origin servers that several sites, or rules, use by its name. May be "
             "repeated.",
      .example = "origins api { server a http://10.0.0.21:8080; server b http://10.0.0.22:8080; }"},
     {ROW(MAIN, "site", BLOCK), .block = SCHEMA_SITE, LIVE, .required = true,
      .syntax = "NAME... { ... }", LIST(sites, site_count, conf_site),
-     .doc = "A web site by its exact host names, or * for every name no other site has. May be "
-            "repeated.",
+     .doc = "A web site by its host names: exact ones, *.NAME for all names below NAME (at any "
+            "depth, not NAME itself; the longest wins), or * for every name no other site has. "
+            "May be repeated.",
      .example =
          "site www.example.com example.com { origins { server app http://10.0.0.11:8080; } }"},
 

@@ -13,7 +13,8 @@ static const struct schema_option level_options[] = {
 
 static const struct schema_row rows[] = {
     {ROW(SITE, "origins", BLOCK), .block = SCHEMA_ORIGINS, LIVE, .required = true,
-     .syntax = "{ ... }", AT(conf_site, origins), .doc = "Where the site's content comes from.",
+     .syntax = "NAME; | { ... }", AT(conf_site, origins),
+     .doc = "Where the site's content comes from: servers of its own, or a pool with a name.",
      .example = "origins { server app http://10.0.0.11:8080; }"},
     {ROW(SITE, "cache", BLOCK), .block = SCHEMA_CACHE, LIVE, .syntax = "{ ... }",
      AT(conf_site, cache), .doc = "What is stored and for how long.",
@@ -63,6 +64,7 @@ static const struct schema_row rows[] = {
     {ROW(SITE, "rule", BLOCK), .block = SCHEMA_RULE, LIVE,
      .syntax = "CONDITION VALUE... [CONDITION VALUE...] { ... }",
      LIST_IN(conf_site, rules, rule_count, conf_rule),
+     .owner_offset = offsetof(struct conf_rule, owner),
      .doc = "Settings for some requests or responses. Conditions: path GLOB (as sent, without the "
             "query; * is any bytes, / too; letter case counts; %61 is a), method NAME, cookie "
             "NAME[=GLOB], header NAME[=GLOB], and of the response type GLOB (image/*) and status "

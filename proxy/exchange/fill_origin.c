@@ -44,7 +44,7 @@ static uint64_t balance_hash(const struct fill *fill, const struct conf_balancin
     case CONF_BALANCE_HASH_URL:
         return hash_of(fill->key.bytes);
     case CONF_BALANCE_HASH_CLIENT:
-        return hash_of(fill->peer_text);
+        return hash_of(fill->client.text);
     case CONF_BALANCE_HASH_HEADER:
         return hash_of(http_fields_find_name(fields, span_str(balance->name)));
     case CONF_BALANCE_HASH_COOKIE:

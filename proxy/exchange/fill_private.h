@@ -31,7 +31,7 @@ struct fill {
     struct policy policy;               /* the owner's, then with what the head says */
     struct span target;                 /* what the origin is asked for */
     const struct http_request *request; /* the owner's, or a copy in the arena */
-    struct span peer_text;
+    struct exchange_client client;      /* address: while its request is */
     struct origin_claim claim; /* on the server that is asked */
     struct origin_want want;
     uint64_t idle_timeout_us; /* of that server */

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "origin/origin_private.h"
 
+#define KEEPALIVE_IDLE_US UINT64_C(60000000) /* a kept connection unused for so long is closed */
+
 /* ---- servers and their state ---- */
 
 struct origin_server *origin_server_ref(struct origin_server *server)
@@ -92,6 +94,8 @@ static struct origin_server *server_new(struct origin_pool *pool, struct conf *c
         .first_byte_timeout_us = origins->timeout.first_byte_ms * 1000,
         .idle_timeout_us = origins->timeout.idle_ms * 1000,
         .total_timeout_us = origins->timeout.total_ms * 1000,
+        .keepalive = origins->keepalive,
+        .keepalive_idle_us = KEEPALIVE_IDLE_US,
     };
     lock_acquire(&pool->lock);
     server->state = state_find(pool, settings);

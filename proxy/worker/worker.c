@@ -14,6 +14,8 @@
 
 #define RING_BYTES (1u << 20)
 #define TICK_US 1000000u
+/* Of descriptors a worker may keep open for origins; each server has its own bound below that. */
+#define ORIGIN_IDLE_MAX 16384u
 /* Above so many requests in a second only one in SAMPLE_MASK + 1 goes to the top list. */
 #define SAMPLE_ABOVE 2000u
 #define SAMPLE_MASK 15u
@@ -61,16 +63,16 @@ static struct conn_limits limits_of(const struct conf *conf)
     };
 }
 
-static unsigned keepalive_of(const struct conf *conf)
+static enum listener_proxy on_accept(void *ctx, unsigned index, const struct sockaddr *peer)
 {
-    size_t sum = 0;
-    for (size_t i = 0; i < conf->site_count; i++) {
-        sum += conf->sites[i].origins.keepalive * conf->sites[i].origins.server_count;
+    const struct exchange_env *env = ctx;
+    const struct conf *conf = site_table_conf(env->sites);
+    CHECK(index < conf->listen_count);
+    const struct conf_networks *from = &conf->listens[index].proxy_from;
+    if (LIKELY(from->count == 0)) {
+        return LISTENER_PLAIN;
     }
-    for (size_t i = 0; i < conf->pool_count; i++) {
-        sum += conf->pools[i].keepalive * conf->pools[i].server_count;
-    }
-    return sum > 1024 ? 1024 : (unsigned)sum;
+    return conf_networks_match(from, peer) ? LISTENER_PROXY_HEADER : LISTENER_PROXY_REFUSED;
 }
 
 static void use_conf(struct worker *worker, struct conf *conf)
@@ -166,7 +168,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->ring = record_ring_new(RING_BYTES);
     worker->fetches = fetch_pool_new(&(struct fetch_pool_options){
         .loop = worker->loop,
-        .idle_connections = keepalive_of(options->conf),
+        .idle_connections = ORIGIN_IDLE_MAX,
         .head_bytes_max = 65536,
     });
     worker->env.loop = worker->loop;
@@ -180,6 +182,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->listeners = listener_set_new(&(struct listener_set_options){
         .loop = worker->loop,
         .handler = exchange_stream_handler(),
+        .proxy = on_accept,
         .limits = limits_of(options->conf),
         .shared = options->shared,
         .counters = &worker->net,

@@ -97,6 +97,20 @@ static const struct bad_case choices[] = {
      "1:40 \"stripp\" is not a value of \"set_cookie\" [strip] {pass store strip}\n"},
     {SITE("cache { purge form 10.0.0.0/8; }"),
      "1:35 \"form\" is not a value of \"purge\" [from] {from off}\n"},
+    {"listen :81 { proxy_protocol 10.0.0.0/8; }" REST,
+     "1:29 \"10.0.0.0/8\" is not a value of \"proxy_protocol\" {from off}\n"},
+    {"listen :81 { proxy_protocol off; proxy_protocol off; }" REST,
+     "1:34 \"proxy_protocol\" is set twice in this listen block; it is already set at t:1:14; "
+     "remove one\n"},
+    {"listen :81 { proxy_protocl off; }" REST,
+     "1:14 unknown directive \"proxy_protocl\" in listen [proxy_protocol] {proxy_protocol}\n"},
+    {"proxy_protocol off;" REST, "1:1 \"proxy_protocol\" does not belong at the top level; it "
+                                 "belongs in listen " MAIN_NAMES "\n"},
+    {"listen { proxy_protocol off; }" REST,
+     "1:1 \"listen\" needs more words; write: listen ADDRESS:PORT | :PORT;\n"},
+    {"workers 2 { }" REST, "1:11 \"workers\" takes no block; write: workers auto | NUMBER;\n"},
+    {"listen :81 { proxy_protocol off;" REST,
+     "1:1 this \"listen\" block is never closed; a \"}\" is missing\n"},
     {SITE("cache { purge from; }"),
      "1:29 \"purge\" needs more words; write: purge from NETWORK... | off;\n"},
     {SITE("cache { purge from 10.0.0.1/8 here; }"),
@@ -164,12 +178,20 @@ static const struct bad_case addresses[] = {
      "1:32 \"server\" needs more words; write: server NAME URL [weight=NUMBER] [max=NUMBER] [backup];\n"},
     {ORIGINS("server a http://a; host a/b;"),
      "1:56 \"a/b\" is not a host name: labels of letters, digits, - and _ with dots between\n"},
-    {"listen :80; site a.example:80 *.b http://c d. e..f { origins { server a http://a; } }",
+    {"listen :80; site a.example:80 a.*.b http://c d. e..f { origins { server a http://a; } }",
      "1:18 \"a.example:80\" has a port; write the host name alone\n"
-     "1:31 \"*.b\" has a wildcard; names are exact, and only \"*\" alone means all others\n"
-     "1:35 \"http://c\" is an address; write the host name alone\n"
-     "1:44 \"d.\" ends in a dot; browsers send the name without it [d]\n"
-     "1:47 \"e..f\" is not a host name: labels of letters, digits, - and _ with dots between\n"},
+     "1:31 \"a.*.b\" has a wildcard where none may be; a site has NAME, *.NAME or *\n"
+     "1:37 \"http://c\" is an address; write the host name alone\n"
+     "1:46 \"d.\" ends in a dot; browsers send the name without it [d]\n"
+     "1:49 \"e..f\" is not a host name: labels of letters, digits, - and _ with dots between\n"},
+    {"listen :80; site *.10.0.0.1 *. *a.b *.[::1] { origins { server a http://a; } }",
+     "1:18 \"*.10.0.0.1\" has a wildcard where none may be; a site has NAME, *.NAME or *\n"
+     "1:29 \"*.\" has a wildcard where none may be; a site has NAME, *.NAME or *\n"
+     "1:32 \"*a.b\" has a wildcard where none may be; a site has NAME, *.NAME or *\n"
+     "1:37 \"*.[::1]\" has a wildcard where none may be; a site has NAME, *.NAME or *\n"},
+    {"listen :80; site *.B a { origins { server a http://a; } }\n"
+     "site c *.b { origins { server a http://a; } }",
+     "2:8 site \"*.b\" is already defined at t:1:18\n"},
 };
 
 static const struct bad_case together[] = {
