@@ -243,6 +243,8 @@ enum conf_rule_setting {
     CONF_RULE_CACHE_STATUS = 1u << 16,
     CONF_RULE_COMPRESS = 1u << 17,
     CONF_RULE_SERVE_STALE = 1u << 18,
+    CONF_RULE_UPGRADE = 1u << 27,
+    CONF_RULE_TIMEOUT = 1u << 29,
 };
 
 #define CONF_RULES_MAX 256u /* of one site */
@@ -257,6 +259,8 @@ struct conf_rule {
     uint64_t ttl_ms;
     struct conf_cache cache;
     struct conf_compress compress; /* gzip and brotli of it */
+    struct conf_names upgrade;
+    struct conf_origin_timeout timeout; /* without connect; 0: as the origins' */
     const struct conf_header *headers;
     size_t header_count;
     uint32_t owner; /* private: of its settings */
@@ -270,6 +274,8 @@ struct conf_site {
     bool cache_status;
     const char *via;
     bool forwarded;
+    struct conf_names upgrade; /* protocols; none: off */
+    uint64_t tunnel_idle_ms;
     const struct conf_header *headers;
     size_t header_count;
     const struct conf_rule *rules; /* in the order of the file */
