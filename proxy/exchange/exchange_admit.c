@@ -61,7 +61,7 @@ enum exchange_next exchange_purge(struct exchange *x)
         return exchange_fail(x, 405,
                              "PURGE is not enabled for this site (cache { purge from ...; })");
     }
-    if (!conf_networks_match(from, (const struct sockaddr *)x->stream->peer)) {
+    if (!conf_networks_match(from, (const struct sockaddr *)x->client.address)) {
         x->result = RESULT_DENIED;
         return exchange_fail(x, 403, "this address may not purge");
     }

@@ -338,8 +338,7 @@ enum exchange_next exchange_lookup(struct exchange *x)
         store_object_unref(&x->stale);
     }
     if (x->selecting == NULL) {
-        x->selecting =
-            exchange_selecting(&x->arena, x->site, x->policy, request, x->stream->peer_text);
+        x->selecting = exchange_selecting(&x->arena, x->site, x->policy, request, &x->client);
     }
     if (UNLIKELY(x->selecting == NULL)) {
         return exchange_fail(x, 500, "the request's head is too large to be changed");

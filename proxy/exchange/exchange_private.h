@@ -2,6 +2,7 @@
 #define EXCHANGE_EXCHANGE_PRIVATE_H
 /* exchange_private - the state of one request, shared by the exchange_*.c files and fill.c only. */
 #include "base/arena.h"
+#include "exchange/client.h"
 #include "exchange/exchange.h"
 #include "http/cache_status.h"
 #include "http/directives.h"
@@ -71,6 +72,7 @@ struct exchange {
     struct site_table *table;
     const struct site *site;
     const struct policy *policy; /* the site's, or policy_room; NULL: no site */
+    struct exchange_client client;
     struct span target;          /* as it counts for key and origin: exchange_target */
     struct store_object *object; /* what is being sent or waited for; a reference */
     struct store_object *stale;  /* fall-back or what is revalidated; a reference */
@@ -220,7 +222,7 @@ void exchange_directives(struct http_directives *directives, const struct http_r
 const struct http_fields *exchange_selecting(struct arena *arena, const struct site *site,
                                              const struct policy *policy,
                                              const struct http_request *request,
-                                             struct span peer_text);
+                                             const struct exchange_client *client);
 /* The settings as they count for what the origin is asked and what is made of its answer. */
 void exchange_fill_policy(struct policy *out, const struct policy *policy, bool looked_up);
 /* What rules ask about, of this request and (status > 0) of this response. */

@@ -48,7 +48,7 @@ static const struct http_fields *fields_of_lines(struct arena *arena, const stru
 const struct http_fields *exchange_selecting(struct arena *arena, const struct site *site,
                                              const struct policy *policy,
                                              const struct http_request *request,
-                                             struct span peer_text)
+                                             const struct exchange_client *client)
 {
     if (LIKELY(!site_edits_requests(site) && !names_fields(&request->fields))) {
         return &request->fields;
@@ -60,7 +60,7 @@ const struct http_fields *exchange_selecting(struct arena *arena, const struct s
         .site = site,
         .policy = &counts,
         .request = request,
-        .peer_text = peer_text,
+        .client = client,
         .shared = true,
     };
     unsigned count = fill_request_lines(arena, &options, &lines);

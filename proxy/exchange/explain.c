@@ -69,6 +69,16 @@ static const char *read_request(struct explain *out, const struct conf *conf,
     return used == text.len ? NULL : "this is not one request";
 }
 
+/* Who would ask. */
+static struct exchange_client asker(const struct explain *out)
+{
+    return (struct exchange_client){
+        .text = SPAN("(client)"),
+        .chain = SPAN("(client)"),
+        .is_https = out->request.scheme.len == 5,
+    };
+}
+
 /* What exchange_admit refuses or answers by itself. */
 static const char *refuse(const struct explain *out)
 {
@@ -161,9 +171,9 @@ static enum explain_answer answer_of(enum store_verdict verdict, bool has_object
 static void look_up(struct explain *out, struct store *store)
 {
     struct http_directives directives = {0};
+    const struct exchange_client client = asker(out);
     struct exchange_judge judge = {
-        .fields = exchange_selecting(&out->arena, out->site, &out->asked, &out->request,
-                                     SPAN("(client)")),
+        .fields = exchange_selecting(&out->arena, out->site, &out->asked, &out->request, &client),
         .now_ms = out->now_ms,
     };
     if (judge.fields == NULL) {
@@ -248,11 +258,12 @@ static void write_origin(struct explain *out, struct store *store)
         return;
     }
     exchange_fill_policy(&policy, &out->asked, looked_up);
+    const struct exchange_client client = asker(out);
     const struct fill_request_options options = {
         .site = out->site,
         .policy = &policy,
         .request = &out->request,
-        .peer_text = SPAN("(client)"),
+        .client = &client,
         .stale = is_shared ? out->object : NULL,
         .offer = offer(out, store),
         .shared = is_shared,

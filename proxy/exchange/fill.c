@@ -334,7 +334,7 @@ static void fill_fetch(struct fill *fill)
         .site = fill->site,
         .policy = &fill->policy,
         .request = request,
-        .peer_text = fill->peer_text,
+        .client = &fill->client,
         .stale = fill->stale,
         .offer = fill_variants_line(fill),
         .shared = fill->shared,
@@ -364,7 +364,9 @@ static bool fill_keep_request(struct fill *fill)
 {
     const struct http_request *copy = fill_request_clone(&fill->arena, fill->request);
     struct span key = arena_copy(&fill->arena, fill->key.bytes);
-    fill->peer_text = arena_copy(&fill->arena, fill->peer_text);
+    fill->client.address = NULL;
+    fill->client.text = arena_copy(&fill->arena, fill->client.text);
+    fill->client.chain = arena_copy(&fill->arena, fill->client.chain);
     fill->target = arena_copy(&fill->arena, fill->target);
     if (copy == NULL || key.ptr == NULL) {
         return false;
@@ -396,7 +398,7 @@ static void fill_set_selecting(struct fill *fill, const struct policy *policy)
 {
     const struct http_fields *own = &fill->request->fields;
     const struct http_fields *fields =
-        exchange_selecting(&fill->arena, fill->site, policy, fill->request, fill->peer_text);
+        exchange_selecting(&fill->arena, fill->site, policy, fill->request, &fill->client);
     fill->selecting = fields == own ? NULL : fields;
 }
 
@@ -411,7 +413,7 @@ struct fill *fill_start(const struct fill_options *options)
         .site = x->site,
         .target = x->looked_up ? x->target : x->stream->request->path,
         .request = x->stream->request,
-        .peer_text = x->stream->peer_text,
+        .client = x->client,
         .key = x->key,
         .shared = options->lead != NULL,
         .solo = options->solo,

@@ -31,7 +31,7 @@ struct fill {
     struct policy policy;               /* the owner's, then with what the head says */
     struct span target;                 /* what the origin is asked for */
     const struct http_request *request; /* the owner's, or a copy in the arena */
-    struct span peer_text;
+    struct exchange_client client;      /* address: while its request is */
     struct fetch *fetch;
     struct store_lead *lead;
     struct store_lead *part_lead; /* of the part that takes this fill's body, for a moment */

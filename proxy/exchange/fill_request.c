@@ -109,8 +109,9 @@ static unsigned add_forwarded(struct arena *arena, const struct fill_request_opt
     }
     if (site->forwarded) {
         struct span host = options->request->authority;
-        out[count++] = make_line(arena, SPAN("X-Forwarded-For: "), options->peer_text);
-        out[count++] = SPAN("X-Forwarded-Proto: http");
+        out[count++] = make_line(arena, SPAN("X-Forwarded-For: "), options->client->chain);
+        out[count++] = options->client->is_https ? SPAN("X-Forwarded-Proto: https")
+                                                 : SPAN("X-Forwarded-Proto: http");
         if (host.len > 0) {
             out[count++] = make_line(arena, SPAN("X-Forwarded-Host: "), host);
         }

@@ -8,7 +8,7 @@ struct fill_request_options {
     const struct site *site;
     const struct policy *policy;
     const struct http_request *request;
-    struct span peer_text;
+    const struct exchange_client *client;
     const struct store_object *stale; /* add its validators; NULL: none */
     struct span offer;                /* a line of validators of other variants; may be empty */
     bool shared; /* for the cache: the client's own conditions and ranges stay out */

@@ -32,6 +32,8 @@ struct site_table {
     size_t names;
 };
 
+#define KEEPALIVE_IDLE_US UINT64_C(60000000)
+
 static void compress_compile(struct site_compress *compress, const struct conf_compress *conf)
 {
     *compress = (struct site_compress){
@@ -56,6 +58,8 @@ static void site_compile(struct site *site, const struct conf_site *conf, struct
         .first_byte_timeout_us = conf->origins.timeout.first_byte_ms * 1000,
         .idle_timeout_us = conf->origins.timeout.idle_ms * 1000,
         .total_timeout_us = conf->origins.timeout.total_ms * 1000,
+        .keepalive = conf->origins.keepalive,
+        .keepalive_idle_us = KEEPALIVE_IDLE_US,
     };
     policy_compile(&site->policy, arena, conf, max_object_bytes);
     rules_compile(&site->rules, arena, conf, max_object_bytes);

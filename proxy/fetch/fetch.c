@@ -83,7 +83,7 @@ void fetch_end(struct fetch *fetch, enum fetch_fault fault, const char *detail, 
     bool is_clean = keep && fetch->may_keep && fetch->out_len == 0 &&
                     (!fetch->has_body || (fetch->body_ended && !fetch->body_given_up));
     if (conn != NULL && is_clean) {
-        fetch_conn_keep(conn, fetch->keep_us);
+        fetch_conn_keep(conn, fetch->origin, fetch->keep_us);
     } else if (conn != NULL) {
         fetch_conn_close(conn);
     }
@@ -414,6 +414,8 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
     fetch->handler = handler;
     fetch->ctx = ctx;
     fetch->origin = request->origin;
+    (void)snprintf(fetch->address, sizeof(fetch->address), "%s",
+                   request->address == NULL ? "" : request->address);
     fetch->start_us = loop_now_us(pool->loop);
     fetch->activity_us = fetch->start_us;
     fetch->is_head = span_eq(request->method, SPAN("HEAD"));
@@ -426,7 +428,7 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
     loop_timer_set(pool->loop, &fetch->deadline, fetch_patience_least_us(request->origin));
     if (fetch_text_build(fetch, request)) {
         /* A kept connection may turn out dead: only for what can be asked a second time. */
-        fetch->conn = fetch->may_retry ? fetch_conn_take(pool, request->origin) : NULL;
+        fetch->conn = fetch->may_retry ? fetch_conn_take(fetch) : NULL;
         if (fetch->conn != NULL) {
             fetch->conn->fetch = fetch;
             fetch->result.reused_connection = true;

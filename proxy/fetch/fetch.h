@@ -30,10 +30,15 @@ struct fetch_origin {
     uint64_t first_byte_timeout_us; /* request sent to first byte of the final head */
     uint64_t idle_timeout_us;       /* between bytes */
     uint64_t total_timeout_us;      /* all of it but what our own side takes; 0: no bound */
+    unsigned keepalive;             /* connections kept open for later per worker; 0: none */
+    uint64_t keepalive_idle_us;     /* so long, unless the origin's Keep-Alive says less */
 };
 
 struct fetch_request {
     const struct fetch_origin *origin;
+    /* Where to connect: a literal IPv4 or IPv6 address, no brackets; no resolver is asked then.
+     * NULL: wherever libcurl finds origin->host. Copied. */
+    const char *address;
     struct span method;       /* validated token */
     struct span host;         /* Host field value */
     struct span target;       /* origin form, validated: no SP, CTL */
@@ -70,6 +75,8 @@ struct fetch_result {
     enum fetch_fault fault;
     bool head_seen; /* handler.head was called */
     bool reused_connection;
+    bool request_sent;      /* some of it was written on a connection: it may have been acted on */
+    bool body_taken;        /* handler.body has given bytes, which it cannot give again */
     bool length_certain;    /* body delimited by length or chunks, not by close */
     uint64_t connect_us;    /* 0 when reused */
     uint64_t first_byte_us; /* from start */
@@ -100,7 +107,7 @@ struct fetch_handler {
 
 struct fetch_pool_options {
     struct loop *loop;
-    unsigned idle_connections; /* kept open per worker, all origins */
+    unsigned idle_connections; /* the most kept open for later, all origins together */
     size_t head_bytes_max;     /* of a response head */
 };
 

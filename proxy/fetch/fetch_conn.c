@@ -145,9 +145,10 @@ static struct fetch_conn *fetch_conn_new(struct fetch_pool *pool)
 static bool fetch_conn_aim(struct fetch_conn *conn, const struct fetch_origin *origin)
 {
     char url[FETCH_URL_BYTES];
-    bool is_v6 = strchr(origin->host, ':') != NULL;
-    int len = snprintf(url, sizeof(url), is_v6 ? "http://[%s]:%u/" : "http://%s:%u/", origin->host,
-                       origin->port);
+    const char *host = conn->address[0] != '\0' ? conn->address : origin->host;
+    bool is_v6 = strchr(host, ':') != NULL;
+    int len =
+        snprintf(url, sizeof(url), is_v6 ? "http://[%s]:%u/" : "http://%s:%u/", host, origin->port);
 
     if (len <= 0 || len >= FETCH_URL_BYTES) {
         return false;
@@ -179,6 +180,7 @@ struct fetch_conn *fetch_conn_open(struct fetch *fetch)
     }
     conn->is_used = false;
     conn->error[0] = '\0';
+    memcpy(conn->address, fetch->address, sizeof(conn->address));
     if (!fetch_conn_aim(conn, fetch->origin) ||
         curl_multi_add_handle(pool->multi, conn->easy) != CURLM_OK) {
         fetch_conn_free(conn);
@@ -222,15 +224,21 @@ void fetch_conn_opened(struct fetch_conn *conn, CURLcode code)
     }
 }
 
+static void fetch_conn_leave_idle(struct fetch_conn *conn)
+{
+    list_remove(&conn->age_node);
+    list_remove(&conn->idle_node);
+    conn->pool->idle_count--;
+    conn->peer->idle_count--;
+}
+
 void fetch_conn_close(struct fetch_conn *conn)
 {
     CHECK_OBJ(conn, CONN_MAGIC);
     struct fetch_pool *pool = conn->pool;
 
     if (!list_is_empty(&conn->age_node)) {
-        list_remove(&conn->age_node);
-        list_remove(&conn->idle_node);
-        pool->idle_count--;
+        fetch_conn_leave_idle(conn);
     }
     conn->fetch = NULL;
     conn->fd = -1;
@@ -251,65 +259,106 @@ void fetch_conn_close(struct fetch_conn *conn)
 
 /* ---- kept ones ---- */
 
+/* Expiries close together are seen to at once. */
+#define IDLE_STEP_US 100000u
+
+static void fetch_idle_timer_set(struct fetch_pool *pool, uint64_t due_us)
+{
+    uint64_t now = loop_now_us(pool->loop);
+
+    pool->idle_due_us = due_us;
+    loop_timer_set(pool->loop, &pool->idle_timer, (due_us > now ? due_us - now : 0) + IDLE_STEP_US);
+}
+
 static void fetch_idle_fire(struct loop_timer *timer)
 {
     struct fetch_pool *pool = CONTAINER_OF(timer, struct fetch_pool, idle_timer);
     uint64_t now = loop_now_us(pool->loop);
+    uint64_t next_us = UINT64_MAX;
 
-    while (!list_is_empty(&pool->idle)) {
-        struct fetch_conn *oldest = CONTAINER_OF(pool->idle.next, struct fetch_conn, age_node);
-        uint64_t age = now - oldest->idle_since_us;
-        if (age < FETCH_IDLE_MAX_US) {
-            loop_timer_set(pool->loop, timer, FETCH_IDLE_MAX_US - age);
-            return;
+    for (struct list *at = pool->idle.next; at != &pool->idle;) {
+        struct fetch_conn *conn = CONTAINER_OF(at, struct fetch_conn, age_node);
+        at = at->next;
+        if (conn->idle_until_us <= now) {
+            fetch_conn_close(conn);
+        } else if (conn->idle_until_us < next_us) {
+            next_us = conn->idle_until_us;
         }
-        fetch_conn_close(oldest);
+    }
+    pool->idle_due_us = UINT64_MAX;
+    if (next_us != UINT64_MAX) {
+        fetch_idle_timer_set(pool, next_us);
     }
 }
 
-void fetch_conn_keep(struct fetch_conn *conn, uint64_t max_us)
+/* Makes room for one more. False: none are kept. */
+static bool fetch_idle_room(struct fetch_pool *pool, struct fetch_peer *peer, unsigned most)
 {
-    CHECK_OBJ(conn, CONN_MAGIC);
-    struct fetch_pool *pool = conn->pool;
-
-    if (pool->options.idle_connections == 0) {
-        fetch_conn_close(conn);
-        return;
+    if (most == 0 || pool->options.idle_connections == 0) {
+        return false;
+    }
+    while (peer->idle_count >= most) {
+        fetch_conn_close(CONTAINER_OF(peer->idle.prev, struct fetch_conn, idle_node));
     }
     if (pool->idle_count >= pool->options.idle_connections) {
         fetch_conn_close(CONTAINER_OF(pool->idle.next, struct fetch_conn, age_node));
     }
-    conn->fetch = NULL;
-    conn->idle_since_us = loop_now_us(pool->loop);
-    conn->idle_max_us = max_us;
-    fetch_socket_watch(conn, EPOLLIN);
-    if (list_is_empty(&pool->idle)) {
-        loop_timer_set(pool->loop, &pool->idle_timer, FETCH_IDLE_MAX_US);
-    }
-    list_push(&pool->idle, &conn->age_node);
-    list_push_front(&conn->peer->idle, &conn->idle_node);
-    pool->idle_count++;
+    return true;
 }
 
-struct fetch_conn *fetch_conn_take(struct fetch_pool *pool, const struct fetch_origin *origin)
+void fetch_conn_keep(struct fetch_conn *conn, const struct fetch_origin *origin, uint64_t max_us)
 {
-    for (;;) {
-        /* Closing the last connection of a peer is its end: looked up anew each time. */
-        struct fetch_peer *peer = fetch_peer_find(pool, origin);
-        if (peer == NULL || list_is_empty(&peer->idle)) {
-            return NULL;
-        }
-        struct fetch_conn *conn = CONTAINER_OF(peer->idle.next, struct fetch_conn, idle_node);
-        if (loop_now_us(pool->loop) - conn->idle_since_us >= conn->idle_max_us ||
-            fetch_conn_peek(conn) != FETCH_IO_AGAIN) {
-            fetch_conn_close(conn);
-            continue;
-        }
-        list_remove(&conn->age_node);
-        list_remove(&conn->idle_node);
-        pool->idle_count--;
-        return conn;
+    CHECK_OBJ(conn, CONN_MAGIC);
+    struct fetch_pool *pool = conn->pool;
+    struct fetch_peer *peer = conn->peer;
+
+    if (!fetch_idle_room(pool, peer, origin->keepalive)) {
+        fetch_conn_close(conn);
+        return;
     }
+    max_us = origin->keepalive_idle_us < max_us ? origin->keepalive_idle_us : max_us;
+    conn->fetch = NULL;
+    conn->idle_until_us = loop_now_us(pool->loop) + max_us;
+    fetch_socket_watch(conn, EPOLLIN);
+    if (conn->idle_until_us < pool->idle_due_us) {
+        fetch_idle_timer_set(pool, conn->idle_until_us);
+    }
+    list_push(&pool->idle, &conn->age_node);
+    list_push_front(&peer->idle, &conn->idle_node);
+    pool->idle_count++;
+    peer->idle_count++;
+}
+
+/* The one last used to where the fetch wants to go. */
+static struct fetch_conn *fetch_idle_find(const struct fetch *fetch)
+{
+    struct fetch_peer *peer = fetch_peer_find(fetch->pool, fetch->origin);
+
+    if (peer != NULL) {
+        for (struct list *at = peer->idle.next; at != &peer->idle; at = at->next) {
+            struct fetch_conn *conn = CONTAINER_OF(at, struct fetch_conn, idle_node);
+            if (strcmp(conn->address, fetch->address) == 0) {
+                return conn;
+            }
+        }
+    }
+    return NULL;
+}
+
+struct fetch_conn *fetch_conn_take(const struct fetch *fetch)
+{
+    struct fetch_conn *conn;
+
+    /* Closing the last connection of a peer is its end: looked up anew each time. */
+    while ((conn = fetch_idle_find(fetch)) != NULL) {
+        if (loop_now_us(fetch->pool->loop) < conn->idle_until_us &&
+            fetch_conn_peek(conn) == FETCH_IO_AGAIN) {
+            fetch_conn_leave_idle(conn);
+            return conn;
+        }
+        fetch_conn_close(conn);
+    }
+    return NULL;
 }
 
 /* ---- bytes ---- */
@@ -359,6 +408,7 @@ uint64_t fetch_conn_connect_us(const struct fetch_conn *conn)
 void fetch_conns_init(struct fetch_pool *pool)
 {
     list_init(&pool->idle);
+    pool->idle_due_us = UINT64_MAX;
     list_init(&pool->spare_conns);
     loop_timer_init(&pool->idle_timer, fetch_idle_fire);
     for (size_t i = 0; i < FETCH_PEER_SLOTS; i++) {

@@ -35,9 +35,8 @@ enum {
     FETCH_DIRECT_BYTES = 8 * 1024, /* the least worth reading to its place at once */
     FETCH_URL_BYTES = 300,
     FETCH_PEER_SLOTS = 64,
+    FETCH_ADDRESS_BYTES = 48, /* a literal address and its end */
 };
-
-#define FETCH_IDLE_MAX_US UINT64_C(60000000) /* a kept connection unused for so long is closed */
 
 struct fetch_conn;
 
@@ -54,8 +53,9 @@ struct fetch {
     struct fetch_pool *pool;
     struct fetch_conn *conn; /* NULL: none yet, or no more */
     const struct fetch_origin *origin;
-    struct list node;      /* pool->active or pool->spares */
-    struct list work_node; /* pool->work: the task will look at it */
+    char address[FETCH_ADDRESS_BYTES]; /* "": any of the host's */
+    struct list node;                  /* pool->active or pool->spares */
+    struct list work_node;             /* pool->work: the task will look at it */
     const struct fetch_handler *handler;
     void *ctx;
     struct loop_timer deadline;
@@ -91,7 +91,7 @@ struct fetch {
     bool head_done;   /* handler.head was called */
     bool paused;      /* the handler wants no more for now */
     bool may_keep;    /* the origin lets the connection live on */
-    uint64_t keep_us; /* for so long */
+    uint64_t keep_us; /* for so long, as far as the origin says */
     enum fetch_framing framing;
     uint64_t body_left; /* FETCH_BODY_LENGTH */
     struct http_chunk_decoder chunks;
@@ -104,10 +104,11 @@ struct fetch {
     struct http_response response;
 };
 
-/* One place to connect to, while there are connections to it. */
+/* One server to connect to, while there are connections to it. */
 struct fetch_peer {
     struct list node; /* pool->peers */
     struct list idle; /* its kept connections, the latest first */
+    unsigned idle_count;
     unsigned conn_count;
     unsigned port;
     char *host;
@@ -118,13 +119,13 @@ struct fetch_conn {
     struct fetch_pool *pool;
     CURL *easy;
     struct fetch_peer *peer;
-    struct fetch *fetch;   /* who uses it; NULL: kept for later, or a spare handle */
-    struct list node;      /* pool->spare_conns */
-    struct list idle_node; /* peer->idle */
-    struct list age_node;  /* pool->idle, the oldest first */
-    uint64_t idle_since_us;
-    uint64_t idle_max_us;
-    int fd; /* -1: not connected */
+    struct fetch *fetch;               /* who uses it; NULL: kept for later, or a spare handle */
+    struct list node;                  /* pool->spare_conns */
+    struct list idle_node;             /* peer->idle */
+    struct list age_node;              /* pool->idle, the oldest first */
+    uint64_t idle_until_us;            /* when a kept one is closed */
+    char address[FETCH_ADDRESS_BYTES]; /* as its first fetch wanted it */
+    int fd;                            /* -1: not connected */
     bool in_multi;
     bool is_used; /* has carried a request */
     uint64_t told_connect_timeout_us;
@@ -146,6 +147,7 @@ struct fetch_pool {
     bool timeout_due;
     struct loop_timer timer;      /* libcurl's */
     struct loop_timer idle_timer; /* closes what is kept for too long */
+    uint64_t idle_due_us;         /* when it fires; UINT64_MAX: it does not */
     struct loop_task task;
     struct list active;
     struct list spares;
@@ -206,7 +208,7 @@ enum fetch_io {
 };
 
 /* A kept connection on which nothing has happened, or NULL. */
-struct fetch_conn *fetch_conn_take(struct fetch_pool *pool, const struct fetch_origin *origin);
+struct fetch_conn *fetch_conn_take(const struct fetch *fetch);
 /* Begins a new one; fetch_connected or fetch_connect_failed follows, never from inside. NULL:
  * libcurl or memory refused. */
 struct fetch_conn *fetch_conn_open(struct fetch *fetch);
@@ -220,8 +222,8 @@ enum fetch_io fetch_conn_read(struct fetch_conn *conn, char *to, size_t size, si
 enum fetch_io fetch_conn_write(struct fetch_conn *conn, const char *from, size_t size,
                                size_t *count);
 uint64_t fetch_conn_connect_us(const struct fetch_conn *conn);
-/* The user leaves it, for the next one who comes before max_us are over. */
-void fetch_conn_keep(struct fetch_conn *conn, uint64_t max_us);
+/* The user leaves it, for the next one who comes before max_us are over, and as origin has it. */
+void fetch_conn_keep(struct fetch_conn *conn, const struct fetch_origin *origin, uint64_t max_us);
 /* In whatever state it is. */
 void fetch_conn_close(struct fetch_conn *conn);
 void fetch_conns_init(struct fetch_pool *pool);

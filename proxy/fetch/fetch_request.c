@@ -144,6 +144,7 @@ static bool fetch_body_pull(struct fetch *fetch)
     }
     fetch->activity_us = loop_now_us(fetch->pool->loop);
     fetch->body_sent += got;
+    fetch->result.body_taken = fetch->body_sent > 0;
     fetch->body_ended = got == 0 || fetch->body_sent == fetch->body_length;
     fetch_piece_frame(fetch, got);
     return true;
@@ -158,6 +159,7 @@ static bool fetch_out_write(struct fetch *fetch)
         case FETCH_IO_DONE:
             fetch->out += count;
             fetch->out_len -= count;
+            fetch->result.request_sent = true;
             fetch->activity_us = loop_now_us(fetch->pool->loop);
             break;
         case FETCH_IO_AGAIN:

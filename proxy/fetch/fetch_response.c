@@ -61,6 +61,8 @@ static bool fetch_may_persist(const struct http_response *response)
            http_fields_has_token(fields, HTTP_FIELD_CONNECTION, SPAN("keep-alive"));
 }
 
+#define FETCH_KEEP_SECONDS_MAX UINT64_C(1000000000)
+
 /* For how long the origin lets an unused connection live: "Keep-Alive: timeout=5, max=100". */
 static uint64_t fetch_keep_us(const struct http_fields *fields)
 {
@@ -75,12 +77,12 @@ static uint64_t fetch_keep_us(const struct http_fields *fields)
         while (http_list_next(&value, &member)) {
             if (member.len > name.len && span_eq_nocase(span_of(member.ptr, name.len), name) &&
                 span_to_u64(span_of(member.ptr + name.len, member.len - name.len),
-                            FETCH_IDLE_MAX_US / 1000000, &seconds)) {
+                            FETCH_KEEP_SECONDS_MAX, &seconds)) {
                 return seconds * 1000000;
             }
         }
     }
-    return FETCH_IDLE_MAX_US;
+    return UINT64_MAX;
 }
 
 static void fetch_framing_set(struct fetch *fetch, const struct http_response *response)

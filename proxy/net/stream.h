@@ -79,6 +79,7 @@ struct stream {
     void *listener_ctx;                  /* what listener_open was given */
     uint64_t begin_us;                   /* first byte of the request head, monotonic */
     uint64_t sent_bytes; /* head and body taken so far: by the kernel or the small buffer */
+    bool is_https;       /* a proxy before us said that the client came by TLS */
     bool body_too_large; /* STREAM_BODY_BAD because of the configured limit: 413 */
     void *exchange;      /* the layer above's own, NULL at first */
     void *site;          /* the layer above's memory per connection (cached site), NULL at first */

@@ -13,6 +13,8 @@
 
 #define RING_BYTES (1u << 20)
 #define TICK_US 1000000u
+/* Of descriptors a worker may keep open for origins; each server has its own bound below that. */
+#define ORIGIN_IDLE_MAX 16384u
 /* Above so many requests in a second only one in SAMPLE_MASK + 1 goes to the top list. */
 #define SAMPLE_ABOVE 2000u
 #define SAMPLE_MASK 15u
@@ -57,15 +59,6 @@ static struct conn_limits limits_of(const struct conf *conf)
         .send_timeout_us = limits->send_timeout_ms * 1000,
         .connections_max = limits->connections,
     };
-}
-
-static unsigned keepalive_of(const struct conf *conf)
-{
-    unsigned sum = 0;
-    for (size_t i = 0; i < conf->site_count; i++) {
-        sum += conf->sites[i].origins.keepalive;
-    }
-    return sum > 1024 ? 1024 : sum;
 }
 
 static void use_conf(struct worker *worker, struct conf *conf)
@@ -160,7 +153,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->ring = record_ring_new(RING_BYTES);
     worker->fetches = fetch_pool_new(&(struct fetch_pool_options){
         .loop = worker->loop,
-        .idle_connections = keepalive_of(options->conf),
+        .idle_connections = ORIGIN_IDLE_MAX,
         .head_bytes_max = 65536,
     });
     worker->env.loop = worker->loop;

@@ -243,6 +243,8 @@ static void begin(void)
     loop_task_init(&now.send, origin_send);
     loop_task_init(&now.resume, resume_run);
     now.origin = (struct fetch_origin){
+        .keepalive = 2,
+        .keepalive_idle_us = 60000000,
         .name = "fuzz",
         .host = "127.0.0.1",
         .port = ntohs(address.sin_port),

@@ -404,6 +404,8 @@ static inline struct origin *origin_start(const struct origin_row *rows, size_t 
         .connect_timeout_us = 20000000, /* tests of a connection that does not come set their own */
         .first_byte_timeout_us = 5000000,
         .idle_timeout_us = 5000000,
+        .keepalive = 8,
+        .keepalive_idle_us = 60000000,
     };
     assert_int_equal(thread_start(&origin->thread, "origin", origin_run, origin), ERR_OK);
     return origin;

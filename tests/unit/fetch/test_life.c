@@ -274,6 +274,57 @@ static void test_connections_are_reused(void **state)
     assert_int_equal(figures.reused, 19);
 }
 
+/* As many as the origin's settings say, and for so long. */
+static void test_kept_connections_are_bounded(void **state)
+{
+    struct fetch_request request = probe_request(origin, "/bytes/100");
+    struct fetch_pool_figures figures;
+
+    (void)state;
+    origin->address.keepalive = 3;
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+            probe_init(&others[i], loop);
+            others[i].stops = false;
+            others[i].fetch = fetch_start(pool, &request, &probe_handler, &others[i]);
+        }
+        run_loop(loop, 300, true);
+        for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+            assert_int_equal(others[i].result.fault, FETCH_OK);
+            probe_fini(&others[i]);
+        }
+    }
+    fetch_pool_figures(pool, &figures);
+    assert_int_equal(figures.reused, 3);
+    origin->address.keepalive_idle_us = 30000;
+    get("/bytes/1");
+    assert_true(probe.result.reused_connection);
+    run_loop(loop, 60, true);
+    origin->address.keepalive = 0;
+    get("/bytes/2"); /* takes one that was kept for longer, and keeps none */
+    get("/bytes/3");
+    get("/bytes/4");
+    get("/bytes/5");
+    assert_false(probe.result.reused_connection);
+}
+
+/* What a caller who would ask another server must know. */
+static void test_what_was_sent_is_said(void **state)
+{
+    struct fetch_request request = post_request("/silent", 1000);
+
+    (void)state;
+    origin->address.first_byte_timeout_us = 100000;
+    run(&request);
+    assert_true(probe.result.request_sent && probe.result.body_taken);
+    get("/silent");
+    assert_true(probe.result.request_sent && !probe.result.body_taken);
+    origin->address.host = "127.0.0.77";
+    get("/silent");
+    assert_int_equal(probe.result.fault, FETCH_CONNECT_REFUSED);
+    assert_false(probe.result.request_sent || probe.result.body_taken);
+}
+
 static void test_dead_pooled_connection_is_tried_again(void **state)
 {
     (void)state;
@@ -380,6 +431,8 @@ int main(void)
         KIT_TEST(test_no_descriptor_is_left),
         KIT_TEST(test_one_may_cancel_others),
         KIT_TEST(test_connections_are_reused),
+        KIT_TEST(test_kept_connections_are_bounded),
+        KIT_TEST(test_what_was_sent_is_said),
         KIT_TEST(test_dead_pooled_connection_is_tried_again),
         KIT_TEST(test_a_response_too_many_answers_nobody),
         KIT_TEST(test_unsafe_requests_never_go_out_twice),

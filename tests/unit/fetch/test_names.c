@@ -116,12 +116,44 @@ static void test_the_next_address_is_tried(void **state)
     assert_int_equal(probe.result.fault, FETCH_OK);
 }
 
+/* A given address is where it goes: nobody is asked for the name, and a connection kept to one
+ * address is not used for another. */
+static void test_a_given_address_is_used(void **state)
+{
+    static const struct {
+        const char *address;
+        enum fetch_fault fault;
+        bool reused;
+    } rows[] = {
+        {"127.0.0.1", FETCH_OK, false},
+        {"127.0.0.1", FETCH_OK, true},
+        {"127.0.0.2", FETCH_CONNECT_REFUSED, false},
+        {"::1", FETCH_CONNECT_REFUSED, false},
+        {"127.0.0.1", FETCH_OK, true},
+    };
+    struct fetch_request request = probe_request(origin, "/bytes/1000");
+    unsigned before = atomic_load(&resolved);
+
+    (void)state;
+    origin->address.host = "nowhere";
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        probe_again();
+        request.address = rows[i].address;
+        run(&request);
+        assert_int_equal(probe.result.fault, rows[i].fault);
+        assert_int_equal(probe.result.reused_connection, rows[i].reused);
+        assert_int_equal(probe.result.request_sent, rows[i].fault == FETCH_OK);
+    }
+    assert_int_equal(atomic_load(&resolved), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         KIT_TEST(test_a_name_resolves),
         KIT_TEST(test_a_slow_name_holds_nobody_up),
         KIT_TEST(test_the_next_address_is_tried),
+        KIT_TEST(test_a_given_address_is_used),
     };
     return cmocka_run_group_tests(tests, group_begin, group_end);
 }

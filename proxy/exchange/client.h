@@ -1,0 +1,34 @@
+#ifndef EXCHANGE_CLIENT_H
+#define EXCHANGE_CLIENT_H
+/*
+ * client - whose request it is, as limits, logs, PURGE, balancing and the origin are told: the peer
+ * of the connection, or where that is a proxy of ours, the client it speaks for.
+ *
+ * Settled once per request, as soon as its site is known; where nobody is trusted that is a few
+ * pointers to what the stream has.
+ *
+ * Threads:   the worker's loop. Ownership: all of it lives as long as the exchange.
+ */
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/span.h"
+
+struct exchange;
+
+struct exchange_client {
+    /* AF_INET or AF_INET6 (never an IPv4 address mapped into IPv6); AF_UNSPEC or AF_UNIX: a client
+     * without an address, as a proxy of ours does not say it. Never NULL. */
+    const struct sockaddr_storage *address;
+    struct span text; /* "192.0.2.1", "2001:db8::1", "unknown", "unix"; no port */
+    /* X-Forwarded-For as the origin may be told: the client first, then the trusted proxies it came
+     * through, the peer last: "192.0.2.1, 10.0.0.1". */
+    struct span chain;
+    bool is_https; /* between client and the first proxy of ours */
+};
+
+/* Of this request; AF_UNSPEC never where the peer itself is the client. */
+const struct exchange_client *exchange_client(const struct exchange *x);
+/* Settles it for x->site. */
+void exchange_client_settle(struct exchange *x);
+#endif
