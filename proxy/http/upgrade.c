@@ -27,8 +27,7 @@ static bool upgrade_is_allowed(struct span member, const struct span *allowed, u
             return true;
         }
         if (memchr(name.ptr, '/', name.len) == NULL && member.len > name.len &&
-            member.ptr[name.len] == '/' &&
-            span_eq_nocase(span_of(member.ptr, name.len), name)) {
+            member.ptr[name.len] == '/' && span_eq_nocase(span_of(member.ptr, name.len), name)) {
             return true;
         }
     }

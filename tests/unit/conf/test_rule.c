@@ -73,7 +73,8 @@ static const struct bad_case blocks[] = {
      "1:39 \"upgrade\" must be known before the origin is asked, type and status are only "
      "after it\n"},
     {SITE("rule path /a { timeout connect=1s; }"),
-     "1:44 \"connect\" is not an option of \"timeout\" {first_byte idle total}\n"},
+     "1:44 \"connect=1s\" is not an option of \"timeout\"; options are name=value "
+     "{first_byte idle total}\n"},
     {SITE("rule type text/event-stream { timeout idle=1h first_byte=1s; }"),
      "1:67 the first byte has come before type or status are known; put \"timeout first_byte\" "
      "into a rule without them\n"},
