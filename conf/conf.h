@@ -267,7 +267,7 @@ struct conf_rule {
 };
 
 struct conf_site {
-    struct conf_names names; /* exact host names without port, or "*" */
+    struct conf_names names; /* host names without port, "*.NAME", or "*" */
     struct conf_origins origins;
     struct conf_cache cache;
     struct conf_compress compress;

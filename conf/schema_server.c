@@ -45,8 +45,9 @@ static const struct schema_row rows[] = {
      .example = "limits { connections 50000; }"},
     {ROW(MAIN, "site", BLOCK), .block = SCHEMA_SITE, LIVE, .required = true,
      .syntax = "NAME... { ... }", LIST(sites, site_count, conf_site),
-     .doc = "A web site by its exact host names, or * for every name no other site has. May be "
-            "repeated.",
+     .doc = "A web site by its host names: exact ones, *.NAME for all names below NAME (at any "
+            "depth, not NAME itself; the longest wins), or * for every name no other site has. "
+            "May be repeated.",
      .example =
          "site www.example.com example.com { origins { server app http://10.0.0.11:8080; } }"},
 

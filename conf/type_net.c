@@ -133,8 +133,7 @@ static bool host_report(const struct conf_item *item, const struct conf_word *wo
     }
     if (text.len > 0 && memchr(text.ptr, '*', text.len) != NULL) {
         return net_report(item, word,
-                          "has a wildcard; names are exact, and only \"*\" alone means all others",
-                          NULL);
+                          "has a wildcard where none may be; a site has NAME, *.NAME or *", NULL);
     }
     if (text.len > 1 && text.ptr[text.len - 1] == '.' &&
         conf_net_is_host(span_of(text.ptr, text.len - 1))) {
@@ -146,6 +145,20 @@ static bool host_report(const struct conf_item *item, const struct conf_word *wo
                       NULL);
 }
 
+/* NAME, *.NAME or *; an address has nothing below it. */
+static bool is_site_name(struct span word)
+{
+    if (span_eq(word, SPAN("*"))) {
+        return true;
+    }
+    if (!span_starts(word, SPAN("*."))) {
+        return conf_net_is_host(word);
+    }
+    struct span below = span_of(word.ptr + 2, word.len - 2);
+    struct conf_network address;
+    return conf_net_is_host(below) && conf_net_network(below, &address) != CONF_NET_OK;
+}
+
 static bool names_read(const struct conf_item *item, bool with_star, struct conf_names *out)
 {
     const char **list = arena_alloc(item->check->arena, item->count * sizeof(*list));
@@ -153,8 +166,7 @@ static bool names_read(const struct conf_item *item, bool with_star, struct conf
 
     for (size_t i = 0; list != NULL && i < item->count; i++) {
         const struct conf_word *word = &item->words[i];
-        bool star = with_star && span_eq(word->text, SPAN("*"));
-        if (!star && !conf_net_is_host(word->text)) {
+        if (with_star ? !is_site_name(word->text) : !conf_net_is_host(word->text)) {
             good = host_report(item, word);
         }
         list[i] = conf_check_copy_lower(item->check, word->text);

@@ -19,6 +19,7 @@ enum lock_rank {
     LOCK_SHARD = 30,  /* one shard of the store's index */
     LOCK_OBJECT = 40, /* one object's body and subscribers */
     LOCK_QUEUE = 50,  /* a queue towards a service thread */
+    LOCK_LIMIT = 55,  /* one shard of the limits' table */
     LOCK_STATS = 60,  /* statistics history, top lists */
     LOCK_LOG = 70,    /* error log sink */
 };

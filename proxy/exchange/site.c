@@ -1,6 +1,8 @@
 /*
  * site - the compiled site table. Names are looked up by hash in an open-addressing table sized to
- * stay half empty; a table with nothing but the "*" site skips even that.
+ * stay half empty; a table with nothing but the "*" site skips even that. Wildcards stand in it by
+ * the part below their star, with its dot; they are asked for after the exact names only, from the
+ * longest part on, so a Host costs them as many probes as it has labels.
  */
 #include "exchange/site.h"
 
@@ -30,6 +32,7 @@ struct site_table {
     struct site_slot *slots;
     size_t slot_mask;
     size_t names;
+    size_t wildcard_bytes; /* of the longest ".example.com"; 0: there are none */
 };
 
 #define KEEPALIVE_IDLE_US UINT64_C(60000000)
@@ -101,6 +104,11 @@ static void site_table_index(struct site_table *table)
                 table->fallback = &table->sites[i];
                 continue;
             }
+            if (name.ptr[0] == '*') {
+                name = span_of(name.ptr + 1, name.len - 1);
+                table->wildcard_bytes =
+                    name.len > table->wildcard_bytes ? name.len : table->wildcard_bytes;
+            }
             *slot_for(table, name) = (struct site_slot){.name = name, .site = &table->sites[i]};
             table->names++;
         }
@@ -156,11 +164,31 @@ const struct conf *site_table_conf(const struct site_table *table)
     return table->conf;
 }
 
+/* The longest "*.NAME" that this host is below. */
+static const struct site *find_wildcard(const struct site_table *table, struct span host)
+{
+    size_t from = host.len > table->wildcard_bytes ? host.len - table->wildcard_bytes : 0;
+    for (size_t at = from == 0 ? 1 : from; at < host.len; at++) {
+        if (host.ptr[at] != '.') {
+            continue;
+        }
+        const struct site_slot *slot = slot_for(table, span_of(host.ptr + at, host.len - at));
+        if (slot->site != NULL) {
+            return slot->site;
+        }
+    }
+    return table->fallback;
+}
+
 const struct site *site_table_find(const struct site_table *table, struct span authority)
 {
     if (table->names == 0) {
         return table->fallback;
     }
-    const struct site_slot *slot = slot_for(table, http_authority_host(authority));
-    return slot->site != NULL ? slot->site : table->fallback;
+    struct span host = http_authority_host(authority);
+    const struct site_slot *slot = slot_for(table, host);
+    if (slot->site != NULL && (host.len == 0 || host.ptr[0] != '.')) {
+        return slot->site;
+    }
+    return find_wildcard(table, host);
 }

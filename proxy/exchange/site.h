@@ -49,8 +49,8 @@ struct site_table *site_table_ref(struct site_table *table);
 void site_table_unref(struct site_table **table); /* nulls *table */
 /* What it was compiled from; borrowed. */
 const struct conf *site_table_conf(const struct site_table *table);
-/* The site of an authority (lower case, with or without port); the "*" site when none has the name;
- * NULL when there is no such site either. */
+/* The site of an authority (lower case, with or without port): of its exact name, else of the longest
+ * "*.NAME" it is below, else "*"; NULL when there is none. */
 const struct site *site_table_find(const struct site_table *table, struct span authority);
 
 /* May the origin be sent other fields than the client's? */

@@ -163,12 +163,20 @@ static const struct bad_case addresses[] = {
     {ORIGINS("server http://a;"), "1:32 \"server\" needs more words; write: server NAME URL;\n"},
     {ORIGINS("server a http://a; host a/b;"),
      "1:56 \"a/b\" is not a host name: labels of letters, digits, - and _ with dots between\n"},
-    {"listen :80; site a.example:80 *.b http://c d. e..f { origins { server a http://a; } }",
+    {"listen :80; site a.example:80 a.*.b http://c d. e..f { origins { server a http://a; } }",
      "1:18 \"a.example:80\" has a port; write the host name alone\n"
-     "1:31 \"*.b\" has a wildcard; names are exact, and only \"*\" alone means all others\n"
-     "1:35 \"http://c\" is an address; write the host name alone\n"
-     "1:44 \"d.\" ends in a dot; browsers send the name without it [d]\n"
-     "1:47 \"e..f\" is not a host name: labels of letters, digits, - and _ with dots between\n"},
+     "1:31 \"a.*.b\" has a wildcard where none may be; a site has NAME, *.NAME or *\n"
+     "1:37 \"http://c\" is an address; write the host name alone\n"
+     "1:46 \"d.\" ends in a dot; browsers send the name without it [d]\n"
+     "1:49 \"e..f\" is not a host name: labels of letters, digits, - and _ with dots between\n"},
+    {"listen :80; site *.10.0.0.1 *. *a.b *.[::1] { origins { server a http://a; } }",
+     "1:18 \"*.10.0.0.1\" has a wildcard where none may be; a site has NAME, *.NAME or *\n"
+     "1:29 \"*.\" has a wildcard where none may be; a site has NAME, *.NAME or *\n"
+     "1:32 \"*a.b\" has a wildcard where none may be; a site has NAME, *.NAME or *\n"
+     "1:37 \"*.[::1]\" has a wildcard where none may be; a site has NAME, *.NAME or *\n"},
+    {"listen :80; site *.B a { origins { server a http://a; } }\n"
+     "site c *.b { origins { server a http://a; } }",
+     "2:8 site \"*.b\" is already defined at t:1:18\n"},
 };
 
 static const struct bad_case together[] = {
