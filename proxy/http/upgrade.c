@@ -49,31 +49,53 @@ size_t http_upgrade_room(const struct http_request *request)
     return room;
 }
 
+/* The next member that may be offered. Start with *at 0 and an empty *rest. */
+static bool upgrade_next(const struct http_fields *fields, const struct span *allowed,
+                         unsigned allowed_count, unsigned *at, struct span *rest,
+                         struct span *member)
+{
+    for (;;) {
+        while (http_list_next(rest, member)) {
+            if (upgrade_is_protocol(*member) &&
+                upgrade_is_allowed(*member, allowed, allowed_count)) {
+                return true;
+            }
+        }
+        const struct http_field *field = http_fields_next(fields, HTTP_FIELD_UPGRADE, at);
+        if (field == NULL) {
+            return false;
+        }
+        *rest = field->value;
+    }
+}
+
+bool http_upgrade_is_offered(const struct http_request *request, const struct span *allowed,
+                             unsigned allowed_count)
+{
+    struct span rest = {0};
+    struct span member;
+    unsigned at = 0;
+
+    return upgrade_is_asked(request) &&
+           upgrade_next(&request->fields, allowed, allowed_count, &at, &rest, &member);
+}
+
 struct span http_upgrade_offer(char *room, const struct http_request *request,
                                const struct span *allowed, unsigned allowed_count)
 {
-    const struct http_field *field;
+    struct span rest = {0};
+    struct span member;
     unsigned at = 0;
     char *end = room;
 
-    if (!upgrade_is_asked(request)) {
-        return span_of(room, 0);
-    }
-    while ((field = http_fields_next(&request->fields, HTTP_FIELD_UPGRADE, &at)) != NULL) {
-        struct span rest = field->value;
-        struct span member;
-        while (http_list_next(&rest, &member)) {
-            if (!upgrade_is_protocol(member) ||
-                !upgrade_is_allowed(member, allowed, allowed_count)) {
-                continue;
-            }
-            if (end != room) {
-                memcpy(end, ", ", 2);
-                end += 2;
-            }
-            memcpy(end, member.ptr, member.len);
-            end += member.len;
+    while (upgrade_is_asked(request) &&
+           upgrade_next(&request->fields, allowed, allowed_count, &at, &rest, &member)) {
+        if (end != room) {
+            memcpy(end, ", ", 2);
+            end += 2;
         }
+        memcpy(end, member.ptr, member.len);
+        end += member.len;
     }
     return span_of(room, (size_t)(end - room));
 }

@@ -14,6 +14,9 @@
 #include "http/request.h"
 #include "http/response.h"
 
+/* Would http_upgrade_offer have anything to offer? */
+bool http_upgrade_is_offered(const struct http_request *request, const struct span *allowed,
+                             unsigned allowed_count);
 /* Room http_upgrade_offer needs for this request: 0 when there is nothing to offer. */
 size_t http_upgrade_room(const struct http_request *request);
 /* Writes those of the offered protocols that are among allowed (a name without a version allows all

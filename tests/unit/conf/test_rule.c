@@ -78,8 +78,7 @@ static const struct bad_case blocks[] = {
     {SITE("rule type text/event-stream { timeout idle=1h first_byte=1s; }"),
      "1:67 the first byte has come before type or status are known; put \"timeout first_byte\" "
      "into a rule without them\n"},
-    {SITE("tunnel_idle 999ms;"),
-     "1:33 \"999ms\" is out of range for \"tunnel_idle\": 1s..30d\n"},
+    {SITE("tunnel_idle 999ms;"), "1:33 \"999ms\" is out of range for \"tunnel_idle\": 1s..30d\n"},
     {SITE("rule cookie a { sort_query on; }"),
      "1:37 \"sort_query\" decides under which address a response is stored: only \"path\" may be "
      "a condition of its rule\n"},

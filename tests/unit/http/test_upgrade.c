@@ -13,10 +13,8 @@ static const struct offer_row offer_rows[] = {
     {GET "Connection: Upgrade\r\nUpgrade: websocket\r\n", "websocket"},
     {GET "Connection: keep-alive, upgrade\r\nUpgrade: WebSocket\r\n", "WebSocket"},
     {GET "Connection: keep-alive\r\nConnection: UPGRADE\r\nUpgrade: websocket\r\n", "websocket"},
-    {GET "Connection: Upgrade\r\nUpgrade: h2c, websocket,foo/1.0,bar/1\r\n",
-     "websocket, foo/1.0"},
-    {GET "Connection: Upgrade\r\nUpgrade: foo/1.0\r\nUpgrade: websocket\r\n",
-     "foo/1.0, websocket"},
+    {GET "Connection: Upgrade\r\nUpgrade: h2c, websocket,foo/1.0,bar/1\r\n", "websocket, foo/1.0"},
+    {GET "Connection: Upgrade\r\nUpgrade: foo/1.0\r\nUpgrade: websocket\r\n", "foo/1.0, websocket"},
     {GET "Connection: Upgrade\r\nUpgrade: websocket/13\r\n", "websocket/13"},
     {GET "Connection: Upgrade\r\nUpgrade: foo/2.0, foo\r\n", ""},
     {GET "Connection: Upgrade\r\nUpgrade: websocketx, web, web socket, \"websocket\"\r\n", ""},
@@ -45,9 +43,8 @@ static void test_offer(void **state)
         int len = snprintf(head, sizeof(head), "%s\r\n", offer_rows[i].head);
 
         http_fields_init(&request.fields, items, ARRAY_LEN(items));
-        assert_int_equal(
-            http_request_parse(&request, head, (size_t)len, &scanned, &used, &limits),
-            HTTP_PARSE_DONE);
+        assert_int_equal(http_request_parse(&request, head, (size_t)len, &scanned, &used, &limits),
+                         HTTP_PARSE_DONE);
         struct span offer = http_upgrade_offer(room, &request, allowed, ARRAY_LEN(allowed));
         if (!span_eq(offer, span_str(offer_rows[i].offered))) {
             fail_msg("row %zu: offered \"%.*s\"", i, (int)offer.len, offer.ptr);
@@ -70,7 +67,8 @@ static const struct accept_row accept_rows[] = {
     {SWITCH "Connection: upgrade\r\nUpgrade: WebSocket\r\n", "websocket", true},
     {SWITCH "Connection: upgrade\r\nUpgrade: foo\r\n", "websocket, foo", true},
     {SWITCH "Connection: upgrade\r\nUpgrade: foo, websocket\r\n", "websocket, foo", true},
-    {SWITCH "Connection: upgrade\r\nUpgrade: foo\r\nUpgrade: websocket\r\n", "websocket, foo", true},
+    {SWITCH "Connection: upgrade\r\nUpgrade: foo\r\nUpgrade: websocket\r\n", "websocket, foo",
+     true},
     {SWITCH "Connection: upgrade\r\nUpgrade: h2c\r\n", "websocket", false},
     {SWITCH "Connection: upgrade\r\nUpgrade: websocket, h2c\r\n", "websocket", false},
     {SWITCH "Connection: upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n", "websocket", false},
