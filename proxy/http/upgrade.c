@@ -91,8 +91,8 @@ struct span http_upgrade_offer(char *room, const struct http_request *request,
     while (upgrade_is_asked(request) &&
            upgrade_next(&request->fields, allowed, allowed_count, &at, &rest, &member)) {
         if (end != room) {
-            memcpy(end, ", ", 2);
-            end += 2;
+            *end++ = ',';
+            *end++ = ' ';
         }
         memcpy(end, member.ptr, member.len);
         end += member.len;
