@@ -97,7 +97,8 @@ static void test_default_limits(void **state)
 
 /* Every directive, each with a value that is not the default. */
 static const char everything[] =
-    "workers 4; user nobody; state_dir \"/s t\"; listen 1.2.3.4:1; listen [::1]:2;\n"
+    "workers 4; user nobody; state_dir \"/s t\"; listen 1.2.3.4:1;\n"
+    "listen [::1]:2 { proxy_protocol from 10.0.0.0/8 ::1; }\n"
     "admin { listen 10.0.0.1:9; socket /a mode=0600; tokens /t; session 1h; metrics open;\n"
     "  www_dir /w; plain_http_from 10.0.0.0/8 fe80::/10; server_names A.b c; }\n"
     "store { path off; size 1T; memory 1G; max_object 1M; flush 100ms; read_threads 3; }\n"
@@ -134,6 +135,9 @@ static void test_everything_server(void **state)
     assert_false(conf->listens[0].any);
     assert_string_equal(conf->listens[1].text, "[::1]:2");
     assert_int_equal(conf->listens[1].address.ss_family, AF_INET6);
+    assert_int_equal(conf->listens[0].proxy_from.count, 0);
+    assert_int_equal(conf->listens[1].proxy_from.count, 2);
+    assert_int_equal(conf->listens[1].proxy_from.list[0].bits, 8);
     assert_int_equal(conf->admin.socket_mode, 0600);
     assert_string_equal(conf->admin.tokens_path, "/t");
     assert_int_equal(conf->admin.metrics, CONF_METRICS_OPEN);
@@ -346,6 +350,53 @@ static void test_keep(void **state)
     buf_free(&out);
 }
 
+/* Which addresses are listened on stays, what their blocks say does not, over any number of reloads;
+ * one that is gone from the file goes on as it began. */
+static void test_keep_blocks(void **state)
+{
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, TEXT_BYTES);
+    struct conf *start = text_good("listen :81 { proxy_protocol from 10.0.0.0/8; }" REST);
+    struct conf *second = text_good("listen :82; listen :81 {\n"
+                                    "proxy_protocol from ::1 ::2; }" REST);
+    struct conf *third = text_good(REST);
+    assert_int_equal(conf_diff_restart(start, second, &out), 1);
+    conf_keep_restart(second, start);
+    conf_unref(start);
+    assert_int_equal(second->listen_count, 2);
+    assert_string_equal(second->listens[0].text, ":81");
+    assert_int_equal(second->listens[0].proxy_from.count, 2);
+    buf_clear(&out);
+    conf_print_effective(second, false, &out);
+    assert_non_null(strstr(out.data,
+                           "listen :81 {                                # until a restart\n"
+                           "    proxy_protocol from ::1/128 ::2/128;    # t:2\n}\n"));
+    conf_keep_restart(third, second);
+    conf_unref(second);
+    assert_string_equal(third->listens[0].text, ":81"); /* ASan would see what is gone */
+    assert_int_equal(third->listens[0].proxy_from.count, 1);
+    assert_int_equal(third->listens[0].proxy_from.list[0].bits, 8);
+    assert_string_equal(third->listens[1].text, ":80");
+    buf_clear(&out);
+    conf_print_effective(third, false, &out);
+    assert_non_null(strstr(out.data,
+                           "    proxy_protocol from 10.0.0.0/8;         # until a restart\n}\n"
+                           "listen :80;"));
+    struct conf *fourth = text_good("listen :80 { } listen :81 { proxy_protocol off; }"
+                                    "site * { origins { server a http://a; } }");
+    conf_keep_restart(fourth, third);
+    conf_unref(third);
+    assert_int_equal(fourth->listens[0].proxy_from.count, 0);
+    buf_clear(&out);
+    conf_print_effective(fourth, false, &out);
+    assert_non_null(strstr(out.data, "listen :81 {"));
+    assert_non_null(strstr(out.data, "    proxy_protocol off; "));
+    conf_unref(fourth);
+    buf_free(&out);
+}
+
 static void test_references(void **state)
 {
     (void)state;
@@ -367,6 +418,7 @@ static void test_examples(void **state)
         [SCHEMA_STORE] = {"store {", "}" REST},
         [SCHEMA_LOG] = {"log {", "}" REST},
         [SCHEMA_LIMITS] = {"limits {", "}" REST},
+        [SCHEMA_LISTENER] = {"listen :81 {", "}" REST},
         [SCHEMA_SITE] = {"site x { ", " }" REST},
         [SCHEMA_ORIGINS] = {"site x { origins {", "} }" REST},
         [SCHEMA_RULE] = {"site x { origins { server a http://a; } rule path /* {", "} }" REST},
@@ -434,7 +486,7 @@ int main(void)
         cmocka_unit_test(test_dump_loads),        cmocka_unit_test(test_dump_notes),
         cmocka_unit_test(test_restart),           cmocka_unit_test(test_keep),
         cmocka_unit_test(test_references),        cmocka_unit_test(test_examples),
-        cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_reference),         cmocka_unit_test(test_keep_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
