@@ -22,7 +22,6 @@ static struct record sample(void)
         .wall_ms = 1700000000123,
         .bytes = 1234,
         .received = 99,
-        .received = 99,
         .total_us = 1500042,
         .first_byte_us = 900,
         .connect_us = 0,
