@@ -50,6 +50,7 @@ static const struct setting settings[] = {
     {"vary_max", SETTING_COUNT, CONF_RULE_VARY_MAX, AT(vary_max), false},
     {"cache_status", SETTING_SWITCH, CONF_RULE_CACHE_STATUS, AT(cache_status), false},
     {"compress", SETTING_CODINGS, CONF_RULE_COMPRESS, AT(codings), false},
+    {"upgrade", SETTING_NAMES, CONF_RULE_UPGRADE, AT(upgrade), false},
 };
 _Static_assert(ARRAY_LEN(settings) <= EXPLAIN_SETTINGS_MAX, "EXPLAIN_SETTINGS_MAX too small");
 

@@ -72,6 +72,7 @@ static void site_compile(struct site *site, const struct conf_site *conf, struct
     site->via = span_str(conf->via);
     site->origin_host = span_str(conf->origins.host);
     site->forwarded = conf->forwarded;
+    site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
 }
 
 static struct site_slot *slot_for(const struct site_table *table, struct span name)

@@ -37,6 +37,7 @@ struct site {
     struct span via;         /* our pseudonym */
     struct span origin_host; /* Host to send; empty: as the client sent it */
     bool forwarded;
+    uint64_t tunnel_idle_us;
 };
 
 struct site_table;
