@@ -233,6 +233,22 @@ static void put_encoded(struct scrape *scrape)
     rows_put(out, "larder_compress_skipped_total", "reason", skipped, ARRAY_LEN(skipped));
 }
 
+static void put_tunnels(struct scrape *scrape)
+{
+    const struct counters_sum *sum = &scrape->counters;
+    const struct labelled bytes[] = {{"to_client", sum->tunnel_bytes[TUNNEL_TO_CLIENT]},
+                                     {"to_origin", sum->tunnel_bytes[TUNNEL_TO_ORIGIN]}};
+    uint64_t closed = sum->tunnels_closed;
+    struct buf *out = scrape->out;
+
+    counter(out, "larder_tunnels_total", "Connections switched to another protocol.",
+            sum->tunnels_opened);
+    gauge(out, "larder_tunnels_open", "Of these, open now.",
+          sum->tunnels_opened > closed ? sum->tunnels_opened - closed : 0);
+    head(out, "larder_tunnel_bytes_total", "counter", "Bytes through them.");
+    rows_put(out, "larder_tunnel_bytes_total", "direction", bytes, ARRAY_LEN(bytes));
+}
+
 static void put_traffic(struct scrape *scrape)
 {
     const struct counters_sum *sum = &scrape->counters;
@@ -244,6 +260,7 @@ static void put_traffic(struct scrape *scrape)
     put_sites(scrape);
     put_times(scrape);
     put_encoded(scrape);
+    put_tunnels(scrape);
     counter(out, "larder_collapsed_total", "Requests that waited for another one's fetch.",
             sum->collapsed);
     put_reasons(scrape, "larder_miss_total", "Cacheable requests that were no hit, by reason.",
@@ -260,6 +277,11 @@ static void put_traffic(struct scrape *scrape)
             net->accepted);
     counter(out, "larder_connections_refused_total",
             "Client connections refused at a limit or for want of descriptors.", net->refused);
+    counter(
+        out, "larder_connections_refused_proxy_total",
+        "Client connections closed for want of a PROXY protocol header they owed, or from a peer "
+        "that may not send one.",
+        net->refused_proxy);
     counter(out, "larder_connections_timed_out_total", "Client connections ended by a deadline.",
             net->timed_out);
     counter(out, "larder_bad_requests_total", "Requests the parser refused.", net->bad_requests);

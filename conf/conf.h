@@ -24,16 +24,6 @@
 
 struct conf_places; /* where each value was set, for conf_print_effective */
 
-/* Where to listen. `:PORT` has any set: every IPv4 and IPv6 address; address is then [::]:PORT and
- * IPV6_V6ONLY must be 0 (on a machine without IPv6, bind 0.0.0.0 instead). */
-struct conf_listen {
-    const char *text; /* as written */
-    struct sockaddr_storage address;
-    socklen_t address_len;
-    uint16_t port;
-    bool any;
-};
-
 struct conf_network {
     uint8_t address[16]; /* network order; IPv4 in the first 4, host bits zero */
     uint8_t bits;        /* prefix length */
@@ -43,6 +33,18 @@ struct conf_network {
 struct conf_networks {
     const struct conf_network *list;
     size_t count; /* 0: nobody */
+};
+
+/* Where to listen. `:PORT` has any set: every IPv4 and IPv6 address; address is then [::]:PORT and
+ * IPV6_V6ONLY must be 0 (on a machine without IPv6, bind 0.0.0.0 instead). */
+struct conf_listen {
+    const char *text; /* as written */
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    uint16_t port;
+    bool any;
+    struct conf_networks proxy_from; /* whose connections begin with a PROXY protocol header */
+    uint32_t owner;                  /* private: of its settings */
 };
 
 struct conf_names {
@@ -263,6 +265,8 @@ enum conf_rule_setting {
     CONF_RULE_STRIP_PREFIX = 1u << 21,
     CONF_RULE_ADD_PREFIX = 1u << 22,
     CONF_RULE_REDIRECT_REWRITE = 1u << 23,
+    CONF_RULE_UPGRADE = 1u << 27,
+    CONF_RULE_TIMEOUT = 1u << 29,
 };
 
 #define CONF_RULES_MAX 256u /* of one site */
@@ -279,6 +283,8 @@ struct conf_rule {
     struct conf_compress compress; /* gzip and brotli of it */
     const char *host;              /* as in conf_origins */
     struct conf_rewrite rewrite;
+    struct conf_names upgrade;
+    struct conf_origin_timeout timeout; /* without connect; 0: as the origins' */
     const struct conf_header *headers;
     size_t header_count;
     uint32_t owner; /* private: of its settings */
@@ -294,6 +300,8 @@ struct conf_site {
     bool cache_status;
     const char *via;
     bool forwarded;
+    struct conf_names upgrade; /* protocols; none: off */
+    uint64_t tunnel_idle_ms;
     const struct conf_header *headers;
     size_t header_count;
     const struct conf_rule *rules; /* in the order of the file */

@@ -6,7 +6,7 @@
 
 #define NEEDS_REQUEST                                                                              \
     (CONF_RULE_SERVE_STALE | CONF_RULE_CLIENT_REVALIDATE | CONF_RULE_IGNORE_COOKIES |              \
-     CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY | CONTENT)
+     CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY | CONF_RULE_UPGRADE | CONTENT)
 #define NEEDS_PATH (CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY)
 /* What decides which of the origin's contents an address shows. */
 #define CONTENT                                                                                    \
@@ -124,6 +124,22 @@ static void rule_check_header(struct conf_checker *checker, const struct conf_no
     }
 }
 
+/* Of a response only what comes after its head can still be waited for. */
+static void rule_check_timeout(struct conf_checker *checker, const struct conf_node *node)
+{
+    const struct conf_node *at = rule_setting(node, CONF_RULE_TIMEOUT);
+    const struct span name = SPAN("first_byte=");
+
+    for (uint32_t i = 1; at != NULL && i < at->word_count; i++) {
+        struct span word = at->words[i].text;
+        if (word.len >= name.len && span_eq(span_of(word.ptr, name.len), name)) {
+            conf_report_add(checker->base.report, at->words[i].place, NULL,
+                            "the first byte has come before type or status are known; put "
+                            "\"timeout first_byte\" into a rule without them");
+        }
+    }
+}
+
 static void rule_check(struct conf_checker *checker, const struct conf_rule *rule,
                        const struct conf_node *node)
 {
@@ -152,6 +168,7 @@ static void rule_check(struct conf_checker *checker, const struct conf_rule *rul
     }
     if (is_late) {
         rule_check_header(checker, node);
+        rule_check_timeout(checker, node);
     }
 }
 

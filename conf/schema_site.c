@@ -79,6 +79,16 @@ static const struct schema_row rows[] = {
      .doc = "Tells the origin X-Forwarded-For, -Proto and -Host. What a client sends in them is "
             "always dropped.",
      .example = "forwarded off;"},
+    {ROW(SITE, "upgrade", UPGRADE), LIVE, .syntax = "on | off | PROTOCOL...", .fallback = "off",
+     AT(conf_site, upgrade),
+     .doc = "Protocols a client may switch its connection to, if the origin does (RFC 9110 7.8); "
+            "on: websocket. Then bytes flow both ways until one side ends. off: Upgrade is "
+            "dropped from requests.",
+     .example = "upgrade websocket;"},
+    {ROW(SITE, "tunnel_idle", DURATION), LIVE, .syntax = "DURATION", .fallback = "1h",
+     RANGE(SECOND, 30 * DAY), AT(conf_site, tunnel_idle_ms),
+     .doc = "An upgraded connection without a byte in either direction for so long is ended.",
+     .example = "tunnel_idle 10m;"},
     {ROW(SITE, "header", HEADER), LIVE, .syntax = HEADER_SYNTAX,
      LIST_IN(conf_site, headers, header_count, conf_header),
      .doc = "Changes header fields of requests on their way to the origin, or of responses on "
@@ -88,13 +98,14 @@ static const struct schema_row rows[] = {
     {ROW(SITE, "rule", BLOCK), .block = SCHEMA_RULE, LIVE,
      .syntax = "CONDITION VALUE... [CONDITION VALUE...] { ... }",
      LIST_IN(conf_site, rules, rule_count, conf_rule),
-     .doc =
-         "Settings for some requests or responses. Conditions: path GLOB (without the query; * "
-         "is any bytes, / too; letter case counts; %61 is a), prefix PREFIX (/api is one of "
-         "/api and /api/x, not of /apix), method NAME, cookie NAME[=GLOB], header "
-         "NAME[=GLOB], and of the response type GLOB (image/*) and status (404, 400-499, 5xx). One of the values and all of the conditions must hold. Rules are "
-         "read from top to bottom, every one that holds applies, and a later one overrides an "
-         "earlier one. May be repeated.",
+     .owner_offset = offsetof(struct conf_rule, owner),
+     .doc = "Settings for some requests or responses. Conditions: path GLOB (without the query; * "
+            "is any bytes, / too; letter case counts; %61 is a), prefix PREFIX (/api is one of "
+            "/api and /api/x, not of /apix), method NAME, cookie NAME[=GLOB], header "
+            "NAME[=GLOB], and of the response type GLOB (image/*) and status (404, 400-499, "
+            "5xx). One of the values and all of the conditions must hold. Rules are "
+            "read from top to bottom, every one that holds applies, and a later one overrides an "
+            "earlier one. May be repeated.",
      .example = "rule path /static/* method GET { ttl 30d; ignore_cookies; }"},
 };
 

@@ -506,7 +506,7 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_HEADER] = &conf_type_header,
     [SCHEMA_FIELDS] = &conf_type_fields,
     [SCHEMA_NETWORKS] = &conf_type_networks,
-    [SCHEMA_PURGE] = &conf_type_purge,
+    [SCHEMA_FROM] = &conf_type_from,
     [SCHEMA_LISTEN] = &conf_type_listen,
     [SCHEMA_ADMIN_LISTEN] = &conf_type_admin_listen,
     [SCHEMA_SERVER] = &conf_type_server,
@@ -515,6 +515,7 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_CODINGS] = &conf_type_codings,
     [SCHEMA_MEDIA_TYPES] = &conf_type_media_types,
     [SCHEMA_PREFIX] = &conf_type_prefix,
+    [SCHEMA_UPGRADE] = &conf_type_upgrade,
 };
 
 bool conf_item_set(const struct conf_item *item)

@@ -61,7 +61,7 @@ size_t conf_item_choose(const struct conf_item *item, const struct conf_word *wo
 extern const struct conf_type conf_type_names;
 extern const struct conf_type conf_type_fields;
 extern const struct conf_type conf_type_networks;
-extern const struct conf_type conf_type_purge;
+extern const struct conf_type conf_type_from;
 extern const struct conf_type conf_type_patterns;
 extern const struct conf_type conf_type_header;
 extern const struct conf_type conf_type_listen;
@@ -75,6 +75,7 @@ extern const struct conf_type conf_type_media_types;
 extern const struct conf_type conf_type_prefix;
 /* Whole segments of a path, "/api", or a message. */
 bool conf_item_prefix(const struct conf_item *item, const struct conf_word *word);
+extern const struct conf_type conf_type_upgrade;
 /* The conditions behind `rule`. */
 bool conf_item_conditions(const struct conf_item *item, struct conf_rule *out);
 /* RFC 9110 5.6.2, of any length. */

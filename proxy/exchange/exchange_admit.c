@@ -4,6 +4,7 @@
  */
 #include "base/mem.h"
 #include "exchange/exchange_private.h"
+#include "exchange/exchange_tunnel.h"
 #include "http/key.h"
 
 /* Has it passed here before? Via members look like "1.1 larder" or "HTTP/1.1 larder (comment)". */
@@ -130,6 +131,9 @@ enum exchange_next exchange_admit(struct exchange *x)
     if (reason == HTTP_REASON_PRECONDITION &&
         http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)) {
         return exchange_fail(x, 504, "only-if-cached, and its condition is the origin's");
+    }
+    if (UNLIKELY(reason == HTTP_REASON_UPGRADE) && !exchange_tunnel_offer(x)) {
+        return exchange_fail(x, 500, "the request's head is too large to be changed");
     }
     if (reason != HTTP_REASON_NONE) {
         return pass_because(x, reason);

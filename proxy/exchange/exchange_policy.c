@@ -5,6 +5,7 @@
 #include "exchange/exchange_private.h"
 #include "http/head.h"
 #include "http/key.h"
+#include "http/upgrade.h"
 
 struct rule_facts exchange_rule_facts(const struct http_request *request, unsigned status,
                                       struct span type)
@@ -29,6 +30,10 @@ static bool is_for_origin(const struct http_request *request)
 enum http_reason exchange_pass_reason(const struct http_request *request,
                                       const struct policy *policy)
 {
+    if (UNLIKELY(policy->upgrade.count > 0) &&
+        http_upgrade_is_offered(request, policy->upgrade.list, policy->upgrade.count)) {
+        return HTTP_REASON_UPGRADE;
+    }
     if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
         return HTTP_REASON_METHOD;
     }

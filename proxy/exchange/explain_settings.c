@@ -56,6 +56,7 @@ static const struct setting settings[] = {
     {"strip_prefix", SETTING_PREFIX, CONF_RULE_STRIP_PREFIX, AT(rewrite.strip), false},
     {"add_prefix", SETTING_PREFIX, CONF_RULE_ADD_PREFIX, AT(rewrite.add), false},
     {"redirect_rewrite", SETTING_SWITCH, CONF_RULE_REDIRECT_REWRITE, AT(redirect_rewrite), false},
+    {"upgrade", SETTING_NAMES, CONF_RULE_UPGRADE, AT(upgrade), false},
 };
 _Static_assert(ARRAY_LEN(settings) <= EXPLAIN_SETTINGS_MAX, "EXPLAIN_SETTINGS_MAX too small");
 

@@ -23,6 +23,7 @@ struct fill {
     bool failed;    /* the deferred task ends it with fail_code */
     bool restart;   /* a 304 that fits nothing: again, without condition */
     bool complete;  /* every byte of a known length was appended */
+    bool is_tunnel; /* the origin has switched protocols */
     bool has_range; /* range says what was asked for */
     uint32_t fail_code;
     struct exchange_env *env;
@@ -55,6 +56,16 @@ struct fill {
     struct list node;
     struct arena arena;
 };
+
+/* How long the origin may take, as rules have it. */
+static inline struct fetch_patience fill_patience(const struct policy *policy)
+{
+    return (struct fetch_patience){
+        .first_byte_us = policy->timeout.first_byte_us,
+        .idle_us = policy->timeout.idle_us,
+        .total_us = policy->timeout.total_us,
+    };
+}
 
 /* From head or data: ends the fill with this code once the fetch has returned. */
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code);

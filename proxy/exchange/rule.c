@@ -128,6 +128,15 @@ struct policy_host policy_host_compile(const char *host)
     return (struct policy_host){.from = POLICY_HOST_NAME, .name = name};
 }
 
+static struct policy_timeout timeout_of(const struct conf_origin_timeout *conf)
+{
+    return (struct policy_timeout){
+        .first_byte_us = conf->first_byte_ms * 1000,
+        .idle_us = conf->idle_ms * 1000,
+        .total_us = conf->total_ms * 1000,
+    };
+}
+
 static unsigned codings_of(const struct conf_compress *compress)
 {
     return (compress->gzip ? http_coding_bit(HTTP_CODING_GZIP) : 0) |
@@ -175,6 +184,7 @@ void policy_compile(struct policy *policy, struct arena *arena, const struct con
     policy_compile_rewrite(policy, &site->rewrite);
     policy->cache_status = site->cache_status;
     policy->codings = codings_of(&site->compress);
+    policy->upgrade = names_compile(arena, &site->upgrade);
     rule_edits_compile(&edits, arena, site->headers, site->header_count);
     memcpy(policy->edit_count, edits.count, sizeof(policy->edit_count));
 }
@@ -219,6 +229,8 @@ static void rule_compile(struct rule *rule, struct arena *arena, const struct co
     rule->policy.pass = conf->pass;
     rule->policy.cache_status = conf->cache_status;
     rule->policy.codings = codings_of(&conf->compress);
+    rule->policy.upgrade = names_compile(arena, &conf->upgrade);
+    rule->policy.timeout = timeout_of(&conf->timeout);
     rule_edits_compile(&rule->edits, arena, conf->headers, conf->header_count);
 }
 
@@ -477,6 +489,16 @@ static void override_use(struct policy *to, const struct policy *from, uint32_t 
     }
 }
 
+static void override_origin(struct policy *to, const struct policy *from, uint32_t set)
+{
+    if ((set & CONF_RULE_UPGRADE) != 0) {
+        to->upgrade = from->upgrade;
+    }
+    if ((set & CONF_RULE_TIMEOUT) != 0) {
+        to->timeout = from->timeout;
+    }
+}
+
 const struct policy *rules_apply(const struct rules *rules, const struct policy *base,
                                  const struct rule_facts *facts, struct policy *room)
 {
@@ -496,6 +518,7 @@ const struct policy *rules_apply(const struct rules *rules, const struct policy 
         if (UNLIKELY((set & RULE_ONWARD) != 0)) {
             override_onward(room, &rule->policy, set);
         }
+        override_origin(room, &rule->policy, set);
         if ((set & CONF_RULE_TTL) != 0 && rule_ttl_applies(rules, i, facts->status)) {
             room->freshness.has_ttl = true;
             room->freshness.ttl_s = rule->policy.freshness.ttl_s;

@@ -58,12 +58,19 @@ struct policy_host {
     struct span name; /* only with POLICY_HOST_NAME */
 };
 
+/* Microseconds; 0: as the origin's own. */
+struct policy_timeout {
+    uint64_t first_byte_us, idle_us, total_us;
+};
+
 struct policy {
     struct http_freshness_options freshness;
     struct http_query_options query;
     struct rule_names vary_ignore;
     struct policy_host host;
     struct http_rewrite rewrite; /* of the path towards the origin */
+    struct rule_names upgrade;   /* protocols a connection may be switched to */
+    struct policy_timeout timeout;
     unsigned vary_max;
     unsigned hit_for_miss_ms;
     unsigned codings; /* http_coding_bit of each that responses may be sent in; 0: none */

@@ -101,6 +101,7 @@ static void site_compile(struct site *site, const struct conf_site *conf, struct
     site->server_authority = url_authority(span_str(conf->origins.server.url));
     site->normalize = normalize_of(site);
     site->forwarded = conf->forwarded;
+    site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
 }
 
 static struct site_slot *slot_for(const struct site_table *table, struct span name)

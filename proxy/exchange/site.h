@@ -39,6 +39,7 @@ struct site {
     struct span server_scheme, server_authority; /* of the origin's URL */
     enum conf_normalize normalize;               /* never CONF_NORMALIZE_AUTO */
     bool forwarded;
+    uint64_t tunnel_idle_us;
 };
 
 struct site_table;

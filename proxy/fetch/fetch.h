@@ -34,6 +34,11 @@ struct fetch_origin {
     uint64_t keepalive_idle_us;     /* so long, unless the origin's Keep-Alive says less */
 };
 
+/* How long to wait, in place of what the origin says; 0: as it says. */
+struct fetch_patience {
+    uint64_t first_byte_us, idle_us, total_us;
+};
+
 struct fetch_request {
     const struct fetch_origin *origin;
     /* Where to connect: a literal IPv4 or IPv6 address, no brackets; no resolver is asked then.
@@ -48,6 +53,11 @@ struct fetch_request {
     bool has_body;
     uint64_t body_length; /* UINT64_MAX: chunked */
     bool may_retry;       /* idempotent and no body: a dead pooled connection is tried once more */
+    /* Protocols offered (http/upgrade.h): goes out with the request, on a connection of its own,
+     * and a 101 to one of them makes the rest of this fetch a tunnel. Empty: none. */
+    struct span upgrade;
+    uint64_t tunnel_idle_us; /* without a byte in either direction */
+    struct fetch_patience patience;
 };
 
 enum fetch_flow {
@@ -75,10 +85,11 @@ struct fetch_result {
     enum fetch_fault fault;
     bool head_seen; /* handler.head was called */
     bool reused_connection;
-    bool request_sent;      /* some of it was written on a connection: it may have been acted on */
-    bool body_taken;        /* handler.body has given bytes, which it cannot give again */
-    bool length_certain;    /* body delimited by length or chunks, not by close */
-    uint64_t connect_us;    /* 0 when reused */
+    bool request_sent;   /* some of it was written on a connection: it may have been acted on */
+    bool body_taken;     /* handler.body has given bytes, which it cannot give again */
+    bool length_certain; /* body delimited by length or chunks, not by close */
+    bool cut;            /* a tunnel that did not end in good order: broken, or idle for too long */
+    uint64_t connect_us; /* 0 when reused */
     uint64_t first_byte_us; /* from start */
     uint64_t total_us;
     uint64_t received_bytes; /* of body */
@@ -88,13 +99,17 @@ struct fetch_result {
 struct fetch_handler {
     /* A 1xx other than 100, complete head with its empty line, validated. May be NULL. */
     void (*informational)(void *ctx, struct span head);
-    /* The final head; response and its spans are valid for the call. */
+    /* The final head; response and its spans are valid for the call. Status 101: what follows is a
+     * tunnel: data and body carry raw bytes, the first of these after fetch_resume_body. */
     enum fetch_flow (*head)(void *ctx, const struct http_response *response);
     enum fetch_flow (*data)(void *ctx, struct span data);
     /* Where the next bytes of a body of known length belong: they are then read there, and data is
      * called with just that pointer. NULL, or the call returning NULL: no such place. May be NULL.
      */
     char *(*place)(void *ctx, size_t *room);
+    /* Of a tunnel: the origin sends no more, but may still be sent to. May be NULL where no upgrade
+     * is offered. */
+    void (*ended)(void *ctx);
     /* After each batch of head/data calls: wake readers now. */
     void (*batch)(void *ctx);
     /* Exactly once, unless cancelled; never from inside fetch_start. */
@@ -120,6 +135,8 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
                           const struct fetch_handler *handler, void *ctx);
 void fetch_resume(struct fetch *fetch);
 void fetch_resume_body(struct fetch *fetch);
+/* How long to wait from now on. */
+void fetch_be_patient(struct fetch *fetch, const struct fetch_patience *patience);
 /* done() will not be called. Nulls *fetch. Accepts NULL inside. */
 void fetch_cancel(struct fetch **fetch);
 

@@ -6,6 +6,7 @@
  *   fetch.c            life of one fetch: start, cancel, resume, deadline, the second try, the end
  *   fetch_request.c    what goes out: the head as text, the body, its framing
  *   fetch_response.c   what comes in: heads judged by the strict parser, framing, flow
+ *   fetch_tunnel.c     after a 101: bytes both ways
  *   fetch_conn.c       connections: opened and read and written through libcurl, kept, closed
  *   fetch_multi.c      libcurl's multi handle in our loop: its timer and its sockets
  *
@@ -46,6 +47,7 @@ enum fetch_framing {
     FETCH_BODY_LENGTH,
     FETCH_BODY_CHUNKED,
     FETCH_BODY_CLOSE, /* up to the end of the connection */
+    FETCH_TUNNEL,     /* no HTTP any more */
 };
 
 struct fetch {
@@ -64,6 +66,7 @@ struct fetch {
     uint64_t halt_us;     /* since when our own side holds it up; 0: it does not */
     uint64_t halted_us;   /* for so long it did before */
     struct fetch_result result;
+    struct fetch_patience patience; /* first_byte and idle: what counts; total 0: no bound */
 
     bool busy;      /* one of its handlers is being called */
     bool cancelled; /* no handler is called any more */
@@ -102,6 +105,12 @@ struct fetch {
     char *held; /* bytes read before the handler paused */
     size_t held_len;
     struct http_response response;
+
+    /* ---- a tunnel ---- */
+    struct span upgrade; /* what was offered; in text */
+    uint64_t tunnel_idle_us;
+    bool input_ended;  /* the origin sends no more */
+    bool output_ended; /* it was told that we send no more */
 };
 
 /* One server to connect to, while there are connections to it. */
@@ -165,6 +174,13 @@ struct fetch_pool {
     char scratch[FETCH_SCRATCH_BYTES];         /* what is being read */
 };
 
+enum fetch_io {
+    FETCH_IO_DONE,  /* *count bytes, at least one */
+    FETCH_IO_AGAIN, /* nothing now */
+    FETCH_IO_END,   /* the peer ended it in good order */
+    FETCH_IO_BROKEN,
+};
+
 /* ---- fetch.c ---- */
 
 /* Its connection is up: the request may go out. */
@@ -198,14 +214,23 @@ bool fetch_write(struct fetch *fetch, bool pull);
 /* Reads and hands on what there is, first what was held back. False: the fetch is gone. */
 bool fetch_read(struct fetch *fetch);
 
-/* ---- fetch_conn.c ---- */
+/* ---- fetch_tunnel.c ---- */
 
-enum fetch_io {
-    FETCH_IO_DONE,  /* *count bytes, at least one */
-    FETCH_IO_AGAIN, /* nothing now */
-    FETCH_IO_END,   /* the peer ended it in good order */
-    FETCH_IO_BROKEN,
-};
+/* A 101 was read. False: it may not be believed. */
+bool fetch_tunnel_begin(struct fetch *fetch);
+/* The origin ended its side. FETCH_IO_END: both have ended; FETCH_IO_AGAIN: it goes on. */
+enum fetch_io fetch_tunnel_input_ended(struct fetch *fetch);
+/* Asks the handler for more to send. False: the fetch is gone. */
+bool fetch_tunnel_pull(struct fetch *fetch);
+/* What there was is written, or cannot be: shuts our side when it is time. False: the fetch is
+ * gone. */
+bool fetch_tunnel_written(struct fetch *fetch);
+/* Closing its connection is to reset it, if it is a tunnel. */
+void fetch_tunnel_reset(const struct fetch *fetch);
+/* Ends it as not in good order. */
+void fetch_tunnel_cut(struct fetch *fetch);
+
+/* ---- fetch_conn.c ---- */
 
 /* A kept connection on which nothing has happened, or NULL. */
 struct fetch_conn *fetch_conn_take(const struct fetch *fetch);
