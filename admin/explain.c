@@ -198,7 +198,6 @@ static void write_variants(const struct explain *explain, struct json *json)
 static void write_origin(const struct explain *explain, struct json *json)
 {
     const struct site *site = explain->site;
-    struct span host = site->origin_host.len > 0 ? site->origin_host : explain->request.authority;
 
     json_key(json, "origin");
     if (!explain->asks_origin) {
@@ -207,8 +206,8 @@ static void write_origin(const struct explain *explain, struct json *json)
     }
     json_object(json);
     json_put_text(json, "server", site->origin.name);
-    put_span(json, "target", explain->target);
-    put_span(json, "host", host);
+    put_span(json, "target", explain->onward.target);
+    put_span(json, "host", explain->onward.host);
     json_key(json, "headers");
     json_array(json);
     for (unsigned i = 0; i < explain->line_count; i++) {

@@ -233,6 +233,12 @@ void exchange_fill_policy(struct policy *out, const struct policy *policy, bool 
 /* What rules ask about, of this request and (status > 0) of this response. */
 struct rule_facts exchange_rule_facts(const struct http_request *request, unsigned status,
                                       struct span type);
+/* exchange_path.c: makes request->path the one that counts (in the arena when it is another than
+ * sent). Returns why it is refused (400), static text, or NULL. */
+const char *exchange_path_settle(struct arena *arena, const struct site *site,
+                                 struct http_request *request);
+/* A path of the site in the form that counts; NULL ptr: the arena is full. */
+struct span exchange_path_folded(struct arena *arena, const struct site *site, struct span path);
 /* The target without what the policy drops from the query; NULL ptr: the arena is full. */
 struct span exchange_target(struct arena *arena, const struct policy *policy, struct span target);
 /* The key of a path of this request's authority, under the policy its path has; NULL ptr: the arena

@@ -272,6 +272,7 @@ static void write_origin(struct explain *out, struct store *store)
     if (!looked_up) {
         out->target = out->request.path;
     }
+    onward_settle(&out->onward, &out->arena, out->site, &policy, &out->request, out->target);
 }
 
 static bool asks_for_stored(const struct explain *out)
@@ -296,6 +297,10 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     }
     out->site = site_table_find(sites, out->request.authority);
     fault = out->site == NULL ? "no site of this name here" : refuse(out);
+    if (fault != NULL) {
+        return fault;
+    }
+    fault = exchange_path_settle(&out->arena, out->site, &out->request);
     if (fault != NULL) {
         return fault;
     }

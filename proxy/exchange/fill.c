@@ -385,8 +385,8 @@ static void fill_fetch(struct fill *fill)
         .patience = fill_patience(&fill->policy),
         .origin = &fill->site->origin,
         .method = request->method_text,
-        .host = fill->site->origin_host.len > 0 ? fill->site->origin_host : request->authority,
-        .target = fill->target,
+        .host = fill->onward.host,
+        .target = fill->onward.target,
         .has_body = request->body != HTTP_BODY_NONE,
         .body_length = request->body == HTTP_BODY_LENGTH ? request->content_length : UINT64_MAX,
         .may_retry = http_method_is_idempotent(request->method) && request->body == HTTP_BODY_NONE,
@@ -413,7 +413,8 @@ static bool fill_keep_request(struct fill *fill)
     fill->client.address = NULL;
     fill->client.text = arena_copy(&fill->arena, fill->client.text);
     fill->client.chain = arena_copy(&fill->arena, fill->client.chain);
-    fill->target = arena_copy(&fill->arena, fill->target);
+    fill->onward.host = arena_copy(&fill->arena, fill->onward.host);
+    fill->onward.target = arena_copy(&fill->arena, fill->onward.target);
     if (copy == NULL || key.ptr == NULL) {
         return false;
     }
@@ -457,7 +458,6 @@ struct fill *fill_start(const struct fill_options *options)
         .env = x->env,
         .owner = x,
         .site = x->site,
-        .target = x->looked_up ? x->target : x->stream->request->path,
         .request = x->stream->request,
         .client = x->client,
         .key = x->key,
@@ -478,6 +478,8 @@ struct fill *fill_start(const struct fill_options *options)
     exchange_fill_policy(&fill->policy, x->policy, x->looked_up);
     fill->table = site_table_ref(x->table);
     arena_init(&fill->arena, EXCHANGE_ARENA_LIMIT);
+    onward_settle(&fill->onward, &fill->arena, x->site, x->policy, fill->request,
+                  x->looked_up ? x->target : fill->request->path);
     loop_task_init(&fill->task, on_task);
     list_init(&fill->node);
     list_push(&x->env->fills, &fill->node);

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "exchange/fill.h"
 #include "exchange/fill_request.h"
+#include "exchange/onward.h"
 #include "http/response.h"
 
 #define FILL_MAGIC 0x46494c4cu
@@ -30,7 +31,7 @@ struct fill {
     struct site_table *table;
     const struct site *site;
     struct policy policy;               /* the owner's, then with what the head says */
-    struct span target;                 /* what the origin is asked for */
+    struct onward onward;               /* how the origin is asked */
     const struct http_request *request; /* the owner's, or a copy in the arena */
     struct exchange_client client;      /* address: while its request is */
     struct fetch *fetch;

@@ -48,6 +48,32 @@ static void compress_compile(struct site_compress *compress, const struct conf_c
     };
 }
 
+/* "http" and "host:port" of "http://host:port". */
+static struct span url_scheme(struct span url)
+{
+    const char *colon = url.len == 0 ? NULL : memchr(url.ptr, ':', url.len);
+    CHECK(colon != NULL);
+    return span_of(url.ptr, (size_t)(colon - url.ptr));
+}
+
+static struct span url_authority(struct span url)
+{
+    size_t from = url_scheme(url).len + 3;
+    return span_of(url.ptr + from, url.len - from);
+}
+
+/* Settings that mean parts of a path mean it in every spelling. */
+static enum conf_normalize normalize_of(const struct site *site)
+{
+    if (site->conf->normalize != CONF_NORMALIZE_AUTO) {
+        return site->conf->normalize;
+    }
+    const struct http_rewrite *rewrite = &site->policy.rewrite;
+    bool looks = site->rules.asks_path || site->rules.rewrites || rewrite->strip.len > 0 ||
+                 rewrite->add.len > 0;
+    return looks ? CONF_NORMALIZE_FOLD : CONF_NORMALIZE_OFF;
+}
+
 static void site_compile(struct site *site, const struct conf_site *conf, struct arena *arena,
                          uint64_t max_object_bytes)
 {
@@ -70,7 +96,10 @@ static void site_compile(struct site *site, const struct conf_site *conf, struct
     site->compress.is_used = site->policy.codings != 0 || site->rules.compresses;
     rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
-    site->origin_host = span_str(conf->origins.host);
+    site->host = policy_host_compile(conf->origins.host);
+    site->server_scheme = url_scheme(span_str(conf->origins.server.url));
+    site->server_authority = url_authority(span_str(conf->origins.server.url));
+    site->normalize = normalize_of(site);
     site->forwarded = conf->forwarded;
     site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
 }

@@ -33,9 +33,11 @@ struct site {
     struct site_compress compress;
     struct policy policy; /* its own settings, before rules */
     struct rules rules;
-    struct rule_edits edits; /* its own changes of header fields */
-    struct span via;         /* our pseudonym */
-    struct span origin_host; /* Host to send; empty: as the client sent it */
+    struct rule_edits edits;                     /* its own changes of header fields */
+    struct span via;                             /* our pseudonym */
+    struct policy_host host;                     /* to send, where no rule says another */
+    struct span server_scheme, server_authority; /* of the origin's URL */
+    enum conf_normalize normalize;               /* never CONF_NORMALIZE_AUTO */
     bool forwarded;
     uint64_t tunnel_idle_us;
 };

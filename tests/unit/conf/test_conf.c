@@ -69,7 +69,7 @@ static void test_default_limits(void **state)
     assert_int_equal(site->origins.timeout.first_byte_ms, 30000);
     assert_int_equal(site->origins.timeout.idle_ms, 30000);
     assert_int_equal(site->origins.keepalive, 64);
-    assert_null(site->origins.host);
+    assert_string_equal(site->origins.host, "client");
     assert_false(site->cache.off);
     assert_int_equal(site->cache.default_ttl_ms, 0);
     assert_int_equal(site->cache.max_ttl_ms, (uint64_t)365 * 86400 * 1000);
