@@ -199,8 +199,6 @@ static void write_origin(const struct explain *explain, struct json *json)
 {
     const struct site *site = explain->site;
     const struct site_pool *pool = site_pool(site, &explain->asked);
-    struct span host =
-        pool->conf->host != NULL ? span_str(pool->conf->host) : explain->request.authority;
 
     json_key(json, "origin");
     if (!explain->asks_origin) {
@@ -214,8 +212,8 @@ static void write_origin(const struct explain *explain, struct json *json)
     if (pool->conf->server_count == 1) {
         json_put_text(json, "server", pool->conf->servers[0].name);
     }
-    put_span(json, "target", explain->target);
-    put_span(json, "host", host);
+    put_span(json, "target", explain->onward.target);
+    put_span(json, "host", explain->onward.host);
     json_key(json, "headers");
     json_array(json);
     for (unsigned i = 0; i < explain->line_count; i++) {

@@ -175,7 +175,7 @@ struct conf_origins {
     uint32_t owner; /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     uint32_t keepalive; /* idle connections kept per worker */
-    const char *host;   /* Host to send; NULL: as the client sent it */
+    const char *host;   /* Host to send; "client": as the client sent it; "server": its URL's */
 };
 
 enum conf_set_cookie {
@@ -213,6 +213,21 @@ struct conf_compress {
     uint32_t brotli_level; /* 0..11 */
 };
 
+/* What a path that can be written in several ways counts as. */
+enum conf_normalize {
+    CONF_NORMALIZE_AUTO, /* FOLD where the site's settings look at paths, else OFF */
+    CONF_NORMALIZE_OFF,
+    CONF_NORMALIZE_REJECT,
+    CONF_NORMALIZE_FOLD,
+};
+
+/* Other paths at the origin. Prefixes: whole segments, no "/" at the end; "": none. */
+struct conf_rewrite {
+    const char *strip_prefix;
+    const char *add_prefix;
+    bool redirect_rewrite; /* Location and Content-Location back again */
+};
+
 enum conf_header_side {
     CONF_HEADER_REQUEST,  /* towards the origin */
     CONF_HEADER_RESPONSE, /* towards the client */
@@ -233,6 +248,7 @@ struct conf_header {
 
 enum conf_condition_kind {
     CONF_IF_PATH,
+    CONF_IF_PREFIX, /* of the path, in whole segments */
     CONF_IF_METHOD,
     CONF_IF_COOKIE,
     CONF_IF_HEADER,
@@ -279,6 +295,12 @@ enum conf_rule_setting {
     CONF_RULE_COMPRESS = 1u << 17,
     CONF_RULE_SERVE_STALE = 1u << 18,
     CONF_RULE_ORIGINS = 1u << 19,
+    CONF_RULE_HOST = 1u << 20,
+    CONF_RULE_STRIP_PREFIX = 1u << 21,
+    CONF_RULE_ADD_PREFIX = 1u << 22,
+    CONF_RULE_REDIRECT_REWRITE = 1u << 23,
+    CONF_RULE_UPGRADE = 1u << 27,
+    CONF_RULE_TIMEOUT = 1u << 29,
 };
 
 #define CONF_RULES_MAX 256u /* of one site */
@@ -294,6 +316,10 @@ struct conf_rule {
     const char *origins; /* name of a pool */
     struct conf_cache cache;
     struct conf_compress compress; /* gzip and brotli of it */
+    const char *host;              /* as in conf_origins */
+    struct conf_rewrite rewrite;
+    struct conf_names upgrade;
+    struct conf_origin_timeout timeout; /* without connect; 0: as the origins' */
     const struct conf_header *headers;
     size_t header_count;
     uint32_t owner; /* private: of its settings */
@@ -304,9 +330,13 @@ struct conf_site {
     struct conf_origins origins;
     struct conf_cache cache;
     struct conf_compress compress;
+    struct conf_rewrite rewrite;
+    enum conf_normalize normalize;
     bool cache_status;
     const char *via;
     bool forwarded;
+    struct conf_names upgrade; /* protocols; none: off */
+    uint64_t tunnel_idle_ms;
     const struct conf_header *headers;
     size_t header_count;
     const struct conf_rule *rules; /* in the order of the file */
@@ -399,7 +429,7 @@ struct conf_where {
     const char *file; /* the snapshot's; NULL: nobody set it, it is the default */
     uint32_t line;
 };
-/* directive: in `cache` or the site itself. */
+/* directive: in `cache`, the site itself or `origins`. */
 struct conf_where conf_where_site(const struct conf *conf, const struct conf_site *site,
                                   const char *directive);
 /* directive NULL: of the rule itself. */

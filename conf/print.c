@@ -211,6 +211,7 @@ struct conf_where conf_where_site(const struct conf *conf, const struct conf_sit
     const struct schema_row *row = schema_find(SCHEMA_CACHE, span_str(directive));
 
     row = row == NULL ? schema_find(SCHEMA_SITE, span_str(directive)) : row;
+    row = row == NULL ? schema_find(SCHEMA_ORIGINS, span_str(directive)) : row;
     CHECK(row != NULL);
     return where_of(conf, (uint32_t)(site - conf->sites) + 1, row, 0);
 }

@@ -58,8 +58,10 @@ static const struct schema_row rows[] = {
     {ROW(ORIGINS, "keepalive", COUNT), LIVE, .syntax = "NUMBER", .fallback = "64", RANGE(0, 10000),
      AT(conf_origins, keepalive), .doc = "Idle connections to the origin that each worker keeps.",
      .example = "keepalive 128;"},
-    {ROW(ORIGINS, "host", HOST), LIVE, .syntax = "NAME", AT(conf_origins, host),
-     .doc = "Host to send to the origin. Unset: as the client sent it.",
+    {ROW(ORIGINS, "host", HOST), LIVE, .syntax = "NAME | client | server", .fallback = "client",
+     AT(conf_origins, host),
+     .doc = "Host to send to the origin: this name, what the client sent, or host and port of the "
+            "server.",
      .example = "host app.internal;"},
 };
 

@@ -73,6 +73,10 @@ extern const struct conf_type conf_type_access_log;
 extern const struct conf_type conf_type_error_log;
 extern const struct conf_type conf_type_codings;
 extern const struct conf_type conf_type_media_types;
+extern const struct conf_type conf_type_prefix;
+/* Whole segments of a path, "/api", or a message. */
+bool conf_item_prefix(const struct conf_item *item, const struct conf_word *word);
+extern const struct conf_type conf_type_upgrade;
 /* The conditions behind `rule`. */
 bool conf_item_conditions(const struct conf_item *item, struct conf_rule *out);
 /* RFC 9110 5.6.2, of any length. */

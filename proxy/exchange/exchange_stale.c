@@ -6,13 +6,15 @@
 #include "exchange/fill.h"
 #include "exchange/rearm.h"
 
-/* Refused, timed out, disconnected: not one that answers nonsense. */
+/* Refused, timed out, disconnected, not believed to be itself: not one that answers nonsense. */
 static bool is_unreachable(uint32_t code)
 {
     switch (code) {
     case FILL_CODE_FAULT(FETCH_DNS):
     case FILL_CODE_FAULT(FETCH_CONNECT_REFUSED):
     case FILL_CODE_FAULT(FETCH_CONNECT_TIMEOUT):
+    case FILL_CODE_FAULT(FETCH_TLS_CERTIFICATE):
+    case FILL_CODE_FAULT(FETCH_TLS):
     case FILL_CODE_FAULT(FETCH_FIRST_BYTE_TIMEOUT):
     case FILL_CODE_FAULT(FETCH_IDLE_TIMEOUT):
     case FILL_CODE_FAULT(FETCH_TOTAL_TIMEOUT):

@@ -59,6 +59,10 @@ struct store_object *fill_object(struct fill *fill);
 void fill_detach(struct fill **fill);
 /* More of the request body is there. */
 void fill_body_ready(struct fill *fill);
+/* The origin has switched protocols and its client knows: bytes may flow. */
+void fill_tunnel_begin(struct fill *fill);
+/* The client takes more of what the origin sends. */
+void fill_tunnel_resume(struct fill *fill);
 /* A 304 renewed the stale object: takes the reference to the renewed one, or NULL. */
 struct store_object *fill_take_refreshed(struct fill *fill);
 /* Ends it at once, whoever waits. For the worker's end. */

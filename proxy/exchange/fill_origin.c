@@ -75,6 +75,8 @@ static void go_on(struct fill *fill, enum origin_verdict verdict)
     if (verdict == ORIGIN_GRANTED) {
         const struct fetch_origin *origin = origin_server_fetch(fill->claim.server);
         fill->idle_timeout_us = origin->idle_timeout_us;
+        onward_choose(&fill->onward, fill->site, &fill->policy, fill->request,
+                      span_str(origin_server_url(fill->claim.server)));
         fill_fetch(fill);
     } else if (verdict != ORIGIN_WAITING) {
         (void)fill_fail_later(fill, code_of(verdict));
@@ -118,11 +120,4 @@ void fill_let_go(struct fill *fill, const struct fetch_result *result)
         };
     }
     origin_claim_end(&fill->claim, &outcome, loop_now_us(fill->env->loop));
-}
-
-struct span fill_host(const struct fill *fill)
-{
-    const struct site_pool *pool = site_pool(fill->site, &fill->policy);
-
-    return pool->conf->host != NULL ? span_str(pool->conf->host) : fill->request->authority;
 }

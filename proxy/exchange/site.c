@@ -47,6 +47,18 @@ static void compress_compile(struct site_compress *compress, const struct conf_c
     };
 }
 
+/* Settings that mean parts of a path mean it in every spelling. */
+static enum conf_normalize normalize_of(const struct site *site)
+{
+    if (site->conf->normalize != CONF_NORMALIZE_AUTO) {
+        return site->conf->normalize;
+    }
+    const struct http_rewrite *rewrite = &site->policy.rewrite;
+    bool looks = site->rules.asks_path || site->rules.rewrites || rewrite->strip.len > 0 ||
+                 rewrite->add.len > 0;
+    return looks ? CONF_NORMALIZE_FOLD : CONF_NORMALIZE_OFF;
+}
+
 static void site_compile(struct site_table *table, struct site *site, const struct conf_site *conf)
 {
     struct arena *arena = &table->arena;
@@ -60,7 +72,9 @@ static void site_compile(struct site_table *table, struct site *site, const stru
     site->compress.is_used = site->policy.codings != 0 || site->rules.compresses;
     rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
+    site->normalize = normalize_of(site);
     site->forwarded = conf->forwarded;
+    site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
 }
 
 static struct site_slot *slot_for(const struct site_table *table, struct span name)
@@ -107,7 +121,9 @@ static struct site_pool pool_find(struct origins *origins, const struct conf_ori
                                   const char *name)
 {
     bool is_there = origins != NULL && conf->server_count > 0;
-    return (struct site_pool){.conf = conf, .pool = is_there ? origins_find(origins, name) : NULL};
+    return (struct site_pool){.conf = conf,
+                              .host = policy_host_compile(conf->host),
+                              .pool = is_there ? origins_find(origins, name) : NULL};
 }
 
 static void pools_compile(struct site_table *table, struct origins *origins)

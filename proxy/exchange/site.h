@@ -29,6 +29,7 @@ struct site_compress {
 /* A pool as one configuration sees it. */
 struct site_pool {
     const struct conf_origins *conf;
+    struct policy_host host;  /* to send, where no rule says another */
     struct origin_pool *pool; /* a reference of the table's; NULL: the site has none of its own */
 };
 
@@ -41,9 +42,11 @@ struct site {
     struct site_compress compress;
     struct policy policy; /* its own settings, before rules */
     struct rules rules;
-    struct rule_edits edits; /* its own changes of header fields */
-    struct span via;         /* our pseudonym */
+    struct rule_edits edits;       /* its own changes of header fields */
+    struct span via;               /* our pseudonym */
+    enum conf_normalize normalize; /* never CONF_NORMALIZE_AUTO */
     bool forwarded;
+    uint64_t tunnel_idle_us;
 };
 
 struct site_table;

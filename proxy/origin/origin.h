@@ -94,6 +94,8 @@ void origin_claim_end(struct origin_claim *claim, const struct origin_outcome *o
 
 /* For fetch_start; lives as long as a reference to the server. */
 const struct fetch_origin *origin_server_fetch(const struct origin_server *server);
+/* "http://host:port", as configured. */
+const char *origin_server_url(const struct origin_server *server);
 const char *origin_server_name(const struct origin_server *server);
 const struct origin_state *origin_server_state(const struct origin_server *server);
 /* For a cookie: never 0, the same in every process for the same pool and name. */

@@ -115,6 +115,11 @@ const struct fetch_origin *origin_server_fetch(const struct origin_server *serve
     return &server->fetch;
 }
 
+const char *origin_server_url(const struct origin_server *server)
+{
+    return server->settings->url;
+}
+
 const char *origin_server_name(const struct origin_server *server)
 {
     return server->settings->name;

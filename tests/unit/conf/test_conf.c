@@ -69,7 +69,7 @@ static void test_default_limits(void **state)
     assert_int_equal(site->origins.timeout.first_byte_ms, 30000);
     assert_int_equal(site->origins.timeout.idle_ms, 30000);
     assert_int_equal(site->origins.keepalive, 64);
-    assert_null(site->origins.host);
+    assert_string_equal(site->origins.host, "client");
     assert_false(site->cache.off);
     assert_int_equal(site->cache.default_ttl_ms, 0);
     assert_int_equal(site->cache.max_ttl_ms, (uint64_t)365 * 86400 * 1000);
@@ -90,6 +90,8 @@ static void test_default_limits(void **state)
     assert_true(site->cache_status);
     assert_string_equal(site->via, "larder");
     assert_true(site->forwarded);
+    assert_int_equal(site->upgrade.count, 0);
+    assert_int_equal(site->tunnel_idle_ms, 3600 * 1000);
     conf_unref(conf);
 }
 
@@ -111,13 +113,13 @@ static const char everything[] =
     "    vary_ignore Origin; vary_max 7; }\n"
     "  compress brotli gzip; compress_types text/* Application/JSON; compress_min 2K;\n"
     "  compress_max 3M; compress_level brotli=11 gzip=1;\n"
-    "  cache_status off; via x; forwarded off;\n"
+    "  cache_status off; via x; forwarded off; upgrade websocket foo/1.0; tunnel_idle 2m;\n"
     "  header request set X-A \"b c\"; header response remove Server;\n"
     "  rule path /a/* \"*path\" method GET header X-B=c* { pass; ttl 1d; default_ttl 1s; min_ttl 0;\n"
     "    max_ttl 2s; stale_while_revalidate 3s; stale_if_error 4s; hit_for_miss 0; set_cookie store;\n"
     "    client_revalidate on; serve_stale off; max_object store; ignore_cookies off; vary_ignore off; vary_max 1;\n"
-    "    cache_status on; compress brotli; header response add X-C \"\"; header request remove X-D; }\n"
-    "  rule path * { ignore_query off; sort_query off; pass off; }\n"
+    "    cache_status on; compress brotli; upgrade off; header response add X-C \"\"; header request remove X-D; }\n"
+    "  rule path * { ignore_query off; sort_query off; pass off; timeout first_byte=2m idle=1h; }\n"
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
     "site * { origins { server y http://[::1]; } }\n";
 
