@@ -47,20 +47,14 @@ static char *file_read(const char *path, size_t *len, const char **problem)
     return data;
 }
 
-/* Nobody is asked for a password: a key that has one cannot be used. */
-static int password_none(char *out, int size, int is_write, void *ctx)
-{
-    (void)out;
-    (void)size;
-    (void)is_write;
-    (void)ctx;
-    return -1;
-}
+/* What OpenSSL takes for a password instead of asking on the terminal: a key that has one is of no
+ * use. */
+static char no_password[] = "";
 
 /* The next certificate in what is being read, or NULL. */
 static X509 *certificate_next(BIO *text)
 {
-    X509 *certificate = PEM_read_bio_X509_AUX(text, NULL, password_none, NULL);
+    X509 *certificate = PEM_read_bio_X509_AUX(text, NULL, NULL, no_password);
 
     ERR_clear_error();
     return certificate;
@@ -109,7 +103,7 @@ static bool key_parse(struct conf_certificate *into, const char *data, size_t le
     BIO *text = BIO_new_mem_buf(data, (int)len);
 
     CHECK(text != NULL);
-    into->key = PEM_read_bio_PrivateKey(text, NULL, password_none, NULL);
+    into->key = PEM_read_bio_PrivateKey(text, NULL, NULL, no_password);
     ERR_clear_error();
     BIO_free(text);
     return into->key != NULL;
@@ -179,7 +173,7 @@ static uint64_t content_id(struct span first, struct span second)
 /* The machine's own CAs. */
 static char *system_read(size_t *len, const char **problem)
 {
-    const char *named = getenv("SSL_CERT_FILE");
+    const char *named = getenv("SSL_CERT_FILE"); /* NOLINT(concurrency-mt-unsafe): only read */
     char *data = named == NULL ? NULL : file_read(named, len, problem);
 
     for (size_t i = 0; data == NULL && named == NULL && i < ARRAY_LEN(system_files); i++) {
