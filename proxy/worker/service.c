@@ -159,6 +159,11 @@ const char *service_site_name(struct service *service, unsigned slot)
     return name;
 }
 
+struct origins *service_origins(struct service *service)
+{
+    return service->origins;
+}
+
 struct top *service_top(struct service *service)
 {
     return service->top;

@@ -18,6 +18,7 @@
 
 struct service;
 struct site_table;
+struct origins;
 
 enum service_state {
     SERVICE_STARTING,
@@ -52,6 +53,8 @@ void service_connections(struct service *service, struct service_connections *ou
 /* Name of a counters site slot, or NULL when unused. Slot 0: "-". Stable for the life of the
  * process. */
 const char *service_site_name(struct service *service, unsigned slot);
+/* The pools of origins, as long as the service. */
+struct origins *service_origins(struct service *service);
 struct top *service_top(struct service *service);
 uint64_t service_log_dropped(const struct service *service);
 /* Reads the file again and applies it whole, or changes nothing. report (may be NULL) gets the
