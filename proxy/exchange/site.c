@@ -48,6 +48,28 @@ static void compress_compile(struct site_compress *compress, const struct conf_c
     };
 }
 
+static unsigned forwarded_compile(enum conf_forwarded conf)
+{
+    switch (conf) {
+    case CONF_FORWARDED_OFF:
+        break;
+    case CONF_FORWARDED_ON:
+    case CONF_FORWARDED_X:
+        return SITE_X_FORWARDED;
+    case CONF_FORWARDED_RFC7239:
+        return SITE_RFC7239;
+    case CONF_FORWARDED_BOTH:
+        return SITE_X_FORWARDED | SITE_RFC7239;
+    }
+    return 0;
+}
+
+/* NULL: nobody. */
+static const struct conf_trust *trust_compile(const struct conf_trust *conf)
+{
+    return conf->networks.count > 0 ? conf : NULL;
+}
+
 static void site_compile(struct site *site, const struct conf_site *conf, struct arena *arena,
                          uint64_t max_object_bytes)
 {
@@ -71,7 +93,7 @@ static void site_compile(struct site *site, const struct conf_site *conf, struct
     rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
     site->origin_host = span_str(conf->origins.host);
-    site->forwarded = conf->forwarded;
+    site->forwarded = forwarded_compile(conf->forwarded);
 }
 
 static struct site_slot *slot_for(const struct site_table *table, struct span name)
@@ -126,6 +148,8 @@ struct site_table *site_table_new(struct conf *conf,
     for (size_t i = 0; i < conf->site_count; i++) {
         site_compile(&table->sites[i], &conf->sites[i], &table->arena,
                      conf->store.max_object_bytes);
+        table->sites[i].trust =
+            trust_compile(conf->sites[i].trust.is_set ? &conf->sites[i].trust : &conf->trust);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }
@@ -156,6 +180,11 @@ void site_table_unref(struct site_table **table_at)
     arena_reset(&table->arena);
     conf_unref(table->conf);
     mem_free(table);
+}
+
+const struct conf_trust *site_table_trust(const struct site_table *table)
+{
+    return trust_compile(&table->conf->trust);
 }
 
 const struct conf *site_table_conf(const struct site_table *table)
