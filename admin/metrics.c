@@ -177,6 +177,8 @@ static void put_origin(struct scrape *scrape)
         [FETCH_DNS] = "dns",
         [FETCH_CONNECT_REFUSED] = "connect_refused",
         [FETCH_CONNECT_TIMEOUT] = "connect_timeout",
+        [FETCH_TLS_CERTIFICATE] = "tls_certificate",
+        [FETCH_TLS] = "tls",
         [FETCH_FIRST_BYTE_TIMEOUT] = "first_byte_timeout",
         [FETCH_IDLE_TIMEOUT] = "idle_timeout",
         [FETCH_TOTAL_TIMEOUT] = "total_timeout",

@@ -51,10 +51,12 @@ enum schema_type {
     SCHEMA_LISTEN,       /* struct conf_listen */
     SCHEMA_ADMIN_LISTEN, /* struct conf_admin */
     SCHEMA_SERVER,       /* struct conf_server */
+    SCHEMA_BALANCE,      /* struct conf_balancing */
     SCHEMA_ACCESS_LOG,   /* struct conf_access_log */
     SCHEMA_ERROR_LOG,    /* struct conf_error_log */
     SCHEMA_CODINGS,      /* struct conf_compress; gzip and brotli of it */
     SCHEMA_MEDIA_TYPES,  /* struct conf_names; patterns of media types */
+    SCHEMA_PREFIX,       /* const char *; a prefix of paths, or "" for off */
     SCHEMA_UPGRADE,      /* struct conf_names; protocols, or on or off */
     SCHEMA_TYPE_COUNT,
 };

@@ -95,6 +95,10 @@ static const struct schema_row rows[] = {
      .doc = "Variants (Vary) kept of one address; beyond it the oldest leaves.",
      .example = "vary_max 20;"},
 
+    {ROW(RULE, "origins", TOKEN), LIVE, SETS(ORIGINS), .syntax = "NAME", AT(conf_rule, origins),
+     .doc = "The pool that is asked in place of the site's own. Only in a rule whose conditions "
+            "are path alone, or that has pass: others would share what is stored.",
+     .example = "origins api;"},
     {ROW(RULE, "pass", ON), LIVE, SETS(PASS), .syntax = "[on | off]", ALLOWED(words_switch),
      AT(conf_rule, pass),
      .doc = "Not answered from the cache and not stored. In a rule with type or status: not "
@@ -159,6 +163,21 @@ static const struct schema_row rows[] = {
     {ROW(RULE, "compress", CODINGS), LIVE, SETS(COMPRESS),
      .syntax = "gzip brotli | gzip | brotli | off", ALLOWED(words_codings), AT(conf_rule, compress),
      .doc = "As in site; what and how is the site's matter.", .example = "compress off;"},
+    {ROW(RULE, "host", HOST), LIVE, SETS(HOST), .syntax = "NAME | client | server",
+     AT(conf_rule, host),
+     .doc =
+         "As in origins. Only in a rule that asks for path, prefix or method alone, or has pass: "
+         "one address is one content.",
+     .example = "host images.internal;"},
+    {ROW(RULE, "strip_prefix", PREFIX), LIVE, SETS(STRIP_PREFIX), .syntax = "PREFIX | off",
+     AT(conf_rule, rewrite.strip_prefix), .doc = "As in site, in the same rules as host.",
+     .example = "strip_prefix /api;"},
+    {ROW(RULE, "add_prefix", PREFIX), LIVE, SETS(ADD_PREFIX), .syntax = "PREFIX | off",
+     AT(conf_rule, rewrite.add_prefix), .doc = "As in site, in the same rules as host.",
+     .example = "add_prefix /v2;"},
+    {ROW(RULE, "redirect_rewrite", SWITCH), LIVE, SETS(REDIRECT_REWRITE), .syntax = "on | off",
+     ALLOWED(words_switch), AT(conf_rule, rewrite.redirect_rewrite),
+     .doc = "As in site, in the same rules as host.", .example = "redirect_rewrite off;"},
     {ROW(RULE, "upgrade", UPGRADE), LIVE, SETS(UPGRADE), .syntax = "on | off | PROTOCOL...",
      AT(conf_rule, upgrade), .doc = "As in site.", .example = "upgrade on;"},
     {ROW(RULE, "timeout", OPTIONS), LIVE, SETS(TIMEOUT),

@@ -105,6 +105,10 @@ enum exchange_next exchange_admit(struct exchange *x)
         return exchange_fail(x, 421, "no site of this name here");
     }
     x->policy = &x->site->policy;
+    const char *fault = exchange_path_settle(&x->arena, x->site, x->stream->request);
+    if (UNLIKELY(fault != NULL)) {
+        return exchange_fail(x, 400, fault);
+    }
     if (UNLIKELY(x->site->rules.count > 0)) {
         struct rule_facts facts = exchange_rule_facts(request, 0, span_of(NULL, 0));
         x->policy = site_policy(x->site, &facts, &x->policy_room);

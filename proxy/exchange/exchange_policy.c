@@ -79,6 +79,10 @@ struct span exchange_key_of(struct arena *arena, const struct site *site,
     struct policy room;
     struct span scheme = request->scheme.len == 5 ? SPAN("https") : SPAN("http");
     struct rule_facts facts = exchange_rule_facts(request, 0, span_of(NULL, 0));
+    path = exchange_path_folded(arena, site, path);
+    if (path.ptr == NULL) {
+        return path;
+    }
     facts.target = path;
     struct span target = exchange_target(arena, site_policy(site, &facts, &room), path);
     char *key = arena_alloc(arena, http_key_bytes(scheme, request->authority, target));

@@ -62,6 +62,7 @@ struct exchange {
     bool apart; /* what others fetch may not be used for this request: no more waiting for it */
     bool collapsed, stored;
     bool log_record;
+    bool has_origin_name;
     uint8_t lookups;
     uint8_t coding; /* enum http_coding: of what is being sent, or looked for */
     uint8_t coding_lookups;
@@ -102,6 +103,7 @@ struct exchange {
     struct arena arena;
     struct exchange *next_free;
     char key_inline[EXCHANGE_KEY_INLINE];
+    char origin_name[65];      /* of the server asked for it, when has_origin_name */
     struct policy policy_room; /* when rules have a say */
 };
 
@@ -233,6 +235,12 @@ void exchange_fill_policy(struct policy *out, const struct policy *policy, bool 
 /* What rules ask about, of this request and (status > 0) of this response. */
 struct rule_facts exchange_rule_facts(const struct http_request *request, unsigned status,
                                       struct span type);
+/* exchange_path.c: makes request->path the one that counts (in the arena when it is another than
+ * sent). Returns why it is refused (400), static text, or NULL. */
+const char *exchange_path_settle(struct arena *arena, const struct site *site,
+                                 struct http_request *request);
+/* A path of the site in the form that counts; NULL ptr: the arena is full. */
+struct span exchange_path_folded(struct arena *arena, const struct site *site, struct span path);
 /* The target without what the policy drops from the query; NULL ptr: the arena is full. */
 struct span exchange_target(struct arena *arena, const struct policy *policy, struct span target);
 /* The key of a path of this request's authority, under the policy its path has; NULL ptr: the arena

@@ -404,6 +404,10 @@ enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
 {
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
+    response = onward_back(&fill->arena, &fill->policy, fill->request, &fill->onward, response);
+    if (response == NULL) {
+        return fill_fail_later(fill, FILL_CODE_INTERNAL);
+    }
     fill->head_done = true;
     fill->figures.origin_status = (uint16_t)response->status;
     if (UNLIKELY(response->status == 101)) {

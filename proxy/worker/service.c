@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "exchange/url_key.h"
 #include "net/listener.h"
+#include "origin/origin.h"
 #include "press/press.h"
 #include "worker/access_log.h"
 #include "worker/folders.h"
@@ -37,6 +38,7 @@
 struct service {
     struct store *store;
     struct press *press;
+    struct origins *origins;
     struct worker **workers;
     unsigned worker_count;
     struct conn_shared shared;
@@ -271,7 +273,8 @@ static void wait_settled(const struct service *service)
 
 static void put_in_force(struct service *service, struct conf *conf)
 {
-    struct site_table *sites = site_table_new(conf, slot_of, service);
+    origins_apply(service->origins, conf);
+    struct site_table *sites = site_table_new(conf, service->origins, slot_of, service);
     lock_acquire(&service->conf_lock);
     struct conf *old = service->conf;
     struct site_table *old_sites = service->sites;
@@ -433,6 +436,7 @@ static bool build_workers(struct service *service, const struct service_options 
             .index = w,
             .store = service->store,
             .press = service->press,
+            .origins = service->origins,
             .conf = options->conf,
             .shared = &service->shared,
             .listen_fds = fds + (size_t)w * service->listen_count,
@@ -505,7 +509,9 @@ struct service *service_new(const struct service_options *options, char *error, 
     service->store = open_store(conf);
     service->press = open_press(service->worker_count);
     service->top = top_new(TOP_WINDOW_S);
-    service->sites = site_table_new(conf, slot_of, service);
+    service->origins = origins_new();
+    origins_apply(service->origins, conf);
+    service->sites = site_table_new(conf, service->origins, slot_of, service);
     CHECK(build_workers(service, options, fds));
     mem_free(fds);
     return service;
@@ -585,6 +591,7 @@ void service_end(struct service **service_at)
     }
     top_free(&service->top);
     site_table_unref(&service->sites);
+    origins_free(&service->origins);
     conf_unref(service->conf);
     for (unsigned i = 0; i < COUNTERS_SITES; i++) {
         mem_free(service->slots[i]);

@@ -62,14 +62,14 @@ static void test_default_limits(void **state)
     assert_int_equal(limits->drain_ms, 60000);
     assert_int_equal(conf->site_count, 1);
     assert_string_equal(site->names.list[0], "*");
-    assert_string_equal(site->origins.server.name, "app");
-    assert_string_equal(site->origins.server.url, "http://h");
-    assert_int_equal(site->origins.server.port, 80);
+    assert_string_equal(site->origins.servers[0].name, "app");
+    assert_string_equal(site->origins.servers[0].url, "http://h");
+    assert_int_equal(site->origins.servers[0].port, 80);
     assert_int_equal(site->origins.timeout.connect_ms, 2000);
     assert_int_equal(site->origins.timeout.first_byte_ms, 30000);
     assert_int_equal(site->origins.timeout.idle_ms, 30000);
     assert_int_equal(site->origins.keepalive, 64);
-    assert_null(site->origins.host);
+    assert_string_equal(site->origins.host, "client");
     assert_false(site->cache.off);
     assert_int_equal(site->cache.default_ttl_ms, 0);
     assert_int_equal(site->cache.max_ttl_ms, (uint64_t)365 * 86400 * 1000);
@@ -168,9 +168,9 @@ static void test_everything_site(void **state)
     assert_int_equal(conf->site_count, 2);
     assert_int_equal(site->names.count, 2);
     assert_string_equal(site->names.list[0], "www.a");
-    assert_string_equal(site->origins.server.url, "http://h:1");
-    assert_string_equal(site->origins.server.host, "h");
-    assert_int_equal(site->origins.server.port, 1);
+    assert_string_equal(site->origins.servers[0].url, "http://h:1");
+    assert_string_equal(site->origins.servers[0].host, "h");
+    assert_int_equal(site->origins.servers[0].port, 1);
     assert_int_equal(site->origins.timeout.first_byte_ms, 2000);
     assert_string_equal(site->origins.host, "h:1");
     assert_true(site->cache.off);
@@ -191,7 +191,7 @@ static void test_everything_site(void **state)
     assert_false(site->cache_status);
     assert_string_equal(site->via, "x");
     assert_false(site->forwarded);
-    assert_string_equal(conf->sites[1].origins.server.host, "::1");
+    assert_string_equal(conf->sites[1].origins.servers[0].host, "::1");
     assert_false(conf->sites[1].cache.off);
     assert_true(conf->sites[1].forwarded);
     conf_unref(conf);
@@ -421,7 +421,9 @@ static void test_examples(void **state)
         [SCHEMA_LISTENER] = {"listen :81 {", "}" REST},
         [SCHEMA_SITE] = {"site x { ", " }" REST},
         [SCHEMA_ORIGINS] = {"site x { origins {", "} }" REST},
-        [SCHEMA_RULE] = {"site x { origins { server a http://a; } rule path /* {", "} }" REST},
+        [SCHEMA_RULE] = {"origins api { server b http://b; } "
+                         "site x { origins { server a http://a; } rule path /* {",
+                         "} }" REST},
         [SCHEMA_CACHE] = {"site x { origins { server a http://a; } cache {", "} }" REST},
     };
 
