@@ -255,7 +255,7 @@ static void put_traffic(struct scrape *scrape)
     put_reasons(scrape, "larder_pass_total", "Requests never looked for in the cache, by reason.",
                 HTTP_REASON_RULE, HTTP_REASON_TUNNEL);
     put_reasons(scrape, "larder_not_stored_total", "Responses that were not stored, by reason.",
-                HTTP_REASON_NO_STORE, HTTP_REASON_FRAMING);
+                HTTP_REASON_NO_STORE, HTTP_REASON_STREAM);
     head(out, "larder_errors_total", "counter", "Responses 5xx by who made them.");
     rows_put(out, "larder_errors_total", "source", errors, ARRAY_LEN(errors));
     head(out, "larder_connections", "gauge", "Client connections.");

@@ -65,8 +65,10 @@ void service_last_reload(struct service *service, struct service_reload *out);
 /* Begins the drain, as SIGTERM does. */
 void service_stop(struct service *service);
 /* The cache key of an absolute URL for a purge, under the settings its site has now: fills buf, or
- * returns what is wrong with the URL, static text. */
-const char *service_purge_key(struct service *service, const char *url, struct buf *out);
+ * returns what is wrong with the URL, static text. other_scheme: of the same address under https
+ * instead of http, or the other way round. */
+const char *service_purge_key(struct service *service, const char *url, bool other_scheme,
+                              struct buf *out);
 /* The sites in force, compiled for those who are no worker. Give them back to the same service. */
 struct site_table *service_sites(struct service *service);
 void service_sites_release(struct service *service, struct site_table **sites);
