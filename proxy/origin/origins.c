@@ -61,6 +61,7 @@ static struct origin_state *state_new(const struct origin_pool *pool,
     state->name = mem_copy(settings->name, strlen(settings->name));
     state->url = mem_copy(settings->url, strlen(settings->url));
     state->id = state_id(pool->name, settings->name);
+    state->figures.born_us = clock_mono_us();
     return state;
 }
 
