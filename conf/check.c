@@ -270,7 +270,7 @@ static void check_directive(struct conf_checker *checker, struct block *block,
     if (!check_form(checker, node)) {
         return;
     }
-    uint32_t index = schema_index(node->row);
+    uint32_t index = schema_index(schema_list_row(node->row));
     uint32_t ordinal = block->count[index]++;
     bool good = check_value(checker, block, node, ordinal);
     const struct conf_setting setting = {.owner = block->owner_index,
@@ -289,7 +289,8 @@ static void check_directive(struct conf_checker *checker, struct block *block,
 
 static bool node_is_element(const struct conf_node *node, const struct schema_row *row)
 {
-    return node->row == row && node->is_block == (row->type == SCHEMA_BLOCK);
+    return node->row != NULL && schema_list_row(node->row) == row &&
+           node->is_block == (row->type == SCHEMA_BLOCK);
 }
 
 /* Arrays for repeated rows, as long as they will get. */
@@ -298,7 +299,7 @@ static void check_lists(struct conf_checker *checker, const struct block *block)
     for (size_t i = 0; i < schema_row_count(); i++) {
         const struct schema_row *row = schema_row_at(i);
         size_t count = 0;
-        if (row->context != block->context || row->element_bytes == 0) {
+        if (row->context != block->context || row->element_bytes == 0 || row->joins != NULL) {
             continue;
         }
         for (const struct conf_node *at = block->node->first_child; at != NULL; at = at->next) {
@@ -408,6 +409,7 @@ void conf_check_tree(struct conf_checker *checker)
     check_keep_files(checker);
     conf_check_rules(checker);
     conf_check_site_rules(checker);
+    conf_check_guards(checker);
     if (conf->admin.tokens_path == NULL && conf->state_dir != NULL) {
         struct span path = arena_printf(checker->base.arena, "%s%s", conf->state_dir, "/tokens");
         conf->admin.tokens_path = path.ptr;

@@ -6,7 +6,7 @@
 
 #define NEEDS_REQUEST                                                                              \
     (CONF_RULE_SERVE_STALE | CONF_RULE_CLIENT_REVALIDATE | CONF_RULE_IGNORE_COOKIES |              \
-     CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY)
+     CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY | CONF_RULE_LIMIT)
 #define NEEDS_PATH (CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY)
 
 /* kinds: bit per enum conf_condition_kind. */

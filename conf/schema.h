@@ -54,6 +54,8 @@ enum schema_type {
     SCHEMA_ERROR_LOG,    /* struct conf_error_log */
     SCHEMA_CODINGS,      /* struct conf_compress; gzip and brotli of it */
     SCHEMA_MEDIA_TYPES,  /* struct conf_names; patterns of media types */
+    SCHEMA_LIMIT,        /* struct conf_limit */
+    SCHEMA_ACCESS,       /* struct conf_access_entry; allow and deny in one list */
     SCHEMA_TYPE_COUNT,
 };
 
@@ -84,6 +86,7 @@ struct schema_row {
     size_t offset;        /* of the value in the context's struct */
     size_t count_offset;  /* of the element count, when element_bytes > 0 */
     size_t element_bytes; /* >0: may be repeated; offset holds a pointer to the array */
+    const char *joins;    /* the directive of the same context whose list its values go to */
     const struct schema_option *options;
     size_t option_count;
     uint32_t set_bit; /* RULE: enum conf_rule_setting that says it is set */
@@ -103,6 +106,8 @@ const char *schema_context_name(enum schema_context context);
 const struct schema_row *schema_find(enum schema_context context, struct span name);
 /* The first row of that name in another context than this, or NULL. */
 const struct schema_row *schema_find_elsewhere(enum schema_context context, struct span name);
+/* The row whose list the values of this one go to: itself, unless it joins another. */
+const struct schema_row *schema_list_row(const struct schema_row *row);
 /* The directives of a context. Returns how many; out holds SCHEMA_ROWS_MAX. */
 size_t schema_names(enum schema_context context, const char **out);
 /* The index of a row, from 0. */

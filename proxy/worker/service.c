@@ -312,6 +312,7 @@ static bool reload_now(struct service *service, struct buf *text, struct buf *js
     bool ok = conf_load(service->conf_path, &conf, report) == ERR_OK;
     if (ok) {
         struct conf *old = service_conf(service);
+        conf_report_print(report, text); /* warnings */
         if (conf_diff_restart(old, conf, text) > 0) {
             log_needs_restart(text);
         }
