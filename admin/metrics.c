@@ -260,6 +260,11 @@ static void put_traffic(struct scrape *scrape)
             net->accepted);
     counter(out, "larder_connections_refused_total",
             "Client connections refused at a limit or for want of descriptors.", net->refused);
+    counter(
+        out, "larder_connections_refused_proxy_total",
+        "Client connections closed for want of a PROXY protocol header they owed, or from a peer "
+        "that may not send one.",
+        net->refused_proxy);
     counter(out, "larder_connections_timed_out_total", "Client connections ended by a deadline.",
             net->timed_out);
     counter(out, "larder_bad_requests_total", "Requests the parser refused.", net->bad_requests);

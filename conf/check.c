@@ -40,6 +40,9 @@ static const char *context_here(enum schema_context context)
     if (context == SCHEMA_SITE) {
         return "this site block";
     }
+    if (context == SCHEMA_LISTENER) {
+        return "this listen block";
+    }
     return context == SCHEMA_RULE ? "this rule block" : schema_context_name(context);
 }
 
@@ -144,17 +147,24 @@ static void report_unknown(struct conf_checker *checker, const struct block *blo
                     schema_context_name(block->context));
 }
 
-/* A block where one belongs, and none where not. */
+/* A block where one belongs, and none where not; some may have one or not. */
+static bool node_fits(const struct conf_node *node)
+{
+    if (node->row->type == SCHEMA_BLOCK) {
+        return node->is_block;
+    }
+    return !node->is_block || node->row->block != SCHEMA_NONE;
+}
+
 static bool check_form(struct conf_checker *checker, const struct conf_node *node)
 {
     const struct schema_row *row = node->row;
-    bool wants_block = row->type == SCHEMA_BLOCK;
     struct conf_place place = node->words[0].place;
 
-    if (wants_block == node->is_block || node->is_bad) {
-        return wants_block == node->is_block;
+    if (node_fits(node) || node->is_bad) {
+        return node_fits(node);
     }
-    if (wants_block) {
+    if (row->type == SCHEMA_BLOCK) {
         conf_report_add(checker->base.report, place, NULL, "\"%s\" needs a block; write: %s %s",
                         row->name, row->name, row->syntax);
     } else {
@@ -218,14 +228,23 @@ static bool check_site(struct conf_checker *checker, const struct conf_item *ite
     return good;
 }
 
+/* By what the settings of one more repeated block are known. */
+static uint32_t check_owner(struct conf_checker *checker, const struct conf_item *item)
+{
+    uint32_t owner = 1 + (uint32_t)checker->conf->site_count + checker->block_count++;
+
+    CHECK(item->row->owner_offset > 0);
+    memcpy((char *)item->target + item->row->owner_offset, &owner, sizeof(owner));
+    return owner;
+}
+
 static bool check_rule(struct conf_checker *checker, const struct conf_item *item,
                        const struct conf_node *node)
 {
     struct conf_rule *rule = item->target;
     bool good = conf_item_conditions(item, rule);
 
-    rule->owner = 1 + (uint32_t)checker->conf->site_count + checker->rule_count++;
-    check_block(checker, SCHEMA_RULE, node, rule, rule->owner);
+    check_block(checker, SCHEMA_RULE, node, rule, check_owner(checker, item));
     return good;
 }
 
@@ -252,7 +271,12 @@ static bool check_value(struct conf_checker *checker, const struct block *block,
         check_block(checker, row->block, node, item.target, block->owner_index);
         return good;
     }
-    return !node->is_bad && conf_item_set(&item);
+    bool good = !node->is_bad && conf_item_set(&item);
+    if (row->block != SCHEMA_NONE) {
+        check_block(checker, row->block, node->is_block ? node : NULL, item.target,
+                    check_owner(checker, &item));
+    }
+    return good;
 }
 
 static void check_directive(struct conf_checker *checker, struct block *block,
@@ -289,8 +313,7 @@ static void check_directive(struct conf_checker *checker, struct block *block,
 
 static bool node_is_element(const struct conf_node *node, const struct schema_row *row)
 {
-    return node->row != NULL && schema_list_row(node->row) == row &&
-           node->is_block == (row->type == SCHEMA_BLOCK);
+    return node->row != NULL && schema_list_row(node->row) == row && node_fits(node);
 }
 
 /* Arrays for repeated rows, as long as they will get. */

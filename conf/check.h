@@ -6,7 +6,8 @@
  */
 #include "conf/type.h"
 
-/* A value somebody set. owner: 0 for the whole server, 1 + the index of the site, or conf_rule's. */
+/* A value somebody set. owner: 0 for the whole server, 1 + the index of the site,
+ * or that of a rule or listen. */
 struct conf_setting {
     uint32_t owner;
     uint32_t row;
@@ -16,6 +17,8 @@ struct conf_setting {
     const struct conf_node *node; /* only while checking */
     bool good;
 };
+
+#define CONF_OWNER_GONE UINT32_MAX /* a block that only the snapshot before had */
 
 struct conf_settings {
     struct conf_setting *list; /* sorted by owner, row, ordinal once checking is over */
@@ -28,7 +31,7 @@ struct conf_checker {
     struct conf_settings settings;
     struct conf *conf;
     const struct conf_tree *tree;
-    uint32_t rule_count; /* of all sites so far */
+    uint32_t block_count; /* repeated ones but sites, so far */
 };
 
 /* Fills conf (zeroed) from the tree; problems go to the report. */

@@ -25,16 +25,6 @@
 
 struct conf_places; /* where each value was set, for conf_print_effective */
 
-/* Where to listen. `:PORT` has any set: every IPv4 and IPv6 address; address is then [::]:PORT and
- * IPV6_V6ONLY must be 0 (on a machine without IPv6, bind 0.0.0.0 instead). */
-struct conf_listen {
-    const char *text; /* as written */
-    struct sockaddr_storage address;
-    socklen_t address_len;
-    uint16_t port;
-    bool any;
-};
-
 struct conf_network {
     uint8_t address[16]; /* network order; IPv4 in the first 4, host bits zero */
     uint8_t bits;        /* prefix length */
@@ -44,6 +34,18 @@ struct conf_network {
 struct conf_networks {
     const struct conf_network *list;
     size_t count; /* 0: nobody */
+};
+
+/* Where to listen. `:PORT` has any set: every IPv4 and IPv6 address; address is then [::]:PORT and
+ * IPV6_V6ONLY must be 0 (on a machine without IPv6, bind 0.0.0.0 instead). */
+struct conf_listen {
+    const char *text; /* as written */
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    uint16_t port;
+    bool any;
+    struct conf_networks proxy_from; /* whose connections begin with a PROXY protocol header */
+    uint32_t owner;                  /* private: of its settings */
 };
 
 struct conf_names {

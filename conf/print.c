@@ -10,8 +10,17 @@ struct dump {
     const struct conf_settings *settings;
     const bool *held; /* by row */
     bool with_defaults;
+    bool is_gone; /* in a block that is kept until a restart: nobody knows where its values stood */
     struct buf *out;
 };
+
+struct dump_line {
+    size_t start; /* in the output */
+    unsigned depth;
+};
+
+static void dump_context(const struct dump *dump, enum schema_context context, const void *owner,
+                         uint32_t owner_index, unsigned depth);
 
 /* Ends a line that began at start with where its value comes from. */
 static void dump_note(const struct dump *dump, size_t start, const struct schema_row *row,
@@ -23,7 +32,7 @@ static void dump_note(const struct dump *dump, size_t start, const struct schema
     do {
         buf_putc(out, ' ');
     } while (!out->failed && out->len - start < NOTE_COLUMN);
-    if (dump->held[schema_index(row)]) {
+    if (dump->held[schema_index(row)] || dump->is_gone) {
         buf_puts(out, "# until a restart\n");
     } else if (setting == NULL) {
         buf_puts(out, "# default\n");
@@ -39,30 +48,58 @@ static void dump_indent(const struct dump *dump, unsigned depth)
     }
 }
 
+/* The block of a directive that may have one, or the ";" it has instead; and the note. */
+static void dump_end(const struct dump *dump, const struct schema_row *row, const void *element,
+                     const struct conf_setting *setting, const struct dump_line *line)
+{
+    struct buf inside;
+    struct dump inner = *dump;
+    uint32_t owner = 0;
+
+    buf_init(&inside, dump->out->limit);
+    inner.out = &inside;
+    if (row->block != SCHEMA_NONE) {
+        CHECK(element != NULL); /* such rows are repeated ones */
+        memcpy(&owner, (const char *)element + row->owner_offset, sizeof(owner));
+        inner.is_gone = owner == CONF_OWNER_GONE;
+        dump_context(&inner, row->block, element, owner, line->depth + 1);
+    }
+    buf_puts(dump->out, inside.len == 0 ? ";" : " {");
+    dump_note(dump, line->start, row, setting);
+    if (inside.len > 0) {
+        buf_append(dump->out, buf_span(&inside));
+        dump_indent(dump, line->depth);
+        buf_puts(dump->out, "}\n");
+    }
+    buf_free(&inside);
+}
+
+static bool is_fallback(const struct schema_row *row, const struct buf *words)
+{
+    return row->fallback != NULL && span_eq(buf_span(words), span_str(row->fallback));
+}
+
 static void dump_value(const struct dump *dump, const struct schema_row *row, const void *owner,
                        const void *element, const struct conf_setting *setting, unsigned depth)
 {
-    size_t start = dump->out->len;
+    const struct dump_line line = {.start = dump->out->len, .depth = depth};
     struct buf words;
 
     bool is_wanted = dump->with_defaults && row->set_bit == 0; /* a rule has no defaults */
-    if (setting == NULL && !is_wanted && !dump->held[schema_index(row)]) {
+    if (setting == NULL && !is_wanted && !dump->held[schema_index(row)] && !dump->is_gone) {
         return;
     }
     buf_init(&words, dump->out->limit);
-    if (conf_item_print(row, owner, element, &words)) {
+    if (conf_item_print(row, owner, element, &words) &&
+        (is_wanted || !dump->is_gone || !is_fallback(row, &words))) {
         dump_indent(dump, depth);
         buf_puts(dump->out, conf_item_name(row, element));
         buf_puts(dump->out, words.len == 0 ? "" : " ");
         buf_append(dump->out, buf_span(&words));
-        buf_putc(dump->out, ';');
-        dump_note(dump, start, row, setting);
+        dump_end(dump, row, element, setting, &line);
     }
     buf_free(&words);
 }
-
-static void dump_context(const struct dump *dump, enum schema_context context, const void *owner,
-                         uint32_t owner_index, unsigned depth);
 
 /* ordinal: of a repeated block. */
 static void dump_block(const struct dump *dump, const struct schema_row *row, const void *value,

@@ -40,12 +40,21 @@ static const char *reference_context(enum schema_context context)
     return context == SCHEMA_ANY ? "everywhere" : schema_context_name(context);
 }
 
+/* What stands behind the words. */
+static const char *reference_end(const struct schema_row *row)
+{
+    if (row->type == SCHEMA_BLOCK) {
+        return "";
+    }
+    return row->block == SCHEMA_NONE ? ";" : "; or with a block { ... } instead of the \";\"";
+}
+
 static void reference_row(const struct schema_row *row, struct buf *out)
 {
     bool is_block = row->type == SCHEMA_BLOCK;
 
     buf_printf(out, "%s%s%s%s\n    %s\n", row->name, row->syntax[0] == '\0' ? "" : " ", row->syntax,
-               is_block ? "" : ";", row->doc);
+               reference_end(row), row->doc);
     buf_printf(out, "    where    %s\n", reference_context(row->context));
     if (row->fallback != NULL && row->fallback[0] != '\0') {
         buf_printf(out, "    default  %s\n", row->fallback);

@@ -76,6 +76,61 @@ size_t conf_diff_restart(const struct conf *old, const struct conf *new, struct 
     return count;
 }
 
+/* The element of a list whose words are the same, or NULL. */
+static const char *restart_same(const struct schema_row *row, const char *owner,
+                                const char *element, struct buf values[2])
+{
+    const char *list;
+    size_t count;
+
+    buf_clear(&values[0]);
+    (void)conf_item_print(row, NULL, element, &values[0]);
+    memcpy(&list, owner + row->offset, sizeof(list));
+    memcpy(&count, owner + row->count_offset, sizeof(count));
+    for (size_t i = 0; i < count; i++) {
+        buf_clear(&values[1]);
+        (void)conf_item_print(row, NULL, list + i * row->element_bytes, &values[1]);
+        if (span_eq(buf_span(&values[0]), buf_span(&values[1]))) {
+            return list + i * row->element_bytes;
+        }
+    }
+    return NULL;
+}
+
+/* Which elements there are stays; what the blocks of those the file still has say is new. The others
+ * go on as they began, in the memory that is held anyway. */
+static void restart_merge(const struct schema_row *row, const char *first, char *new,
+                          struct arena *arena)
+{
+    struct buf values[2];
+    const char *from;
+    size_t count;
+
+    memcpy(&from, first + row->offset, sizeof(from));
+    memcpy(&count, first + row->count_offset, sizeof(count));
+    char *list = arena_alloc(arena, count * row->element_bytes);
+    if (list == NULL) {
+        memcpy(new + row->offset, &from, sizeof(from));
+        memcpy(new + row->count_offset, &count, sizeof(count));
+        return;
+    }
+    buf_init(&values[0], CONF_SNAPSHOT_MAX_BYTES);
+    buf_init(&values[1], CONF_SNAPSHOT_MAX_BYTES);
+    for (size_t i = 0; i < count; i++) {
+        const char *kept = from + i * row->element_bytes;
+        const char *same = restart_same(row, new, kept, values);
+        memcpy(list + i * row->element_bytes, same != NULL ? same : kept, row->element_bytes);
+        if (same == NULL) {
+            const uint32_t gone = CONF_OWNER_GONE; /* its number is another one's by now */
+            memcpy(list + i * row->element_bytes + row->owner_offset, &gone, sizeof(gone));
+        }
+    }
+    buf_free(&values[0]);
+    buf_free(&values[1]);
+    memcpy(new + row->offset, &list, sizeof(list));
+    memcpy(new + row->count_offset, &count, sizeof(count));
+}
+
 static void restart_copy(const struct schema_row *row, const char *old, char *new)
 {
     if (row->element_bytes > 0) {
@@ -92,6 +147,7 @@ static void restart_copy(const struct schema_row *row, const char *old, char *ne
 
 void conf_keep_restart(struct conf *new, struct conf *old)
 {
+    struct conf *first = old->places->kept != NULL ? old->places->kept : old;
     struct buf values[2];
 
     CHECK(new != old &&new->places->kept == NULL);
@@ -105,10 +161,14 @@ void conf_keep_restart(struct conf *new, struct conf *old)
         char *from = restart_owner(old, row->context);
         char *to = restart_owner(new, row->context);
         new->places->held[i] = restart_differs(row, from, to, values);
-        restart_copy(row, from, to);
+        if (row->element_bytes > 0 && row->block != SCHEMA_NONE) {
+            restart_merge(row, restart_owner(first, row->context), to, &new->places->arena);
+        } else {
+            restart_copy(row, from, to);
+        }
     }
     /* Kept values lie in the memory of the snapshot the process started with: hold that one. */
-    new->places->kept = conf_ref(old->places->kept != NULL ? old->places->kept : old);
+    new->places->kept = conf_ref(first);
     buf_free(&values[0]);
     buf_free(&values[1]);
 }

@@ -8,7 +8,7 @@
 #include "base/span.h"
 #include "conf/conf.h"
 
-/* Where a directive stands; each block opens the context of its name. */
+/* Where a directive stands; each block opens the context of its name. `listen` may have one. */
 enum schema_context {
     SCHEMA_NONE, /* no block, or an unknown one */
     SCHEMA_MAIN,
@@ -16,6 +16,7 @@ enum schema_context {
     SCHEMA_STORE,
     SCHEMA_LOG,
     SCHEMA_LIMITS,
+    SCHEMA_LISTENER,
     SCHEMA_SITE,
     SCHEMA_ORIGINS,
     SCHEMA_CACHE,
@@ -46,7 +47,7 @@ enum schema_type {
     SCHEMA_HEADER,       /* struct conf_header */
     SCHEMA_FIELDS,       /* struct conf_names; field names, or off */
     SCHEMA_NETWORKS,     /* struct conf_networks */
-    SCHEMA_PURGE,        /* struct conf_networks; "from" NETWORK... or off */
+    SCHEMA_FROM,         /* struct conf_networks; "from" NETWORK... or off */
     SCHEMA_LISTEN,       /* struct conf_listen */
     SCHEMA_ADMIN_LISTEN, /* struct conf_admin */
     SCHEMA_SERVER,       /* struct conf_server */
@@ -73,7 +74,9 @@ struct schema_option {
 struct schema_row {
     const char *name;
     enum schema_context context;
-    enum schema_context block; /* the context it opens, or SCHEMA_NONE */
+    /* The context it opens, or SCHEMA_NONE. With another type than BLOCK, the words are a value of
+     * that type, and ";" may stand instead of the block. */
+    enum schema_context block;
     enum schema_type type;
     bool reloadable;
     bool required;
@@ -87,6 +90,9 @@ struct schema_row {
     size_t count_offset;  /* of the element count, when element_bytes > 0 */
     size_t element_bytes; /* >0: may be repeated; offset holds a pointer to the array */
     const char *joins;    /* the directive of the same context whose list its values go to */
+    /* Of a repeated one that opens a block: where its element has the uint32_t by which the
+     * settings in it are known (conf_setting.owner). Sites are known by their order. */
+    size_t owner_offset;
     const struct schema_option *options;
     size_t option_count;
     uint32_t set_bit; /* RULE: enum conf_rule_setting that says it is set */

@@ -48,7 +48,7 @@ static const struct schema_row rows[] = {
      .doc = "Response fields that speak to this cache alone (RFC 9213), most specific first: the "
             "first valid one replaces Cache-Control and Expires here. Clients get them too.",
      .example = "targeted Larder-Cache-Control CDN-Cache-Control Surrogate-Control;"},
-    {ROW(CACHE, "purge", PURGE), LIVE, .syntax = "from NETWORK... | off", .fallback = "off",
+    {ROW(CACHE, "purge", FROM), LIVE, .syntax = "from NETWORK... | off", .fallback = "off",
      AT(conf_cache, purge_from), .doc = "Who may send the PURGE method to this site.",
      .example = "purge from 127.0.0.1 10.0.0.0/8;"},
     {ROW(CACHE, "client_revalidate", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",

@@ -35,6 +35,7 @@ struct schema_group {
 };
 
 extern const struct schema_group schema_group_server; /* top level, admin, store, log, limits */
+extern const struct schema_group schema_group_listen;
 extern const struct schema_group schema_group_site;
 extern const struct schema_group schema_group_origins;
 extern const struct schema_group schema_group_cache; /* cache, rule */

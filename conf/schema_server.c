@@ -29,10 +29,11 @@ static const struct schema_row rows[] = {
     {ROW(MAIN, "state_dir", PATH), .syntax = "PATH", .fallback = "/var/lib/larder",
      AT(conf, state_dir), .doc = "Folder for statistics and tokens; made when it is missing.",
      .example = "state_dir /var/lib/larder;"},
-    {ROW(MAIN, "listen", LISTEN), .required = true, .syntax = "ADDRESS:PORT | :PORT",
-     LIST(listens, listen_count, conf_listen),
-     .doc = "Takes clients on this address; :PORT means every IPv4 and IPv6 address. May be "
-            "repeated.",
+    {ROW(MAIN, "listen", LISTEN), .block = SCHEMA_LISTENER, .required = true,
+     .syntax = "ADDRESS:PORT | :PORT", LIST(listens, listen_count, conf_listen),
+     .owner_offset = offsetof(struct conf_listen, owner),
+     .doc = "Takes clients on this address; :PORT means every IPv4 and IPv6 address. What is said "
+            "in its block can be changed by a reload. May be repeated.",
      .example = "listen [::1]:8080;"},
     {ROW(MAIN, "admin", BLOCK), .block = SCHEMA_ADMIN, LIVE, .syntax = "{ ... }", AT(conf, admin),
      .doc = "Dashboard, API and metrics.", .example = "admin { listen 127.0.0.1:8090; }"},

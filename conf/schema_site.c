@@ -63,6 +63,7 @@ static const struct schema_row rows[] = {
     {ROW(SITE, "rule", BLOCK), .block = SCHEMA_RULE, LIVE,
      .syntax = "CONDITION VALUE... [CONDITION VALUE...] { ... }",
      LIST_IN(conf_site, rules, rule_count, conf_rule),
+     .owner_offset = offsetof(struct conf_rule, owner),
      .doc = "Settings for some requests or responses. Conditions: path GLOB (as sent, without the "
             "query; * is any bytes, / too; letter case counts; %61 is a), method NAME, cookie "
             "NAME[=GLOB], header NAME[=GLOB], and of the response type GLOB (image/*) and status "

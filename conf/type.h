@@ -65,7 +65,7 @@ size_t conf_item_choose(const struct conf_item *item, const struct conf_word *wo
 extern const struct conf_type conf_type_names;
 extern const struct conf_type conf_type_fields;
 extern const struct conf_type conf_type_networks;
-extern const struct conf_type conf_type_purge;
+extern const struct conf_type conf_type_from;
 extern const struct conf_type conf_type_patterns;
 extern const struct conf_type conf_type_header;
 extern const struct conf_type conf_type_listen;

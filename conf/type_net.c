@@ -242,8 +242,8 @@ static bool networks_print(const struct schema_row *row, const void *owner, cons
     return conf_print_networks(value, out);
 }
 
-/* purge off; purge from NETWORK...; */
-static bool purge_set(const struct conf_item *item)
+/* "off", or "from" NETWORK... */
+static bool from_set(const struct conf_item *item)
 {
     static const char *const first[] = {"from", "off"};
     struct conf_networks *target = item->target;
@@ -260,8 +260,8 @@ static bool purge_set(const struct conf_item *item)
     return which == 1 && conf_item_expect(item, 1, 1);
 }
 
-static bool purge_print(const struct schema_row *row, const void *owner, const void *value,
-                        struct buf *out)
+static bool from_print(const struct schema_row *row, const void *owner, const void *value,
+                       struct buf *out)
 {
     const struct conf_networks *networks = value;
 
@@ -366,7 +366,7 @@ static bool host_print(const struct schema_row *row, const void *owner, const vo
 
 const struct conf_type conf_type_names = {names_set, names_print};
 const struct conf_type conf_type_networks = {networks_set, networks_print};
-const struct conf_type conf_type_purge = {purge_set, purge_print};
+const struct conf_type conf_type_from = {from_set, from_print};
 const struct conf_type conf_type_listen = {listen_set, listen_print};
 const struct conf_type conf_type_admin_listen = {admin_listen_set, admin_listen_print};
 const struct conf_type conf_type_server = {server_set, server_print};

@@ -96,6 +96,9 @@ static void conn_read_timed_out(struct conn *conn)
         if (conn->is_idle) {
             net_count(&conn->set->counters->closed_idle, 1);
             conn_destroy(conn, false);
+        } else if (conn->proxy_due) {
+            net_count(&conn->set->counters->timed_out, 1);
+            conn_destroy(conn, false);
         } else {
             net_count(&conn->set->counters->timed_out, 1);
             (void)h1_refuse(conn, 408, "the request head took too long");
@@ -193,11 +196,12 @@ static void conn_task_run(struct loop_task *task)
 
 /* ---- life ---- */
 
-/* The client's address as text and, when it is an IPv4 address in IPv6 clothes, as what it is. */
-static void conn_peer_set(struct conn *conn, const struct sockaddr_storage *peer)
+/* As text and, when it is an IPv4 address in IPv6 clothes, as what it is. */
+void conn_peer_set(struct conn *conn, const struct sockaddr_storage *peer)
 {
     const void *address = NULL;
 
+    memset(&conn->peer, 0, sizeof(conn->peer));
     if (peer != NULL) {
         conn->peer = *peer;
     }
@@ -223,7 +227,8 @@ static void conn_peer_set(struct conn *conn, const struct sockaddr_storage *peer
     conn->stream.peer_text = span_str(conn->peer_name);
 }
 
-void conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer)
+void conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer,
+               bool proxy_due)
 {
     struct listener_set *set = listener->set;
     struct conn *conn = mem_try(sizeof(*conn));
@@ -239,6 +244,7 @@ void conn_open(struct listener *listener, int fd, const struct sockaddr_storage 
     conn->state = CONN_HEAD;
     conn->is_idle = true;
     conn->body_done = true;
+    conn->proxy_due = proxy_due;
     conn->watch = (struct loop_watch){.ready = conn_ready, .fd = fd};
     loop_timer_init(&conn->timer, conn_timer_fire);
     loop_task_init(&conn->task, conn_task_run);

@@ -5,6 +5,7 @@
  *
  *   listener.c  accepts, counts, drains          conn.c      life, events, deadlines
  *   h1_read.c   heads and request bodies          h1_write.c  responses
+ *   conn_proxy.c  the PROXY protocol header
  *
  * A connection owns little while idle: this struct. A block (request, field table, receive buffer)
  * comes from the worker's pool with the first byte of a head and goes back when its last byte is
@@ -78,6 +79,7 @@ struct conn {
     bool chunked;       /* the response */
     uint8_t kind;       /* enum stream_body_kind */
     bool handler_told;  /* CONN_BROKEN: stream_send said so, or the handler let go */
+    bool proxy_due;     /* a PROXY protocol header comes first */
     bool cut_by_reset;  /* a plain close would look like the end of the response */
     struct stream stream;
     struct listener_set *set;
@@ -115,6 +117,7 @@ struct conn {
 
 struct listener {
     struct list node;
+    unsigned index; /* in the order they were added */
     struct listener_set *set;
     struct loop_watch watch;
     void *ctx;
@@ -123,10 +126,12 @@ struct listener {
 struct listener_set {
     struct loop *loop;
     const struct stream_handler *handler;
+    listener_proxy_fn proxy;
     struct conn_limits limits;
     struct conn_shared *shared;
     struct net_counters *counters;
     struct list listeners;
+    unsigned listener_count;
     struct list conns;
     unsigned conn_count;
     bool draining;
@@ -156,8 +161,9 @@ static inline void net_count(_Atomic uint64_t *counter, uint64_t add)
 /* ---- conn.c ---- */
 
 /* Takes over a non-blocking socket that was counted in shared->connections; on failure closes it.
- * peer may be NULL. */
-void conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer);
+ * peer may be NULL. proxy_due: a PROXY protocol header comes first. */
+void conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer,
+               bool proxy_due);
 /* Takes it out of everything and frees it; tells no handler. */
 void conn_destroy(struct conn *conn, bool reset);
 /* The client is gone or timed out: tells the handler if it has the request. */
@@ -167,6 +173,8 @@ void conn_gone(struct conn *conn, enum err why, bool reset);
 void conn_break(struct conn *conn);
 /* Acts on CONN_ENDED and CONN_ABORTED after a handler call. */
 bool conn_settle(struct conn *conn);
+/* Whose connection it is: address as accept gave it, or as a proxy names it. NULL: unknown. */
+void conn_peer_set(struct conn *conn, const struct sockaddr_storage *peer);
 /* Sets what epoll reports; no system call when nothing changes. */
 void conn_interest_update(struct conn *conn);
 void conn_read_deadline_set(struct conn *conn, uint64_t at_us);
@@ -178,11 +186,18 @@ bool conn_linger(struct conn *conn);
 struct conn_block *conn_block_take(struct listener_set *set, size_t bytes);
 void conn_block_give(struct listener_set *set, struct conn_block *block);
 
+/* ---- conn_proxy.c ---- */
+
+/* Takes the PROXY protocol header off what was received, once it is whole (clears proxy_due). */
+bool conn_proxy_advance(struct conn *conn);
+
 /* ---- h1_read.c ---- */
 
 bool h1_readable(struct conn *conn);
 /* Parses and hands out what was received, request by request. */
 bool h1_advance(struct conn *conn);
+/* A head (or what stands before one) is not whole yet: makes room, sets its deadline. */
+bool h1_head_wait(struct conn *conn);
 /* The response is out: on to the next request. */
 bool h1_next(struct conn *conn);
 /* Discards the rest of the request body; goes on to the next request when it is through. */

@@ -171,7 +171,7 @@ static bool h1_head_grow(struct conn *conn)
     return true;
 }
 
-static bool h1_head_wait(struct conn *conn)
+bool h1_head_wait(struct conn *conn)
 {
     /* The parser refuses a head that cannot fit (431) before it grows past its limit. */
     if (conn->eof || !h1_head_grow(conn)) {
@@ -252,6 +252,15 @@ bool h1_advance(struct conn *conn)
             return true;
         }
         h1_head_begin(conn);
+        if (UNLIKELY(conn->proxy_due)) {
+            if (!conn_proxy_advance(conn)) {
+                return false;
+            }
+            if (conn->proxy_due || conn->is_idle) {
+                return true;
+            }
+            continue;
+        }
         struct http_request *request = &conn->block->request;
         switch (http_request_parse(request, conn->block->data + conn->begin,
                                    conn->end - conn->begin, &conn->scanned, &used,

@@ -100,7 +100,17 @@ static bool listener_accept_one(struct listener *listener)
         return true;
     }
     net_count(&set->counters->accepted, 1);
-    conn_open(listener, fd, &peer);
+    enum listener_proxy proxy = LISTENER_PLAIN;
+    if (set->proxy != NULL) {
+        proxy = set->proxy(listener->ctx, listener->index, (const struct sockaddr *)&peer);
+    }
+    if (proxy == LISTENER_PROXY_REFUSED) {
+        net_count(&set->counters->refused_proxy, 1);
+        atomic_fetch_sub_explicit(&set->shared->connections, 1, memory_order_relaxed);
+        (void)close(fd);
+        return true;
+    }
+    conn_open(listener, fd, &peer, proxy == LISTENER_PROXY_HEADER);
     return true;
 }
 
@@ -132,6 +142,7 @@ struct listener_set *listener_set_new(const struct listener_set_options *options
 
     set->loop = options->loop;
     set->handler = options->handler;
+    set->proxy = options->proxy;
     set->limits = options->limits;
     set->shared = options->shared;
     set->counters = options->counters;
@@ -151,6 +162,7 @@ enum err listener_set_add(struct listener_set *set, int fd, void *ctx)
     CHECK(!set->draining);
     listener->set = set;
     listener->ctx = ctx;
+    listener->index = set->listener_count++;
     listener->watch = (struct loop_watch){.ready = listener_ready, .fd = fd};
     enum err err = loop_watch_add(set->loop, &listener->watch, EPOLLIN);
     if (err != ERR_OK) {

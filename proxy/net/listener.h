@@ -34,15 +34,28 @@ struct conn_shared {
 /* Per worker; the net layer counts, statistics read. Single writer, relaxed. */
 struct net_counters {
     _Atomic uint64_t accepted, refused_limit, refused_descriptors, closed_idle, timed_out,
-        bad_requests;
+        refused_proxy, bad_requests;
     _Atomic uint64_t connections, idle_connections;
 };
+
+/* How connections of a peer begin. */
+enum listener_proxy {
+    LISTENER_PLAIN,
+    LISTENER_PROXY_HEADER,  /* with a PROXY protocol header */
+    LISTENER_PROXY_REFUSED, /* they would, but not this peer's */
+};
+
+/* Asked for each connection. ctx: what listener_set_add was given; index: of the listener, from 0
+ * in the order they were added. */
+typedef enum listener_proxy (*listener_proxy_fn)(void *ctx, unsigned index,
+                                                 const struct sockaddr *peer);
 
 struct listener_set;
 
 struct listener_set_options {
     struct loop *loop;
     const struct stream_handler *handler;
+    listener_proxy_fn proxy; /* NULL: all are plain */
     struct conn_limits limits;
     struct conn_shared *shared;
     struct net_counters *counters;

@@ -61,6 +61,18 @@ static struct conn_limits limits_of(const struct conf *conf)
     };
 }
 
+static enum listener_proxy on_accept(void *ctx, unsigned index, const struct sockaddr *peer)
+{
+    const struct exchange_env *env = ctx;
+    const struct conf *conf = site_table_conf(env->sites);
+    CHECK(index < conf->listen_count);
+    const struct conf_networks *from = &conf->listens[index].proxy_from;
+    if (LIKELY(from->count == 0)) {
+        return LISTENER_PLAIN;
+    }
+    return conf_networks_match(from, peer) ? LISTENER_PROXY_HEADER : LISTENER_PROXY_REFUSED;
+}
+
 static void use_conf(struct worker *worker, struct conf *conf)
 {
     struct site_table *old = worker->env.sites;
@@ -167,6 +179,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->listeners = listener_set_new(&(struct listener_set_options){
         .loop = worker->loop,
         .handler = exchange_stream_handler(),
+        .proxy = on_accept,
         .limits = limits_of(options->conf),
         .shared = options->shared,
         .counters = &worker->net,

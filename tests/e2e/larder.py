@@ -48,7 +48,7 @@ class Larder:
 
     def __init__(self, folder, origin_port, *, size="256M", memory="64M", store="", cache="", limits="", origins="",
                  site="", extra="", workers=2, access="json", disk=True, admin="metrics open;", sites=None, log="",
-                 timeouts="connect=2s first_byte=5s idle=5s", store_path=None):
+                 timeouts="connect=2s first_byte=5s idle=5s", store_path=None, listen=""):
         self.folder = folder
         os.makedirs(folder, exist_ok=True)
         self.port, self.admin_port = free_port(), free_port()
@@ -59,7 +59,7 @@ class Larder:
         self.error_path = os.path.join(folder, "error.log")
         self.settings = dict(size=size, memory=memory, store=store, cache=cache, limits=limits, origins=origins,
                              site=site, extra=extra, workers=workers, access=access, disk=disk, admin=admin,
-                             sites=sites, log=log, timeouts=timeouts, origin_port=origin_port)
+                             sites=sites, log=log, timeouts=timeouts, origin_port=origin_port, listen=listen)
         self.process = None
         self.outputs = 0
         self.write_config()
@@ -80,7 +80,7 @@ site * {{
         path = self.store_path if s["disk"] else "off"
         access = f"{self.access_path} {s['access']}" if s["access"] != "off" else "off"
         return f"""workers {s['workers']};
-listen 127.0.0.1:{self.port};
+listen 127.0.0.1:{self.port} {{ {s['listen']} }}
 state_dir {self.folder}/state;
 admin {{ listen 127.0.0.1:{self.admin_port}; socket {self.socket_path}; {s['admin']} }}
 store {{ path {path}; size {s['size']}; memory {s['memory']}; flush 200ms; {s['store']} }}

@@ -5,7 +5,7 @@
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
 #define SITE_NAMES                                                                                 \
     "{origins cache compress compress_types compress_min compress_max compress_level "             \
-    "cache_status via forwarded header rule}"
+    "cache_status via forwarded header rule limit allow deny}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define ORIGINS(body) "listen :80; site * { origins { " body " } }"
 
@@ -97,6 +97,20 @@ static const struct bad_case choices[] = {
      "1:40 \"stripp\" is not a value of \"set_cookie\" [strip] {pass store strip}\n"},
     {SITE("cache { purge form 10.0.0.0/8; }"),
      "1:35 \"form\" is not a value of \"purge\" [from] {from off}\n"},
+    {"listen :81 { proxy_protocol 10.0.0.0/8; }" REST,
+     "1:29 \"10.0.0.0/8\" is not a value of \"proxy_protocol\" {from off}\n"},
+    {"listen :81 { proxy_protocol off; proxy_protocol off; }" REST,
+     "1:34 \"proxy_protocol\" is set twice in this listen block; it is already set at t:1:14; "
+     "remove one\n"},
+    {"listen :81 { proxy_protocl off; }" REST,
+     "1:14 unknown directive \"proxy_protocl\" in listen [proxy_protocol] {proxy_protocol}\n"},
+    {"proxy_protocol off;" REST, "1:1 \"proxy_protocol\" does not belong at the top level; it "
+                                 "belongs in listen " MAIN_NAMES "\n"},
+    {"listen { proxy_protocol off; }" REST,
+     "1:1 \"listen\" needs more words; write: listen ADDRESS:PORT | :PORT;\n"},
+    {"workers 2 { }" REST, "1:11 \"workers\" takes no block; write: workers auto | NUMBER;\n"},
+    {"listen :81 { proxy_protocol off;" REST,
+     "1:1 this \"listen\" block is never closed; a \"}\" is missing\n"},
     {SITE("cache { purge from; }"),
      "1:29 \"purge\" needs more words; write: purge from NETWORK... | off;\n"},
     {SITE("cache { purge from 10.0.0.1/8 here; }"),

@@ -95,13 +95,15 @@ static void test_default_limits(void **state)
 
 /* Every directive, each with a value that is not the default. */
 static const char everything[] =
-    "workers 4; user nobody; state_dir \"/s t\"; listen 1.2.3.4:1; listen [::1]:2;\n"
+    "workers 4; user nobody; state_dir \"/s t\"; listen 1.2.3.4:1;\n"
+    "listen [::1]:2 { proxy_protocol from 10.0.0.0/8 ::1; }\n"
     "admin { listen 10.0.0.1:9; socket /a mode=0600; tokens /t; session 1h; metrics open;\n"
     "  www_dir /w; plain_http_from 10.0.0.0/8 fe80::/10; server_names A.b c; }\n"
     "store { path off; size 1T; memory 1G; max_object 1M; flush 100ms; read_threads 3; }\n"
     "log { access /a/b json; error /e debug; }\n"
     "limits { connections 1; head 1K; target 256; fields 9; request_body 0; head_timeout 1s;\n"
-    "  body_timeout 2s; client_idle 1d; send_timeout 3m; waiters 1; drain 0; }\n"
+    "  body_timeout 2s; client_idle 1d; send_timeout 3m; waiters 1; drain 0;\n"
+    "  connections_per_client 7; connections_except 10.0.0.0/8 ::1; limit_memory 1M; }\n"
     "site WWW.a a { origins { server x HTTP://H:1/; timeout connect=1s first_byte=2s idle=3s;\n"
     "    keepalive 1; host H:1; }\n"
     "  cache { off; default_ttl 1s; min_ttl 2s; max_ttl 9d; stale_while_revalidate 3s;\n"
@@ -111,12 +113,14 @@ static const char everything[] =
     "  compress brotli gzip; compress_types text/* Application/JSON; compress_min 2K;\n"
     "  compress_max 3M; compress_level brotli=11 gzip=1;\n"
     "  cache_status off; via x; forwarded off;\n"
+    "  limit requests 10/s burst=3 key=header:X-A status=503 count=misses name=n; limit concurrent 4;\n"
+    "  limit except 10.0.0.0/8 ::1; allow 10.0.0.1; deny 10.0.0.0/8 ::/0; allow all;\n"
     "  header request set X-A \"b c\"; header response remove Server;\n"
     "  rule path /a/* \"*path\" method GET header X-B=c* { pass; ttl 1d; default_ttl 1s; min_ttl 0;\n"
     "    max_ttl 2s; stale_while_revalidate 3s; stale_if_error 4s; hit_for_miss 0; set_cookie store;\n"
     "    client_revalidate on; serve_stale off; max_object store; ignore_cookies off; vary_ignore off; vary_max 1;\n"
     "    cache_status on; compress brotli; header response add X-C \"\"; header request remove X-D; }\n"
-    "  rule path * { ignore_query off; sort_query off; pass off; }\n"
+    "  rule path * { ignore_query off; sort_query off; pass off; limit off; deny 1.2.3.4; allow all; }\n"
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
     "site * { origins { server y http://[::1]; } }\n";
 
@@ -132,6 +136,9 @@ static void test_everything_server(void **state)
     assert_false(conf->listens[0].any);
     assert_string_equal(conf->listens[1].text, "[::1]:2");
     assert_int_equal(conf->listens[1].address.ss_family, AF_INET6);
+    assert_int_equal(conf->listens[0].proxy_from.count, 0);
+    assert_int_equal(conf->listens[1].proxy_from.count, 2);
+    assert_int_equal(conf->listens[1].proxy_from.list[0].bits, 8);
     assert_int_equal(conf->admin.socket_mode, 0600);
     assert_string_equal(conf->admin.tokens_path, "/t");
     assert_int_equal(conf->admin.metrics, CONF_METRICS_OPEN);
@@ -344,6 +351,53 @@ static void test_keep(void **state)
     buf_free(&out);
 }
 
+/* Which addresses are listened on stays, what their blocks say does not, over any number of reloads;
+ * one that is gone from the file goes on as it began. */
+static void test_keep_blocks(void **state)
+{
+    struct buf out;
+
+    (void)state;
+    buf_init(&out, TEXT_BYTES);
+    struct conf *start = text_good("listen :81 { proxy_protocol from 10.0.0.0/8; }" REST);
+    struct conf *second = text_good("listen :82; listen :81 {\n"
+                                    "proxy_protocol from ::1 ::2; }" REST);
+    struct conf *third = text_good(REST);
+    assert_int_equal(conf_diff_restart(start, second, &out), 1);
+    conf_keep_restart(second, start);
+    conf_unref(start);
+    assert_int_equal(second->listen_count, 2);
+    assert_string_equal(second->listens[0].text, ":81");
+    assert_int_equal(second->listens[0].proxy_from.count, 2);
+    buf_clear(&out);
+    conf_print_effective(second, false, &out);
+    assert_non_null(strstr(out.data,
+                           "listen :81 {                                # until a restart\n"
+                           "    proxy_protocol from ::1/128 ::2/128;    # t:2\n}\n"));
+    conf_keep_restart(third, second);
+    conf_unref(second);
+    assert_string_equal(third->listens[0].text, ":81"); /* ASan would see what is gone */
+    assert_int_equal(third->listens[0].proxy_from.count, 1);
+    assert_int_equal(third->listens[0].proxy_from.list[0].bits, 8);
+    assert_string_equal(third->listens[1].text, ":80");
+    buf_clear(&out);
+    conf_print_effective(third, false, &out);
+    assert_non_null(strstr(out.data,
+                           "    proxy_protocol from 10.0.0.0/8;         # until a restart\n}\n"
+                           "listen :80;"));
+    struct conf *fourth = text_good("listen :80 { } listen :81 { proxy_protocol off; }"
+                                    "site * { origins { server a http://a; } }");
+    conf_keep_restart(fourth, third);
+    conf_unref(third);
+    assert_int_equal(fourth->listens[0].proxy_from.count, 0);
+    buf_clear(&out);
+    conf_print_effective(fourth, false, &out);
+    assert_non_null(strstr(out.data, "listen :81 {"));
+    assert_non_null(strstr(out.data, "    proxy_protocol off; "));
+    conf_unref(fourth);
+    buf_free(&out);
+}
+
 static void test_references(void **state)
 {
     (void)state;
@@ -365,6 +419,7 @@ static void test_examples(void **state)
         [SCHEMA_STORE] = {"store {", "}" REST},
         [SCHEMA_LOG] = {"log {", "}" REST},
         [SCHEMA_LIMITS] = {"limits {", "}" REST},
+        [SCHEMA_LISTENER] = {"listen :81 {", "}" REST},
         [SCHEMA_SITE] = {"site x { ", " }" REST},
         [SCHEMA_ORIGINS] = {"site x { origins {", "} }" REST},
         [SCHEMA_RULE] = {"site x { origins { server a http://a; } rule path /* {", "} }" REST},
@@ -432,7 +487,7 @@ int main(void)
         cmocka_unit_test(test_dump_loads),        cmocka_unit_test(test_dump_notes),
         cmocka_unit_test(test_restart),           cmocka_unit_test(test_keep),
         cmocka_unit_test(test_references),        cmocka_unit_test(test_examples),
-        cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_reference),         cmocka_unit_test(test_keep_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@ static const struct bad_case limits[] = {
     {SITE("limit requests 0/s;"), "1:36 \"0\" is out of range for \"requests\": 1..1000000\n"},
     {SITE("limit requests 1000001/m;"),
      "1:36 \"1000001\" is out of range for \"requests\": 1..1000000\n"},
-    {SITE("limit requests x/s;"), "1:36 \"x\" is not a whole number\n"},
+    {SITE("limit requests x/s;"), "1:36 \"x\" is not right: \"requests\" takes a whole number\n"},
     {SITE("limit concurrent 0;"), "1:38 \"0\" is out of range for \"concurrent\": 1..1000000\n"},
     {SITE("limit concurrent 5 burst=7;"), "1:40 \"burst=7\" is for \"requests\" only\n"},
     {SITE("limit requests 5/s brst=7;"),
