@@ -5,7 +5,7 @@
 #define LIMIT_SYNTAX                                                                               \
     "requests NUMBER/s | NUMBER/m [burst=NUMBER] [key=client | header:NAME | cookie:NAME | site] " \
     "[status=NUMBER] [count=all | misses] [name=NAME] | concurrent NUMBER [key=...] "              \
-    "[status=NUMBER] [count=...] [name=NAME] | except NETWORK..."
+    "[status=NUMBER] [count=...] [name=NAME]"
 #define ACCESS_SYNTAX "all | NETWORK... [file=PATH]"
 
 static const char *const word_off[] = {"off"};
@@ -28,7 +28,7 @@ static const struct schema_row rows[] = {
             "is none, new ones share a bucket (larder_limit_crowded_total).",
      .example = "limit_memory 32M;"},
 
-    {ROW(SITE, "limit", LIMIT), LIVE, .syntax = LIMIT_SYNTAX,
+    {ROW(SITE, "limit", LIMIT), LIVE, .syntax = LIMIT_SYNTAX " | except NETWORK...",
      LIST_IN(conf_site, limits, limit_count, conf_limit),
      .doc =
          "How much one client may ask of this site. requests: a bucket of burst tokens (default: "

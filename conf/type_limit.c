@@ -12,6 +12,10 @@
 #define NUMBER_MAX ((uint64_t)1000000)
 #define NAME_MAX_BYTES ((size_t)64)
 
+static const char *const kinds_in_site[] = {"requests", "concurrent", "except"};
+static const char *const kinds_in_rule[] = {"requests", "concurrent", "off"};
+#define KINDS ARRAY_LEN(kinds_in_site)
+
 static const char *const kind_words[] = {
     [CONF_LIMIT_REQUESTS] = "requests",
     [CONF_LIMIT_CONCURRENT] = "concurrent",
@@ -172,18 +176,19 @@ static bool options_read(const struct conf_item *item, struct conf_limit *out)
 static bool limit_set(const struct conf_item *item)
 {
     struct conf_limit *out = item->target;
-    size_t kinds = item->row->context == SCHEMA_RULE ? CONF_LIMIT_OFF + 1 : CONF_LIMIT_OFF;
+    bool in_rule = item->row->context == SCHEMA_RULE;
     bool good;
 
     *out = (struct conf_limit){.name = ""};
     if (!conf_item_expect(item, 1, SIZE_MAX)) {
         return false;
     }
-    size_t kind = conf_item_choose(item, &item->words[0], kind_words, kinds);
-    if (kind == kinds) {
+    size_t kind =
+        conf_item_choose(item, &item->words[0], in_rule ? kinds_in_rule : kinds_in_site, KINDS);
+    if (kind == KINDS) {
         return false;
     }
-    out->kind = (enum conf_limit_kind)kind;
+    out->kind = in_rule && kind == 2 ? CONF_LIMIT_OFF : (enum conf_limit_kind)kind;
     if (out->kind == CONF_LIMIT_OFF) {
         return conf_item_expect(item, 1, 1);
     }

@@ -124,6 +124,9 @@ static void exchange_free(struct exchange *x)
     if (x->fill != NULL) {
         fill_detach(&x->fill);
     }
+    if (UNLIKELY(x->holds != NULL)) {
+        exchange_guard_release(x);
+    }
     if (x->table != NULL) {
         site_table_unref(&x->table);
     }

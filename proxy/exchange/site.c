@@ -115,7 +115,8 @@ static void site_table_index(struct site_table *table)
 }
 
 struct site_table *site_table_new(struct conf *conf,
-                                  unsigned (*slot_of)(void *ctx, const char *name), void *ctx)
+                                  unsigned (*slot_of)(void *ctx, const char *name), void *ctx,
+                                  struct limit_table *limits)
 {
     struct site_table *table = mem_new(sizeof(*table));
     table->references = 1;
@@ -126,6 +127,7 @@ struct site_table *site_table_new(struct conf *conf,
     for (size_t i = 0; i < conf->site_count; i++) {
         site_compile(&table->sites[i], &conf->sites[i], &table->arena,
                      conf->store.max_object_bytes);
+        guards_compile(&table->sites[i].guards, &table->arena, &conf->sites[i], limits);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }

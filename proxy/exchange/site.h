@@ -12,6 +12,7 @@
 
 #include "base/span.h"
 #include "conf/conf.h"
+#include "exchange/guard.h"
 #include "exchange/rule.h"
 #include "fetch/fetch.h"
 #include "http/coding.h"
@@ -34,6 +35,7 @@ struct site {
     struct policy policy; /* its own settings, before rules */
     struct rules rules;
     struct rule_edits edits; /* its own changes of header fields */
+    struct guards guards;    /* who may ask, and how much */
     struct span via;         /* our pseudonym */
     struct span origin_host; /* Host to send; empty: as the client sent it */
     bool forwarded;
@@ -41,9 +43,11 @@ struct site {
 
 struct site_table;
 
-/* Takes a reference to conf. slot_of: the counters slot of a site name (service.h). */
+/* Takes a reference to conf. slot_of: the counters slot of a site name (service.h). limits: where
+ * those of the sites are kept; NULL: they are not in force. */
 struct site_table *site_table_new(struct conf *conf,
-                                  unsigned (*slot_of)(void *ctx, const char *name), void *ctx);
+                                  unsigned (*slot_of)(void *ctx, const char *name), void *ctx,
+                                  struct limit_table *limits);
 struct site_table *site_table_ref(struct site_table *table);
 void site_table_unref(struct site_table **table); /* nulls *table */
 /* What it was compiled from; borrowed. */

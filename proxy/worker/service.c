@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "exchange/url_key.h"
+#include "limit/limit.h"
 #include "net/listener.h"
 #include "press/press.h"
 #include "worker/access_log.h"
@@ -37,6 +38,7 @@
 struct service {
     struct store *store;
     struct press *press;
+    struct limit_table *limits;
     struct worker **workers;
     unsigned worker_count;
     struct conn_shared shared;
@@ -81,6 +83,11 @@ struct store *service_store(struct service *service)
     return service->store;
 }
 
+struct limit_table *service_limits(struct service *service)
+{
+    return service->limits;
+}
+
 struct conf *service_conf(struct service *service)
 {
     lock_acquire(&service->conf_lock);
@@ -117,7 +124,8 @@ void service_connections(struct service *service, struct service_connections *ou
         out->open += get(&net->connections);
         out->idle += get(&net->idle_connections);
         out->accepted += get(&net->accepted);
-        out->refused += get(&net->refused_limit) + get(&net->refused_descriptors);
+        out->refused +=
+            get(&net->refused_limit) + get(&net->refused_gate) + get(&net->refused_descriptors);
         out->refused_proxy += get(&net->refused_proxy);
         out->timed_out += get(&net->timed_out);
         out->bad_requests += get(&net->bad_requests);
@@ -271,7 +279,7 @@ static void wait_settled(const struct service *service)
 
 static void put_in_force(struct service *service, struct conf *conf)
 {
-    struct site_table *sites = site_table_new(conf, slot_of, service);
+    struct site_table *sites = site_table_new(conf, slot_of, service, service->limits);
     lock_acquire(&service->conf_lock);
     struct conf *old = service->conf;
     struct site_table *old_sites = service->sites;
@@ -436,6 +444,7 @@ static bool build_workers(struct service *service, const struct service_options 
             .press = service->press,
             .conf = options->conf,
             .shared = &service->shared,
+            .limits = service->limits,
             .listen_fds = fds + (size_t)w * service->listen_count,
             .listen_count = service->listen_count,
             .slot_of = slot_of,
@@ -505,8 +514,9 @@ struct service *service_new(const struct service_options *options, char *error, 
     apply_error_log(conf); /* what the store has to say belongs there too */
     service->store = open_store(conf);
     service->press = open_press(service->worker_count);
+    service->limits = limit_table_new(conf->limits.limit_memory_bytes);
     service->top = top_new(TOP_WINDOW_S);
-    service->sites = site_table_new(conf, slot_of, service);
+    service->sites = site_table_new(conf, slot_of, service, service->limits);
     CHECK(build_workers(service, options, fds));
     mem_free(fds);
     return service;
@@ -584,6 +594,7 @@ void service_end(struct service **service_at)
     for (unsigned w = 0; w < service->worker_count; w++) {
         worker_free(&service->workers[w]);
     }
+    limit_table_free(&service->limits);
     top_free(&service->top);
     site_table_unref(&service->sites);
     conf_unref(service->conf);

@@ -18,12 +18,15 @@
 
 struct worker;
 
+struct limit_table;
+
 struct worker_options {
     unsigned index;
     struct store *store;
     struct press *press;
     struct conf *conf; /* borrowed for the call */
     struct conn_shared *shared;
+    struct limit_table *limits;
     const int *listen_fds; /* taken */
     unsigned listen_count;
     unsigned (*slot_of)(void *ctx, const char *name); /* any thread */
