@@ -178,6 +178,8 @@ static void put_origin(struct scrape *scrape)
         [FETCH_DNS] = "dns",
         [FETCH_CONNECT_REFUSED] = "connect_refused",
         [FETCH_CONNECT_TIMEOUT] = "connect_timeout",
+        [FETCH_TLS_CERTIFICATE] = "tls_certificate",
+        [FETCH_TLS] = "tls",
         [FETCH_FIRST_BYTE_TIMEOUT] = "first_byte_timeout",
         [FETCH_IDLE_TIMEOUT] = "idle_timeout",
         [FETCH_TOTAL_TIMEOUT] = "total_timeout",
@@ -262,6 +264,22 @@ static void put_limits(struct scrape *scrape)
             "Times that a client shared a bucket with others for want of room.", figures.crowded);
 }
 
+static void put_tunnels(struct scrape *scrape)
+{
+    const struct counters_sum *sum = &scrape->counters;
+    const struct labelled bytes[] = {{"to_client", sum->tunnel_bytes[TUNNEL_TO_CLIENT]},
+                                     {"to_origin", sum->tunnel_bytes[TUNNEL_TO_ORIGIN]}};
+    uint64_t closed = sum->tunnels_closed;
+    struct buf *out = scrape->out;
+
+    counter(out, "larder_tunnels_total", "Connections switched to another protocol.",
+            sum->tunnels_opened);
+    gauge(out, "larder_tunnels_open", "Of these, open now.",
+          sum->tunnels_opened > closed ? sum->tunnels_opened - closed : 0);
+    head(out, "larder_tunnel_bytes_total", "counter", "Bytes through them.");
+    rows_put(out, "larder_tunnel_bytes_total", "direction", bytes, ARRAY_LEN(bytes));
+}
+
 static void put_traffic(struct scrape *scrape)
 {
     const struct counters_sum *sum = &scrape->counters;
@@ -273,6 +291,7 @@ static void put_traffic(struct scrape *scrape)
     put_sites(scrape);
     put_times(scrape);
     put_encoded(scrape);
+    put_tunnels(scrape);
     counter(out, "larder_collapsed_total", "Requests that waited for another one's fetch.",
             sum->collapsed);
     put_reasons(scrape, "larder_miss_total", "Cacheable requests that were no hit, by reason.",

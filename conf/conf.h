@@ -133,6 +133,33 @@ struct conf_server {
     const char *url;  /* http://host[:port], lower case, no slash at the end */
     const char *host; /* name or address; IPv6 without brackets */
     uint16_t port;
+    uint32_t weight; /* 1..CONF_WEIGHT_MAX */
+    uint32_t max;    /* requests at the same time, all workers; 0: no bound */
+    bool backup;     /* asked only when no other may be */
+};
+
+#define CONF_WEIGHT_MAX 1000u
+#define CONF_SERVERS_MAX 256u /* of one pool */
+
+enum conf_balance {
+    CONF_BALANCE_ROUND_ROBIN,
+    CONF_BALANCE_LEAST_CONN,
+    CONF_BALANCE_RANDOM, /* the better of two drawn by lot */
+    CONF_BALANCE_HASH_URL,
+    CONF_BALANCE_HASH_CLIENT,
+    CONF_BALANCE_HASH_HEADER,
+    CONF_BALANCE_HASH_COOKIE,
+};
+
+struct conf_balancing {
+    enum conf_balance by;
+    const char *name; /* HASH_HEADER: field, HASH_COOKIE: cookie; else NULL */
+};
+
+/* Requests that wait because every server has its `max`. */
+struct conf_queue {
+    uint32_t size; /* 0: nobody waits */
+    uint64_t timeout_ms;
 };
 
 struct conf_origin_timeout {
@@ -142,11 +169,17 @@ struct conf_origin_timeout {
     uint64_t total_ms; /* for all of it; 0: no bound */
 };
 
+/* A pool of servers: of one site, or by its name of several. */
 struct conf_origins {
-    struct conf_server server;
+    const char *name; /* NULL: the site's own. In a site: of the pool it uses, all else is unset */
+    const struct conf_server *servers;
+    size_t server_count; /* 0 (site without a pool of its own)..CONF_SERVERS_MAX */
+    struct conf_balancing balance;
+    struct conf_queue queue;
+    uint32_t owner; /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     uint32_t keepalive; /* idle connections kept per worker */
-    const char *host;   /* Host to send; NULL: as the client sent it */
+    const char *host;   /* Host to send; "client": as the client sent it; "server": its URL's */
 };
 
 enum conf_set_cookie {
@@ -232,6 +265,21 @@ struct conf_access {
     bool only_allows; /* then it refuses all others; else it says nothing of them */
 };
 
+/* What a path that can be written in several ways counts as. */
+enum conf_normalize {
+    CONF_NORMALIZE_AUTO, /* FOLD where the site's settings look at paths, else OFF */
+    CONF_NORMALIZE_OFF,
+    CONF_NORMALIZE_REJECT,
+    CONF_NORMALIZE_FOLD,
+};
+
+/* Other paths at the origin. Prefixes: whole segments, no "/" at the end; "": none. */
+struct conf_rewrite {
+    const char *strip_prefix;
+    const char *add_prefix;
+    bool redirect_rewrite; /* Location and Content-Location back again */
+};
+
 enum conf_header_side {
     CONF_HEADER_REQUEST,  /* towards the origin */
     CONF_HEADER_RESPONSE, /* towards the client */
@@ -252,6 +300,7 @@ struct conf_header {
 
 enum conf_condition_kind {
     CONF_IF_PATH,
+    CONF_IF_PREFIX, /* of the path, in whole segments */
     CONF_IF_METHOD,
     CONF_IF_COOKIE,
     CONF_IF_HEADER,
@@ -297,6 +346,13 @@ enum conf_rule_setting {
     CONF_RULE_CACHE_STATUS = 1u << 16,
     CONF_RULE_COMPRESS = 1u << 17,
     CONF_RULE_SERVE_STALE = 1u << 18,
+    CONF_RULE_ORIGINS = 1u << 19,
+    CONF_RULE_HOST = 1u << 20,
+    CONF_RULE_STRIP_PREFIX = 1u << 21,
+    CONF_RULE_ADD_PREFIX = 1u << 22,
+    CONF_RULE_REDIRECT_REWRITE = 1u << 23,
+    CONF_RULE_UPGRADE = 1u << 27,
+    CONF_RULE_TIMEOUT = 1u << 29,
     CONF_RULE_LIMIT = 1u << 28, /* limit, allow, deny */
 };
 
@@ -310,8 +366,13 @@ struct conf_rule {
     bool pass;
     bool cache_status;
     uint64_t ttl_ms;
+    const char *origins; /* name of a pool */
     struct conf_cache cache;
     struct conf_compress compress; /* gzip and brotli of it */
+    const char *host;              /* as in conf_origins */
+    struct conf_rewrite rewrite;
+    struct conf_names upgrade;
+    struct conf_origin_timeout timeout; /* without connect; 0: as the origins' */
     const struct conf_header *headers;
     size_t header_count;
     const struct conf_limit *limits;
@@ -325,9 +386,13 @@ struct conf_site {
     struct conf_origins origins;
     struct conf_cache cache;
     struct conf_compress compress;
+    struct conf_rewrite rewrite;
+    enum conf_normalize normalize;
     bool cache_status;
     const char *via;
     bool forwarded;
+    struct conf_names upgrade; /* protocols; none: off */
+    uint64_t tunnel_idle_ms;
     const struct conf_header *headers;
     size_t header_count;
     const struct conf_limit *limits;
@@ -347,6 +412,8 @@ struct conf {
     struct conf_store store;
     struct conf_log log;
     struct conf_limits limits;
+    const struct conf_origins *pools; /* those with a name */
+    size_t pool_count;
     const struct conf_site *sites;
     size_t site_count;          /* at least 1 */
     const char *file;           /* the main file's name */
@@ -425,6 +492,8 @@ enum conf_admission conf_access_judge(const struct conf_access *access,
                                       const struct sockaddr *address,
                                       const struct conf_access_entry **entry);
 
+/* The pool of that name, or NULL. */
+const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name);
 /* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */
 bool conf_networks_match(const struct conf_networks *networks, const struct sockaddr *peer);
 
@@ -433,7 +502,7 @@ struct conf_where {
     const char *file; /* the snapshot's; NULL: nobody set it, it is the default */
     uint32_t line;
 };
-/* directive: in `cache` or the site itself. */
+/* directive: in `cache`, the site itself or `origins`. */
 struct conf_where conf_where_site(const struct conf *conf, const struct conf_site *site,
                                   const char *directive);
 /* directive NULL: of the rule itself. */

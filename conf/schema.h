@@ -51,12 +51,15 @@ enum schema_type {
     SCHEMA_LISTEN,       /* struct conf_listen */
     SCHEMA_ADMIN_LISTEN, /* struct conf_admin */
     SCHEMA_SERVER,       /* struct conf_server */
+    SCHEMA_BALANCE,      /* struct conf_balancing */
     SCHEMA_ACCESS_LOG,   /* struct conf_access_log */
     SCHEMA_ERROR_LOG,    /* struct conf_error_log */
     SCHEMA_CODINGS,      /* struct conf_compress; gzip and brotli of it */
     SCHEMA_MEDIA_TYPES,  /* struct conf_names; patterns of media types */
     SCHEMA_LIMIT,        /* struct conf_limit */
     SCHEMA_ACCESS,       /* struct conf_access_entry; allow and deny in one list */
+    SCHEMA_PREFIX,       /* const char *; a prefix of paths, or "" for off */
+    SCHEMA_UPGRADE,      /* struct conf_names; protocols, or on or off */
     SCHEMA_TYPE_COUNT,
 };
 

@@ -6,6 +6,15 @@ static const char *const words_switch[] = {"on", "off"};
 static const char *const words_cookie[] = {"pass", "store", "strip"};
 static const char *const words_codings[] = {"off", "gzip", "brotli"};
 
+static const struct schema_option timeout_options[] = {
+    {"first_byte", SCHEMA_DURATION, "0", "from the request to the first byte; 0: as origins", 0,
+     DAY, offsetof(struct conf_rule, timeout.first_byte_ms)},
+    {"idle", SCHEMA_DURATION, "0", "between two pieces of the answer; 0: as origins", 0, DAY,
+     offsetof(struct conf_rule, timeout.idle_ms)},
+    {"total", SCHEMA_DURATION, "0", "for the whole answer; 0: as origins", 0, 365 * DAY,
+     offsetof(struct conf_rule, timeout.total_ms)},
+};
+
 static const struct schema_row rows[] = {
     {ROW(CACHE, "off", FLAG), LIVE, .syntax = "", AT(conf_cache, off),
      .doc = "Passes every request of this site to the origin.", .example = "cache { off; }"},
@@ -86,6 +95,10 @@ static const struct schema_row rows[] = {
      .doc = "Variants (Vary) kept of one address; beyond it the oldest leaves.",
      .example = "vary_max 20;"},
 
+    {ROW(RULE, "origins", TOKEN), LIVE, SETS(ORIGINS), .syntax = "NAME", AT(conf_rule, origins),
+     .doc = "The pool that is asked in place of the site's own. Only in a rule whose conditions "
+            "are path alone, or that has pass: others would share what is stored.",
+     .example = "origins api;"},
     {ROW(RULE, "pass", ON), LIVE, SETS(PASS), .syntax = "[on | off]", ALLOWED(words_switch),
      AT(conf_rule, pass),
      .doc = "Not answered from the cache and not stored. In a rule with type or status: not "
@@ -150,6 +163,29 @@ static const struct schema_row rows[] = {
     {ROW(RULE, "compress", CODINGS), LIVE, SETS(COMPRESS),
      .syntax = "gzip brotli | gzip | brotli | off", ALLOWED(words_codings), AT(conf_rule, compress),
      .doc = "As in site; what and how is the site's matter.", .example = "compress off;"},
+    {ROW(RULE, "host", HOST), LIVE, SETS(HOST), .syntax = "NAME | client | server",
+     AT(conf_rule, host),
+     .doc =
+         "As in origins. Only in a rule that asks for path, prefix or method alone, or has pass: "
+         "one address is one content.",
+     .example = "host images.internal;"},
+    {ROW(RULE, "strip_prefix", PREFIX), LIVE, SETS(STRIP_PREFIX), .syntax = "PREFIX | off",
+     AT(conf_rule, rewrite.strip_prefix), .doc = "As in site, in the same rules as host.",
+     .example = "strip_prefix /api;"},
+    {ROW(RULE, "add_prefix", PREFIX), LIVE, SETS(ADD_PREFIX), .syntax = "PREFIX | off",
+     AT(conf_rule, rewrite.add_prefix), .doc = "As in site, in the same rules as host.",
+     .example = "add_prefix /v2;"},
+    {ROW(RULE, "redirect_rewrite", SWITCH), LIVE, SETS(REDIRECT_REWRITE), .syntax = "on | off",
+     ALLOWED(words_switch), AT(conf_rule, rewrite.redirect_rewrite),
+     .doc = "As in site, in the same rules as host.", .example = "redirect_rewrite off;"},
+    {ROW(RULE, "upgrade", UPGRADE), LIVE, SETS(UPGRADE), .syntax = "on | off | PROTOCOL...",
+     AT(conf_rule, upgrade), .doc = "As in site.", .example = "upgrade on;"},
+    {ROW(RULE, "timeout", OPTIONS), LIVE, SETS(TIMEOUT),
+     .syntax = "[first_byte=DURATION] [idle=DURATION] [total=DURATION]", AT(conf_rule, timeout),
+     .options = timeout_options, .option_count = ARRAY_LEN(timeout_options),
+     .doc = "How long the origin may take, in place of what origins says: for long polls "
+            "(first_byte) and streams of events (idle).",
+     .example = "timeout first_byte=2m idle=1h;"},
     {ROW(RULE, "header", HEADER), LIVE, .syntax = HEADER_SYNTAX,
      LIST_IN(conf_rule, headers, header_count, conf_header),
      .doc = "As in site, after the changes there. May be repeated.",

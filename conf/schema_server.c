@@ -44,6 +44,11 @@ static const struct schema_row rows[] = {
     {ROW(MAIN, "limits", BLOCK), .block = SCHEMA_LIMITS, LIVE, .syntax = "{ ... }",
      AT(conf, limits), .doc = "What one client and all clients may take.",
      .example = "limits { connections 50000; }"},
+    {ROW(MAIN, "origins", BLOCK), .block = SCHEMA_ORIGINS, LIVE, .syntax = "NAME { ... }",
+     LIST(pools, pool_count, conf_origins), .owner_offset = offsetof(struct conf_origins, owner),
+     .doc = "A pool of origin servers that several sites, or rules, use by its name. May be "
+            "repeated.",
+     .example = "origins api { server a http://10.0.0.21:8080; server b http://10.0.0.22:8080; }"},
     {ROW(MAIN, "site", BLOCK), .block = SCHEMA_SITE, LIVE, .required = true,
      .syntax = "NAME... { ... }", LIST(sites, site_count, conf_site),
      .doc = "A web site by its host names: exact ones, *.NAME for all names below NAME (at any "

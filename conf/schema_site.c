@@ -2,6 +2,7 @@
 #include "conf/schema_rows.h"
 
 static const char *const words_switch[] = {"on", "off"};
+static const char *const words_normalize[] = {"auto", "off", "reject", "fold"};
 static const char *const words_codings[] = {"off", "gzip", "brotli"};
 
 static const struct schema_option level_options[] = {
@@ -13,7 +14,8 @@ static const struct schema_option level_options[] = {
 
 static const struct schema_row rows[] = {
     {ROW(SITE, "origins", BLOCK), .block = SCHEMA_ORIGINS, LIVE, .required = true,
-     .syntax = "{ ... }", AT(conf_site, origins), .doc = "Where the site's content comes from.",
+     .syntax = "NAME; | { ... }", AT(conf_site, origins),
+     .doc = "Where the site's content comes from: servers of its own, or a pool with a name.",
      .example = "origins { server app http://10.0.0.11:8080; }"},
     {ROW(SITE, "cache", BLOCK), .block = SCHEMA_CACHE, LIVE, .syntax = "{ ... }",
      AT(conf_site, cache), .doc = "What is stored and for how long.",
@@ -44,6 +46,30 @@ static const struct schema_row rows[] = {
      .doc = "How hard to try: higher is smaller and slower. A change holds for copies made from "
             "then on.",
      .example = "compress_level gzip=9 brotli=11;"},
+    {ROW(SITE, "normalize_path", CHOICE), LIVE, .syntax = "auto | off | reject | fold",
+     .fallback = "auto", ALLOWED(words_normalize), AT(conf_site, normalize),
+     .doc = "Paths that can be written or read in several ways (//, /../, %61 for a, %2F for a "
+            "slash). fold: rules, cache key and origin all get the plain form (%2F stays), and "
+            "what rules would judge otherwise if %2F or \\ were a slash is refused with 400. "
+            "reject: 400 for all but the plain form. off: as sent, so that rules on path can be "
+            "passed by. auto: fold if a rule asks for path or prefix, or a prefix is stripped or "
+            "added, else off.",
+     .example = "normalize_path reject;"},
+    {ROW(SITE, "strip_prefix", PREFIX), LIVE, .syntax = "PREFIX | off", .fallback = "off",
+     AT(conf_site, rewrite.strip_prefix),
+     .doc = "Taken off the path on its way to the origin, in whole segments: /api of /api and "
+            "/api/x, not of /apix. The cache key is what the client asked.",
+     .example = "strip_prefix /api;"},
+    {ROW(SITE, "add_prefix", PREFIX), LIVE, .syntax = "PREFIX | off", .fallback = "off",
+     AT(conf_site, rewrite.add_prefix),
+     .doc = "Put before the path on its way to the origin, after strip_prefix. The cache key is "
+            "what the client asked.",
+     .example = "add_prefix /v2;"},
+    {ROW(SITE, "redirect_rewrite", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
+     ALLOWED(words_switch), AT(conf_site, rewrite.redirect_rewrite),
+     .doc = "Location and Content-Location that name the origin itself, or paths below add_prefix, "
+            "become those a client may follow. Holds for what is fetched from then on.",
+     .example = "redirect_rewrite off;"},
     {ROW(SITE, "cache_status", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
      ALLOWED(words_switch), AT(conf_site, cache_status),
      .doc = "Sends Cache-Status (RFC 9211) with each response.", .example = "cache_status off;"},
@@ -54,6 +80,16 @@ static const struct schema_row rows[] = {
      .doc = "Tells the origin X-Forwarded-For, -Proto and -Host. What a client sends in them is "
             "always dropped.",
      .example = "forwarded off;"},
+    {ROW(SITE, "upgrade", UPGRADE), LIVE, .syntax = "on | off | PROTOCOL...", .fallback = "off",
+     AT(conf_site, upgrade),
+     .doc = "Protocols a client may switch its connection to, if the origin does (RFC 9110 7.8); "
+            "on: websocket. Then bytes flow both ways until one side ends. off: Upgrade is "
+            "dropped from requests.",
+     .example = "upgrade websocket;"},
+    {ROW(SITE, "tunnel_idle", DURATION), LIVE, .syntax = "DURATION", .fallback = "1h",
+     RANGE(SECOND, 30 * DAY), AT(conf_site, tunnel_idle_ms),
+     .doc = "An upgraded connection without a byte in either direction for so long is ended.",
+     .example = "tunnel_idle 10m;"},
     {ROW(SITE, "header", HEADER), LIVE, .syntax = HEADER_SYNTAX,
      LIST_IN(conf_site, headers, header_count, conf_header),
      .doc = "Changes header fields of requests on their way to the origin, or of responses on "
@@ -64,10 +100,11 @@ static const struct schema_row rows[] = {
      .syntax = "CONDITION VALUE... [CONDITION VALUE...] { ... }",
      LIST_IN(conf_site, rules, rule_count, conf_rule),
      .owner_offset = offsetof(struct conf_rule, owner),
-     .doc = "Settings for some requests or responses. Conditions: path GLOB (as sent, without the "
-            "query; * is any bytes, / too; letter case counts; %61 is a), method NAME, cookie "
-            "NAME[=GLOB], header NAME[=GLOB], and of the response type GLOB (image/*) and status "
-            "(404, 400-499, 5xx). One of the values and all of the conditions must hold. Rules are "
+     .doc = "Settings for some requests or responses. Conditions: path GLOB (without the query; * "
+            "is any bytes, / too; letter case counts; %61 is a), prefix PREFIX (/api is one of "
+            "/api and /api/x, not of /apix), method NAME, cookie NAME[=GLOB], header "
+            "NAME[=GLOB], and of the response type GLOB (image/*) and status (404, 400-499, "
+            "5xx). One of the values and all of the conditions must hold. Rules are "
             "read from top to bottom, every one that holds applies, and a later one overrides an "
             "earlier one. May be repeated.",
      .example = "rule path /static/* method GET { ttl 30d; ignore_cookies; }"},

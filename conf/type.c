@@ -510,12 +510,15 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_LISTEN] = &conf_type_listen,
     [SCHEMA_ADMIN_LISTEN] = &conf_type_admin_listen,
     [SCHEMA_SERVER] = &conf_type_server,
+    [SCHEMA_BALANCE] = &conf_type_balance,
     [SCHEMA_ACCESS_LOG] = &conf_type_access_log,
     [SCHEMA_ERROR_LOG] = &conf_type_error_log,
     [SCHEMA_CODINGS] = &conf_type_codings,
     [SCHEMA_MEDIA_TYPES] = &conf_type_media_types,
     [SCHEMA_LIMIT] = &conf_type_limit,
     [SCHEMA_ACCESS] = &conf_type_access,
+    [SCHEMA_PREFIX] = &conf_type_prefix,
+    [SCHEMA_UPGRADE] = &conf_type_upgrade,
 };
 
 bool conf_item_set(const struct conf_item *item)

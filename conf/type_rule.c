@@ -8,8 +8,9 @@
 #include "conf/value.h"
 
 static const char *const condition_words[CONF_IF_COUNT] = {
-    [CONF_IF_PATH] = "path",     [CONF_IF_METHOD] = "method", [CONF_IF_COOKIE] = "cookie",
-    [CONF_IF_HEADER] = "header", [CONF_IF_TYPE] = "type",     [CONF_IF_STATUS] = "status",
+    [CONF_IF_PATH] = "path",     [CONF_IF_PREFIX] = "prefix", [CONF_IF_METHOD] = "method",
+    [CONF_IF_COOKIE] = "cookie", [CONF_IF_HEADER] = "header", [CONF_IF_TYPE] = "type",
+    [CONF_IF_STATUS] = "status",
 };
 
 static const char *const side_words[] = {
@@ -175,6 +176,9 @@ static bool match_read(const struct conf_item *item, enum conf_condition_kind ki
     switch (kind) {
     case CONF_IF_PATH:
         return match_path(item, word, out);
+    case CONF_IF_PREFIX:
+        out->value = out->text;
+        return conf_item_prefix(item, word);
     case CONF_IF_METHOD:
         return match_method(item, word, out);
     case CONF_IF_COOKIE:

@@ -93,6 +93,9 @@ void counters_sum_add(struct counters_sum *sum, const struct counters *counters)
     sum->origin_bytes += get(&counters->origin_bytes);
     sum->origin_retries += get(&counters->origin_retries);
     sum->log_dropped += get(&counters->log_dropped);
+    sum->tunnels_opened += get(&counters->tunnels_opened);
+    sum->tunnels_closed += get(&counters->tunnels_closed);
+    sum_row(sum->tunnel_bytes, counters->tunnel_bytes, TUNNEL_SIDES);
     sum_row(sum->encoded, counters->encoded, COUNTERS_CODINGS);
     sum_row(sum->encoded_hits, counters->encoded_hits, COUNTERS_CODINGS);
     sum->encoded_bytes_in += get(&counters->encoded_bytes_in);

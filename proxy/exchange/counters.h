@@ -30,6 +30,12 @@ enum byte_source {
     BYTES_COUNT,
 };
 
+enum tunnel_side {
+    TUNNEL_TO_CLIENT,
+    TUNNEL_TO_ORIGIN,
+    TUNNEL_SIDES,
+};
+
 #define COUNTERS_SITES 257 /* slot 0 is "-": no or unknown site */
 #define COUNTERS_REASONS 64
 #define COUNTERS_FAULTS 16
@@ -57,6 +63,8 @@ struct counters {
     _Atomic uint64_t origin_requests, origin_bytes, origin_retries;
     _Atomic uint64_t origin_faults[COUNTERS_FAULTS]; /* by enum fetch_fault */
     _Atomic uint64_t log_dropped;
+    _Atomic uint64_t tunnels_opened, tunnels_closed;
+    _Atomic uint64_t tunnel_bytes[TUNNEL_SIDES];
     /* Encoded variants (encode.h), by enum http_coding. */
     _Atomic uint64_t encoded[COUNTERS_CODINGS];      /* made */
     _Atomic uint64_t encoded_hits[COUNTERS_CODINGS]; /* responses sent from them */
@@ -89,6 +97,8 @@ struct counters_sum {
     uint64_t reasons[COUNTERS_REASONS];
     uint64_t collapsed, errors_origin, errors_self, origin_requests, origin_bytes, origin_retries,
         log_dropped;
+    uint64_t tunnels_opened, tunnels_closed;
+    uint64_t tunnel_bytes[TUNNEL_SIDES];
     uint64_t encoded[COUNTERS_CODINGS], encoded_hits[COUNTERS_CODINGS];
     uint64_t encoded_bytes_in, encoded_bytes_out, encode_no_gain, encode_failed, encode_dropped;
     uint64_t origin_faults[COUNTERS_FAULTS];

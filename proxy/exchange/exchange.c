@@ -5,11 +5,12 @@
  *   LOOKUP  ask the store: hit, stale, follow, lead, on disk            -> REPLY | HEAD | DISK | PASS
  *   DISK    a read thread brings the record                             -> LOOKUP
  *   PASS    a fetch of our own that nobody shares                       -> HEAD
- *   HEAD    wait for the origin's head, ours or the leader's            -> REPLY | LOOKUP | PASS | ERROR
+ *   HEAD    wait for the origin's head, ours or the leader's            -> REPLY | LOOKUP | PASS | TUNNEL | ERROR
  *   ENCODE  a variant in a coding the client prefers, if there is one   -> REPLY
  *   REPLY   status and fields of the response                           -> SEND | PART
  *   PART    a body of several stretches: the next one                   -> SEND | REPLY | DONE
  *   SEND    body bytes, as the client takes them and the object has them -> DONE | PART
+ *   TUNNEL  the origin has switched protocols: bytes both ways           -> DONE
  *   ERROR   a small page of our own                                     -> DONE
  *   DONE    access record, counters, references; the connection's next request
  *
@@ -22,6 +23,7 @@
 #include "base/mem.h"
 #include "exchange/encode.h"
 #include "exchange/exchange_private.h"
+#include "exchange/exchange_tunnel.h"
 #include "exchange/fill.h"
 #include "exchange/rearm.h"
 
@@ -38,6 +40,7 @@ static const struct {
     [EXCHANGE_STEP_REPLY] = {"reply", exchange_reply},
     [EXCHANGE_STEP_PART] = {"part", exchange_part},
     [EXCHANGE_STEP_SEND] = {"send", exchange_send},
+    [EXCHANGE_STEP_TUNNEL] = {"tunnel", exchange_tunnel},
     [EXCHANGE_STEP_ERROR] = {"error", exchange_error},
     [EXCHANGE_STEP_DONE] = {"done", exchange_done},
 };
@@ -126,6 +129,9 @@ static void exchange_free(struct exchange *x)
     }
     if (UNLIKELY(x->holds != NULL)) {
         exchange_guard_release(x);
+    }
+    if (UNLIKELY(x->tunnel != NULL)) {
+        exchange_tunnel_end(x);
     }
     if (x->table != NULL) {
         site_table_unref(&x->table);

@@ -3,6 +3,7 @@
  * log thread when somebody wants it.
  */
 #include "exchange/exchange_private.h"
+#include "exchange/exchange_tunnel.h"
 
 static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
 {
@@ -12,7 +13,8 @@ static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
         .end_us = loop_now_us(x->env->loop),
         .wall_ms = loop_wall_ms(x->env->loop),
         .bytes = x->stream->sent_bytes,
-        .total_us = (uint32_t)total_us,
+        .received = x->received_bytes,
+        .total_us = total_us < UINT32_MAX ? (uint32_t)total_us : UINT32_MAX,
         .first_byte_us = (uint32_t)x->first_byte_us,
         .connect_us = x->connect_us,
         .age_s = x->age_s,
@@ -36,8 +38,8 @@ static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
         .user_agent = http_fields_find(fields, HTTP_FIELD_USER_AGENT),
         .referer = http_fields_find(fields, HTTP_FIELD_REFERER),
         .site = x->site != NULL ? x->site->name : SPAN("-"),
-        .origin = x->origin_status != 0 && x->site != NULL ? span_str(x->site->origin.name)
-                                                           : span_of(NULL, 0),
+        .origin = x->origin_status != 0 && x->has_origin_name ? span_str(x->origin_name)
+                                                              : span_of(NULL, 0),
     };
     if (!record_ring_put(x->env->ring, &record)) {
         counter_add(&x->env->counters->log_dropped, 1);
@@ -62,8 +64,11 @@ void exchange_account(struct exchange *x)
     }
     /* A follower and a validation get cached bytes, but at the origin's pace. */
     bool waited = x->collapsed || x->result == RESULT_REVALIDATED || x->result == RESULT_MISS;
-    histogram_add(x->source == BYTES_CACHE && !waited ? &counters->hit_time : &counters->miss_time,
-                  total_us);
+    if (LIKELY(!exchange_is_tunnel(x))) {
+        histogram_add(x->source == BYTES_CACHE && !waited ? &counters->hit_time
+                                                          : &counters->miss_time,
+                      total_us);
+    }
     x->env->request_count++;
     bool sampled = (x->env->request_count & x->env->sample_mask) == 0;
     if (x->env->access_log || sampled) {

@@ -4,6 +4,7 @@
  */
 #include "base/mem.h"
 #include "exchange/exchange_private.h"
+#include "exchange/exchange_tunnel.h"
 #include "http/key.h"
 
 /* Has it passed here before? Via members look like "1.1 larder" or "HTTP/1.1 larder (comment)". */
@@ -104,6 +105,10 @@ enum exchange_next exchange_admit(struct exchange *x)
         return exchange_fail(x, 421, "no site of this name here");
     }
     x->policy = &x->site->policy;
+    const char *fault = exchange_path_settle(&x->arena, x->site, x->stream->request);
+    if (UNLIKELY(fault != NULL)) {
+        return exchange_fail(x, 400, fault);
+    }
     if (UNLIKELY(x->site->rules.count > 0)) {
         struct rule_facts facts = exchange_rule_facts(request, 0, span_of(NULL, 0));
         x->policy = site_policy(x->site, &facts, &x->policy_room);
@@ -130,6 +135,9 @@ enum exchange_next exchange_admit(struct exchange *x)
     if (reason == HTTP_REASON_PRECONDITION &&
         http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)) {
         return exchange_fail(x, 504, "only-if-cached, and its condition is the origin's");
+    }
+    if (UNLIKELY(reason == HTTP_REASON_UPGRADE) && !exchange_tunnel_offer(x)) {
+        return exchange_fail(x, 500, "the request's head is too large to be changed");
     }
     if (reason != HTTP_REASON_NONE) {
         return pass_because(x, reason);

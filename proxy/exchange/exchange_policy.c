@@ -5,6 +5,7 @@
 #include "exchange/exchange_private.h"
 #include "http/head.h"
 #include "http/key.h"
+#include "http/upgrade.h"
 
 struct rule_facts exchange_rule_facts(const struct http_request *request, unsigned status,
                                       struct span type)
@@ -29,6 +30,10 @@ static bool is_for_origin(const struct http_request *request)
 enum http_reason exchange_pass_reason(const struct http_request *request,
                                       const struct policy *policy)
 {
+    if (UNLIKELY(policy->upgrade.count > 0) &&
+        http_upgrade_is_offered(request, policy->upgrade.list, policy->upgrade.count)) {
+        return HTTP_REASON_UPGRADE;
+    }
     if (request->method != HTTP_GET && request->method != HTTP_HEAD) {
         return HTTP_REASON_METHOD;
     }
@@ -74,6 +79,10 @@ struct span exchange_key_of(struct arena *arena, const struct site *site,
     struct policy room;
     struct span scheme = request->scheme.len == 5 ? SPAN("https") : SPAN("http");
     struct rule_facts facts = exchange_rule_facts(request, 0, span_of(NULL, 0));
+    path = exchange_path_folded(arena, site, path);
+    if (path.ptr == NULL) {
+        return path;
+    }
     facts.target = path;
     struct span target = exchange_target(arena, site_policy(site, &facts, &room), path);
     char *key = arena_alloc(arena, http_key_bytes(scheme, request->authority, target));

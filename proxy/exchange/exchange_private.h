@@ -11,6 +11,7 @@
 
 struct buf;
 struct exchange_plan;
+struct exchange_tunnel;
 
 #define EXCHANGE_MAGIC 0x45584348u
 #define EXCHANGE_KEY_INLINE 384
@@ -30,6 +31,7 @@ enum exchange_step {
     EXCHANGE_STEP_REPLY,
     EXCHANGE_STEP_PART,
     EXCHANGE_STEP_SEND,
+    EXCHANGE_STEP_TUNNEL,
     EXCHANGE_STEP_ERROR,
     EXCHANGE_STEP_DONE,
     EXCHANGE_STEP_COUNT,
@@ -61,6 +63,7 @@ struct exchange {
     bool collapsed, stored;
     bool origin_counted; /* by limits that count misses */
     bool log_record;
+    bool has_origin_name;
     uint8_t lookups;
     uint8_t coding; /* enum http_coding: of what is being sent, or looked for */
     uint8_t coding_lookups;
@@ -82,11 +85,13 @@ struct exchange {
     struct store_object *loaded; /* fresh from disk, for the next lookup; a reference */
     struct store_reader *reader;
     struct store_load *load;
-    struct fill *fill; /* our own fetch, or NULL */
+    struct fill *fill;              /* our own fetch, or NULL */
+    struct exchange_tunnel *tunnel; /* offers an upgrade (exchange_tunnel.h); NULL: does not */
     struct exchange_plan
-        *plan;              /* of a body in several stretches, in the arena; NULL: it is in one */
-    uint64_t offset, end;   /* body bytes [offset, end) are still to be sent */
-    uint64_t first_byte_us; /* of the response, after the request; 0: not yet */
+        *plan;               /* of a body in several stretches, in the arena; NULL: it is in one */
+    uint64_t received_bytes; /* of the request's content, or through a tunnel */
+    uint64_t offset, end;    /* body bytes [offset, end) are still to be sent */
+    uint64_t first_byte_us;  /* of the response, after the request; 0: not yet */
     uint32_t connect_us, origin_first_byte_us;
     uint32_t age_s;
     int64_t ttl_s;
@@ -101,6 +106,7 @@ struct exchange {
     struct arena arena;
     struct exchange *next_free;
     char key_inline[EXCHANGE_KEY_INLINE];
+    char origin_name[65];      /* of the server asked for it, when has_origin_name */
     struct policy policy_room; /* when rules have a say */
 };
 
@@ -130,6 +136,7 @@ enum exchange_next exchange_encode(struct exchange *x);
 enum exchange_next exchange_reply(struct exchange *x);
 enum exchange_next exchange_part(struct exchange *x);
 enum exchange_next exchange_send(struct exchange *x);
+enum exchange_next exchange_tunnel(struct exchange *x);
 enum exchange_next exchange_error(struct exchange *x);
 enum exchange_next exchange_done(struct exchange *x);
 
@@ -238,6 +245,12 @@ void exchange_fill_policy(struct policy *out, const struct policy *policy, bool 
 /* What rules ask about, of this request and (status > 0) of this response. */
 struct rule_facts exchange_rule_facts(const struct http_request *request, unsigned status,
                                       struct span type);
+/* exchange_path.c: makes request->path the one that counts (in the arena when it is another than
+ * sent). Returns why it is refused (400), static text, or NULL. */
+const char *exchange_path_settle(struct arena *arena, const struct site *site,
+                                 struct http_request *request);
+/* A path of the site in the form that counts; NULL ptr: the arena is full. */
+struct span exchange_path_folded(struct arena *arena, const struct site *site, struct span path);
 /* The target without what the policy drops from the query; NULL ptr: the arena is full. */
 struct span exchange_target(struct arena *arena, const struct policy *policy, struct span target);
 /* The key of a path of this request's authority, under the policy its path has; NULL ptr: the arena

@@ -3,6 +3,7 @@
  * pace of the slower side.
  */
 #include "exchange/exchange_private.h"
+#include "exchange/exchange_tunnel.h"
 #include "exchange/fill.h"
 #include "http/vary.h"
 
@@ -23,7 +24,7 @@ enum exchange_next exchange_pass(struct exchange *x)
     x->fill = fill_start(&(struct fill_options){
         .owner = x,
         .twin = request->method == HTTP_HEAD ? x->stale : NULL,
-        .apart = request->method == HTTP_POST && !x->policy->pass,
+        .apart = request->method == HTTP_POST && !x->policy->pass && x->tunnel == NULL,
     });
     x->object = store_object_ref(fill_object(x->fill));
     x->reader = store_reader_open(x->env->store, x->object, 0, true, loop_mailbox(x->env->loop),
@@ -85,6 +86,9 @@ static bool may_share(const struct exchange *x)
 
 enum exchange_next exchange_head(struct exchange *x)
 {
+    if (UNLIKELY(x->tunnel != NULL) && x->tunnel->head.len > 0) {
+        return exchange_go(x, EXCHANGE_STEP_TUNNEL);
+    }
     if (x->fill != NULL) {
         struct store_object *refreshed = fill_take_refreshed(x->fill);
         if (refreshed != NULL) {

@@ -272,6 +272,12 @@ static void write_origin(struct explain *out, struct store *store)
     if (!looked_up) {
         out->target = out->request.path;
     }
+    onward_settle(&out->onward, &out->arena, &policy, out->target);
+    const struct conf_origins *pool = site_pool(out->site, &policy)->conf;
+    if (pool->server_count > 0) { /* which one will be asked is not known before it is */
+        onward_choose(&out->onward, out->site, &policy, &out->request,
+                      span_str(pool->servers[0].url));
+    }
 }
 
 static bool asks_for_stored(const struct explain *out)
@@ -296,6 +302,10 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     }
     out->site = site_table_find(sites, out->request.authority);
     fault = out->site == NULL ? "no site of this name here" : refuse(out);
+    if (fault != NULL) {
+        return fault;
+    }
+    fault = exchange_path_settle(&out->arena, out->site, &out->request);
     if (fault != NULL) {
         return fault;
     }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "exchange/onward.h"
 #include "exchange/site.h"
 #include "http/cache_status.h"
 #include "http/freshness.h"
@@ -52,6 +53,7 @@ struct explain {
     struct policy asked; /* in force for the request */
     struct policy later; /* and with the stored response's status and type; when there is one */
     struct span key, target;
+    struct onward onward; /* only when the origin is asked */
     enum explain_answer answer;
     enum http_reason reason;
     bool is_solo; /* a mark says that it could not be stored: nobody waits for this fetch */

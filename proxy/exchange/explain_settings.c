@@ -15,6 +15,8 @@ enum setting_kind {
     SETTING_QUERY,   /* struct http_query_options: the names */
     SETTING_NAMES,   /* struct rule_names */
     SETTING_CODINGS, /* unsigned, of http_coding_bit */
+    SETTING_PREFIX,  /* struct span */
+    SETTING_HOST,    /* struct policy_host */
 };
 
 struct setting {
@@ -50,6 +52,11 @@ static const struct setting settings[] = {
     {"vary_max", SETTING_COUNT, CONF_RULE_VARY_MAX, AT(vary_max), false},
     {"cache_status", SETTING_SWITCH, CONF_RULE_CACHE_STATUS, AT(cache_status), false},
     {"compress", SETTING_CODINGS, CONF_RULE_COMPRESS, AT(codings), false},
+    {"host", SETTING_HOST, CONF_RULE_HOST, AT(host), false},
+    {"strip_prefix", SETTING_PREFIX, CONF_RULE_STRIP_PREFIX, AT(rewrite.strip), false},
+    {"add_prefix", SETTING_PREFIX, CONF_RULE_ADD_PREFIX, AT(rewrite.add), false},
+    {"redirect_rewrite", SETTING_SWITCH, CONF_RULE_REDIRECT_REWRITE, AT(redirect_rewrite), false},
+    {"upgrade", SETTING_NAMES, CONF_RULE_UPGRADE, AT(upgrade), false},
 };
 _Static_assert(ARRAY_LEN(settings) <= EXPLAIN_SETTINGS_MAX, "EXPLAIN_SETTINGS_MAX too small");
 
@@ -72,6 +79,13 @@ static void print_codings(unsigned codings, struct buf *out)
     if (brotli) {
         buf_puts(out, gzip ? " brotli" : "brotli");
     }
+}
+
+static void print_host(const struct policy_host *host, struct buf *out)
+{
+    buf_append(out, host->from == POLICY_HOST_NAME     ? host->name
+                    : host->from == POLICY_HOST_SERVER ? SPAN("server")
+                                                       : SPAN("client"));
 }
 
 static void print_value(const struct setting *setting, const void *at, struct buf *out)
@@ -107,6 +121,13 @@ static void print_value(const struct setting *setting, const void *at, struct bu
         break;
     case SETTING_CODINGS:
         print_codings(*(const unsigned *)at, out);
+        break;
+    case SETTING_PREFIX:
+        buf_append(out,
+                   ((const struct span *)at)->len == 0 ? SPAN("off") : *(const struct span *)at);
+        break;
+    case SETTING_HOST:
+        print_host(at, out);
         break;
     case SETTING_NAMES:
         print_names(names->list, names->count, out);
@@ -147,7 +168,11 @@ static void explain_one(struct explain *out, const struct conf *conf, const stru
         return; /* no ttl */
     }
     buf_init(&text, VALUE_BYTES);
-    print_value(setting, (const char *)policy + setting->offset, &text);
+    const void *value = (const char *)policy + setting->offset;
+    if (setting->kind == SETTING_HOST && policy->host.from == POLICY_HOST_ORIGINS) {
+        value = &out->site->own.host;
+    }
+    print_value(setting, value, &text);
     to->value = arena_copy(&out->arena, buf_span(&text));
     buf_free(&text);
     out->setting_count++;

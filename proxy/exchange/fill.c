@@ -7,7 +7,10 @@
  */
 #include "exchange/fill.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
+#include "exchange/exchange_tunnel.h"
 #include "exchange/fill_private.h"
 #include "exchange/fill_request.h"
 #include "exchange/rearm.h"
@@ -39,6 +42,7 @@ static void fill_free(struct fill *fill)
         store_object_unref(&fill->range.prefix);
     }
     fill_variants_drop(fill);
+    fill_let_go(fill, NULL);
     if (fill->owner != NULL) {
         fill->owner->fill = NULL;
     }
@@ -63,6 +67,11 @@ static void fill_hand_over(struct fill *fill)
     x->connect_us = fill->figures.connect_us;
     x->origin_first_byte_us = fill->figures.first_byte_us;
     x->stored = fill->figures.stored;
+    if (fill->claim.server != NULL) {
+        snprintf(x->origin_name, sizeof(x->origin_name), "%s",
+                 origin_server_name(fill->claim.server));
+        x->has_origin_name = true;
+    }
 }
 
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code)
@@ -120,6 +129,9 @@ static enum fetch_flow on_data(void *ctx, struct span data)
 {
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
+    if (UNLIKELY(fill->is_tunnel)) {
+        return exchange_tunnel_data(fill->owner, data);
+    }
     if (fill->lead == NULL || fill->restart) {
         return FETCH_GO; /* after a 304 or past the end: whatever this is, nobody wants it */
     }
@@ -164,7 +176,7 @@ static bool fill_is_alone_for_long(struct fill *fill)
     if (fill->alone_us == 0) {
         fill->alone_us = now_us;
     }
-    return now_us - fill->alone_us > fill->site->origin.idle_timeout_us;
+    return now_us - fill->alone_us > fill->idle_timeout_us;
 }
 
 /* Its client left, and what comes is neither stored nor read by anybody, or has been coming for
@@ -182,6 +194,10 @@ static void on_batch(void *ctx)
     CHECK_OBJ(fill, FILL_MAGIC);
     if (fill->failed) {
         return; /* the deferred task ends it */
+    }
+    if (UNLIKELY(fill->is_tunnel)) {
+        exchange_drive(fill->owner);
+        return;
     }
     if (fill->lead != NULL && fill->complete && !fill->restart) {
         /* Every announced byte is here: whoever asks next finds it ready. */
@@ -233,6 +249,10 @@ static enum fetch_flow on_upload(void *ctx, char *out, size_t size, size_t *coun
         *count = bytes.len < size ? bytes.len : size;
         memcpy(out, bytes.ptr, *count);
         stream_body_consume(fill->owner->stream, *count);
+        fill->owner->received_bytes += *count;
+        if (UNLIKELY(fill->is_tunnel)) {
+            counter_add(&fill->env->counters->tunnel_bytes[TUNNEL_TO_ORIGIN], *count);
+        }
         return FETCH_GO;
     case STREAM_BODY_WAIT:
         return FETCH_PAUSE;
@@ -246,7 +266,28 @@ static enum fetch_flow on_upload(void *ctx, char *out, size_t size, size_t *coun
                                      : FILL_CODE_FAULT(FETCH_BODY_BAD));
 }
 
-static void fill_fetch(struct fill *fill);
+/* Of a tunnel, whose client is there as long as it is. */
+static void on_ended(void *ctx)
+{
+    struct fill *fill = ctx;
+    CHECK_OBJ(fill, FILL_MAGIC);
+    exchange_tunnel_ended(fill->owner);
+}
+
+void fill_tunnel_begin(struct fill *fill)
+{
+    CHECK_OBJ(fill, FILL_MAGIC);
+    fetch_resume(fill->fetch);
+    fetch_resume_body(fill->fetch);
+}
+
+void fill_tunnel_resume(struct fill *fill)
+{
+    CHECK_OBJ(fill, FILL_MAGIC);
+    if (fill->fetch != NULL) {
+        fetch_resume(fill->fetch);
+    }
+}
 
 static void fill_log_fault(const struct fill *fill, const struct fetch_result *result)
 {
@@ -254,8 +295,9 @@ static void fill_log_fault(const struct fill *fill, const struct fetch_result *r
     if (fill->request != NULL) {
         log_escape(path, sizeof(path), fill->request->path);
     }
-    log_warn("origin_fault", "site=%s origin=%s:%u path=\"%s\" detail=\"%s\"", fill->site->name.ptr,
-             fill->site->origin.host, fill->site->origin.port, path, result->detail);
+    const struct fetch_origin *origin = origin_server_fetch(fill->claim.server);
+    log_warn("origin_fault", "site=%s origin=%s server=%s:%u path=\"%s\" detail=\"%s\"",
+             fill->site->name.ptr, origin->name, origin->host, origin->port, path, result->detail);
 }
 
 /* The framing was whole, but a Content-Range had promised more. */
@@ -275,6 +317,11 @@ static void on_done(void *ctx, const struct fetch_result *result)
     counter_add(&counters->origin_faults[result->fault], 1);
     if (result->head_seen) {
         histogram_add(&counters->origin_first_byte, result->first_byte_us);
+    }
+    if (UNLIKELY(fill->is_tunnel)) {
+        exchange_tunnel_over(fill->owner, result);
+        fill_end(fill);
+        return;
     }
     if (result->fault == FETCH_OK && fill->restart) {
         /* Nothing is known of the second answer yet. */
@@ -297,6 +344,7 @@ static void on_done(void *ctx, const struct fetch_result *result)
         fill->figures.reason = HTTP_REASON_INCOMPLETE;
         fill_log_fault(fill, result);
     }
+    fill_let_go(fill, result);
     fill_end(fill);
 }
 
@@ -318,7 +366,7 @@ static void on_resume(void *ctx)
 
 /* ---- life ---- */
 
-static void fill_fetch(struct fill *fill)
+void fill_fetch(struct fill *fill)
 {
     static const struct fetch_handler handler = {
         .informational = on_informational,
@@ -327,6 +375,7 @@ static void fill_fetch(struct fill *fill)
         .place = on_place,
         .batch = on_batch,
         .done = on_done,
+        .ended = on_ended,
         .body = on_upload,
     };
     const struct http_request *request = fill->request;
@@ -341,14 +390,20 @@ static void fill_fetch(struct fill *fill)
         .range = fill->has_range ? &fill->range : NULL,
     };
     struct fetch_request out = {
-        .origin = &fill->site->origin,
+        .patience = fill_patience(&fill->policy),
+        .origin = origin_server_fetch(fill->claim.server),
+        .address = fill->claim.address[0] != '\0' ? fill->claim.address : NULL,
         .method = request->method_text,
-        .host = fill->site->origin_host.len > 0 ? fill->site->origin_host : request->authority,
-        .target = fill->target,
+        .host = fill->onward.host,
+        .target = fill->onward.target,
         .has_body = request->body != HTTP_BODY_NONE,
         .body_length = request->body == HTTP_BODY_LENGTH ? request->content_length : UINT64_MAX,
         .may_retry = http_method_is_idempotent(request->method) && request->body == HTTP_BODY_NONE,
     };
+    if (UNLIKELY(fill->owner != NULL && fill->owner->tunnel != NULL && !fill->background)) {
+        out.upgrade = fill->owner->tunnel->offer;
+        out.tunnel_idle_us = fill->site->tunnel_idle_us;
+    }
     out.line_count = fill_request_lines(&fill->arena, &options, &out.lines);
     fill->request_time_ms = loop_wall_ms(fill->env->loop);
     if (out.lines == NULL) {
@@ -367,7 +422,8 @@ static bool fill_keep_request(struct fill *fill)
     fill->client.address = NULL;
     fill->client.text = arena_copy(&fill->arena, fill->client.text);
     fill->client.chain = arena_copy(&fill->arena, fill->client.chain);
-    fill->target = arena_copy(&fill->arena, fill->target);
+    fill->onward.host = arena_copy(&fill->arena, fill->onward.host);
+    fill->onward.target = arena_copy(&fill->arena, fill->onward.target);
     if (copy == NULL || key.ptr == NULL) {
         return false;
     }
@@ -411,7 +467,6 @@ struct fill *fill_start(const struct fill_options *options)
         .env = x->env,
         .owner = x,
         .site = x->site,
-        .target = x->looked_up ? x->target : x->stream->request->path,
         .request = x->stream->request,
         .client = x->client,
         .key = x->key,
@@ -432,6 +487,8 @@ struct fill *fill_start(const struct fill_options *options)
     exchange_fill_policy(&fill->policy, x->policy, x->looked_up);
     fill->table = site_table_ref(x->table);
     arena_init(&fill->arena, EXCHANGE_ARENA_LIMIT);
+    onward_settle(&fill->onward, &fill->arena, x->policy,
+                  x->looked_up ? x->target : fill->request->path);
     loop_task_init(&fill->task, on_task);
     list_init(&fill->node);
     list_push(&x->env->fills, &fill->node);
@@ -450,7 +507,7 @@ struct fill *fill_start(const struct fill_options *options)
         fill_set_range(fill, options->range);
     }
     fill_bind(fill);
-    fill_fetch(fill);
+    fill_ask(fill);
     return fill;
 }
 

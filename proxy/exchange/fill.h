@@ -22,6 +22,10 @@
 #define FILL_CODE_ALONE 103u
 /* The origin has another representation than the stored parts are of: look up again. */
 #define FILL_CODE_CHANGED 104u
+/* No origin server was asked: none may be; the queue is full; the wait was too long. */
+#define FILL_CODE_DOWN 105u
+#define FILL_CODE_FULL 106u
+#define FILL_CODE_LATE 107u
 
 /* The part of a representation that a fill asks the origin for (RFC 9110 14). */
 struct fill_range {
@@ -55,6 +59,10 @@ struct store_object *fill_object(struct fill *fill);
 void fill_detach(struct fill **fill);
 /* More of the request body is there. */
 void fill_body_ready(struct fill *fill);
+/* The origin has switched protocols and its client knows: bytes may flow. */
+void fill_tunnel_begin(struct fill *fill);
+/* The client takes more of what the origin sends. */
+void fill_tunnel_resume(struct fill *fill);
 /* A 304 renewed the stale object: takes the reference to the renewed one, or NULL. */
 struct store_object *fill_take_refreshed(struct fill *fill);
 /* Ends it at once, whoever waits. For the worker's end. */

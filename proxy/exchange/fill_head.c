@@ -2,6 +2,7 @@
  * fill_head - what the origin's head means: may it be shared, does it renew what we have (RFC 9111 3,
  * 4.3.3, 4.3.4). Runs inside the fetch's reading: feeds the store, drives nobody.
  */
+#include "exchange/exchange_tunnel.h"
 #include "exchange/fill_private.h"
 #include "exchange/part.h"
 #include "http/coding.h"
@@ -74,6 +75,10 @@ void fill_settle_policy(struct fill *fill, const struct http_response *response)
         exchange_rule_facts(fill->request, response->status,
                             http_fields_find(&response->fields, HTTP_FIELD_CONTENT_TYPE));
     exchange_fill_policy(&fill->policy, site_policy(fill->site, &facts, &room), fill->has_lookup);
+    if (fill->fetch != NULL) {
+        const struct fetch_patience patience = fill_patience(&fill->policy);
+        fetch_be_patient(fill->fetch, &patience);
+    }
 }
 
 /* Without a validator it is of use while it may be sent: fresh, in a window, or for an origin that is
@@ -384,12 +389,29 @@ enum fetch_flow fill_take_head(struct fill *fill, const struct http_response *re
     return fill_publish(fill, response, false);
 }
 
+static enum fetch_flow fill_switch(struct fill *fill, const struct http_response *response)
+{
+    CHECK(fill->owner != NULL);
+    if (exchange_tunnel_switch(fill->owner, response) == FETCH_CANCEL) {
+        return fill_fail_later(fill, FILL_CODE_INTERNAL);
+    }
+    fill->is_tunnel = true;
+    return FETCH_PAUSE;
+}
+
 enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
 {
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
+    response = onward_back(&fill->arena, &fill->policy, fill->request, &fill->onward, response);
+    if (response == NULL) {
+        return fill_fail_later(fill, FILL_CODE_INTERNAL);
+    }
     fill->head_done = true;
     fill->figures.origin_status = (uint16_t)response->status;
+    if (UNLIKELY(response->status == 101)) {
+        return fill_switch(fill, response);
+    }
     fill->figures.had_age = http_fields_has(&response->fields, HTTP_FIELD_AGE);
     fill->length = body_length(fill, response);
     fill->complete = fill->length == 0;

@@ -23,7 +23,8 @@ static bool resolve(struct fill *fill, struct span reference, struct http_url *u
 bool fill_is_target(struct fill *fill, struct span reference)
 {
     struct http_url url;
-    return resolve(fill, reference, &url) && span_eq(url.path, fill->request->path);
+    return resolve(fill, reference, &url) &&
+           span_eq(exchange_path_folded(&fill->arena, fill->site, url.path), fill->request->path);
 }
 
 static void invalidate_named(struct fill *fill, struct span reference)

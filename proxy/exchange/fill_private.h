@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "exchange/fill.h"
 #include "exchange/fill_request.h"
+#include "exchange/onward.h"
 #include "http/response.h"
 
 #define FILL_MAGIC 0x46494c4cu
@@ -22,6 +23,7 @@ struct fill {
     bool failed;    /* the deferred task ends it with fail_code */
     bool restart;   /* a 304 that fits nothing: again, without condition */
     bool complete;  /* every byte of a known length was appended */
+    bool is_tunnel; /* the origin has switched protocols */
     bool has_range; /* range says what was asked for */
     uint32_t fail_code;
     struct exchange_env *env;
@@ -29,10 +31,13 @@ struct fill {
     struct site_table *table;
     const struct site *site;
     struct policy policy;               /* the owner's, then with what the head says */
-    struct span target;                 /* what the origin is asked for */
+    struct onward onward;               /* how the origin is asked */
     const struct http_request *request; /* the owner's, or a copy in the arena */
     struct exchange_client client;      /* address: while its request is */
-    struct fetch *fetch;
+    struct origin_claim claim;          /* on the server that is asked */
+    struct origin_want want;
+    uint64_t idle_timeout_us; /* of that server */
+    struct fetch *fetch;      /* NULL while it waits for a server */
     struct store_lead *lead;
     struct store_lead *part_lead; /* of the part that takes this fill's body, for a moment */
     struct store_object *stale;
@@ -55,8 +60,24 @@ struct fill {
     struct arena arena;
 };
 
+/* How long the origin may take, as rules have it. */
+static inline struct fetch_patience fill_patience(const struct policy *policy)
+{
+    return (struct fetch_patience){
+        .first_byte_us = policy->timeout.first_byte_us,
+        .idle_us = policy->timeout.idle_us,
+        .total_us = policy->timeout.total_us,
+    };
+}
+
 /* From head or data: ends the fill with this code once the fetch has returned. */
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code);
+/* fill.c: the request goes out, to the server of fill->claim. */
+void fill_fetch(struct fill *fill);
+/* fill_origin.c: has a server of the pool, then fill_fetch, now or later; or the fill fails. */
+void fill_ask(struct fill *fill);
+/* fill_origin.c: the server is not needed any more. result NULL: given up by us. */
+void fill_let_go(struct fill *fill, const struct fetch_result *result);
 /* fill.c: the lead wakes this fill from now on. */
 void fill_bind(struct fill *fill);
 /* fill_head.c: the origin's final head has come. */

@@ -16,9 +16,10 @@
 #include "exchange/counters.h"
 
 struct record {
-    uint64_t end_us; /* monotonic, when the response ended: the order of the lines */
-    int64_t wall_ms; /* when the response ended */
-    uint64_t bytes;  /* to the client: head and body */
+    uint64_t end_us;   /* monotonic, when the response ended: the order of the lines */
+    int64_t wall_ms;   /* when the response ended */
+    uint64_t bytes;    /* to the client: head and body */
+    uint64_t received; /* of the request's content, or through a tunnel, as far as it was taken */
     uint32_t total_us, first_byte_us, connect_us; /* connect and origin: 0 when not asked */
     uint32_t age_s;                               /* of a hit */
     int32_t ttl_s;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "http/coding.h"
 #include "http/glob.h"
+#include "http/path.h"
 
 struct rule_match {
     struct span name;  /* COOKIE, HEADER */
@@ -25,7 +26,8 @@ struct rule {
     const struct conf_rule *conf;
     const struct rule_condition *conditions;
     unsigned condition_count;
-    bool is_late;         /* asks of the response */
+    bool is_late; /* asks of the response */
+    bool asks_path;
     bool names_status;    /* its ttl is for the statuses it names */
     struct policy policy; /* only what conf->set says counts */
     struct rule_edits edits;
@@ -107,6 +109,34 @@ static void policy_compile_cache(struct policy *policy, struct arena *arena,
     policy->serve_stale = cache->serve_stale;
 }
 
+static void policy_compile_rewrite(struct policy *policy, const struct conf_rewrite *conf)
+{
+    policy->rewrite = (struct http_rewrite){.strip = span_str(conf->strip_prefix),
+                                            .add = span_str(conf->add_prefix)};
+    policy->redirect_rewrite = conf->redirect_rewrite;
+}
+
+struct policy_host policy_host_compile(const char *host)
+{
+    struct span name = span_str(host);
+    if (name.len == 0 || span_eq(name, SPAN("client"))) {
+        return (struct policy_host){.from = POLICY_HOST_CLIENT};
+    }
+    if (span_eq(name, SPAN("server"))) {
+        return (struct policy_host){.from = POLICY_HOST_SERVER};
+    }
+    return (struct policy_host){.from = POLICY_HOST_NAME, .name = name};
+}
+
+static struct policy_timeout timeout_of(const struct conf_origin_timeout *conf)
+{
+    return (struct policy_timeout){
+        .first_byte_us = conf->first_byte_ms * 1000,
+        .idle_us = conf->idle_ms * 1000,
+        .total_us = conf->total_ms * 1000,
+    };
+}
+
 static unsigned codings_of(const struct conf_compress *compress)
 {
     return (compress->gzip ? http_coding_bit(HTTP_CODING_GZIP) : 0) |
@@ -151,8 +181,10 @@ void policy_compile(struct policy *policy, struct arena *arena, const struct con
     struct rule_edits edits;
     *policy = (struct policy){0};
     policy_compile_cache(policy, arena, &site->cache, store_max_object_bytes);
+    policy_compile_rewrite(policy, &site->rewrite);
     policy->cache_status = site->cache_status;
     policy->codings = codings_of(&site->compress);
+    policy->upgrade = names_compile(arena, &site->upgrade);
     rule_edits_compile(&edits, arena, site->headers, site->header_count);
     memcpy(policy->edit_count, edits.count, sizeof(policy->edit_count));
 }
@@ -185,31 +217,47 @@ static void rule_compile(struct rule *rule, struct arena *arena, const struct co
     for (size_t i = 0; i < conf->condition_count; i++) {
         condition_compile(&conditions[i], arena, &conf->conditions[i]);
         rule->names_status = rule->names_status || conditions[i].kind == CONF_IF_STATUS;
+        rule->asks_path = rule->asks_path || conditions[i].kind == CONF_IF_PATH ||
+                          conditions[i].kind == CONF_IF_PREFIX;
         rule->is_late = rule->is_late || conditions[i].kind == CONF_IF_STATUS ||
                         conditions[i].kind == CONF_IF_TYPE;
     }
     policy_compile_cache(&rule->policy, arena, &conf->cache, store_max_object_bytes);
     rule->policy.freshness.ttl_s = seconds_of(conf->ttl_ms);
+    policy_compile_rewrite(&rule->policy, &conf->rewrite);
+    rule->policy.host = policy_host_compile(conf->host);
     rule->policy.pass = conf->pass;
     rule->policy.cache_status = conf->cache_status;
     rule->policy.codings = codings_of(&conf->compress);
+    rule->policy.upgrade = names_compile(arena, &conf->upgrade);
+    rule->policy.timeout = timeout_of(&conf->timeout);
     rule_edits_compile(&rule->edits, arena, conf->headers, conf->header_count);
 }
 
-void rules_compile(struct rules *rules, struct arena *arena, const struct conf_site *site,
-                   uint64_t store_max_object_bytes)
+static unsigned pool_index(const struct conf *conf, const char *name)
+{
+    const struct conf_origins *pool = name == NULL ? NULL : conf_find_pool(conf, name);
+    return pool == NULL ? 0 : (unsigned)(pool - conf->pools) + 1;
+}
+
+void rules_compile(struct rules *rules, struct arena *arena, const struct conf *conf,
+                   const struct conf_site *site)
 {
     struct rule *list = compile_alloc(arena, site->rule_count, sizeof(*list));
     CHECK(site->rule_count <= CONF_RULES_MAX);
     *rules = (struct rules){.list = list, .count = (unsigned)site->rule_count};
     for (unsigned i = 0; i < rules->count; i++) {
         struct rule *rule = &list[i];
-        rule_compile(rule, arena, &site->rules[i], store_max_object_bytes);
+        rule_compile(rule, arena, &site->rules[i], conf->store.max_object_bytes);
+        rule->policy.pool = pool_index(conf, site->rules[i].origins);
         bool shows = (rule->conf->set & CONF_RULE_CACHE_STATUS) != 0 ||
                      rule->edits.count[CONF_HEADER_RESPONSE] > 0;
         bool compresses = (rule->conf->set & CONF_RULE_COMPRESS) != 0;
         rules->compresses = rules->compresses || compresses;
         rules->late_compresses = rules->late_compresses || (rule->is_late && compresses);
+        rules->rewrites = rules->rewrites || rule->policy.rewrite.strip.len > 0 ||
+                          rule->policy.rewrite.add.len > 0;
+        rules->asks_path = rules->asks_path || rule->asks_path;
         rules->has_late = rules->has_late || rule->is_late;
         rules->edits_requests = rules->edits_requests || rule->edits.count[CONF_HEADER_REQUEST] > 0;
         rules->late_shows = rules->late_shows || (rule->is_late && shows);
@@ -239,8 +287,7 @@ void rules_edit(const struct rules *rules, const struct rule_edits *site,
 
 static struct span path_of(struct span target)
 {
-    const char *mark = target.len == 0 ? NULL : memchr(target.ptr, '?', target.len);
-    return mark == NULL ? target : span_of(target.ptr, (size_t)(mark - target.ptr));
+    return span_of(target.ptr, http_path_end(target));
 }
 
 /* Pairs of Cookie lines (RFC 6265 4.2.1), read leniently: split at ";". */
@@ -288,6 +335,8 @@ static bool match_holds(enum conf_condition_kind kind, const struct rule_match *
     switch (kind) {
     case CONF_IF_PATH:
         return http_glob_match(match->value, path_of(facts->target), HTTP_GLOB_ENCODED);
+    case CONF_IF_PREFIX:
+        return http_path_prefix(facts->target, match->value) > 0;
     case CONF_IF_METHOD:
         return span_eq(match->value, facts->method);
     case CONF_IF_COOKIE:
@@ -305,19 +354,41 @@ static bool match_holds(enum conf_condition_kind kind, const struct rule_match *
     return false;
 }
 
+static bool condition_holds(const struct rule_condition *condition, const struct rule_facts *facts)
+{
+    for (unsigned i = 0; i < condition->count; i++) {
+        if (match_holds(condition->kind, &condition->list[i], facts)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool rule_holds(const struct rule *rule, const struct rule_facts *facts)
 {
     if (rule->is_late && facts->status == 0) {
         return false;
     }
     for (unsigned i = 0; i < rule->condition_count; i++) {
-        const struct rule_condition *condition = &rule->conditions[i];
-        unsigned j = 0;
-        while (j < condition->count && !match_holds(condition->kind, &condition->list[j], facts)) {
-            j++;
-        }
-        if (j == condition->count) {
+        if (!condition_holds(&rule->conditions[i], facts)) {
             return false;
+        }
+    }
+    return true;
+}
+
+bool rules_see_alike(const struct rules *rules, struct span target, struct span other)
+{
+    const struct rule_facts one = {.target = target};
+    const struct rule_facts two = {.target = other};
+    for (unsigned i = 0; i < rules->count; i++) {
+        const struct rule *rule = &rules->list[i];
+        for (unsigned j = 0; rule->asks_path && j < rule->condition_count; j++) {
+            const struct rule_condition *condition = &rule->conditions[j];
+            if ((condition->kind == CONF_IF_PATH || condition->kind == CONF_IF_PREFIX) &&
+                condition_holds(condition, &one) != condition_holds(condition, &two)) {
+                return false;
+            }
         }
     }
     return true;
@@ -368,10 +439,32 @@ static void override_lifetime(struct http_freshness_options *to,
     }
 }
 
+#define RULE_ONWARD                                                                                \
+    (CONF_RULE_HOST | CONF_RULE_STRIP_PREFIX | CONF_RULE_ADD_PREFIX | CONF_RULE_REDIRECT_REWRITE)
+
+static void override_onward(struct policy *to, const struct policy *from, uint32_t set)
+{
+    if ((set & CONF_RULE_HOST) != 0) {
+        to->host = from->host;
+    }
+    if ((set & CONF_RULE_STRIP_PREFIX) != 0) {
+        to->rewrite.strip = from->rewrite.strip;
+    }
+    if ((set & CONF_RULE_ADD_PREFIX) != 0) {
+        to->rewrite.add = from->rewrite.add;
+    }
+    if ((set & CONF_RULE_REDIRECT_REWRITE) != 0) {
+        to->redirect_rewrite = from->redirect_rewrite;
+    }
+}
+
 static void override_use(struct policy *to, const struct policy *from, uint32_t set)
 {
     if ((set & CONF_RULE_PASS) != 0) {
         to->pass = from->pass;
+    }
+    if ((set & CONF_RULE_ORIGINS) != 0) {
+        to->pool = from->pool;
     }
     if ((set & CONF_RULE_IGNORE_COOKIES) != 0) {
         to->ignore_cookies = from->ignore_cookies;
@@ -406,6 +499,16 @@ static void override_use(struct policy *to, const struct policy *from, uint32_t 
     }
 }
 
+static void override_origin(struct policy *to, const struct policy *from, uint32_t set)
+{
+    if ((set & CONF_RULE_UPGRADE) != 0) {
+        to->upgrade = from->upgrade;
+    }
+    if ((set & CONF_RULE_TIMEOUT) != 0) {
+        to->timeout = from->timeout;
+    }
+}
+
 const struct policy *rules_apply(const struct rules *rules, const struct policy *base,
                                  const struct rule_facts *facts, struct policy *room)
 {
@@ -422,6 +525,10 @@ const struct policy *rules_apply(const struct rules *rules, const struct policy 
         room->held[i / 64] |= (uint64_t)1 << (i % 64);
         override_lifetime(&room->freshness, &rule->policy.freshness, set);
         override_use(room, &rule->policy, set);
+        if (UNLIKELY((set & RULE_ONWARD) != 0)) {
+            override_onward(room, &rule->policy, set);
+        }
+        override_origin(room, &rule->policy, set);
         if ((set & CONF_RULE_TTL) != 0 && rule_ttl_applies(rules, i, facts->status)) {
             room->freshness.has_ttl = true;
             room->freshness.ttl_s = rule->policy.freshness.ttl_s;

@@ -19,6 +19,7 @@
 #include "http/fields.h"
 #include "http/freshness.h"
 #include "http/query.h"
+#include "http/rewrite.h"
 
 struct rule;
 
@@ -31,6 +32,8 @@ struct rules {
     bool late_compresses; /* of those that ask of the response */
     bool late_shows;      /* and change what the client gets: to be settled for hits too */
     bool edits_requests;  /* some change what the origin is sent */
+    bool asks_path;       /* some ask for the path */
+    bool rewrites;        /* some change it towards the origin */
 };
 
 struct rule_names {
@@ -44,18 +47,40 @@ struct rule_edits {
     unsigned count[2];
 };
 
+/* Host to send. */
+struct policy_host {
+    enum {
+        POLICY_HOST_ORIGINS, /* as the origins say */
+        POLICY_HOST_CLIENT,
+        POLICY_HOST_SERVER,
+        POLICY_HOST_NAME,
+    } from;
+    struct span name; /* only with POLICY_HOST_NAME */
+};
+
+/* Microseconds; 0: as the origin's own. */
+struct policy_timeout {
+    uint64_t first_byte_us, idle_us, total_us;
+};
+
 struct policy {
     struct http_freshness_options freshness;
     struct http_query_options query;
     struct rule_names vary_ignore;
+    struct policy_host host;
+    struct http_rewrite rewrite; /* of the path towards the origin */
+    struct rule_names upgrade;   /* protocols a connection may be switched to */
+    struct policy_timeout timeout;
     unsigned vary_max;
     unsigned hit_for_miss_ms;
+    unsigned pool;    /* 0: the site's own, else 1 + index in conf.pools */
     unsigned codings; /* http_coding_bit of each that responses may be sent in; 0: none */
     bool pass;
     bool ignore_cookies;
     bool client_revalidate;
     bool serve_stale; /* when the origin cannot be reached */
     bool cache_status;
+    bool redirect_rewrite;
     unsigned edit_count[2]; /* changes of header fields, by enum conf_header_side */
     /* Which rules hold, a bit each; only when the site has rules. */
     uint64_t held[CONF_RULES_MAX / 64];
@@ -73,8 +98,9 @@ struct rule_facts {
 /* Compiles the site's own settings. */
 void policy_compile(struct policy *policy, struct arena *arena, const struct conf_site *site,
                     uint64_t store_max_object_bytes);
-void rules_compile(struct rules *rules, struct arena *arena, const struct conf_site *site,
-                   uint64_t store_max_object_bytes);
+struct policy_host policy_host_compile(const char *host);
+void rules_compile(struct rules *rules, struct arena *arena, const struct conf *conf,
+                   const struct conf_site *site);
 /* The changes of the site itself. */
 void rule_edits_compile(struct rule_edits *edits, struct arena *arena,
                         const struct conf_header *headers, size_t count);
@@ -91,6 +117,8 @@ static inline bool policy_holds(const struct policy *policy, unsigned rule)
  * policy->edit_count[side] more. */
 void rules_edit(const struct rules *rules, const struct rule_edits *site,
                 const struct policy *policy, enum conf_header_side side, struct http_lines *lines);
+/* Does every condition that asks for the path say the same of both targets? */
+bool rules_see_alike(const struct rules *rules, struct span target, struct span other);
 /* Does its ttl count for this status (200, 203, 204, 300, 301, 308, or the rule names it)? */
 bool rule_ttl_applies(const struct rules *rules, unsigned rule, unsigned status);
 #endif

@@ -16,6 +16,7 @@
 #include "exchange/rule.h"
 #include "fetch/fetch.h"
 #include "http/coding.h"
+#include "origin/origin.h"
 
 /* What may be sent compressed, and how. */
 struct site_compress {
@@ -26,28 +27,38 @@ struct site_compress {
                                       encoded later */
 };
 
+/* A pool as one configuration sees it. */
+struct site_pool {
+    const struct conf_origins *conf;
+    struct policy_host host;  /* to send, where no rule says another */
+    struct origin_pool *pool; /* a reference of the table's; NULL: the site has none of its own */
+};
+
 struct site {
     const struct conf_site *conf;
     struct span name; /* the first configured name, for logs */
     unsigned slot;    /* of its counters, 0..COUNTERS_SITES-1 */
-    struct fetch_origin origin;
+    struct site_pool own;
+    const struct site_pool *named; /* those of the table, as in conf.pools */
     struct site_compress compress;
     struct policy policy; /* its own settings, before rules */
     struct rules rules;
-    struct rule_edits edits; /* its own changes of header fields */
-    struct guards guards;    /* who may ask, and how much */
-    struct span via;         /* our pseudonym */
-    struct span origin_host; /* Host to send; empty: as the client sent it */
+    struct rule_edits edits;       /* its own changes of header fields */
+    struct span via;               /* our pseudonym */
+    enum conf_normalize normalize; /* never CONF_NORMALIZE_AUTO */
+    struct guards guards;          /* who may ask, and how much */
     bool forwarded;
+    uint64_t tunnel_idle_us;
 };
 
 struct site_table;
 
-/* Takes a reference to conf. slot_of: the counters slot of a site name (service.h). limits: where
- * those of the sites are kept; NULL: they are not in force. */
-struct site_table *site_table_new(struct conf *conf,
-                                  unsigned (*slot_of)(void *ctx, const char *name), void *ctx,
-                                  struct limit_table *limits);
+/* Takes a reference to conf, which origins_apply has seen; origins NULL: nobody will be asked.
+ * limits: where those of the sites are kept; NULL: nobody asks through this table. slot_of: the
+ * counters slot of a site name (service.h). */
+struct site_table *site_table_new(struct conf *conf, struct origins *origins,
+                                  struct limit_table *limits,
+                                  unsigned (*slot_of)(void *ctx, const char *name), void *ctx);
 struct site_table *site_table_ref(struct site_table *table);
 void site_table_unref(struct site_table **table); /* nulls *table */
 /* What it was compiled from; borrowed. */
@@ -55,6 +66,13 @@ const struct conf *site_table_conf(const struct site_table *table);
 /* The site of an authority (lower case, with or without port): of its exact name, else of the longest
  * "*.NAME" it is below, else "*"; NULL when there is none. */
 const struct site *site_table_find(const struct site_table *table, struct span authority);
+
+/* Who is asked under this policy. */
+static inline const struct site_pool *site_pool(const struct site *site,
+                                                const struct policy *policy)
+{
+    return policy->pool == 0 ? &site->own : &site->named[policy->pool - 1];
+}
 
 /* May the origin be sent other fields than the client's? */
 static inline bool site_edits_requests(const struct site *site)

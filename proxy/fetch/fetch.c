@@ -32,6 +32,7 @@ static void fetch_release(struct fetch *fetch)
 
     CHECK_OBJ(fetch, FETCH_MAGIC);
     if (fetch->conn != NULL) {
+        fetch_tunnel_reset(fetch);
         fetch_conn_close(fetch->conn);
         fetch->conn = NULL;
     }
@@ -154,6 +155,10 @@ void fetch_watch(struct fetch *fetch)
 {
     uint32_t wanted = fetch->paused ? 0 : EPOLLIN;
 
+    if (UNLIKELY(fetch->input_ended)) {
+        wanted = EPOLLERR; /* a reset is still to be heard of */
+    }
+
     if (fetch->out_len > 0) {
         wanted |= EPOLLOUT;
     }
@@ -215,16 +220,18 @@ static void fetch_task_run(struct loop_task *task)
 static uint64_t fetch_patience_us(const struct fetch *fetch)
 {
     if (fetch->head_done) {
-        return fetch->origin->idle_timeout_us;
+        return fetch->framing == FETCH_TUNNEL ? fetch->tunnel_idle_us : fetch->patience.idle_us;
     }
-    return fetch->connected ? fetch->origin->first_byte_timeout_us
+    return fetch->connected ? fetch->patience.first_byte_us
                             : fetch->origin->connect_timeout_us + FETCH_CONNECT_GRACE_US;
 }
 
 /* Is it for our own side to go on? */
 static bool fetch_is_halted(const struct fetch *fetch)
 {
-    return fetch->paused || (fetch->body_paused && !fetch->body_given_up);
+    bool is_halted = fetch->paused || (fetch->body_paused && !fetch->body_given_up);
+
+    return is_halted && fetch->framing != FETCH_TUNNEL; /* there silence is nobody's fault */
 }
 
 void fetch_halt_note(struct fetch *fetch)
@@ -242,7 +249,7 @@ void fetch_halt_note(struct fetch *fetch)
 /* What is left of its whole time; 0: it is over. */
 static uint64_t fetch_total_left_us(const struct fetch *fetch, uint64_t now)
 {
-    uint64_t bound = fetch->origin->total_timeout_us;
+    uint64_t bound = fetch->framing == FETCH_TUNNEL ? 0 : fetch->patience.total_us;
     uint64_t halted = fetch->halted_us + (fetch->halt_us == 0 ? 0 : now - fetch->halt_us);
     uint64_t taken = now - fetch->start_us - halted;
 
@@ -253,20 +260,21 @@ static uint64_t fetch_total_left_us(const struct fetch *fetch, uint64_t now)
 }
 
 /* The deadline's timer fires early rather than being moved with each step. */
-static uint64_t fetch_patience_least_us(const struct fetch_origin *origin)
+static uint64_t fetch_patience_least_us(const struct fetch *fetch)
 {
-    uint64_t least = origin->connect_timeout_us + FETCH_CONNECT_GRACE_US;
-    uint64_t total = origin->total_timeout_us == 0 ? UINT64_MAX : origin->total_timeout_us;
+    const struct fetch_patience *patience = &fetch->patience;
+    uint64_t least = fetch->origin->connect_timeout_us + FETCH_CONNECT_GRACE_US;
+    uint64_t total = patience->total_us == 0 ? UINT64_MAX : patience->total_us;
 
-    least = origin->first_byte_timeout_us < least ? origin->first_byte_timeout_us : least;
+    least = patience->first_byte_us < least ? patience->first_byte_us : least;
     least = total < least ? total : least;
-    return origin->idle_timeout_us < least ? origin->idle_timeout_us : least;
+    return patience->idle_us < least ? patience->idle_us : least;
 }
 
 /* The timer comes back when the shortest of all that counts may be over. */
 static void fetch_deadline_again(struct fetch *fetch, uint64_t left, uint64_t total_left)
 {
-    uint64_t least = fetch_patience_least_us(fetch->origin);
+    uint64_t least = fetch->framing == FETCH_TUNNEL ? left : fetch_patience_least_us(fetch);
 
     least = total_left < least ? total_left : least;
     loop_timer_set(fetch->pool->loop, &fetch->deadline, left < least ? left : least);
@@ -289,6 +297,8 @@ static void fetch_deadline_fire(struct loop_timer *timer)
     } else if (waited < patience) {
         /* What it waits for, and for how long, may have changed by then. */
         fetch_deadline_again(fetch, patience - waited, total_left);
+    } else if (fetch->framing == FETCH_TUNNEL) {
+        fetch_tunnel_cut(fetch);
     } else if (fetch->head_done) {
         fetch_end(fetch, FETCH_IDLE_TIMEOUT, "no bytes from the origin for too long", false);
     } else if (fetch->connected) {
@@ -312,6 +322,8 @@ static void fetch_send(struct fetch *fetch, bool pull)
 
 void fetch_connected(struct fetch *fetch)
 {
+    char detail[sizeof(fetch->result.detail)];
+
     CHECK_OBJ(fetch, FETCH_MAGIC);
     fetch->pool->figures.connects++;
     fetch->result.connect_us = fetch_conn_connect_us(fetch->conn);
@@ -324,14 +336,26 @@ void fetch_connected(struct fetch *fetch)
         break;
     case FETCH_IO_END:
     case FETCH_IO_BROKEN:
-        fetch_end(fetch, FETCH_CLOSED, "the origin closed before it was asked", false);
+        if (fetch_tls_refused(fetch->conn, detail, sizeof(detail))) {
+            fetch_end(fetch, FETCH_TLS, detail, false);
+        } else {
+            fetch_end(fetch, FETCH_CLOSED, "the origin closed before it was asked", false);
+        }
         break;
     }
 }
 
-void fetch_connect_failed(struct fetch *fetch, CURLcode code, const char *detail)
+void fetch_connect_failed(struct fetch *fetch, CURLcode code)
 {
-    enum fetch_fault fault = FETCH_INTERNAL;
+    char detail[sizeof(fetch->result.detail)];
+    const char *error = fetch->conn->error;
+    enum fetch_fault fault = fetch_tls_fault(fetch->conn, code, detail, sizeof(detail));
+
+    if (fault != FETCH_OK) {
+        fetch_end(fetch, fault, detail, false);
+        return;
+    }
+    fault = FETCH_INTERNAL;
 
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -346,7 +370,7 @@ void fetch_connect_failed(struct fetch *fetch, CURLcode code, const char *detail
     default:
         break;
     }
-    fetch_end(fetch, fault, detail, false);
+    fetch_end(fetch, fault, error[0] != '\0' ? error : curl_easy_strerror(code), false);
 }
 
 /* It cannot even be tried; said in the next round. */
@@ -381,6 +405,27 @@ bool fetch_retry(struct fetch *fetch)
 }
 
 /* ---- start ---- */
+
+static void fetch_patience_set(struct fetch *fetch, const struct fetch_patience *patience)
+{
+    const struct fetch_origin *origin = fetch->origin;
+
+    fetch->patience = (struct fetch_patience){
+        .first_byte_us =
+            patience->first_byte_us == 0 ? origin->first_byte_timeout_us : patience->first_byte_us,
+        .idle_us = patience->idle_us == 0 ? origin->idle_timeout_us : patience->idle_us,
+        .total_us = patience->total_us == 0 ? origin->total_timeout_us : patience->total_us,
+    };
+}
+
+void fetch_be_patient(struct fetch *fetch, const struct fetch_patience *patience)
+{
+    CHECK_OBJ(fetch, FETCH_MAGIC);
+    fetch_patience_set(fetch, patience);
+    if (fetch->framing != FETCH_TUNNEL) {
+        loop_timer_set(fetch->pool->loop, &fetch->deadline, fetch_patience_least_us(fetch));
+    }
+}
 
 static struct fetch *fetch_take(struct fetch_pool *pool)
 {
@@ -421,11 +466,13 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
     fetch->is_head = span_eq(request->method, SPAN("HEAD"));
     fetch->has_body = request->has_body && !fetch->is_head;
     fetch->body_length = request->body_length;
-    fetch->may_retry = request->may_retry && !fetch->has_body;
+    fetch->may_retry = request->may_retry && !fetch->has_body && request->upgrade.len == 0;
+    fetch->tunnel_idle_us = request->tunnel_idle_us;
+    fetch_patience_set(fetch, &request->patience);
     list_push(&pool->active, &fetch->node);
     pool->figures.active++;
     pool->figures.requests++;
-    loop_timer_set(pool->loop, &fetch->deadline, fetch_patience_least_us(request->origin));
+    loop_timer_set(pool->loop, &fetch->deadline, fetch_patience_least_us(fetch));
     if (fetch_text_build(fetch, request)) {
         /* A kept connection may turn out dead: only for what can be asked a second time. */
         fetch->conn = fetch->may_retry ? fetch_conn_take(fetch) : NULL;
@@ -461,6 +508,7 @@ struct fetch_pool *fetch_pool_new(const struct fetch_pool_options *options)
     list_init(&pool->spares);
     list_init(&pool->work);
     loop_task_init(&pool->task, fetch_task_run);
+    fetch_peers_init(pool);
     fetch_conns_init(pool);
     fetch_multi_init(pool);
     return pool;
@@ -480,6 +528,7 @@ void fetch_pool_free(struct fetch_pool **pool_ptr)
         fetch_free(CONTAINER_OF(node, struct fetch, node));
     }
     fetch_conns_fini(pool);
+    fetch_peers_fini(pool);
     fetch_multi_fini(pool);
     loop_task_clear(&pool->task);
     mem_free(pool);

@@ -20,18 +20,42 @@
 
 struct fetch;
 struct fetch_pool;
+/* Of OpenSSL. */
+struct x509_store_st;
+struct x509_st;
+struct stack_st_X509;
+struct evp_pkey_st;
+
+/* How TLS is spoken with an origin. Immutable, belongs to the configuration snapshot; what it
+ * refers to may be shared by all threads and is taken another reference of while in use. */
+struct fetch_tls {
+    bool verify;                 /* no connection unless the certificate is valid for name */
+    const char *name;            /* host name (then sent as SNI) or address; never NULL */
+    unsigned min_version;        /* as on the wire: 0x0303 is TLS 1.2 */
+    struct x509_store_st *trust; /* whom to believe; never NULL with verify */
+    struct x509_st *certificate; /* shown to an origin that asks for one; NULL: none */
+    struct stack_st_X509 *chain; /* sent behind it; NULL: none */
+    struct evp_pkey_st *key;     /* of certificate */
+    uint64_t id;                 /* differs when what trust, certificate, chain or key hold does */
+};
 
 /* One origin server, immutable, outlives its fetches (it belongs to the configuration snapshot). */
 struct fetch_origin {
     const char *name;
     const char *host; /* name or literal address, no brackets */
     unsigned port;
+    const struct fetch_tls *tls; /* NULL: plain text */
     uint64_t connect_timeout_us;
     uint64_t first_byte_timeout_us; /* request sent to first byte of the final head */
     uint64_t idle_timeout_us;       /* between bytes */
     uint64_t total_timeout_us;      /* all of it but what our own side takes; 0: no bound */
     unsigned keepalive;             /* connections kept open for later per worker; 0: none */
     uint64_t keepalive_idle_us;     /* so long, unless the origin's Keep-Alive says less */
+};
+
+/* How long to wait, in place of what the origin says; 0: as it says. */
+struct fetch_patience {
+    uint64_t first_byte_us, idle_us, total_us;
 };
 
 struct fetch_request {
@@ -48,6 +72,11 @@ struct fetch_request {
     bool has_body;
     uint64_t body_length; /* UINT64_MAX: chunked */
     bool may_retry;       /* idempotent and no body: a dead pooled connection is tried once more */
+    /* Protocols offered (http/upgrade.h): goes out with the request, on a connection of its own,
+     * and a 101 to one of them makes the rest of this fetch a tunnel. Empty: none. */
+    struct span upgrade;
+    uint64_t tunnel_idle_us; /* without a byte in either direction */
+    struct fetch_patience patience;
 };
 
 enum fetch_flow {
@@ -61,6 +90,8 @@ enum fetch_fault {
     FETCH_DNS,
     FETCH_CONNECT_REFUSED,
     FETCH_CONNECT_TIMEOUT,
+    FETCH_TLS_CERTIFICATE, /* the origin's is not valid */
+    FETCH_TLS,             /* no agreement, or the origin refused us */
     FETCH_FIRST_BYTE_TIMEOUT,
     FETCH_IDLE_TIMEOUT,
     FETCH_TOTAL_TIMEOUT,
@@ -75,10 +106,11 @@ struct fetch_result {
     enum fetch_fault fault;
     bool head_seen; /* handler.head was called */
     bool reused_connection;
-    bool request_sent;      /* some of it was written on a connection: it may have been acted on */
-    bool body_taken;        /* handler.body has given bytes, which it cannot give again */
-    bool length_certain;    /* body delimited by length or chunks, not by close */
-    uint64_t connect_us;    /* 0 when reused */
+    bool request_sent;   /* some of it was written on a connection: it may have been acted on */
+    bool body_taken;     /* handler.body has given bytes, which it cannot give again */
+    bool length_certain; /* body delimited by length or chunks, not by close */
+    bool cut;            /* a tunnel that did not end in good order: broken, or idle for too long */
+    uint64_t connect_us; /* 0 when reused; with the TLS handshake */
     uint64_t first_byte_us; /* from start */
     uint64_t total_us;
     uint64_t received_bytes; /* of body */
@@ -88,13 +120,17 @@ struct fetch_result {
 struct fetch_handler {
     /* A 1xx other than 100, complete head with its empty line, validated. May be NULL. */
     void (*informational)(void *ctx, struct span head);
-    /* The final head; response and its spans are valid for the call. */
+    /* The final head; response and its spans are valid for the call. Status 101: what follows is a
+     * tunnel: data and body carry raw bytes, the first of these after fetch_resume_body. */
     enum fetch_flow (*head)(void *ctx, const struct http_response *response);
     enum fetch_flow (*data)(void *ctx, struct span data);
     /* Where the next bytes of a body of known length belong: they are then read there, and data is
      * called with just that pointer. NULL, or the call returning NULL: no such place. May be NULL.
      */
     char *(*place)(void *ctx, size_t *room);
+    /* Of a tunnel: the origin sends no more, but may still be sent to. May be NULL where no upgrade
+     * is offered. */
+    void (*ended)(void *ctx);
     /* After each batch of head/data calls: wake readers now. */
     void (*batch)(void *ctx);
     /* Exactly once, unless cancelled; never from inside fetch_start. */
@@ -120,6 +156,8 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
                           const struct fetch_handler *handler, void *ctx);
 void fetch_resume(struct fetch *fetch);
 void fetch_resume_body(struct fetch *fetch);
+/* How long to wait from now on. */
+void fetch_be_patient(struct fetch *fetch, const struct fetch_patience *patience);
 /* done() will not be called. Nulls *fetch. Accepts NULL inside. */
 void fetch_cancel(struct fetch **fetch);
 

@@ -14,6 +14,7 @@
 
 /* "Content-Length: " and 20 digits, or "Transfer-Encoding: chunked", line ends, spaces, version. */
 #define TEXT_OWN_BYTES 96
+#define TEXT_UPGRADE SPAN("Connection: Upgrade\r\nUpgrade: ")
 
 /* ---- the head ---- */
 
@@ -41,6 +42,9 @@ static bool fetch_text_reserve(struct fetch *fetch, const struct fetch_request *
 
     for (unsigned i = 0; i < request->line_count; i++) {
         bytes += request->lines[i].len + 2;
+    }
+    if (UNLIKELY(request->upgrade.len > 0)) {
+        bytes += TEXT_UPGRADE.len + request->upgrade.len + 2;
     }
     if (bytes > fetch->text_capacity) {
         char *grown = mem_try(bytes * 2);
@@ -78,6 +82,11 @@ bool fetch_text_build(struct fetch *fetch, const struct fetch_request *request)
     } else if (fetch->has_body) {
         at += snprintf(at, TEXT_OWN_BYTES / 2, "Content-Length: %llu\r\n",
                        (unsigned long long)request->body_length);
+    }
+    if (UNLIKELY(request->upgrade.len > 0)) {
+        at = fetch_text_put(at, TEXT_UPGRADE);
+        fetch->upgrade = span_of(at, request->upgrade.len);
+        at = fetch_line_put(at, request->upgrade);
     }
     at = fetch_text_put(at, SPAN("\r\n"));
     fetch->text_len = (size_t)(at - fetch->text);
@@ -193,9 +202,12 @@ bool fetch_write(struct fetch *fetch, bool pull)
             fetch_work(fetch);
             break;
         }
-        if (!fetch_body_pull(fetch)) {
+        if (!(fetch->framing == FETCH_TUNNEL ? fetch_tunnel_pull(fetch) : fetch_body_pull(fetch))) {
             return false;
         }
+    }
+    if (UNLIKELY(fetch->framing == FETCH_TUNNEL) && !fetch_tunnel_written(fetch)) {
+        return false;
     }
     fetch_watch(fetch);
     return true;

@@ -107,10 +107,6 @@ static void fetch_framing_set(struct fetch *fetch, const struct http_response *r
 
 static enum fetch_step fetch_head_informational(struct fetch *fetch, struct span head)
 {
-    /* Nobody asked for an upgrade. */
-    if (fetch->response.status == 101) {
-        return fetch_bad(fetch, FETCH_BAD_RESPONSE, "101 without an upgrade");
-    }
     if (++fetch->informational_count > FETCH_INFORMATIONAL_MAX) {
         return fetch_bad(fetch, FETCH_BAD_RESPONSE, "too many 1xx responses");
     }
@@ -131,7 +127,10 @@ static enum fetch_step fetch_head_judge(struct fetch *fetch, struct span head)
     if (http_response_parse(response, head, &limits) != HTTP_PARSE_DONE) {
         return fetch_bad(fetch, FETCH_BAD_RESPONSE, response->error_reason);
     }
-    if (response->status < 200) {
+    if (response->status == 101 && !fetch_tunnel_begin(fetch)) {
+        return fetch_bad(fetch, FETCH_BAD_RESPONSE, "101 to what was not asked for");
+    }
+    if (response->status < 200 && response->status != 101) {
         return fetch_head_informational(fetch, head);
     }
     fetch->activity_us = loop_now_us(pool->loop); /* a 1xx is no answer, however many come */
@@ -139,7 +138,9 @@ static enum fetch_step fetch_head_judge(struct fetch *fetch, struct span head)
     fetch->dirty = true;
     fetch->result.head_seen = true;
     fetch->result.first_byte_us = fetch->activity_us - fetch->start_us;
-    fetch_framing_set(fetch, response);
+    if (LIKELY(response->status != 101)) {
+        fetch_framing_set(fetch, response);
+    }
     if (fetch->has_body && !fetch->body_ended && response->status >= 300) {
         fetch->body_given_up = true;
         fetch->out_len = 0; /* nor is there any waiting for room to write */
@@ -288,8 +289,20 @@ static enum fetch_step fetch_take(struct fetch *fetch, struct span data, size_t 
 
 static enum fetch_step fetch_ended(struct fetch *fetch, bool in_order)
 {
+    char detail[sizeof(fetch->result.detail)];
+
+    /* TLS 1.3: that our certificate is missing or not liked comes after the handshake. */
+    if (!in_order && !fetch->head_done && !fetch->result.reused_connection &&
+        fetch_tls_refused(fetch->conn, detail, sizeof(detail))) {
+        return fetch_bad(fetch, FETCH_TLS, detail);
+    }
     if (fetch->head_done && fetch->framing == FETCH_BODY_CLOSE && in_order) {
         return FETCH_STEP_WHOLE;
+    }
+    if (fetch->head_done && fetch->framing == FETCH_TUNNEL) {
+        fetch->result.cut = !in_order && !fetch->input_ended;
+        bool is_over = !in_order || fetch_tunnel_input_ended(fetch) == FETCH_IO_END;
+        return is_over ? FETCH_STEP_WHOLE : FETCH_STEP_MORE;
     }
     if (fetch->head_done) {
         return fetch_bad(fetch, FETCH_INCOMPLETE,
@@ -353,7 +366,11 @@ static enum fetch_step fetch_read_all(struct fetch *fetch, size_t *rest)
             return fetch_ended(fetch, io == FETCH_IO_END);
         }
         step = fetch_take(fetch, span_of(place, count), rest);
-        turn += count < room ? FETCH_TURN_BYTES : count; /* short: there is no more now */
+        /* Short: there is no more now. Of TLS there may be a record more, out of epoll's sight. */
+        turn += count < room && !fetch->conn->peer->has_tls ? FETCH_TURN_BYTES : count;
+    }
+    if (step == FETCH_STEP_MORE && turn >= FETCH_TURN_BYTES && fetch->conn->peer->has_tls) {
+        fetch_work(fetch);
     }
     return step;
 }

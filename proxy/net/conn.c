@@ -162,6 +162,9 @@ void conn_interest_update(struct conn *conn)
     } else {
         conn->send_deadline_us = CONN_NEVER;
     }
+    if (UNLIKELY(conn->is_shut) && (conn->eof || conn->read_full)) {
+        events = 0; /* h1_tunnel.c says why */
+    }
     loop_watch_change(conn->set->loop, &conn->watch, events);
 }
 
@@ -170,7 +173,8 @@ static void conn_ready(struct loop_watch *watch, uint32_t events)
     struct conn *conn = CONTAINER_OF(watch, struct conn, watch);
 
     CHECK_OBJ(conn, CONN_MAGIC);
-    if (UNLIKELY((events & (EPOLLERR | EPOLLHUP)) != 0)) {
+    if (UNLIKELY((events & (EPOLLERR | EPOLLHUP)) != 0) &&
+        !(conn->is_shut && (events & (EPOLLERR | EPOLLIN)) == EPOLLIN)) {
         conn_gone(conn, ERR_CLOSED, false);
         return;
     }

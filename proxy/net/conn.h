@@ -5,7 +5,7 @@
  *
  *   listener.c  accepts, counts, drains          conn.c      life, events, deadlines
  *   h1_read.c   heads and request bodies          h1_write.c  responses
- *   conn_proxy.c  the PROXY protocol header
+ *   h1_tunnel.c what follows a 101                conn_proxy.c  the PROXY protocol header
  *
  * A connection owns little while idle: this struct. A block (request, field table, receive buffer)
  * comes from the worker's pool with the first byte of a head and goes back when its last byte is
@@ -81,6 +81,7 @@ struct conn {
     bool handler_told;  /* CONN_BROKEN: stream_send said so, or the handler let go */
     bool proxy_due;     /* a PROXY protocol header comes first */
     bool cut_by_reset;  /* a plain close would look like the end of the response */
+    bool is_shut;       /* a tunnel: we have sent our FIN */
     struct stream stream;
     struct listener_set *set;
     struct list node;
@@ -93,6 +94,7 @@ struct conn {
     struct conn_block *block;  /* holds the head; NULL while idle */
     struct conn_block *window; /* receives; mostly the same block */
     size_t floor;              /* first byte of the window the head does not need */
+    size_t tunnel_floor;       /* the same of the block, kept while the window is another */
     size_t begin;              /* received, not yet parsed: [begin, end) of window->data */
     size_t end;
     size_t scanned;      /* http_request_parse's */
@@ -213,6 +215,24 @@ enum stream_body h1_body_next(struct stream *stream, struct span *out);
 void h1_body_consume(struct stream *stream, size_t count);
 /* May the rest of the request body still be read off, so that the connection can be kept? */
 bool h1_body_is_drainable(const struct conn *conn);
+
+/* ---- h1_tunnel.c ---- */
+
+static inline bool conn_is_tunnel(const struct conn *conn)
+{
+    return conn->kind == STREAM_BODY_TUNNEL && conn->head_made;
+}
+
+/* The head of a 101 is being sent. */
+void h1_tunnel_begin(struct conn *conn);
+/* Is the room to receive in so small that a block of its own is better? */
+bool h1_tunnel_is_narrow(const struct conn *conn);
+/* Takes one, if nothing waits to be consumed. */
+void h1_tunnel_widen(struct conn *conn);
+enum stream_body h1_tunnel_next(struct conn *conn, struct span *out);
+void h1_tunnel_consume(struct conn *conn, size_t count);
+/* Shuts the sending side if all was sent and `end` was said. */
+void h1_tunnel_shut(struct conn *conn);
 
 /* ---- h1_write.c ---- */
 

@@ -58,6 +58,9 @@ static bool h1_receive(struct conn *conn)
             return false;
         }
     }
+    if (UNLIKELY(conn_is_tunnel(conn)) && h1_tunnel_is_narrow(conn)) {
+        h1_tunnel_widen(conn);
+    }
     size_t room = conn->window->capacity - conn->end;
     if (room == 0) {
         conn->read_full = true;
@@ -396,6 +399,9 @@ enum stream_body h1_body_next(struct stream *stream, struct span *out)
     if (conn->state != CONN_BUSY) {
         return STREAM_BODY_BAD;
     }
+    if (UNLIKELY(conn_is_tunnel(conn))) {
+        return h1_tunnel_next(conn, out);
+    }
     if (conn->continue_due && conn->begin == conn->end && !conn->head_made &&
         !h1_push(conn, SPAN("HTTP/1.1 100 Continue\r\n\r\n"))) {
         return STREAM_BODY_BAD;
@@ -425,6 +431,10 @@ void h1_body_consume(struct stream *stream, size_t count)
 {
     struct conn *conn = conn_of(stream);
 
+    if (UNLIKELY(conn_is_tunnel(conn))) {
+        h1_tunnel_consume(conn, count);
+        return;
+    }
     CHECK(count <= conn->piece.len);
     conn->piece.ptr += count;
     conn->piece.len -= count;

@@ -115,6 +115,9 @@ bool h1_writable(struct conn *conn)
     if (conn_has_output(conn)) {
         return true;
     }
+    if (UNLIKELY(conn_is_tunnel(conn))) {
+        h1_tunnel_shut(conn);
+    }
     if (conn->state == CONN_BUSY && conn->want_writable) {
         conn->want_writable = false;
         conn->in_handler = true;
@@ -218,6 +221,9 @@ static void h1_head(struct stream *stream, struct span fields, struct span extra
     conn->cut_by_reset = kind == STREAM_BODY_UNKNOWN && !conn->chunked;
     conn->close_after = conn->close_after || conn->cut_by_reset || set->draining ||
                         (!conn->body_done && !h1_body_is_drainable(conn));
+    if (UNLIKELY(kind == STREAM_BODY_TUNNEL)) {
+        h1_tunnel_begin(conn);
+    }
     if (set->scratch_owner != NULL) {
         h1_scratch_release(set->scratch_owner);
     }
@@ -447,6 +453,9 @@ static ptrdiff_t h1_send(struct stream *stream, const struct iovec *parts, unsig
     conn->response_done = last && (size_t)taken == total;
     conn->want_writable = (size_t)taken < total || used < count;
     conn_interest_update(conn);
+    if (UNLIKELY(conn_is_tunnel(conn))) {
+        h1_tunnel_shut(conn);
+    }
     return taken;
 }
 

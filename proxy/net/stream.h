@@ -48,6 +48,11 @@ enum stream_body_kind {
     STREAM_BODY_NONE,    /* no content follows (304, 204, HEAD): head only */
     STREAM_BODY_LENGTH,  /* the head carries Content-Length */
     STREAM_BODY_UNKNOWN, /* chunked for 1.1, until close for 1.0 */
+    /* A 101 (the fields say Connection and Upgrade): from here on the connection is not HTTP. The
+     * request body must have been read to its end; stream_body_next begins anew and hands out what
+     * the client sends until its end, stream_send sends bytes as they are, and its `end` shuts our
+     * sending side alone. Then stream_end closes. Silence has no deadline here. */
+    STREAM_BODY_TUNNEL,
 };
 
 enum stream_body {

@@ -269,6 +269,7 @@ static void put_json(struct line *line, const struct record *record)
     put_json_request(line, record);
     put_number(line, "status", record->status);
     put_number(line, "bytes", record->bytes);
+    put_number(line, "received", record->received);
     put_text(line, "result", span_str(request_result_name((enum request_result)record->result)));
     put_text(line, "reason", reason_name(record));
     put_number(line, "age_s", record->age_s);

@@ -18,6 +18,7 @@
 #include "exchange/url_key.h"
 #include "limit/limit.h"
 #include "net/listener.h"
+#include "origin/origin.h"
 #include "press/press.h"
 #include "worker/access_log.h"
 #include "worker/folders.h"
@@ -39,6 +40,7 @@ struct service {
     struct store *store;
     struct press *press;
     struct limit_table *limits;
+    struct origins *origins;
     struct worker **workers;
     unsigned worker_count;
     struct conn_shared shared;
@@ -279,7 +281,9 @@ static void wait_settled(const struct service *service)
 
 static void put_in_force(struct service *service, struct conf *conf)
 {
-    struct site_table *sites = site_table_new(conf, slot_of, service, service->limits);
+    origins_apply(service->origins, conf);
+    struct site_table *sites =
+        site_table_new(conf, service->origins, service->limits, slot_of, service);
     lock_acquire(&service->conf_lock);
     struct conf *old = service->conf;
     struct site_table *old_sites = service->sites;
@@ -442,6 +446,7 @@ static bool build_workers(struct service *service, const struct service_options 
             .index = w,
             .store = service->store,
             .press = service->press,
+            .origins = service->origins,
             .conf = options->conf,
             .shared = &service->shared,
             .limits = service->limits,
@@ -516,7 +521,9 @@ struct service *service_new(const struct service_options *options, char *error, 
     service->press = open_press(service->worker_count);
     service->limits = limit_table_new(conf->limits.limit_memory_bytes);
     service->top = top_new(TOP_WINDOW_S);
-    service->sites = site_table_new(conf, slot_of, service, service->limits);
+    service->origins = origins_new();
+    origins_apply(service->origins, conf);
+    service->sites = site_table_new(conf, service->origins, service->limits, slot_of, service);
     CHECK(build_workers(service, options, fds));
     mem_free(fds);
     return service;
@@ -597,6 +604,7 @@ void service_end(struct service **service_at)
     limit_table_free(&service->limits);
     top_free(&service->top);
     site_table_unref(&service->sites);
+    origins_free(&service->origins);
     conf_unref(service->conf);
     for (unsigned i = 0; i < COUNTERS_SITES; i++) {
         mem_free(service->slots[i]);

@@ -11,6 +11,7 @@
 #include "base/thread.h"
 #include "exchange/exchange.h"
 #include "limit/limit.h"
+#include "origin/origin.h"
 
 #define RING_BYTES (1u << 20)
 #define TICK_US 1000000u
@@ -25,6 +26,7 @@ struct worker {
     pthread_t thread;
     struct loop *loop;
     struct fetch_pool *fetches;
+    struct origins *origins;
     struct listener_set *listeners;
     struct counters *counters;
     struct net_counters net;
@@ -99,7 +101,8 @@ static void gate_leave(void *ctx, uint64_t ticket)
 static void use_conf(struct worker *worker, struct conf *conf)
 {
     struct site_table *old = worker->env.sites;
-    worker->env.sites = site_table_new(conf, worker->slot_of, worker->slot_ctx, worker->env.limits);
+    worker->env.sites = site_table_new(conf, worker->origins, worker->env.limits, worker->slot_of,
+                                       worker->slot_ctx);
     worker->env.access_log = conf->log.access.kind != CONF_LOG_OFF;
     site_table_unref(&old);
 }
@@ -182,6 +185,7 @@ struct worker *worker_new(const struct worker_options *options)
         mem_free(worker);
         return NULL;
     }
+    worker->origins = options->origins;
     worker->slot_of = options->slot_of;
     worker->slot_ctx = options->slot_ctx;
     worker->counters = mem_new(sizeof(*worker->counters));

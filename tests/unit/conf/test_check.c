@@ -1,11 +1,12 @@
 /* Each kind of mistake the schema knows, with exact place and words. */
 #include "conf_test.h"
 
-#define MAIN_NAMES "{workers user state_dir listen admin store log limits site}"
+#define MAIN_NAMES "{workers user state_dir listen admin store log limits origins site}"
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
 #define SITE_NAMES                                                                                 \
     "{origins cache compress compress_types compress_min compress_max compress_level "             \
-    "cache_status via forwarded header rule limit allow deny}"
+    "normalize_path strip_prefix add_prefix redirect_rewrite cache_status via forwarded upgrade "  \
+    "tunnel_idle header rule limit allow deny}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define ORIGINS(body) "listen :80; site * { origins { " body " } }"
 
@@ -150,8 +151,8 @@ static const struct bad_case twice[] = {
      "2:6 site \"*\" is already defined at t:1:18\n"},
     {REST "\nsite a A { origins { server x http://x; } }",
      "2:8 site \"a\" is already defined at t:2:6\n"},
-    {ORIGINS("server a http://a;\nserver b http://b;"),
-     "2:1 a second server: balancing between servers is not there yet; the first is at t:1:32\n"},
+    {ORIGINS("server a http://a;\nserver a http://b;"),
+     "2:8 there is a server \"a\" in this pool already, at t:1:39\n"},
 };
 
 static const struct bad_case addresses[] = {
@@ -174,7 +175,8 @@ static const struct bad_case addresses[] = {
      "1:41 \"10.0.0.1:80\" is not an origin: write http://HOST[:PORT] [http://10.0.0.1:80]\n"},
     {ORIGINS("server a http://a/b;"),
      "1:41 \"http://a/b\" has more than host and port; an origin is http://HOST[:PORT]\n"},
-    {ORIGINS("server http://a;"), "1:32 \"server\" needs more words; write: server NAME URL;\n"},
+    {ORIGINS("server http://a;"),
+     "1:32 \"server\" needs more words; write: server NAME URL [weight=NUMBER] [max=NUMBER] [backup];\n"},
     {ORIGINS("server a http://a; host a/b;"),
      "1:56 \"a/b\" is not a host name: labels of letters, digits, - and _ with dots between\n"},
     {"listen :80; site a.example:80 a.*.b http://c d. e..f { origins { server a http://a; } }",
@@ -223,7 +225,7 @@ static const struct bad_case missing[] = {
     /* what is set wrong is not missing */
     {"listen; site a { origins { server; } }",
      "1:1 \"listen\" needs more words; write: listen ADDRESS:PORT | :PORT;\n"
-     "1:28 \"server\" needs more words; write: server NAME URL;\n"},
+     "1:28 \"server\" needs more words; write: server NAME URL [weight=NUMBER] [max=NUMBER] [backup];\n"},
 };
 
 #define RUN(name)                                                                                  \

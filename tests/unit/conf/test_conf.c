@@ -62,14 +62,14 @@ static void test_default_limits(void **state)
     assert_int_equal(limits->drain_ms, 60000);
     assert_int_equal(conf->site_count, 1);
     assert_string_equal(site->names.list[0], "*");
-    assert_string_equal(site->origins.server.name, "app");
-    assert_string_equal(site->origins.server.url, "http://h");
-    assert_int_equal(site->origins.server.port, 80);
+    assert_string_equal(site->origins.servers[0].name, "app");
+    assert_string_equal(site->origins.servers[0].url, "http://h");
+    assert_int_equal(site->origins.servers[0].port, 80);
     assert_int_equal(site->origins.timeout.connect_ms, 2000);
     assert_int_equal(site->origins.timeout.first_byte_ms, 30000);
     assert_int_equal(site->origins.timeout.idle_ms, 30000);
     assert_int_equal(site->origins.keepalive, 64);
-    assert_null(site->origins.host);
+    assert_string_equal(site->origins.host, "client");
     assert_false(site->cache.off);
     assert_int_equal(site->cache.default_ttl_ms, 0);
     assert_int_equal(site->cache.max_ttl_ms, (uint64_t)365 * 86400 * 1000);
@@ -90,6 +90,8 @@ static void test_default_limits(void **state)
     assert_true(site->cache_status);
     assert_string_equal(site->via, "larder");
     assert_true(site->forwarded);
+    assert_int_equal(site->upgrade.count, 0);
+    assert_int_equal(site->tunnel_idle_ms, 3600 * 1000);
     conf_unref(conf);
 }
 
@@ -112,15 +114,16 @@ static const char everything[] =
     "    vary_ignore Origin; vary_max 7; }\n"
     "  compress brotli gzip; compress_types text/* Application/JSON; compress_min 2K;\n"
     "  compress_max 3M; compress_level brotli=11 gzip=1;\n"
-    "  cache_status off; via x; forwarded off;\n"
+    "  cache_status off; via x; forwarded off; upgrade websocket foo/1.0; tunnel_idle 2m;\n"
     "  limit requests 10/s burst=3 key=header:X-A status=503 count=misses name=n; limit concurrent 4;\n"
     "  limit except 10.0.0.0/8 ::1; allow 10.0.0.1; deny 10.0.0.0/8 ::/0; allow all;\n"
     "  header request set X-A \"b c\"; header response remove Server;\n"
     "  rule path /a/* \"*path\" method GET header X-B=c* { pass; ttl 1d; default_ttl 1s; min_ttl 0;\n"
     "    max_ttl 2s; stale_while_revalidate 3s; stale_if_error 4s; hit_for_miss 0; set_cookie store;\n"
     "    client_revalidate on; serve_stale off; max_object store; ignore_cookies off; vary_ignore off; vary_max 1;\n"
-    "    cache_status on; compress brotli; header response add X-C \"\"; header request remove X-D; }\n"
-    "  rule path * { ignore_query off; sort_query off; pass off; limit off; deny 1.2.3.4; allow all; }\n"
+    "    cache_status on; compress brotli; upgrade off; header response add X-C \"\"; header request remove X-D; }\n"
+    "  rule path * { ignore_query off; sort_query off; pass off; timeout first_byte=2m idle=1h;\n"
+    "    limit off; deny 1.2.3.4; allow all; }\n"
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
     "site * { origins { server y http://[::1]; } }\n";
 
@@ -169,9 +172,9 @@ static void test_everything_site(void **state)
     assert_int_equal(conf->site_count, 2);
     assert_int_equal(site->names.count, 2);
     assert_string_equal(site->names.list[0], "www.a");
-    assert_string_equal(site->origins.server.url, "http://h:1");
-    assert_string_equal(site->origins.server.host, "h");
-    assert_int_equal(site->origins.server.port, 1);
+    assert_string_equal(site->origins.servers[0].url, "http://h:1");
+    assert_string_equal(site->origins.servers[0].host, "h");
+    assert_int_equal(site->origins.servers[0].port, 1);
     assert_int_equal(site->origins.timeout.first_byte_ms, 2000);
     assert_string_equal(site->origins.host, "h:1");
     assert_true(site->cache.off);
@@ -192,7 +195,7 @@ static void test_everything_site(void **state)
     assert_false(site->cache_status);
     assert_string_equal(site->via, "x");
     assert_false(site->forwarded);
-    assert_string_equal(conf->sites[1].origins.server.host, "::1");
+    assert_string_equal(conf->sites[1].origins.servers[0].host, "::1");
     assert_false(conf->sites[1].cache.off);
     assert_true(conf->sites[1].forwarded);
     conf_unref(conf);
@@ -422,7 +425,9 @@ static void test_examples(void **state)
         [SCHEMA_LISTENER] = {"listen :81 {", "}" REST},
         [SCHEMA_SITE] = {"site x { ", " }" REST},
         [SCHEMA_ORIGINS] = {"site x { origins {", "} }" REST},
-        [SCHEMA_RULE] = {"site x { origins { server a http://a; } rule path /* {", "} }" REST},
+        [SCHEMA_RULE] = {"origins api { server b http://b; } "
+                         "site x { origins { server a http://a; } rule path /* {",
+                         "} }" REST},
         [SCHEMA_CACHE] = {"site x { origins { server a http://a; } cache {", "} }" REST},
     };
 

@@ -3,7 +3,7 @@
 
 #include "conf_test.h"
 
-#define CONDITIONS "{path method cookie header type status}"
+#define CONDITIONS "{path prefix method cookie header type status}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define CACHE(body) SITE("cache { " body " }")
 
@@ -55,11 +55,33 @@ static const struct bad_case blocks[] = {
      "1:37 a request has gone to the origin before type or status are known; put \"header "
      "request\" into a rule without them\n"},
     {SITE("rule path /a method GET { ignore_query x; }"),
-     "1:47 \"ignore_query\" decides under which address a response is stored: only \"path\" may be "
-     "a condition of its rule\n"},
+     "1:47 \"ignore_query\" decides under which address a response is stored: only \"path\" and "
+     "\"prefix\" may be conditions of its rule\n"},
+    {SITE("rule path /a { upgrade; }"),
+     "1:36 \"upgrade\" needs more words; write: upgrade on | off | PROTOCOL...;\n"},
+    {SITE("rule path /a { upgrade on foo; }"), "1:44 \"on\" stands alone\n"},
+    {SITE("rule path /a { upgrade foo off; }"), "1:48 \"off\" stands alone\n"},
+    {SITE("rule path /a { upgrade a/b/c \"\" a@; }"),
+     "1:44 \"a/b/c\" is not a protocol like websocket or name/1.0\n"
+     "1:50 \"\" is not a protocol like websocket or name/1.0\n"
+     "1:53 \"a@\" is not a protocol like websocket or name/1.0\n"},
+    {SITE("rule path /a { upgrade websocket H2C TLS/1.0 WebSocket; }"),
+     "1:54 \"H2C\" is not allowed: clients would send HTTP past all rules\n"
+     "1:58 \"TLS/1.0\" is not allowed: clients would send HTTP past all rules\n"
+     "1:66 \"WebSocket\" is there twice\n"},
+    {SITE("rule status 404 { upgrade on; }"),
+     "1:39 \"upgrade\" must be known before the origin is asked, type and status are only "
+     "after it\n"},
+    {SITE("rule path /a { timeout connect=1s; }"),
+     "1:44 \"connect=1s\" is not an option of \"timeout\"; options are name=value "
+     "{first_byte idle total}\n"},
+    {SITE("rule type text/event-stream { timeout idle=1h first_byte=1s; }"),
+     "1:67 the first byte has come before type or status are known; put \"timeout first_byte\" "
+     "into a rule without them\n"},
+    {SITE("tunnel_idle 999ms;"), "1:33 \"999ms\" is out of range for \"tunnel_idle\": 1s..30d\n"},
     {SITE("rule cookie a { sort_query on; }"),
-     "1:37 \"sort_query\" decides under which address a response is stored: only \"path\" may be "
-     "a condition of its rule\n"},
+     "1:37 \"sort_query\" decides under which address a response is stored: only \"path\" and "
+     "\"prefix\" may be conditions of its rule\n"},
     {SITE("rule path /a { min_ttl 2s; max_ttl 1s; }"),
      "1:44 \"min_ttl\" (2s) may not be more than \"max_ttl\" (1s); the other is at t:1:56\n"},
 };
@@ -172,7 +194,7 @@ static const char good[] =
     "site a { origins { server a http://a; } rule path /x { pass; } }\n"
     "site b { origins { server a http://a; }\n"
     "  cache { ignore_query utm_* gclid; vary_ignore Origin USER-agent; vary_max 3; }\n"
-    "  header response set X-A b;\n"
+    "  header response set X-A b; upgrade on;\n"
     "  rule path /a* /b method GET cookie sid=* { ttl 2s;\n"
     "    pass off; header request remove X-B; }\n"
     "  rule status 404 5xx 410-412 type Image/* { pass; } }\n";
@@ -191,6 +213,8 @@ static void test_values(void **state)
     assert_string_equal(site->cache.vary_ignore.list[1], "USER-agent");
     assert_int_equal(site->cache.vary_max, 3);
     assert_int_equal(site->header_count, 1);
+    assert_int_equal(site->upgrade.count, 1);
+    assert_string_equal(site->upgrade.list[0], "websocket");
     assert_int_equal(rule->set, CONF_RULE_TTL | CONF_RULE_PASS);
     assert_int_equal(rule->ttl_ms, 2000);
     assert_false(rule->pass);

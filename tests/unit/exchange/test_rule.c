@@ -37,7 +37,7 @@ static void fixture_open(struct fixture *fixture, const char *site)
     arena_init(&fixture->arena, 1 << 20);
     const struct conf_site *conf = &fixture->conf->sites[0];
     policy_compile(&fixture->base, &fixture->arena, conf, 1 << 30);
-    rules_compile(&fixture->rules, &fixture->arena, conf, 1 << 30);
+    rules_compile(&fixture->rules, &fixture->arena, fixture->conf, conf);
     rule_edits_compile(&fixture->edits, &fixture->arena, conf->headers, conf->header_count);
 }
 
@@ -253,6 +253,10 @@ static void test_each_setting(void **state)
         {"ignore_query a", FIELD(query.ignore_count, 1)},
         {"vary_ignore a", FIELD(vary_ignore.count, 1)},
         {"pass", FIELD(pass, 1)},
+        {"upgrade on", FIELD(upgrade.count, 1)},
+        {"timeout first_byte=7s", FIELD(timeout.first_byte_us, 7000000)},
+        {"timeout idle=7s", FIELD(timeout.idle_us, 7000000)},
+        {"timeout total=7s", FIELD(timeout.total_us, 7000000)},
         {"ttl 7s", FIELD(freshness.ttl_s, 7)},
 #undef FIELD
     };

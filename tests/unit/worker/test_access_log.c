@@ -21,6 +21,7 @@ static struct record sample(void)
     return (struct record){
         .wall_ms = 1700000000123,
         .bytes = 1234,
+        .received = 99,
         .total_us = 1500042,
         .first_byte_us = 900,
         .connect_us = 0,
@@ -82,7 +83,7 @@ static void test_json(void **state)
         line_of(ACCESS_LOG_JSON, &record),
         "{\"ts\":\"2023-11-14T22:13:20.123Z\",\"site\":\"example.com\",\"client\":\"192.0.2.1\","
         "\"method\":\"GET\",\"scheme\":\"http\",\"host\":\"example.com\",\"path\":\"/a\","
-        "\"query\":\"b=c\",\"proto\":\"HTTP/1.1\",\"status\":200,\"bytes\":1234,\"result\":\"hit\","
+        "\"query\":\"b=c\",\"proto\":\"HTTP/1.1\",\"status\":200,\"bytes\":1234,\"received\":99,\"result\":\"hit\","
         "\"reason\":\"fresh\",\"age_s\":7,\"ttl_s\":-3,\"origin\":\"app\",\"origin_status\":0,"
         "\"connect_s\":0.000000,\"ttfb_s\":0.000900,\"total_s\":1.500042,\"collapsed\":false,"
         "\"stored\":true,\"aborted\":false,\"ua\":\"curl/8\",\"referer\":\"\","
