@@ -53,7 +53,8 @@ static void test_json(void **state)
 
     assert_string_equal(
         text,
-        "{\"problems\":[{\"severity\":\"error\",\"file\":\"a.conf\",\"line\":2,\"column\":9,\"message\":\"unknown directive "
+        "{\"problems\":[{\"severity\":\"error\","
+        "\"file\":\"a.conf\",\"line\":2,\"column\":9,\"message\":\"unknown directive "
         "\\\"me\\\"mory\\\" in store\",\"hint\":\"memory\",\"allowed\":[\"path\",\"size\",\"memory\","
         "\"max_object\",\"flush\",\"read_threads\"],\"source\":\"store { \\\"me\\\\\\\"mory\\\" 2G; "
         "memroy 1; }\",\"caret\":8},{\"severity\":\"error\",\"file\":\"a.conf\",\"line\":2,\"column\":24,\"message\":"
