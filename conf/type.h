@@ -66,6 +66,7 @@ extern const struct conf_type conf_type_names;
 extern const struct conf_type conf_type_fields;
 extern const struct conf_type conf_type_networks;
 extern const struct conf_type conf_type_from;
+extern const struct conf_type conf_type_trust;
 extern const struct conf_type conf_type_patterns;
 extern const struct conf_type conf_type_header;
 extern const struct conf_type conf_type_listen;
@@ -80,18 +81,20 @@ extern const struct conf_type conf_type_media_types;
 extern const struct conf_type conf_type_limit;
 extern const struct conf_type conf_type_access;
 /* The networks that these words are; false: a message for each that is none. */
-bool conf_item_networks(const struct conf_item *item, const struct conf_word *words, size_t count,
-                        struct conf_networks *out);
+bool conf_item_network_words(const struct conf_item *item, const struct conf_word *words,
+                             size_t count, struct conf_networks *out);
 /* What is wrong with a network, as the end of a sentence. */
 const char *conf_net_problem(enum conf_net why);
-/* Words with spaces between; false: there are none. */
-bool conf_print_networks(const struct conf_networks *networks, struct buf *out);
 extern const struct conf_type conf_type_prefix;
 /* Whole segments of a path, "/api", or a message. */
 bool conf_item_prefix(const struct conf_item *item, const struct conf_word *word);
 extern const struct conf_type conf_type_upgrade;
 /* The conditions behind `rule`. */
 bool conf_item_conditions(const struct conf_item *item, struct conf_rule *out);
+/* Networks from word `first` on. */
+bool conf_item_networks(const struct conf_item *item, size_t first, struct conf_networks *out);
+/* Appends them; false: there are none. */
+bool conf_print_networks(const struct conf_networks *networks, struct buf *out);
 /* RFC 9110 5.6.2, of any length. */
 bool conf_is_token(struct span word);
 /* A name of our own, of what kind says `what` ("server"): copied to *out, or a message. */

@@ -172,7 +172,7 @@ static bool access_set(const struct conf_item *item)
             good = list_read(item, word, out) && good;
         }
     }
-    return conf_item_networks(item, words, count, &out->written) && good;
+    return conf_item_network_words(item, words, count, &out->written) && good;
 }
 
 static bool access_print(const struct schema_row *row, const void *owner, const void *value,

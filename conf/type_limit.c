@@ -196,7 +196,7 @@ static bool limit_set(const struct conf_item *item)
         return false;
     }
     if (out->kind == CONF_LIMIT_EXCEPT) {
-        return conf_item_networks(item, item->words + 1, item->count - 1, &out->except);
+        return conf_item_networks(item, 1, &out->except);
     }
     if (out->kind == CONF_LIMIT_REQUESTS) {
         good = rate_read(item, &item->words[1], out);

@@ -196,8 +196,8 @@ static bool names_print(const struct schema_row *row, const void *owner, const v
     return conf_print_words(value, out);
 }
 
-bool conf_item_networks(const struct conf_item *item, const struct conf_word *words, size_t count,
-                        struct conf_networks *out)
+bool conf_item_network_words(const struct conf_item *item, const struct conf_word *words,
+                             size_t count, struct conf_networks *out)
 {
     struct conf_network *list = arena_alloc(item->check->arena, (count + 1) * sizeof(*list));
     bool good = true;
@@ -212,10 +212,14 @@ bool conf_item_networks(const struct conf_item *item, const struct conf_word *wo
     return good;
 }
 
+bool conf_item_networks(const struct conf_item *item, size_t first, struct conf_networks *out)
+{
+    return conf_item_network_words(item, item->words + first, item->count - first, out);
+}
+
 static bool networks_set(const struct conf_item *item)
 {
-    return conf_item_expect(item, 1, SIZE_MAX) &&
-           conf_item_networks(item, item->words, item->count, item->target);
+    return conf_item_expect(item, 1, SIZE_MAX) && conf_item_networks(item, 0, item->target);
 }
 
 static void network_print(const struct conf_network *network, struct buf *out)
@@ -256,8 +260,7 @@ static bool from_set(const struct conf_item *item)
     *target = (struct conf_networks){0};
     size_t which = conf_item_choose(item, &item->words[0], first, ARRAY_LEN(first));
     if (which == 0) {
-        return conf_item_expect(item, 2, SIZE_MAX) &&
-               conf_item_networks(item, item->words + 1, item->count - 1, target);
+        return conf_item_expect(item, 2, SIZE_MAX) && conf_item_networks(item, 1, target);
     }
     return which == 1 && conf_item_expect(item, 1, 1);
 }
