@@ -169,6 +169,12 @@ struct conf_origin_timeout {
     uint64_t total_ms; /* for all of it; 0: no bound */
 };
 
+/* A cookie of ours that names the server a client is to stay with. */
+struct conf_sticky {
+    const char *cookie;  /* NULL: none */
+    uint64_t max_age_ms; /* 0: as long as the browser runs */
+};
+
 /* A pool of servers: of one site, or by its name of several. */
 struct conf_origins {
     const char *name; /* NULL: the site's own. In a site: of the pool it uses, all else is unset */
@@ -176,7 +182,9 @@ struct conf_origins {
     size_t server_count; /* 0 (site without a pool of its own)..CONF_SERVERS_MAX */
     struct conf_balancing balance;
     struct conf_queue queue;
-    uint32_t owner; /* private: of its settings, when it has a name */
+    struct conf_sticky sticky;
+    uint64_t slow_start_ms; /* 0: none */
+    uint32_t owner;         /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     uint32_t keepalive; /* idle connections kept per worker */
     const char *host;   /* Host to send; "client": as the client sent it; "server": its URL's */

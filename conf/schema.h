@@ -53,6 +53,7 @@ enum schema_type {
     SCHEMA_ADMIN_LISTEN, /* struct conf_admin */
     SCHEMA_SERVER,       /* struct conf_server */
     SCHEMA_BALANCE,      /* struct conf_balancing */
+    SCHEMA_STICKY,       /* struct conf_sticky */
     SCHEMA_ACCESS_LOG,   /* struct conf_access_log */
     SCHEMA_ERROR_LOG,    /* struct conf_error_log */
     SCHEMA_CODINGS,      /* struct conf_compress; gzip and brotli of it */
