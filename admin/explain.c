@@ -229,7 +229,13 @@ static void write_answer(struct admin_request *request, const struct explain *ex
     put_span(&json, "key", explain->key);
     json_put_text(&json, "answer", explain_answer_name(explain->answer));
     json_put_text(&json, "reason", http_reason_name(explain->reason));
-    json_put_bool(&json, "cache_asked", explain->answer != EXPLAIN_PASS);
+    if (explain->own_status != 0) {
+        json_put_u64(&json, "status", explain->own_status);
+        put_span(&json, "location", explain->location);
+    }
+    json_put_bool(&json, "cache_asked",
+                  explain->answer != EXPLAIN_PASS && explain->answer != EXPLAIN_REDIRECT &&
+                      explain->answer != EXPLAIN_RESPOND);
     write_rules(explain, conf, &json);
     write_settings(explain, &json);
     write_stored(explain, &json);

@@ -55,6 +55,9 @@ enum schema_type {
     SCHEMA_ERROR_LOG,    /* struct conf_error_log */
     SCHEMA_CODINGS,      /* struct conf_compress; gzip and brotli of it */
     SCHEMA_MEDIA_TYPES,  /* struct conf_names; patterns of media types */
+    SCHEMA_REDIRECT,     /* struct conf_redirect */
+    SCHEMA_RESPOND,      /* struct conf_respond */
+    SCHEMA_ERROR_PAGE,   /* struct conf_error_page */
     SCHEMA_PREFIX,       /* const char *; a prefix of paths, or "" for off */
     SCHEMA_UPGRADE,      /* struct conf_names; protocols, or on or off */
     SCHEMA_TYPE_COUNT,

@@ -27,6 +27,8 @@
 #define LIVE .reloadable = true
 #define SETS(name) .set_bit = CONF_RULE_##name
 
+#define REDIRECT_SYNTAX "off | https [host NAME] [port=NUMBER] | host NAME | STATUS \"URL\""
+#define RESPOND_SYNTAX "off | STATUS [FILE | \"TEXT\"] [type=TYPE]"
 #define HEADER_SYNTAX "request | response  add NAME VALUE | set NAME VALUE | remove NAME"
 
 struct schema_group {

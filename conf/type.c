@@ -515,6 +515,9 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_CODINGS] = &conf_type_codings,
     [SCHEMA_MEDIA_TYPES] = &conf_type_media_types,
     [SCHEMA_PREFIX] = &conf_type_prefix,
+    [SCHEMA_REDIRECT] = &conf_type_redirect,
+    [SCHEMA_RESPOND] = &conf_type_respond,
+    [SCHEMA_ERROR_PAGE] = &conf_type_error_page,
     [SCHEMA_UPGRADE] = &conf_type_upgrade,
 };
 

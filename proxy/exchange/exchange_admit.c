@@ -76,12 +76,14 @@ enum exchange_next exchange_purge(struct exchange *x)
                     span_eq(soft, SPAN("1")) ? STORE_PURGE_SOFT : STORE_PURGE_HARD, false, false,
                     &result);
     struct span text =
-        arena_printf(&x->arena, "{\"matched\":%llu,\"bytes\":%llu,\"in_flight\":%llu}",
+        arena_printf(&x->arena, "{\"matched\":%llu,\"bytes\":%llu,\"in_flight\":%llu}\n",
                      (unsigned long long)result.objects, (unsigned long long)result.bytes,
                      (unsigned long long)result.in_flight);
     x->result = RESULT_SYNTHETIC;
     x->status = 200;
-    x->error_text = text.ptr == NULL ? "{}" : text.ptr;
+    x->own = (struct own_page){.body = text.ptr == NULL ? SPAN("{}\n") : text,
+                               .type = "application/json",
+                               .lines = SPAN("Cache-Control: no-store\r\n")};
     return exchange_go(x, EXCHANGE_STEP_ERROR);
 }
 
@@ -125,6 +127,11 @@ enum exchange_next exchange_admit(struct exchange *x)
     }
     if (request->method == HTTP_PURGE) {
         return exchange_purge(x);
+    }
+    enum exchange_next answered;
+    if (UNLIKELY(x->policy->redirect != NULL || x->policy->respond != NULL) &&
+        exchange_answer(x, &answered)) {
+        return answered;
     }
     enum http_reason reason = exchange_pass_reason(request, x->policy);
     exchange_directives(&x->directives, request, x->policy);

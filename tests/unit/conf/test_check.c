@@ -5,8 +5,8 @@
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
 #define SITE_NAMES                                                                                 \
     "{origins cache compress compress_types compress_min compress_max compress_level "             \
-    "normalize_path strip_prefix add_prefix redirect_rewrite cache_status via forwarded upgrade "  \
-    "tunnel_idle header rule}"
+    "normalize_path strip_prefix add_prefix redirect_rewrite redirect respond error_page "         \
+    "cache_status via forwarded upgrade tunnel_idle header rule}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define ORIGINS(body) "listen :80; site * { origins { " body " } }"
 

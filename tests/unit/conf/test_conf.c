@@ -115,11 +115,16 @@ static const char everything[] =
     "  compress_max 3M; compress_level brotli=11 gzip=1;\n"
     "  cache_status off; via x; forwarded off; upgrade websocket foo/1.0; tunnel_idle 2m;\n"
     "  header request set X-A \"b c\"; header response remove Server;\n"
+    "  normalize_path fold; strip_prefix /a; add_prefix /b/c; redirect_rewrite off;\n"
+    "  redirect https host b port=81; respond 404 \"a b\" type=text/html;\n"
+    "  error_page 404 500-503 5xx /f intercept type=a/b; error_page 403 /g;\n"
     "  rule path /a/* \"*path\" method GET header X-B=c* { pass; ttl 1d; default_ttl 1s; min_ttl 0;\n"
     "    max_ttl 2s; stale_while_revalidate 3s; stale_if_error 4s; hit_for_miss 0; set_cookie store;\n"
     "    client_revalidate on; serve_stale off; max_object store; ignore_cookies off; vary_ignore off; vary_max 1;\n"
     "    cache_status on; compress brotli; upgrade off; header response add X-C \"\"; header request remove X-D; }\n"
     "  rule path * { ignore_query off; sort_query off; pass off; timeout first_byte=2m idle=1h; }\n"
+    "  rule prefix /p { redirect 301 \"/x{path}\"; respond 410 /f; host server; strip_prefix off;\n"
+    "    add_prefix /q; redirect_rewrite on; }\n"
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
     "site * { origins { server y http://[::1]; } }\n";
 
