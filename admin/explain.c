@@ -198,6 +198,7 @@ static void write_variants(const struct explain *explain, struct json *json)
 static void write_origin(const struct explain *explain, struct json *json)
 {
     const struct site *site = explain->site;
+    const struct site_pool *pool = site_pool(site, &explain->asked);
 
     json_key(json, "origin");
     if (!explain->asks_origin) {
@@ -205,7 +206,12 @@ static void write_origin(const struct explain *explain, struct json *json)
         return;
     }
     json_object(json);
-    json_put_text(json, "server", site->origin.name);
+    if (pool->pool != NULL) {
+        json_put_text(json, "pool", origin_pool_name(pool->pool));
+    }
+    if (pool->conf->server_count == 1) {
+        json_put_text(json, "server", pool->conf->servers[0].name);
+    }
     put_span(json, "target", explain->onward.target);
     put_span(json, "host", explain->onward.host);
     json_key(json, "headers");

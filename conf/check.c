@@ -147,11 +147,18 @@ static void report_unknown(struct conf_checker *checker, const struct block *blo
                     schema_context_name(block->context));
 }
 
+/* `origins` of a site: a block, or the name of a pool. */
+static bool is_reference(const struct conf_node *node)
+{
+    return node->row->context == SCHEMA_SITE && node->row->block == SCHEMA_ORIGINS &&
+           !node->is_block;
+}
+
 /* A block where one belongs, and none where not; some may have one or not. */
 static bool node_fits(const struct conf_node *node)
 {
     if (node->row->type == SCHEMA_BLOCK) {
-        return node->is_block;
+        return node->is_block || (is_reference(node) && node->word_count > 1);
     }
     return !node->is_block || node->row->block != SCHEMA_NONE;
 }
@@ -191,17 +198,10 @@ static bool check_once(struct conf_checker *checker, struct block *block,
         return true;
     }
     (void)conf_show_place(&place, first->words[0].place);
-    if (node->row->type == SCHEMA_SERVER) {
-        conf_report_add(checker->base.report, node->words[0].place, NULL,
-                        "a second server: balancing between servers is not there yet; the first "
-                        "is at %s",
-                        place.text);
-    } else {
-        conf_report_add(checker->base.report, node->words[0].place, NULL,
-                        "\"%s\" is set twice %s %s; it is already set at %s; remove one",
-                        node->row->name, context_preposition(block->context),
-                        context_here(block->context), place.text);
-    }
+    conf_report_add(checker->base.report, node->words[0].place, NULL,
+                    "\"%s\" is set twice %s %s; it is already set at %s; remove one",
+                    node->row->name, context_preposition(block->context),
+                    context_here(block->context), place.text);
     return false;
 }
 
@@ -238,6 +238,18 @@ static uint32_t check_owner(struct conf_checker *checker, const struct conf_item
     return owner;
 }
 
+/* A pool with a name. */
+static bool check_pool(struct conf_checker *checker, const struct conf_item *item,
+                       const struct conf_node *node)
+{
+    struct conf_origins *pool = item->target;
+    bool good = !node->is_bad && conf_item_expect(item, 1, 1) &&
+                conf_item_label(item, &item->words[0], "pool", &pool->name);
+
+    check_block(checker, SCHEMA_ORIGINS, node, pool, check_owner(checker, item));
+    return good;
+}
+
 static bool check_rule(struct conf_checker *checker, const struct conf_item *item,
                        const struct conf_node *node)
 {
@@ -265,6 +277,14 @@ static bool check_value(struct conf_checker *checker, const struct block *block,
     }
     if (row->block == SCHEMA_RULE) {
         return check_rule(checker, &item, node);
+    }
+    if (is_reference(node)) {
+        struct conf_origins *pool = item.target;
+        return !node->is_bad && conf_item_expect(&item, 1, 1) &&
+               conf_item_label(&item, &item.words[0], "pool", &pool->name);
+    }
+    if (row->block == SCHEMA_ORIGINS && row->element_bytes > 0) {
+        return check_pool(checker, &item, node);
     }
     if (row->type == SCHEMA_BLOCK) {
         bool good = !node->is_bad && conf_item_expect(&item, 0, 0);
@@ -432,6 +452,7 @@ void conf_check_tree(struct conf_checker *checker)
     check_keep_files(checker);
     conf_check_rules(checker);
     conf_check_site_rules(checker);
+    conf_check_origins(checker);
     if (conf->admin.tokens_path == NULL && conf->state_dir != NULL) {
         struct span path = arena_printf(checker->base.arena, "%s%s", conf->state_dir, "/tokens");
         conf->admin.tokens_path = path.ptr;

@@ -7,7 +7,7 @@
 #include "conf/type.h"
 
 /* A value somebody set. owner: 0 for the whole server, 1 + the index of the site,
- * or that of a rule or listen. */
+ * or that of a rule, a listen or a named pool. */
 struct conf_setting {
     uint32_t owner;
     uint32_t row;
@@ -40,6 +40,9 @@ void conf_check_tree(struct conf_checker *checker);
 void conf_check_rules(struct conf_checker *checker);
 /* The same for `rule` and `header`: what is settled too late, or may not be changed. */
 void conf_check_site_rules(struct conf_checker *checker);
+
+/* Pools, their servers, and those who name them. */
+void conf_check_origins(struct conf_checker *checker);
 
 /* Where a value was set, or NULL: it is a default. The list must be sorted. */
 const struct conf_setting *conf_setting_find(const struct conf_settings *settings, uint32_t owner,

@@ -164,3 +164,13 @@ enum conf_socket conf_find_socket(const char *path, struct conf_report *report, 
     conf_tree_fini(&tree);
     return found;
 }
+
+const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name)
+{
+    for (size_t i = 0; i < conf->pool_count; i++) {
+        if (conf->pools[i].name != NULL && strcmp(conf->pools[i].name, name) == 0) {
+            return &conf->pools[i];
+        }
+    }
+    return NULL;
+}

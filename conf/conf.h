@@ -129,6 +129,33 @@ struct conf_server {
     const char *url;  /* http://host[:port], lower case, no slash at the end */
     const char *host; /* name or address; IPv6 without brackets */
     uint16_t port;
+    uint32_t weight; /* 1..CONF_WEIGHT_MAX */
+    uint32_t max;    /* requests at the same time, all workers; 0: no bound */
+    bool backup;     /* asked only when no other may be */
+};
+
+#define CONF_WEIGHT_MAX 1000u
+#define CONF_SERVERS_MAX 256u /* of one pool */
+
+enum conf_balance {
+    CONF_BALANCE_ROUND_ROBIN,
+    CONF_BALANCE_LEAST_CONN,
+    CONF_BALANCE_RANDOM, /* the better of two drawn by lot */
+    CONF_BALANCE_HASH_URL,
+    CONF_BALANCE_HASH_CLIENT,
+    CONF_BALANCE_HASH_HEADER,
+    CONF_BALANCE_HASH_COOKIE,
+};
+
+struct conf_balancing {
+    enum conf_balance by;
+    const char *name; /* HASH_HEADER: field, HASH_COOKIE: cookie; else NULL */
+};
+
+/* Requests that wait because every server has its `max`. */
+struct conf_queue {
+    uint32_t size; /* 0: nobody waits */
+    uint64_t timeout_ms;
 };
 
 struct conf_origin_timeout {
@@ -138,8 +165,14 @@ struct conf_origin_timeout {
     uint64_t total_ms; /* for all of it; 0: no bound */
 };
 
+/* A pool of servers: of one site, or by its name of several. */
 struct conf_origins {
-    struct conf_server server;
+    const char *name; /* NULL: the site's own. In a site: of the pool it uses, all else is unset */
+    const struct conf_server *servers;
+    size_t server_count; /* 0 (site without a pool of its own)..CONF_SERVERS_MAX */
+    struct conf_balancing balance;
+    struct conf_queue queue;
+    uint32_t owner; /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     uint32_t keepalive; /* idle connections kept per worker */
     const char *host;   /* Host to send; "client": as the client sent it; "server": its URL's */
@@ -261,6 +294,7 @@ enum conf_rule_setting {
     CONF_RULE_CACHE_STATUS = 1u << 16,
     CONF_RULE_COMPRESS = 1u << 17,
     CONF_RULE_SERVE_STALE = 1u << 18,
+    CONF_RULE_ORIGINS = 1u << 19,
     CONF_RULE_HOST = 1u << 20,
     CONF_RULE_STRIP_PREFIX = 1u << 21,
     CONF_RULE_ADD_PREFIX = 1u << 22,
@@ -316,6 +350,7 @@ struct conf_rule {
     bool pass;
     bool cache_status;
     uint64_t ttl_ms;
+    const char *origins; /* name of a pool */
     struct conf_cache cache;
     struct conf_compress compress; /* gzip and brotli of it */
     const char *host;              /* as in conf_origins */
@@ -327,6 +362,27 @@ struct conf_rule {
     const struct conf_header *headers;
     size_t header_count;
     uint32_t owner; /* private: of its settings */
+};
+
+/* Which fields a proxy before us writes; the others are dropped. */
+enum conf_trust_by {
+    CONF_TRUST_X_FORWARDED, /* X-Forwarded-For, -Proto, -Host */
+    CONF_TRUST_RFC7239,     /* Forwarded */
+};
+
+struct conf_trust {
+    struct conf_networks networks; /* of our own proxies; none: nobody is believed */
+    enum conf_trust_by by;
+    bool is_set; /* of a site: false, what is said at the top level counts */
+};
+
+/* What the origin is told of the client. */
+enum conf_forwarded {
+    CONF_FORWARDED_OFF,
+    CONF_FORWARDED_ON, /* the same as X */
+    CONF_FORWARDED_X,  /* X-Forwarded-For, -Proto, -Host */
+    CONF_FORWARDED_RFC7239,
+    CONF_FORWARDED_BOTH,
 };
 
 struct conf_site {
@@ -342,7 +398,8 @@ struct conf_site {
     size_t error_page_count;
     bool cache_status;
     const char *via;
-    bool forwarded;
+    struct conf_trust trust;
+    enum conf_forwarded forwarded;
     struct conf_names upgrade; /* protocols; none: off */
     uint64_t tunnel_idle_ms;
     const struct conf_header *headers;
@@ -355,12 +412,15 @@ struct conf {
     uint32_t workers; /* 0: auto, one per processor this process may use */
     const char *user; /* NULL: stay who we are */
     const char *state_dir;
+    struct conf_trust trust;
     const struct conf_listen *listens;
     size_t listen_count; /* at least 1 */
     struct conf_admin admin;
     struct conf_store store;
     struct conf_log log;
     struct conf_limits limits;
+    const struct conf_origins *pools; /* those with a name */
+    size_t pool_count;
     const struct conf_site *sites;
     size_t site_count;          /* at least 1 */
     const char *file;           /* the main file's name */
@@ -425,6 +485,8 @@ struct conf *conf_ref(struct conf *conf);
 /* One reference less; NULL is fine. Any thread. */
 void conf_unref(struct conf *conf);
 
+/* The pool of that name, or NULL. */
+const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name);
 /* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */
 bool conf_networks_match(const struct conf_networks *networks, const struct sockaddr *peer);
 

@@ -119,6 +119,18 @@ static void dump_block(const struct dump *dump, const struct schema_row *row, co
         owner_index = rule->owner;
         buf_putc(dump->out, ' ');
         conf_print_conditions(rule, dump->out);
+    } else if (row->block == SCHEMA_ORIGINS) {
+        const struct conf_origins *pool = value;
+        owner_index = row->element_bytes > 0 ? pool->owner : owner_index;
+        if (pool->name != NULL) {
+            buf_putc(dump->out, ' ');
+            conf_print_word(pool->name, dump->out);
+        }
+        if (pool->name != NULL && row->element_bytes == 0) {
+            buf_putc(dump->out, ';');
+            dump_note(dump, start, row, setting);
+            return;
+        }
     } else if (row->block == SCHEMA_SITE) {
         const struct conf_site *site = value;
         owner_index = ordinal + 1;

@@ -11,7 +11,8 @@
 #define NEEDS_PATH (CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY)
 /* What decides which of the origin's contents an address shows. */
 #define CONTENT                                                                                    \
-    (CONF_RULE_HOST | CONF_RULE_STRIP_PREFIX | CONF_RULE_ADD_PREFIX | CONF_RULE_REDIRECT_REWRITE)
+    (CONF_RULE_ORIGINS | CONF_RULE_HOST | CONF_RULE_STRIP_PREFIX | CONF_RULE_ADD_PREFIX |          \
+     CONF_RULE_REDIRECT_REWRITE)
 #define KIND(kind) (1u << CONF_IF_##kind)
 
 /* kinds: bit per enum conf_condition_kind. */

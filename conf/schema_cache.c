@@ -95,6 +95,10 @@ static const struct schema_row rows[] = {
      .doc = "Variants (Vary) kept of one address; beyond it the oldest leaves.",
      .example = "vary_max 20;"},
 
+    {ROW(RULE, "origins", TOKEN), LIVE, SETS(ORIGINS), .syntax = "NAME", AT(conf_rule, origins),
+     .doc = "The pool that is asked in place of the site's own. Only in a rule whose conditions "
+            "are path alone, or that has pass: others would share what is stored.",
+     .example = "origins api;"},
     {ROW(RULE, "pass", ON), LIVE, SETS(PASS), .syntax = "[on | off]", ALLOWED(words_switch),
      AT(conf_rule, pass),
      .doc = "Not answered from the cache and not stored. In a rule with type or status: not "

@@ -12,11 +12,44 @@ static const struct schema_option timeout_options[] = {
      0, DAY, offsetof(struct conf_origins, timeout.total_ms)},
 };
 
+static const struct schema_option server_options[] = {
+    {"weight", SCHEMA_COUNT, "1", "its share, measured against the others'", 1, CONF_WEIGHT_MAX,
+     offsetof(struct conf_server, weight)},
+    {"max", SCHEMA_COUNT, "0", "requests at the same time, of all workers; 0: no bound", 0, 1000000,
+     offsetof(struct conf_server, max)},
+};
+
+static const struct schema_option queue_options[] = {
+    {"size", SCHEMA_COUNT, "1000", "requests that may wait; 0: none", 0, 1000000,
+     offsetof(struct conf_origins, queue.size)},
+    {"timeout", SCHEMA_DURATION, "5s", "how long one may wait", 10, HOUR,
+     offsetof(struct conf_origins, queue.timeout_ms)},
+};
+
+static const char *const words_balance[] = {"round_robin", "least_conn", "random", "hash"};
+
 static const struct schema_row rows[] = {
-    {ROW(ORIGINS, "server", SERVER), LIVE, .required = true, .syntax = "NAME URL",
-     AT(conf_origins, server),
-     .doc = "The origin server: a name for logs and metrics, and http://HOST[:PORT].",
+    {ROW(ORIGINS, "server", SERVER), LIVE, .required = true,
+     .syntax = "NAME URL [weight=NUMBER] [max=NUMBER] [backup]",
+     LIST_IN(conf_origins, servers, server_count, conf_server), .options = server_options,
+     .option_count = ARRAY_LEN(server_options),
+     .doc = "An origin server: a name for logs and metrics, and http://HOST[:PORT]. backup: asked "
+            "only when no other server may be. May be repeated.",
      .example = "server app http://10.0.0.11:8080;"},
+    {ROW(ORIGINS, "balance", BALANCE), LIVE,
+     .syntax = "round_robin | least_conn | random | hash url | hash client | hash header NAME | "
+               "hash cookie NAME",
+     .fallback = "round_robin", ALLOWED(words_balance), AT(conf_origins, balance),
+     .doc = "Which server is asked. round_robin: in turn; least_conn: the one with the fewest "
+            "requests under way; random: the better of two drawn by lot; hash: always the same one "
+            "for the same value, as long as it is up and not far busier than the others. Shares "
+            "follow the weights.",
+     .example = "balance least_conn;"},
+    {ROW(ORIGINS, "queue", OPTIONS), LIVE, .syntax = "[size=NUMBER] [timeout=DURATION]",
+     .fallback = "", AT(conf_origins, queue), .options = queue_options,
+     .option_count = ARRAY_LEN(queue_options),
+     .doc = "Requests wait here, first come first served, while every server has its max.",
+     .example = "queue size=200 timeout=2s;"},
     {ROW(ORIGINS, "timeout", OPTIONS), LIVE,
      .syntax = "[connect=DURATION] [first_byte=DURATION] [idle=DURATION] [total=DURATION]",
      .fallback = "", AT(conf_origins, timeout), .options = timeout_options,

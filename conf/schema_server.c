@@ -35,6 +35,12 @@ static const struct schema_row rows[] = {
      .doc = "Takes clients on this address; :PORT means every IPv4 and IPv6 address. What is said "
             "in its block can be changed by a reload. May be repeated.",
      .example = "listen [::1]:8080;"},
+    {ROW(MAIN, "trust", TRUST), LIVE, .syntax = TRUST_SYNTAX, .fallback = "off", AT(conf, trust),
+     .doc = "Proxies of our own in front of us. A client is who they say it is in X-Forwarded-For "
+            "(or, with rfc7239, in Forwarded), as far to the left as trusted addresses reach; it "
+            "came by the scheme and to the host they say in -Proto and -Host. From everybody else "
+            "such fields are dropped. x_forwarded is the default.",
+     .example = "trust 10.0.0.0/24 2001:db8::/64;"},
     {ROW(MAIN, "admin", BLOCK), .block = SCHEMA_ADMIN, LIVE, .syntax = "{ ... }", AT(conf, admin),
      .doc = "Dashboard, API and metrics.", .example = "admin { listen 127.0.0.1:8090; }"},
     {ROW(MAIN, "store", BLOCK), .block = SCHEMA_STORE, LIVE, .syntax = "{ ... }", AT(conf, store),
@@ -44,6 +50,11 @@ static const struct schema_row rows[] = {
     {ROW(MAIN, "limits", BLOCK), .block = SCHEMA_LIMITS, LIVE, .syntax = "{ ... }",
      AT(conf, limits), .doc = "What one client and all clients may take.",
      .example = "limits { connections 50000; }"},
+    {ROW(MAIN, "origins", BLOCK), .block = SCHEMA_ORIGINS, LIVE, .syntax = "NAME { ... }",
+     LIST(pools, pool_count, conf_origins), .owner_offset = offsetof(struct conf_origins, owner),
+     .doc = "A pool of origin servers that several sites, or rules, use by its name. May be "
+            "repeated.",
+     .example = "origins api { server a http://10.0.0.21:8080; server b http://10.0.0.22:8080; }"},
     {ROW(MAIN, "site", BLOCK), .block = SCHEMA_SITE, LIVE, .required = true,
      .syntax = "NAME... { ... }", LIST(sites, site_count, conf_site),
      .doc = "A web site by its host names: exact ones, *.NAME for all names below NAME (at any "

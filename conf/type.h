@@ -62,11 +62,13 @@ extern const struct conf_type conf_type_names;
 extern const struct conf_type conf_type_fields;
 extern const struct conf_type conf_type_networks;
 extern const struct conf_type conf_type_from;
+extern const struct conf_type conf_type_trust;
 extern const struct conf_type conf_type_patterns;
 extern const struct conf_type conf_type_header;
 extern const struct conf_type conf_type_listen;
 extern const struct conf_type conf_type_admin_listen;
 extern const struct conf_type conf_type_server;
+extern const struct conf_type conf_type_balance;
 extern const struct conf_type conf_type_host;
 extern const struct conf_type conf_type_access_log;
 extern const struct conf_type conf_type_error_log;
@@ -84,8 +86,15 @@ bool conf_item_status(const struct conf_item *item, const struct conf_word *word
                       struct conf_match *out);
 /* The conditions behind `rule`. */
 bool conf_item_conditions(const struct conf_item *item, struct conf_rule *out);
+/* Networks from word `first` on. */
+bool conf_item_networks(const struct conf_item *item, size_t first, struct conf_networks *out);
+/* Appends them; false: there are none. */
+bool conf_print_networks(const struct conf_networks *networks, struct buf *out);
 /* RFC 9110 5.6.2, of any length. */
 bool conf_is_token(struct span word);
+/* A name of our own, of what kind says `what` ("server"): copied to *out, or a message. */
+bool conf_item_label(const struct conf_item *item, const struct conf_word *word, const char *what,
+                     const char **out);
 /* The names behind `site`; "*" is one. */
 bool conf_item_site_names(const struct conf_item *item, struct conf_names *out);
 #endif

@@ -6,6 +6,8 @@
 #include "conf/type.h"
 #include "conf/value.h"
 
+#define SERVER_WORDS_MAX ((size_t)16)
+
 static const char *net_problem(enum conf_net why)
 {
     switch (why) {
@@ -193,7 +195,7 @@ static bool names_print(const struct schema_row *row, const void *owner, const v
     return conf_print_words(value, out);
 }
 
-static bool networks_read(const struct conf_item *item, size_t first, struct conf_networks *out)
+bool conf_item_networks(const struct conf_item *item, size_t first, struct conf_networks *out)
 {
     size_t count = item->count - first;
     struct conf_network *list = arena_alloc(item->check->arena, count * sizeof(*list));
@@ -211,7 +213,7 @@ static bool networks_read(const struct conf_item *item, size_t first, struct con
 
 static bool networks_set(const struct conf_item *item)
 {
-    return conf_item_expect(item, 1, SIZE_MAX) && networks_read(item, 0, item->target);
+    return conf_item_expect(item, 1, SIZE_MAX) && conf_item_networks(item, 0, item->target);
 }
 
 static void network_print(const struct conf_network *network, struct buf *out)
@@ -223,18 +225,21 @@ static void network_print(const struct conf_network *network, struct buf *out)
     buf_printf(out, "%s/%u", text, network->bits);
 }
 
-static bool networks_print(const struct schema_row *row, const void *owner, const void *value,
-                           struct buf *out)
+bool conf_print_networks(const struct conf_networks *networks, struct buf *out)
 {
-    const struct conf_networks *networks = value;
-
-    (void)row;
-    (void)owner;
     for (size_t i = 0; i < networks->count; i++) {
         buf_puts(out, i == 0 ? "" : " ");
         network_print(&networks->list[i], out);
     }
     return networks->count > 0;
+}
+
+static bool networks_print(const struct schema_row *row, const void *owner, const void *value,
+                           struct buf *out)
+{
+    (void)row;
+    (void)owner;
+    return conf_print_networks(value, out);
 }
 
 /* "off", or "from" NETWORK... */
@@ -249,7 +254,7 @@ static bool from_set(const struct conf_item *item)
     *target = (struct conf_networks){0};
     size_t which = conf_item_choose(item, &item->words[0], first, ARRAY_LEN(first));
     if (which == 0) {
-        return conf_item_expect(item, 2, SIZE_MAX) && networks_read(item, 1, target);
+        return conf_item_expect(item, 2, SIZE_MAX) && conf_item_networks(item, 1, target);
     }
     return which == 1 && conf_item_expect(item, 1, 1);
 }
@@ -262,18 +267,6 @@ static bool from_print(const struct schema_row *row, const void *owner, const vo
     buf_puts(out, networks->count == 0 ? "off" : "from ");
     (void)networks_print(row, owner, value, out);
     return true;
-}
-
-static bool is_label(struct span word)
-{
-    for (size_t i = 0; i < word.len; i++) {
-        char c = ascii_lower(word.ptr[i]);
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_' &&
-            c != '.') {
-            return false;
-        }
-    }
-    return word.len > 0 && word.len <= 64;
 }
 
 static bool server_url(const struct conf_item *item, struct conf_server *server)
@@ -300,20 +293,42 @@ static bool server_url(const struct conf_item *item, struct conf_server *server)
     return true;
 }
 
+/* What stands behind name and address: options, and `backup` anywhere between them. */
+static bool server_options(const struct conf_item *item, struct conf_server *server)
+{
+    struct conf_word words[SERVER_WORDS_MAX];
+    struct conf_item rest = *item;
+    bool good = true;
+
+    rest.words = words;
+    rest.count = 0;
+    rest.owner = server;
+    for (size_t i = 2; i < item->count; i++) {
+        const struct conf_word *word = &item->words[i];
+        if (!span_eq(word->text, SPAN("backup"))) {
+            CHECK(rest.count < ARRAY_LEN(words));
+            words[rest.count++] = *word;
+        } else if (server->backup) {
+            conf_report_add(item->check->report, word->place, NULL,
+                            "\"backup\" stands twice here; remove one");
+            good = false;
+        } else {
+            server->backup = true;
+        }
+    }
+    return conf_item_options(&rest, 0) && good;
+}
+
 static bool server_set(const struct conf_item *item)
 {
     struct conf_server *server = item->target;
-    bool good = true;
 
-    if (!conf_item_expect(item, 2, 2)) {
+    if (!conf_item_expect(item, 2, SERVER_WORDS_MAX)) {
         return false;
     }
-    if (!is_label(item->words[0].text)) {
-        good = net_report(item, &item->words[0],
-                          "is not a server name: letters, digits, - _ and . (at most 64)", NULL);
-    }
-    server->name = conf_check_copy(item->check, item->words[0].text);
-    return server_url(item, server) && good;
+    bool good = conf_item_label(item, &item->words[0], "server", &server->name);
+    good = server_url(item, server) && good;
+    return server_options(item, server) && good;
 }
 
 static bool server_print(const struct schema_row *row, const void *owner, const void *value,
@@ -323,12 +338,19 @@ static bool server_print(const struct schema_row *row, const void *owner, const 
 
     (void)row;
     (void)owner;
-    if (server->name == NULL) {
+    if (server == NULL || server->name == NULL) {
         return false;
     }
     conf_print_word(server->name, out);
     buf_putc(out, ' ');
     conf_print_word(server->url, out);
+    if (server->weight != 1) {
+        buf_printf(out, " weight=%u", server->weight);
+    }
+    if (server->max != 0) {
+        buf_printf(out, " max=%u", server->max);
+    }
+    buf_puts(out, server->backup ? " backup" : "");
     return true;
 }
 

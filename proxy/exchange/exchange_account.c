@@ -38,8 +38,8 @@ static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
         .user_agent = http_fields_find(fields, HTTP_FIELD_USER_AGENT),
         .referer = http_fields_find(fields, HTTP_FIELD_REFERER),
         .site = x->site != NULL ? x->site->name : SPAN("-"),
-        .origin = x->origin_status != 0 && x->site != NULL ? span_str(x->site->origin.name)
-                                                           : span_of(NULL, 0),
+        .origin = x->origin_status != 0 && x->has_origin_name ? span_str(x->origin_name)
+                                                              : span_of(NULL, 0),
     };
     if (!record_ring_put(x->env->ring, &record)) {
         counter_add(&x->env->counters->log_dropped, 1);

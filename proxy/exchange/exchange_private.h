@@ -70,6 +70,7 @@ struct exchange {
     bool apart; /* what others fetch may not be used for this request: no more waiting for it */
     bool collapsed, stored;
     bool log_record;
+    bool has_origin_name;
     uint8_t lookups;
     uint8_t coding; /* enum http_coding: of what is being sent, or looked for */
     uint8_t coding_lookups;
@@ -111,6 +112,7 @@ struct exchange {
     struct arena arena;
     struct exchange *next_free;
     char key_inline[EXCHANGE_KEY_INLINE];
+    char origin_name[65];      /* of the server asked for it, when has_origin_name */
     struct policy policy_room; /* when rules have a say */
 };
 

@@ -316,6 +316,15 @@ enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char
     return exchange_go(x, EXCHANGE_STEP_ERROR);
 }
 
+/* No origin was asked. */
+static enum exchange_next fail_unasked(struct exchange *x, enum http_proxy_error error,
+                                       const char *text)
+{
+    x->proxy_error = error;
+    x->reason = HTTP_REASON_ORIGIN_ERROR;
+    return exchange_fail(x, 503, text);
+}
+
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
 {
     static const struct {
@@ -329,6 +338,9 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
                                    "the origin refuses connections"},
         [FETCH_CONNECT_TIMEOUT] = {504, HTTP_PROXY_CONNECTION_TIMEOUT,
                                    "the origin could not be reached in time"},
+        [FETCH_TLS_CERTIFICATE] = {502, HTTP_PROXY_TLS_CERTIFICATE_ERROR,
+                                   "the origin's certificate is not valid"},
+        [FETCH_TLS] = {502, HTTP_PROXY_TLS_PROTOCOL_ERROR, "no TLS with the origin"},
         [FETCH_FIRST_BYTE_TIMEOUT] = {504, HTTP_PROXY_HTTP_RESPONSE_TIMEOUT,
                                       "the origin did not answer in time"},
         [FETCH_IDLE_TIMEOUT] = {504, HTTP_PROXY_CONNECTION_READ_TIMEOUT,
@@ -343,8 +355,18 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
         [FETCH_BODY_BAD] = {400, HTTP_PROXY_HTTP_REQUEST_ERROR, "the request body was malformed"},
         [FETCH_INTERNAL] = {502, HTTP_PROXY_INTERNAL_ERROR, "the origin could not be asked"},
     };
-    if (code == FILL_CODE_TOO_LARGE) {
+    switch (code) {
+    case FILL_CODE_TOO_LARGE:
         return exchange_fail(x, 413, "the request body is larger than this proxy accepts");
+    case FILL_CODE_DOWN:
+        return fail_unasked(x, HTTP_PROXY_DESTINATION_UNAVAILABLE,
+                            "no origin can be asked at the moment");
+    case FILL_CODE_FULL:
+    case FILL_CODE_LATE:
+        return fail_unasked(x, HTTP_PROXY_CONNECTION_LIMIT_REACHED,
+                            "the origins are busy, please try again");
+    default:
+        break;
     }
     size_t i = code == 0 || code > ARRAY_LEN(map) ? FETCH_INTERNAL : code - 1;
     x->proxy_error = map[i].error;

@@ -6,17 +6,22 @@
 #include "exchange/fill.h"
 #include "exchange/rearm.h"
 
-/* Refused, timed out, disconnected: not one that answers nonsense. */
+/* Refused, timed out, disconnected, not believed to be itself: not one that answers nonsense. */
 static bool is_unreachable(uint32_t code)
 {
     switch (code) {
     case FILL_CODE_FAULT(FETCH_DNS):
     case FILL_CODE_FAULT(FETCH_CONNECT_REFUSED):
     case FILL_CODE_FAULT(FETCH_CONNECT_TIMEOUT):
+    case FILL_CODE_FAULT(FETCH_TLS_CERTIFICATE):
+    case FILL_CODE_FAULT(FETCH_TLS):
     case FILL_CODE_FAULT(FETCH_FIRST_BYTE_TIMEOUT):
     case FILL_CODE_FAULT(FETCH_IDLE_TIMEOUT):
     case FILL_CODE_FAULT(FETCH_TOTAL_TIMEOUT):
     case FILL_CODE_FAULT(FETCH_CLOSED):
+    case FILL_CODE_DOWN:
+    case FILL_CODE_FULL:
+    case FILL_CODE_LATE:
         return true;
     default:
         return false;
@@ -29,7 +34,8 @@ static enum rearm_grant may_send_stale(const struct exchange *x, uint32_t code)
     struct http_stored room;
     const struct http_stored *facts =
         exchange_facts_soft(exchange_facts(x->stale), x->soft_at_ms, &room);
-    if (code > FILL_CODE_FAULT(FETCH_INTERNAL) && code != FILL_CODE_STALE) {
+    if (code > FILL_CODE_FAULT(FETCH_INTERNAL) && code != FILL_CODE_STALE &&
+        !is_unreachable(code)) {
         return REARM_NONE; /* not the origin's fault */
     }
     if (x->policy->serve_stale && is_unreachable(code) &&

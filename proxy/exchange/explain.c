@@ -67,6 +67,8 @@ static const char *read_request(struct explain *out, const struct conf *conf,
         return out->request.error_reason != NULL ? out->request.error_reason
                                                  : "this is not one request";
     }
+    bool is_https = question->url.len > 5 && ascii_lower(question->url.ptr[4]) == 's';
+    out->request.scheme = is_https ? SPAN("https") : SPAN("http");
     return used == text.len ? NULL : "this is not one request";
 }
 
@@ -273,7 +275,12 @@ static void write_origin(struct explain *out, struct store *store)
     if (!looked_up) {
         out->target = out->request.path;
     }
-    onward_settle(&out->onward, &out->arena, out->site, &policy, &out->request, out->target);
+    onward_settle(&out->onward, &out->arena, &policy, out->target);
+    const struct conf_origins *pool = site_pool(out->site, &policy)->conf;
+    if (pool->server_count > 0) { /* which one will be asked is not known before it is */
+        onward_choose(&out->onward, out->site, &policy, &out->request,
+                      span_str(pool->servers[0].url));
+    }
 }
 
 static bool asks_for_stored(const struct explain *out)

@@ -198,7 +198,7 @@ static void explain_one(struct explain *out, const struct conf *conf, const stru
     buf_init(&text, VALUE_BYTES);
     const void *value = (const char *)policy + setting->offset;
     if (setting->kind == SETTING_HOST && policy->host.from == POLICY_HOST_ORIGINS) {
-        value = &out->site->host;
+        value = &out->site->own.host;
     }
     print_value(setting, value, &text);
     to->value = arena_copy(&out->arena, buf_span(&text));

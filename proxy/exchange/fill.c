@@ -7,6 +7,8 @@
  */
 #include "exchange/fill.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill_private.h"
@@ -40,6 +42,7 @@ static void fill_free(struct fill *fill)
         store_object_unref(&fill->range.prefix);
     }
     fill_variants_drop(fill);
+    fill_let_go(fill, NULL);
     if (fill->owner != NULL) {
         fill->owner->fill = NULL;
     }
@@ -64,6 +67,11 @@ static void fill_hand_over(struct fill *fill)
     x->connect_us = fill->figures.connect_us;
     x->origin_first_byte_us = fill->figures.first_byte_us;
     x->stored = fill->figures.stored;
+    if (fill->claim.server != NULL) {
+        snprintf(x->origin_name, sizeof(x->origin_name), "%s",
+                 origin_server_name(fill->claim.server));
+        x->has_origin_name = true;
+    }
 }
 
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code)
@@ -168,7 +176,7 @@ static bool fill_is_alone_for_long(struct fill *fill)
     if (fill->alone_us == 0) {
         fill->alone_us = now_us;
     }
-    return now_us - fill->alone_us > fill->site->origin.idle_timeout_us;
+    return now_us - fill->alone_us > fill->idle_timeout_us;
 }
 
 /* Its client left, and what comes is neither stored nor read by anybody, or has been coming for
@@ -281,16 +289,15 @@ void fill_tunnel_resume(struct fill *fill)
     }
 }
 
-static void fill_fetch(struct fill *fill);
-
 static void fill_log_fault(const struct fill *fill, const struct fetch_result *result)
 {
     char path[160] = "-";
     if (fill->request != NULL) {
         log_escape(path, sizeof(path), fill->request->path);
     }
-    log_warn("origin_fault", "site=%s origin=%s:%u path=\"%s\" detail=\"%s\"", fill->site->name.ptr,
-             fill->site->origin.host, fill->site->origin.port, path, result->detail);
+    const struct fetch_origin *origin = origin_server_fetch(fill->claim.server);
+    log_warn("origin_fault", "site=%s origin=%s server=%s:%u path=\"%s\" detail=\"%s\"",
+             fill->site->name.ptr, origin->name, origin->host, origin->port, path, result->detail);
 }
 
 /* The framing was whole, but a Content-Range had promised more. */
@@ -337,6 +344,7 @@ static void on_done(void *ctx, const struct fetch_result *result)
         fill->figures.reason = HTTP_REASON_INCOMPLETE;
         fill_log_fault(fill, result);
     }
+    fill_let_go(fill, result);
     fill_end(fill);
 }
 
@@ -358,7 +366,7 @@ static void on_resume(void *ctx)
 
 /* ---- life ---- */
 
-static void fill_fetch(struct fill *fill)
+void fill_fetch(struct fill *fill)
 {
     static const struct fetch_handler handler = {
         .informational = on_informational,
@@ -383,7 +391,8 @@ static void fill_fetch(struct fill *fill)
     };
     struct fetch_request out = {
         .patience = fill_patience(&fill->policy),
-        .origin = &fill->site->origin,
+        .origin = origin_server_fetch(fill->claim.server),
+        .address = fill->claim.address[0] != '\0' ? fill->claim.address : NULL,
         .method = request->method_text,
         .host = fill->onward.host,
         .target = fill->onward.target,
@@ -478,7 +487,7 @@ struct fill *fill_start(const struct fill_options *options)
     exchange_fill_policy(&fill->policy, x->policy, x->looked_up);
     fill->table = site_table_ref(x->table);
     arena_init(&fill->arena, EXCHANGE_ARENA_LIMIT);
-    onward_settle(&fill->onward, &fill->arena, x->site, x->policy, fill->request,
+    onward_settle(&fill->onward, &fill->arena, x->policy,
                   x->looked_up ? x->target : fill->request->path);
     loop_task_init(&fill->task, on_task);
     list_init(&fill->node);
@@ -498,7 +507,7 @@ struct fill *fill_start(const struct fill_options *options)
         fill_set_range(fill, options->range);
     }
     fill_bind(fill);
-    fill_fetch(fill);
+    fill_ask(fill);
     return fill;
 }
 

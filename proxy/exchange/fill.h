@@ -22,6 +22,10 @@
 #define FILL_CODE_ALONE 103u
 /* The origin has another representation than the stored parts are of: look up again. */
 #define FILL_CODE_CHANGED 104u
+/* No origin server was asked: none may be; the queue is full; the wait was too long. */
+#define FILL_CODE_DOWN 105u
+#define FILL_CODE_FULL 106u
+#define FILL_CODE_LATE 107u
 
 /* The part of a representation that a fill asks the origin for (RFC 9110 14). */
 struct fill_range {

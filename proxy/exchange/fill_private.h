@@ -34,7 +34,10 @@ struct fill {
     struct onward onward;               /* how the origin is asked */
     const struct http_request *request; /* the owner's, or a copy in the arena */
     struct exchange_client client;      /* address: while its request is */
-    struct fetch *fetch;
+    struct origin_claim claim;          /* on the server that is asked */
+    struct origin_want want;
+    uint64_t idle_timeout_us; /* of that server */
+    struct fetch *fetch;      /* NULL while it waits for a server */
     struct store_lead *lead;
     struct store_lead *part_lead; /* of the part that takes this fill's body, for a moment */
     struct store_object *stale;
@@ -69,6 +72,12 @@ static inline struct fetch_patience fill_patience(const struct policy *policy)
 
 /* From head or data: ends the fill with this code once the fetch has returned. */
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code);
+/* fill.c: the request goes out, to the server of fill->claim. */
+void fill_fetch(struct fill *fill);
+/* fill_origin.c: has a server of the pool, then fill_fetch, now or later; or the fill fails. */
+void fill_ask(struct fill *fill);
+/* fill_origin.c: the server is not needed any more. result NULL: given up by us. */
+void fill_let_go(struct fill *fill, const struct fetch_result *result);
 /* fill.c: the lead wakes this fill from now on. */
 void fill_bind(struct fill *fill);
 /* fill_head.c: the origin's final head has come. */

@@ -1,14 +1,14 @@
 /* onward - see onward.h. */
 #include "exchange/onward.h"
 
-static struct span host_of(const struct site *site, const struct policy *policy,
-                           const struct http_request *request)
+static struct span host_of(const struct onward *onward, const struct site_pool *pool,
+                           const struct policy *policy, const struct http_request *request)
 {
     const struct policy_host *host =
-        policy->host.from == POLICY_HOST_ORIGINS ? &site->host : &policy->host;
+        policy->host.from == POLICY_HOST_ORIGINS ? &pool->host : &policy->host;
     switch (host->from) {
     case POLICY_HOST_SERVER:
-        return site->server_authority;
+        return onward->authority;
     case POLICY_HOST_NAME:
         return host->name;
     case POLICY_HOST_CLIENT:
@@ -18,11 +18,10 @@ static struct span host_of(const struct site *site, const struct policy *policy,
     return request->authority;
 }
 
-void onward_settle(struct onward *out, struct arena *arena, const struct site *site,
-                   const struct policy *policy, const struct http_request *request,
+void onward_settle(struct onward *out, struct arena *arena, const struct policy *policy,
                    struct span target)
 {
-    *out = (struct onward){.host = host_of(site, policy, request), .target = target};
+    *out = (struct onward){.target = target};
     if (LIKELY(policy->rewrite.strip.len == 0 && policy->rewrite.add.len == 0)) {
         return;
     }
@@ -32,8 +31,17 @@ void onward_settle(struct onward *out, struct arena *arena, const struct site *s
                       : http_rewrite_target(room, target, &policy->rewrite, &out->is_stripped);
 }
 
-const struct http_response *onward_back(struct arena *arena, const struct site *site,
-                                        const struct policy *policy,
+void onward_choose(struct onward *out, const struct site *site, const struct policy *policy,
+                   const struct http_request *request, struct span url)
+{
+    const char *colon = url.len == 0 ? NULL : memchr(url.ptr, ':', url.len);
+    CHECK(colon != NULL); /* "http://host:port" */
+    out->scheme = span_of(url.ptr, (size_t)(colon - url.ptr));
+    out->authority = span_of(colon + 3, url.len - out->scheme.len - 3);
+    out->host = host_of(out, site_pool(site, policy), policy, request);
+}
+
+const struct http_response *onward_back(struct arena *arena, const struct policy *policy,
                                         const struct http_request *request,
                                         const struct onward *onward,
                                         const struct http_response *response)
@@ -49,8 +57,8 @@ const struct http_response *onward_back(struct arena *arena, const struct site *
                     .add = policy->rewrite.add},
         .client = request->authority,
         .host = onward->host,
-        .server = site->server_authority,
-        .scheme = site->server_scheme,
+        .server = onward->authority,
+        .scheme = onward->scheme,
     };
     struct http_response *copy = arena_alloc(arena, sizeof(*copy));
     struct http_field *items = arena_alloc(arena, fields->count * sizeof(*items));

@@ -15,19 +15,22 @@
 #include "http/rewrite.h"
 
 struct onward {
-    struct span host;   /* to send */
-    struct span target; /* to send; NULL ptr: the arena is full */
-    bool is_stripped;   /* strip_prefix was there */
+    struct span host;      /* to send */
+    struct span scheme;    /* of the server's URL, and */
+    struct span authority; /* its host and port; once onward_choose was called */
+    struct span target;    /* to send; NULL ptr: the arena is full */
+    bool is_stripped;      /* strip_prefix was there */
 };
 
 /* target: of the client, as it counts (exchange_target). */
-void onward_settle(struct onward *out, struct arena *arena, const struct site *site,
-                   const struct policy *policy, const struct http_request *request,
+void onward_settle(struct onward *out, struct arena *arena, const struct policy *policy,
                    struct span target);
+/* url: of the server that is asked; settles the host. */
+void onward_choose(struct onward *out, const struct site *site, const struct policy *policy,
+                   const struct http_request *request, struct span url);
 /* The response with Location and Content-Location as the client may follow them: itself, or a copy in
  * the arena. NULL: the arena is full. */
-const struct http_response *onward_back(struct arena *arena, const struct site *site,
-                                        const struct policy *policy,
+const struct http_response *onward_back(struct arena *arena, const struct policy *policy,
                                         const struct http_request *request,
                                         const struct onward *onward,
                                         const struct http_response *response);

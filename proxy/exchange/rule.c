@@ -247,15 +247,22 @@ static void rule_compile(struct rule *rule, struct arena *arena, const struct co
     rule_edits_compile(&rule->edits, arena, conf->headers, conf->header_count);
 }
 
-void rules_compile(struct rules *rules, struct arena *arena, const struct conf_site *site,
-                   uint64_t store_max_object_bytes)
+static unsigned pool_index(const struct conf *conf, const char *name)
+{
+    const struct conf_origins *pool = name == NULL ? NULL : conf_find_pool(conf, name);
+    return pool == NULL ? 0 : (unsigned)(pool - conf->pools) + 1;
+}
+
+void rules_compile(struct rules *rules, struct arena *arena, const struct conf *conf,
+                   const struct conf_site *site)
 {
     struct rule *list = compile_alloc(arena, site->rule_count, sizeof(*list));
     CHECK(site->rule_count <= CONF_RULES_MAX);
     *rules = (struct rules){.list = list, .count = (unsigned)site->rule_count};
     for (unsigned i = 0; i < rules->count; i++) {
         struct rule *rule = &list[i];
-        rule_compile(rule, arena, &site->rules[i], store_max_object_bytes);
+        rule_compile(rule, arena, &site->rules[i], conf->store.max_object_bytes);
+        rule->policy.pool = pool_index(conf, site->rules[i].origins);
         bool shows = (rule->conf->set & CONF_RULE_CACHE_STATUS) != 0 ||
                      rule->edits.count[CONF_HEADER_RESPONSE] > 0;
         bool compresses = (rule->conf->set & CONF_RULE_COMPRESS) != 0;
@@ -478,6 +485,9 @@ static void override_use(struct policy *to, const struct policy *from, uint32_t 
 {
     if ((set & CONF_RULE_PASS) != 0) {
         to->pass = from->pass;
+    }
+    if ((set & CONF_RULE_ORIGINS) != 0) {
+        to->pool = from->pool;
     }
     if ((set & CONF_RULE_IGNORE_COOKIES) != 0) {
         to->ignore_cookies = from->ignore_cookies;

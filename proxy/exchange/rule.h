@@ -76,6 +76,7 @@ struct policy {
     struct policy_timeout timeout;
     unsigned vary_max;
     unsigned hit_for_miss_ms;
+    unsigned pool;    /* 0: the site's own, else 1 + index in conf.pools */
     unsigned codings; /* http_coding_bit of each that responses may be sent in; 0: none */
     bool pass;
     bool ignore_cookies;
@@ -101,8 +102,8 @@ struct rule_facts {
 void policy_compile(struct policy *policy, struct arena *arena, const struct conf_site *site,
                     uint64_t store_max_object_bytes);
 struct policy_host policy_host_compile(const char *host);
-void rules_compile(struct rules *rules, struct arena *arena, const struct conf_site *site,
-                   uint64_t store_max_object_bytes);
+void rules_compile(struct rules *rules, struct arena *arena, const struct conf *conf,
+                   const struct conf_site *site);
 /* The changes of the site itself. */
 void rule_edits_compile(struct rule_edits *edits, struct arena *arena,
                         const struct conf_header *headers, size_t count);

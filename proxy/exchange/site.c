@@ -27,6 +27,7 @@ struct site_table {
     struct conf *conf;
     struct hash_seed seed;
     struct site *sites;
+    struct site_pool *pools;     /* as in conf.pools */
     struct arena arena;          /* what the sites point to */
     const struct site *fallback; /* the "*" site, or NULL */
     struct site_slot *slots;
@@ -34,8 +35,6 @@ struct site_table {
     size_t names;
     size_t wildcard_bytes; /* of the longest ".example.com"; 0: there are none */
 };
-
-#define KEEPALIVE_IDLE_US UINT64_C(60000000)
 
 static void compress_compile(struct site_compress *compress, const struct conf_compress *conf)
 {
@@ -48,18 +47,26 @@ static void compress_compile(struct site_compress *compress, const struct conf_c
     };
 }
 
-/* "http" and "host:port" of "http://host:port". */
-static struct span url_scheme(struct span url)
+static unsigned forwarded_compile(enum conf_forwarded conf)
 {
-    const char *colon = url.len == 0 ? NULL : memchr(url.ptr, ':', url.len);
-    CHECK(colon != NULL);
-    return span_of(url.ptr, (size_t)(colon - url.ptr));
+    switch (conf) {
+    case CONF_FORWARDED_OFF:
+        break;
+    case CONF_FORWARDED_ON:
+    case CONF_FORWARDED_X:
+        return SITE_X_FORWARDED;
+    case CONF_FORWARDED_RFC7239:
+        return SITE_RFC7239;
+    case CONF_FORWARDED_BOTH:
+        return SITE_X_FORWARDED | SITE_RFC7239;
+    }
+    return 0;
 }
 
-static struct span url_authority(struct span url)
+/* NULL: nobody. */
+static const struct conf_trust *trust_compile(const struct conf_trust *conf)
 {
-    size_t from = url_scheme(url).len + 3;
-    return span_of(url.ptr + from, url.len - from);
+    return conf->networks.count > 0 ? conf : NULL;
 }
 
 /* Settings that mean parts of a path mean it in every spelling. */
@@ -74,33 +81,22 @@ static enum conf_normalize normalize_of(const struct site *site)
     return looks ? CONF_NORMALIZE_FOLD : CONF_NORMALIZE_OFF;
 }
 
-static void site_compile(struct site *site, const struct conf_site *conf, struct arena *arena,
-                         uint64_t max_object_bytes)
+static void site_compile(struct site_table *table, struct site *site, const struct conf_site *conf)
 {
+    struct arena *arena = &table->arena;
+
     site->conf = conf;
     site->name = span_str(conf->names.list[0]);
-    site->origin = (struct fetch_origin){
-        .name = conf->origins.server.name,
-        .host = conf->origins.server.host,
-        .port = conf->origins.server.port,
-        .connect_timeout_us = conf->origins.timeout.connect_ms * 1000,
-        .first_byte_timeout_us = conf->origins.timeout.first_byte_ms * 1000,
-        .idle_timeout_us = conf->origins.timeout.idle_ms * 1000,
-        .total_timeout_us = conf->origins.timeout.total_ms * 1000,
-        .keepalive = conf->origins.keepalive,
-        .keepalive_idle_us = KEEPALIVE_IDLE_US,
-    };
-    policy_compile(&site->policy, arena, conf, max_object_bytes);
-    rules_compile(&site->rules, arena, conf, max_object_bytes);
+    site->named = table->pools;
+    policy_compile(&site->policy, arena, conf, table->conf->store.max_object_bytes);
+    rules_compile(&site->rules, arena, table->conf, conf);
     compress_compile(&site->compress, &conf->compress);
     site->compress.is_used = site->policy.codings != 0 || site->rules.compresses;
     rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
-    site->host = policy_host_compile(conf->origins.host);
-    site->server_scheme = url_scheme(span_str(conf->origins.server.url));
-    site->server_authority = url_authority(span_str(conf->origins.server.url));
     site->normalize = normalize_of(site);
-    site->forwarded = conf->forwarded;
+    site->forwarded = forwarded_compile(conf->forwarded);
+    site->trust = trust_compile(conf->trust.is_set ? &conf->trust : &table->conf->trust);
     site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
 }
 
@@ -144,7 +140,34 @@ static void site_table_index(struct site_table *table)
     }
 }
 
-struct site_table *site_table_new(struct conf *conf,
+static struct site_pool pool_find(struct origins *origins, const struct conf_origins *conf,
+                                  const char *name)
+{
+    bool is_there = origins != NULL && conf->server_count > 0;
+    return (struct site_pool){.conf = conf,
+                              .host = policy_host_compile(conf->host),
+                              .pool = is_there ? origins_find(origins, name) : NULL};
+}
+
+static void pools_compile(struct site_table *table, struct origins *origins)
+{
+    const struct conf *conf = table->conf;
+
+    table->pools = mem_new((conf->pool_count + 1) * sizeof(*table->pools));
+    for (size_t i = 0; i < conf->pool_count; i++) {
+        table->pools[i] = pool_find(origins, &conf->pools[i], conf->pools[i].name);
+    }
+    for (size_t i = 0; i < conf->site_count; i++) {
+        const struct conf_site *site = &conf->sites[i];
+        const struct conf_origins *named =
+            site->origins.name == NULL ? NULL : conf_find_pool(conf, site->origins.name);
+        table->sites[i].own = named != NULL
+                                  ? pool_find(origins, named, named->name)
+                                  : pool_find(origins, &site->origins, site->names.list[0]);
+    }
+}
+
+struct site_table *site_table_new(struct conf *conf, struct origins *origins,
                                   unsigned (*slot_of)(void *ctx, const char *name), void *ctx)
 {
     struct site_table *table = mem_new(sizeof(*table));
@@ -153,9 +176,9 @@ struct site_table *site_table_new(struct conf *conf,
     arena_init(&table->arena, SITE_TABLE_MAX_BYTES);
     random_bytes(&table->seed, sizeof(table->seed));
     table->sites = mem_new(conf->site_count * sizeof(*table->sites));
+    pools_compile(table, origins);
     for (size_t i = 0; i < conf->site_count; i++) {
-        site_compile(&table->sites[i], &conf->sites[i], &table->arena,
-                     conf->store.max_object_bytes);
+        site_compile(table, &table->sites[i], &conf->sites[i]);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }
@@ -181,11 +204,23 @@ void site_table_unref(struct site_table **table_at)
     if (--table->references > 0) {
         return;
     }
+    for (size_t i = 0; i < table->conf->site_count; i++) {
+        origin_pool_unref(&table->sites[i].own.pool);
+    }
+    for (size_t i = 0; i < table->conf->pool_count; i++) {
+        origin_pool_unref(&table->pools[i].pool);
+    }
+    mem_free(table->pools);
     mem_free(table->slots);
     mem_free(table->sites);
     arena_reset(&table->arena);
     conf_unref(table->conf);
     mem_free(table);
+}
+
+const struct conf_trust *site_table_trust(const struct site_table *table)
+{
+    return trust_compile(&table->conf->trust);
 }
 
 const struct conf *site_table_conf(const struct site_table *table)

@@ -15,6 +15,7 @@
 #include "exchange/rule.h"
 #include "fetch/fetch.h"
 #include "http/coding.h"
+#include "origin/origin.h"
 
 /* What may be sent compressed, and how. */
 struct site_compress {
@@ -25,35 +26,57 @@ struct site_compress {
                                       encoded later */
 };
 
+enum site_forwarded {
+    SITE_X_FORWARDED = 1, /* X-Forwarded-For, -Proto, -Host */
+    SITE_RFC7239 = 2,     /* Forwarded */
+};
+
+/* A pool as one configuration sees it. */
+struct site_pool {
+    const struct conf_origins *conf;
+    struct policy_host host;  /* to send, where no rule says another */
+    struct origin_pool *pool; /* a reference of the table's; NULL: the site has none of its own */
+};
+
 struct site {
     const struct conf_site *conf;
     struct span name; /* the first configured name, for logs */
     unsigned slot;    /* of its counters, 0..COUNTERS_SITES-1 */
-    struct fetch_origin origin;
+    struct site_pool own;
+    const struct site_pool *named; /* those of the table, as in conf.pools */
     struct site_compress compress;
     struct policy policy; /* its own settings, before rules */
     struct rules rules;
-    struct rule_edits edits;                     /* its own changes of header fields */
-    struct span via;                             /* our pseudonym */
-    struct policy_host host;                     /* to send, where no rule says another */
-    struct span server_scheme, server_authority; /* of the origin's URL */
-    enum conf_normalize normalize;               /* never CONF_NORMALIZE_AUTO */
-    bool forwarded;
+    struct rule_edits edits;        /* its own changes of header fields */
+    struct span via;                /* our pseudonym */
+    enum conf_normalize normalize;  /* never CONF_NORMALIZE_AUTO */
+    unsigned forwarded;             /* enum site_forwarded, or-ed: what the origin is told */
+    const struct conf_trust *trust; /* whose forwarding fields are believed; NULL: nobody's */
     uint64_t tunnel_idle_us;
 };
 
 struct site_table;
 
-/* Takes a reference to conf. slot_of: the counters slot of a site name (service.h). */
-struct site_table *site_table_new(struct conf *conf,
+/* Takes a reference to conf, which origins_apply has seen; origins NULL: nobody will be asked.
+ * slot_of: the counters slot of a site name (service.h). */
+struct site_table *site_table_new(struct conf *conf, struct origins *origins,
                                   unsigned (*slot_of)(void *ctx, const char *name), void *ctx);
 struct site_table *site_table_ref(struct site_table *table);
 void site_table_unref(struct site_table **table); /* nulls *table */
+/* Who is believed where no site has the name; NULL: nobody. */
+const struct conf_trust *site_table_trust(const struct site_table *table);
 /* What it was compiled from; borrowed. */
 const struct conf *site_table_conf(const struct site_table *table);
 /* The site of an authority (lower case, with or without port): of its exact name, else of the longest
  * "*.NAME" it is below, else "*"; NULL when there is none. */
 const struct site *site_table_find(const struct site_table *table, struct span authority);
+
+/* Who is asked under this policy. */
+static inline const struct site_pool *site_pool(const struct site *site,
+                                                const struct policy *policy)
+{
+    return policy->pool == 0 ? &site->own : &site->named[policy->pool - 1];
+}
 
 /* May the origin be sent other fields than the client's? */
 static inline bool site_edits_requests(const struct site *site)

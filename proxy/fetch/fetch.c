@@ -322,6 +322,8 @@ static void fetch_send(struct fetch *fetch, bool pull)
 
 void fetch_connected(struct fetch *fetch)
 {
+    char detail[sizeof(fetch->result.detail)];
+
     CHECK_OBJ(fetch, FETCH_MAGIC);
     fetch->pool->figures.connects++;
     fetch->result.connect_us = fetch_conn_connect_us(fetch->conn);
@@ -334,14 +336,26 @@ void fetch_connected(struct fetch *fetch)
         break;
     case FETCH_IO_END:
     case FETCH_IO_BROKEN:
-        fetch_end(fetch, FETCH_CLOSED, "the origin closed before it was asked", false);
+        if (fetch_tls_refused(fetch->conn, detail, sizeof(detail))) {
+            fetch_end(fetch, FETCH_TLS, detail, false);
+        } else {
+            fetch_end(fetch, FETCH_CLOSED, "the origin closed before it was asked", false);
+        }
         break;
     }
 }
 
-void fetch_connect_failed(struct fetch *fetch, CURLcode code, const char *detail)
+void fetch_connect_failed(struct fetch *fetch, CURLcode code)
 {
-    enum fetch_fault fault = FETCH_INTERNAL;
+    char detail[sizeof(fetch->result.detail)];
+    const char *error = fetch->conn->error;
+    enum fetch_fault fault = fetch_tls_fault(fetch->conn, code, detail, sizeof(detail));
+
+    if (fault != FETCH_OK) {
+        fetch_end(fetch, fault, detail, false);
+        return;
+    }
+    fault = FETCH_INTERNAL;
 
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -356,7 +370,7 @@ void fetch_connect_failed(struct fetch *fetch, CURLcode code, const char *detail
     default:
         break;
     }
-    fetch_end(fetch, fault, detail, false);
+    fetch_end(fetch, fault, error[0] != '\0' ? error : curl_easy_strerror(code), false);
 }
 
 /* It cannot even be tried; said in the next round. */
@@ -494,6 +508,7 @@ struct fetch_pool *fetch_pool_new(const struct fetch_pool_options *options)
     list_init(&pool->spares);
     list_init(&pool->work);
     loop_task_init(&pool->task, fetch_task_run);
+    fetch_peers_init(pool);
     fetch_conns_init(pool);
     fetch_multi_init(pool);
     return pool;
@@ -513,6 +528,7 @@ void fetch_pool_free(struct fetch_pool **pool_ptr)
         fetch_free(CONTAINER_OF(node, struct fetch, node));
     }
     fetch_conns_fini(pool);
+    fetch_peers_fini(pool);
     fetch_multi_fini(pool);
     loop_task_clear(&pool->task);
     mem_free(pool);

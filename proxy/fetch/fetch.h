@@ -20,12 +20,31 @@
 
 struct fetch;
 struct fetch_pool;
+/* Of OpenSSL. */
+struct x509_store_st;
+struct x509_st;
+struct stack_st_X509;
+struct evp_pkey_st;
+
+/* How TLS is spoken with an origin. Immutable, belongs to the configuration snapshot; what it
+ * refers to may be shared by all threads and is taken another reference of while in use. */
+struct fetch_tls {
+    bool verify;                 /* no connection unless the certificate is valid for name */
+    const char *name;            /* host name (then sent as SNI) or address; never NULL */
+    unsigned min_version;        /* as on the wire: 0x0303 is TLS 1.2 */
+    struct x509_store_st *trust; /* whom to believe; never NULL with verify */
+    struct x509_st *certificate; /* shown to an origin that asks for one; NULL: none */
+    struct stack_st_X509 *chain; /* sent behind it; NULL: none */
+    struct evp_pkey_st *key;     /* of certificate */
+    uint64_t id;                 /* differs when what trust, certificate, chain or key hold does */
+};
 
 /* One origin server, immutable, outlives its fetches (it belongs to the configuration snapshot). */
 struct fetch_origin {
     const char *name;
     const char *host; /* name or literal address, no brackets */
     unsigned port;
+    const struct fetch_tls *tls; /* NULL: plain text */
     uint64_t connect_timeout_us;
     uint64_t first_byte_timeout_us; /* request sent to first byte of the final head */
     uint64_t idle_timeout_us;       /* between bytes */
@@ -71,6 +90,8 @@ enum fetch_fault {
     FETCH_DNS,
     FETCH_CONNECT_REFUSED,
     FETCH_CONNECT_TIMEOUT,
+    FETCH_TLS_CERTIFICATE, /* the origin's is not valid */
+    FETCH_TLS,             /* no agreement, or the origin refused us */
     FETCH_FIRST_BYTE_TIMEOUT,
     FETCH_IDLE_TIMEOUT,
     FETCH_TOTAL_TIMEOUT,
@@ -89,7 +110,7 @@ struct fetch_result {
     bool body_taken;     /* handler.body has given bytes, which it cannot give again */
     bool length_certain; /* body delimited by length or chunks, not by close */
     bool cut;            /* a tunnel that did not end in good order: broken, or idle for too long */
-    uint64_t connect_us; /* 0 when reused */
+    uint64_t connect_us; /* 0 when reused; with the TLS handshake */
     uint64_t first_byte_us; /* from start */
     uint64_t total_us;
     uint64_t received_bytes; /* of body */

@@ -24,59 +24,6 @@
 /* The most libcurl reads at once. */
 #define CONN_READ_BYTES (256L * 1024)
 
-/* ---- peers ---- */
-
-static struct list *fetch_peer_slot(struct fetch_pool *pool, const struct fetch_origin *origin)
-{
-    size_t len = strlen(origin->host);
-    unsigned hash = origin->port + (unsigned)len * 31;
-
-    hash += (unsigned char)origin->host[0] * 7u;
-    hash += (unsigned char)origin->host[len / 2] * 13u;
-    hash += len > 0 ? (unsigned char)origin->host[len - 1] * 17u : 0;
-    return &pool->peers[hash % FETCH_PEER_SLOTS];
-}
-
-static struct fetch_peer *fetch_peer_find(struct fetch_pool *pool,
-                                          const struct fetch_origin *origin)
-{
-    struct list *slot = fetch_peer_slot(pool, origin);
-
-    for (struct list *at = slot->next; at != slot; at = at->next) {
-        struct fetch_peer *peer = CONTAINER_OF(at, struct fetch_peer, node);
-        if (peer->port == origin->port && strcmp(peer->host, origin->host) == 0) {
-            return peer;
-        }
-    }
-    return NULL;
-}
-
-static struct fetch_peer *fetch_peer_join(struct fetch_pool *pool,
-                                          const struct fetch_origin *origin)
-{
-    struct fetch_peer *peer = fetch_peer_find(pool, origin);
-
-    if (peer == NULL) {
-        peer = mem_new(sizeof(*peer));
-        peer->port = origin->port;
-        peer->host = mem_copy(origin->host, strlen(origin->host));
-        list_init(&peer->idle);
-        list_push(fetch_peer_slot(pool, origin), &peer->node);
-    }
-    peer->conn_count++;
-    return peer;
-}
-
-static void fetch_peer_leave(struct fetch_peer *peer)
-{
-    CHECK(peer != NULL && peer->conn_count > 0);
-    if (--peer->conn_count == 0) {
-        list_remove(&peer->node);
-        mem_free(peer->host);
-        mem_free(peer);
-    }
-}
-
 /* ---- handles ---- */
 
 /* What never changes. libcurl obeys http_proxy unless told otherwise. */
@@ -102,7 +49,7 @@ static bool fetch_conn_setup(struct fetch_conn *conn)
         good = curl_easy_setopt(easy, numbers[i].option, numbers[i].value) == CURLE_OK && good;
     }
     return good && curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, fetch_socket_open) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, conn->pool) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, fetch_socket_close) == CURLE_OK &&
@@ -114,6 +61,7 @@ static bool fetch_conn_setup(struct fetch_conn *conn)
 static void fetch_conn_free(struct fetch_conn *conn)
 {
     curl_easy_cleanup(conn->easy);
+    curl_slist_free_all(conn->connect_to);
     conn->magic = 0;
     mem_free(conn);
 }
@@ -141,16 +89,28 @@ static struct fetch_conn *fetch_conn_new(struct fetch_pool *pool)
     return conn;
 }
 
-/* Tells libcurl where to, and how long it may take. */
-static bool fetch_conn_aim(struct fetch_conn *conn, const struct fetch_origin *origin)
+/* Tells libcurl where to. The URL of a TLS connection has the name that is verified and sent as
+ * SNI; where it goes is told apart. */
+static bool fetch_conn_aim(struct fetch_conn *conn)
 {
+    const struct fetch_peer *peer = conn->peer;
+    const char *where = conn->address[0] != '\0' ? conn->address : peer->host;
+    const char *host = peer->has_tls ? peer->tls.name : where;
     char url[FETCH_URL_BYTES];
-    const char *host = conn->address[0] != '\0' ? conn->address : origin->host;
-    bool is_v6 = strchr(host, ':') != NULL;
+    char to[FETCH_URL_BYTES];
     int len =
-        snprintf(url, sizeof(url), is_v6 ? "http://[%s]:%u/" : "http://%s:%u/", host, origin->port);
+        snprintf(url, sizeof(url), strchr(host, ':') != NULL ? "%s://[%s]:%u/" : "%s://%s:%u/",
+                 peer->has_tls ? "https" : "http", host, peer->port);
+    int to_len = snprintf(to, sizeof(to), strchr(where, ':') != NULL ? "::[%s]:%u" : "::%s:%u",
+                          where, peer->port);
 
-    if (len <= 0 || len >= FETCH_URL_BYTES) {
+    if (len <= 0 || len >= FETCH_URL_BYTES || to_len <= 0 || to_len >= FETCH_URL_BYTES) {
+        return false;
+    }
+    curl_slist_free_all(conn->connect_to);
+    conn->connect_to = host == where ? NULL : curl_slist_append(NULL, to);
+    if ((host != where && conn->connect_to == NULL) ||
+        curl_easy_setopt(conn->easy, CURLOPT_CONNECT_TO, conn->connect_to) != CURLE_OK) {
         return false;
     }
     if (strcmp(url, conn->url) != 0) {
@@ -160,12 +120,18 @@ static bool fetch_conn_aim(struct fetch_conn *conn, const struct fetch_origin *o
         }
         memcpy(conn->url, url, sizeof(url));
     }
-    if (conn->told_connect_timeout_us != origin->connect_timeout_us) {
-        long timeout_ms = (long)((origin->connect_timeout_us + 999) / 1000);
-        conn->told_connect_timeout_us = origin->connect_timeout_us;
-        return curl_easy_setopt(conn->easy, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms) == CURLE_OK;
+    return !peer->has_tls || fetch_tls_setup(conn);
+}
+
+/* How long libcurl may take. */
+static bool fetch_conn_limit(struct fetch_conn *conn, uint64_t timeout_us)
+{
+    if (conn->told_connect_timeout_us == timeout_us) {
+        return true;
     }
-    return true;
+    conn->told_connect_timeout_us = timeout_us;
+    return curl_easy_setopt(conn->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                            (long)((timeout_us + 999) / 1000)) == CURLE_OK;
 }
 
 /* ---- opening and closing ---- */
@@ -180,14 +146,17 @@ struct fetch_conn *fetch_conn_open(struct fetch *fetch)
     }
     conn->is_used = false;
     conn->error[0] = '\0';
+    conn->alert = 0;
     memcpy(conn->address, fetch->address, sizeof(conn->address));
-    if (!fetch_conn_aim(conn, fetch->origin) ||
+    conn->peer = fetch_peer_join(pool, fetch->origin);
+    if (!fetch_conn_aim(conn) || !fetch_conn_limit(conn, fetch->origin->connect_timeout_us) ||
         curl_multi_add_handle(pool->multi, conn->easy) != CURLM_OK) {
+        struct fetch_peer *peer = conn->peer;
         fetch_conn_free(conn);
+        fetch_peer_leave(peer);
         return NULL;
     }
     conn->in_multi = true;
-    conn->peer = fetch_peer_join(pool, fetch->origin);
     conn->fetch = fetch;
     return conn;
 }
@@ -219,24 +188,28 @@ void fetch_conn_opened(struct fetch_conn *conn, CURLcode code)
     if (code == CURLE_OK) {
         fetch_connected(fetch);
     } else {
-        fetch_connect_failed(fetch, code,
-                             conn->error[0] != '\0' ? conn->error : curl_easy_strerror(code));
+        fetch_connect_failed(fetch, code);
     }
 }
 
 static void fetch_conn_leave_idle(struct fetch_conn *conn)
 {
+    struct fetch_peer *peer = conn->peer;
+
+    CHECK(peer != NULL && peer->idle_count > 0);
     list_remove(&conn->age_node);
     list_remove(&conn->idle_node);
     conn->pool->idle_count--;
-    conn->peer->idle_count--;
+    peer->idle_count--;
 }
 
 void fetch_conn_close(struct fetch_conn *conn)
 {
     CHECK_OBJ(conn, CONN_MAGIC);
     struct fetch_pool *pool = conn->pool;
+    struct fetch_peer *peer = conn->peer;
 
+    CHECK(peer != NULL);
     if (!list_is_empty(&conn->age_node)) {
         fetch_conn_leave_idle(conn);
     }
@@ -247,7 +220,10 @@ void fetch_conn_close(struct fetch_conn *conn)
         conn->in_multi = false;
         (void)curl_multi_remove_handle(pool->multi, conn->easy);
     }
-    fetch_peer_leave(conn->peer);
+    if (peer->has_tls) {
+        fetch_tls_reset(conn);
+    }
+    fetch_peer_leave(peer);
     conn->peer = NULL;
     if (pool->spare_conn_count >= FETCH_SPARES_MAX) {
         fetch_conn_free(conn);
@@ -363,9 +339,15 @@ struct fetch_conn *fetch_conn_take(const struct fetch *fetch)
 
 /* ---- bytes ---- */
 
-enum fetch_io fetch_conn_peek(const struct fetch_conn *conn)
+enum fetch_io fetch_conn_peek(struct fetch_conn *conn)
 {
     char byte;
+    size_t count;
+
+    if (conn->peer->has_tls) {
+        /* What the socket holds may be for TLS itself, such as a session to resume. */
+        return fetch_conn_read(conn, &byte, 1, &count);
+    }
     ssize_t got = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
     if (got >= 0) {
@@ -401,7 +383,9 @@ uint64_t fetch_conn_connect_us(const struct fetch_conn *conn)
 {
     curl_off_t connect_us = 0;
 
-    (void)curl_easy_getinfo(conn->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
+    (void)curl_easy_getinfo(
+        conn->easy, conn->peer->has_tls ? CURLINFO_APPCONNECT_TIME_T : CURLINFO_CONNECT_TIME_T,
+        &connect_us);
     return connect_us > 0 ? (uint64_t)connect_us : 1;
 }
 
@@ -411,9 +395,6 @@ void fetch_conns_init(struct fetch_pool *pool)
     pool->idle_due_us = UINT64_MAX;
     list_init(&pool->spare_conns);
     loop_timer_init(&pool->idle_timer, fetch_idle_fire);
-    for (size_t i = 0; i < FETCH_PEER_SLOTS; i++) {
-        list_init(&pool->peers[i]);
-    }
 }
 
 void fetch_conns_fini(struct fetch_pool *pool)

@@ -82,7 +82,7 @@ static void fetch_conn_ready(struct fetch_conn *conn, uint32_t events)
 {
     if (conn->fetch != NULL) {
         fetch_ready(conn->fetch, events);
-    } else {
+    } else if (fetch_conn_peek(conn) != FETCH_IO_AGAIN) {
         fetch_conn_close(conn); /* kept, and ended or spoken on without being asked */
     }
 }

@@ -8,6 +8,8 @@
  *   fetch_response.c   what comes in: heads judged by the strict parser, framing, flow
  *   fetch_tunnel.c     after a 101: bytes both ways
  *   fetch_conn.c       connections: opened and read and written through libcurl, kept, closed
+ *   fetch_peer.c       the servers they go to
+ *   fetch_tls.c        what is said to OpenSSL about them
  *   fetch_multi.c      libcurl's multi handle in our loop: its timer and its sockets
  *
  * libcurl resolves, connects and moves the bytes (CURLOPT_CONNECT_ONLY, curl_easy_send and
@@ -36,7 +38,8 @@ enum {
     FETCH_DIRECT_BYTES = 8 * 1024, /* the least worth reading to its place at once */
     FETCH_URL_BYTES = 300,
     FETCH_PEER_SLOTS = 64,
-    FETCH_ADDRESS_BYTES = 48, /* a literal address and its end */
+    FETCH_PEERS_RESTING_MAX = 64, /* servers remembered without a connection */
+    FETCH_ADDRESS_BYTES = 48,     /* a literal address and its end */
 };
 
 struct fetch_conn;
@@ -113,14 +116,19 @@ struct fetch {
     bool output_ended; /* it was told that we send no more */
 };
 
-/* One server to connect to, while there are connections to it. */
+/* One server to connect to. */
 struct fetch_peer {
-    struct list node; /* pool->peers */
-    struct list idle; /* its kept connections, the latest first */
+    struct fetch_pool *pool;
+    struct list node;      /* pool->peers */
+    struct list rest_node; /* pool->resting, without a connection */
+    struct list idle;      /* its kept connections, the latest first */
     unsigned idle_count;
     unsigned conn_count;
     unsigned port;
     char *host;
+    bool has_tls;
+    struct fetch_tls tls; /* all in it is its own */
+    CURLSH *sessions;     /* TLS sessions to resume */
 };
 
 struct fetch_conn {
@@ -139,6 +147,8 @@ struct fetch_conn {
     bool is_used; /* has carried a request */
     uint64_t told_connect_timeout_us;
     char url[FETCH_URL_BYTES]; /* what the handle was told */
+    struct curl_slist *connect_to;
+    int alert; /* TLS: the origin's, as of OpenSSL; 0: none */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -167,6 +177,8 @@ struct fetch_pool {
     struct list idle; /* kept connections */
     unsigned idle_count;
     struct list peers[FETCH_PEER_SLOTS];
+    struct list resting; /* peers without a connection, the longest first */
+    unsigned resting_count;
     struct fetch_socket **sockets; /* by descriptor */
     size_t socket_count;
     struct fetch_pool_figures figures;
@@ -186,7 +198,7 @@ enum fetch_io {
 /* Its connection is up: the request may go out. */
 void fetch_connected(struct fetch *fetch);
 /* Its connection could not be had. */
-void fetch_connect_failed(struct fetch *fetch, CURLcode code, const char *detail);
+void fetch_connect_failed(struct fetch *fetch, CURLcode code);
 /* Our own side holds it up from now on, or no longer: `paused` or `body_paused` has changed. */
 void fetch_halt_note(struct fetch *fetch);
 /* Its connection has something to read or room to write. */
@@ -213,6 +225,32 @@ bool fetch_write(struct fetch *fetch, bool pull);
 
 /* Reads and hands on what there is, first what was held back. False: the fetch is gone. */
 bool fetch_read(struct fetch *fetch);
+
+/* ---- fetch_peer.c ---- */
+
+/* NULL: unknown. */
+struct fetch_peer *fetch_peer_find(struct fetch_pool *pool, const struct fetch_origin *origin);
+/* For one more connection. */
+struct fetch_peer *fetch_peer_join(struct fetch_pool *pool, const struct fetch_origin *origin);
+void fetch_peer_leave(struct fetch_peer *peer);
+void fetch_peers_init(struct fetch_pool *pool);
+void fetch_peers_fini(struct fetch_pool *pool);
+
+/* ---- fetch_tls.c ---- */
+
+void fetch_tls_copy(struct fetch_tls *to, const struct fetch_tls *from);
+void fetch_tls_drop(struct fetch_tls *tls);
+/* May a connection made by one serve the other? */
+bool fetch_tls_is_same(const struct fetch_tls *a, const struct fetch_tls *b);
+/* Tells the handle of a connection that is to be opened. */
+bool fetch_tls_setup(struct fetch_conn *conn);
+/* The handle lets go of what belongs to its peer. */
+void fetch_tls_reset(struct fetch_conn *conn);
+/* Of a connect that failed with code; FETCH_OK: it is not about TLS. out: in words. */
+enum fetch_fault fetch_tls_fault(const struct fetch_conn *conn, CURLcode code, char *out,
+                                 size_t size);
+/* Was the connection ended by the origin's TLS alert? out: in words. */
+bool fetch_tls_refused(const struct fetch_conn *conn, char *out, size_t size);
 
 /* ---- fetch_tunnel.c ---- */
 
@@ -242,7 +280,7 @@ void fetch_conn_push(struct fetch_conn *conn);
 /* libcurl is through with connecting. */
 void fetch_conn_opened(struct fetch_conn *conn, CURLcode code);
 /* What a read would find; FETCH_IO_AGAIN: nothing, as it should be before anybody has asked. */
-enum fetch_io fetch_conn_peek(const struct fetch_conn *conn);
+enum fetch_io fetch_conn_peek(struct fetch_conn *conn);
 enum fetch_io fetch_conn_read(struct fetch_conn *conn, char *to, size_t size, size_t *count);
 enum fetch_io fetch_conn_write(struct fetch_conn *conn, const char *from, size_t size,
                                size_t *count);

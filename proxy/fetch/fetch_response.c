@@ -289,6 +289,13 @@ static enum fetch_step fetch_take(struct fetch *fetch, struct span data, size_t 
 
 static enum fetch_step fetch_ended(struct fetch *fetch, bool in_order)
 {
+    char detail[sizeof(fetch->result.detail)];
+
+    /* TLS 1.3: that our certificate is missing or not liked comes after the handshake. */
+    if (!in_order && !fetch->head_done && !fetch->result.reused_connection &&
+        fetch_tls_refused(fetch->conn, detail, sizeof(detail))) {
+        return fetch_bad(fetch, FETCH_TLS, detail);
+    }
     if (fetch->head_done && fetch->framing == FETCH_BODY_CLOSE && in_order) {
         return FETCH_STEP_WHOLE;
     }
@@ -359,7 +366,11 @@ static enum fetch_step fetch_read_all(struct fetch *fetch, size_t *rest)
             return fetch_ended(fetch, io == FETCH_IO_END);
         }
         step = fetch_take(fetch, span_of(place, count), rest);
-        turn += count < room ? FETCH_TURN_BYTES : count; /* short: there is no more now */
+        /* Short: there is no more now. Of TLS there may be a record more, out of epoll's sight. */
+        turn += count < room && !fetch->conn->peer->has_tls ? FETCH_TURN_BYTES : count;
+    }
+    if (step == FETCH_STEP_MORE && turn >= FETCH_TURN_BYTES && fetch->conn->peer->has_tls) {
+        fetch_work(fetch);
     }
     return step;
 }

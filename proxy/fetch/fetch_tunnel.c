@@ -91,7 +91,8 @@ bool fetch_tunnel_written(struct fetch *fetch)
     }
     fetch->output_ended = true;
     fetch->activity_us = loop_now_us(fetch->pool->loop);
-    if (fetch->input_ended) {
+    /* TLS is closed both ways at once: libcurl has no other end of it. */
+    if (fetch->input_ended || fetch->conn->peer->has_tls) {
         fetch_end(fetch, FETCH_OK, NULL, false);
         return false;
     }

@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "exchange/url_key.h"
 #include "net/listener.h"
+#include "origin/origin.h"
 #include "press/press.h"
 #include "worker/access_log.h"
 #include "worker/folders.h"
@@ -37,6 +38,7 @@
 struct service {
     struct store *store;
     struct press *press;
+    struct origins *origins;
     struct worker **workers;
     unsigned worker_count;
     struct conn_shared shared;
@@ -157,6 +159,11 @@ const char *service_site_name(struct service *service, unsigned slot)
     return name;
 }
 
+struct origins *service_origins(struct service *service)
+{
+    return service->origins;
+}
+
 struct top *service_top(struct service *service)
 {
     return service->top;
@@ -194,13 +201,15 @@ void service_sites_release(struct service *service, struct site_table **sites)
     lock_release(&service->conf_lock);
 }
 
-const char *service_purge_key(struct service *service, const char *url, struct buf *out)
+const char *service_purge_key(struct service *service, const char *url, bool other_scheme,
+                              struct buf *out)
 {
     struct site_table *sites = service_sites(service);
     struct arena arena;
     struct span key;
     arena_init(&arena, PURGE_KEY_ARENA_BYTES);
-    const char *fault = url_key(sites, &arena, span_str(url), &key);
+    const char *fault = url_key(sites, &arena, span_str(url),
+                                other_scheme ? URL_SCHEME_OTHER : URL_SCHEME_OWN, &key);
     if (fault == NULL) {
         buf_append(out, key);
     }
@@ -271,7 +280,8 @@ static void wait_settled(const struct service *service)
 
 static void put_in_force(struct service *service, struct conf *conf)
 {
-    struct site_table *sites = site_table_new(conf, slot_of, service);
+    origins_apply(service->origins, conf);
+    struct site_table *sites = site_table_new(conf, service->origins, slot_of, service);
     lock_acquire(&service->conf_lock);
     struct conf *old = service->conf;
     struct site_table *old_sites = service->sites;
@@ -433,6 +443,7 @@ static bool build_workers(struct service *service, const struct service_options 
             .index = w,
             .store = service->store,
             .press = service->press,
+            .origins = service->origins,
             .conf = options->conf,
             .shared = &service->shared,
             .listen_fds = fds + (size_t)w * service->listen_count,
@@ -505,7 +516,9 @@ struct service *service_new(const struct service_options *options, char *error, 
     service->store = open_store(conf);
     service->press = open_press(service->worker_count);
     service->top = top_new(TOP_WINDOW_S);
-    service->sites = site_table_new(conf, slot_of, service);
+    service->origins = origins_new();
+    origins_apply(service->origins, conf);
+    service->sites = site_table_new(conf, service->origins, slot_of, service);
     CHECK(build_workers(service, options, fds));
     mem_free(fds);
     return service;
@@ -585,6 +598,7 @@ void service_end(struct service **service_at)
     }
     top_free(&service->top);
     site_table_unref(&service->sites);
+    origins_free(&service->origins);
     conf_unref(service->conf);
     for (unsigned i = 0; i < COUNTERS_SITES; i++) {
         mem_free(service->slots[i]);

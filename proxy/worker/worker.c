@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "exchange/exchange.h"
+#include "origin/origin.h"
 
 #define RING_BYTES (1u << 20)
 #define TICK_US 1000000u
@@ -24,6 +25,7 @@ struct worker {
     pthread_t thread;
     struct loop *loop;
     struct fetch_pool *fetches;
+    struct origins *origins;
     struct listener_set *listeners;
     struct counters *counters;
     struct net_counters net;
@@ -76,7 +78,7 @@ static enum listener_proxy on_accept(void *ctx, unsigned index, const struct soc
 static void use_conf(struct worker *worker, struct conf *conf)
 {
     struct site_table *old = worker->env.sites;
-    worker->env.sites = site_table_new(conf, worker->slot_of, worker->slot_ctx);
+    worker->env.sites = site_table_new(conf, worker->origins, worker->slot_of, worker->slot_ctx);
     worker->env.access_log = conf->log.access.kind != CONF_LOG_OFF;
     site_table_unref(&old);
 }
@@ -159,6 +161,7 @@ struct worker *worker_new(const struct worker_options *options)
         mem_free(worker);
         return NULL;
     }
+    worker->origins = options->origins;
     worker->slot_of = options->slot_of;
     worker->slot_ctx = options->slot_ctx;
     worker->counters = mem_new(sizeof(*worker->counters));

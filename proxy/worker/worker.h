@@ -22,7 +22,8 @@ struct worker_options {
     unsigned index;
     struct store *store;
     struct press *press;
-    struct conf *conf; /* borrowed for the call */
+    struct origins *origins; /* shared by all */
+    struct conf *conf;       /* borrowed for the call */
     struct conn_shared *shared;
     const int *listen_fds; /* taken */
     unsigned listen_count;

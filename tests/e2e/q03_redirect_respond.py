@@ -46,6 +46,17 @@ def test_to_https(t):
         same((response.status, response.get("Location")), (400, None), "no name, so nowhere to be sent to")
 
 
+def test_behind_a_trusted_proxy(t):
+    """Who came with https to a proxy of ours is not sent round and round; from others that is only a claim."""
+    origin, larder = setup(t, "redirect https;\ntrust 127.0.0.1;")
+    larder.start()
+    proto = [("X-Forwarded-Proto", "https"), ("X-Forwarded-For", "192.0.2.1")]
+    same(larder.fetch("/x", host="example.com", headers=proto).body, b"origin")
+    same(go(larder, "/x", "example.com", headers=[("X-Forwarded-Proto", "http"), ("X-Forwarded-For", "192.0.2.1")]),
+         (301, "https://example.com/x"))
+    same(go(larder, "/x", "example.com", headers=proto, source="127.0.0.2"), (301, "https://example.com/x"))
+
+
 def test_port_and_host(t):
     origin, larder = setup(t, "redirect https host www.example.com port=8443;")
     larder.start()

@@ -1,12 +1,12 @@
 /* Each kind of mistake the schema knows, with exact place and words. */
 #include "conf_test.h"
 
-#define MAIN_NAMES "{workers user state_dir listen admin store log limits site}"
+#define MAIN_NAMES "{workers user state_dir listen trust admin store log limits origins site}"
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
 #define SITE_NAMES                                                                                 \
     "{origins cache compress compress_types compress_min compress_max compress_level "             \
     "normalize_path strip_prefix add_prefix redirect_rewrite redirect respond error_page "         \
-    "cache_status via forwarded upgrade tunnel_idle header rule}"
+    "cache_status via trust forwarded upgrade tunnel_idle header rule}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define ORIGINS(body) "listen :80; site * { origins { " body " } }"
 
@@ -112,6 +112,19 @@ static const struct bad_case choices[] = {
     {"workers 2 { }" REST, "1:11 \"workers\" takes no block; write: workers auto | NUMBER;\n"},
     {"listen :81 { proxy_protocol off;" REST,
      "1:1 this \"listen\" block is never closed; a \"}\" is missing\n"},
+    {SITE("trust;"),
+     "1:21 \"trust\" needs more words; write: trust [x_forwarded | rfc7239] NETWORK... | off;\n"},
+    {SITE("trust rfc7239;"),
+     "1:21 \"trust\" needs more words; write: trust [x_forwarded | rfc7239] NETWORK... | off;\n"},
+    {SITE("trust off 10.0.0.0/8;"),
+     "1:31 one word too many: \"10.0.0.0/8\"; write: trust [x_forwarded | rfc7239] NETWORK... | "
+     "off;\n"},
+    {SITE("trust rfc7239 x_forwarded;"),
+     "1:35 \"x_forwarded\" is not an IP address (names are not looked up here)\n"},
+    {SITE("trust 10.0.0.1/8;"),
+     "1:27 \"10.0.0.1/8\" is not a network: wrong prefix length, or address bits behind it\n"},
+    {SITE("forwarded rfc7230;"), "1:31 \"rfc7230\" is not a value of \"forwarded\" [rfc7239] {off "
+                                 "on x_forwarded rfc7239 both}\n"},
     {SITE("cache { purge from; }"),
      "1:29 \"purge\" needs more words; write: purge from NETWORK... | off;\n"},
     {SITE("cache { purge from 10.0.0.1/8 here; }"),
@@ -151,8 +164,8 @@ static const struct bad_case twice[] = {
      "2:6 site \"*\" is already defined at t:1:18\n"},
     {REST "\nsite a A { origins { server x http://x; } }",
      "2:8 site \"a\" is already defined at t:2:6\n"},
-    {ORIGINS("server a http://a;\nserver b http://b;"),
-     "2:1 a second server: balancing between servers is not there yet; the first is at t:1:32\n"},
+    {ORIGINS("server a http://a;\nserver a http://b;"),
+     "2:8 there is a server \"a\" in this pool already, at t:1:39\n"},
 };
 
 static const struct bad_case addresses[] = {
@@ -175,7 +188,8 @@ static const struct bad_case addresses[] = {
      "1:41 \"10.0.0.1:80\" is not an origin: write http://HOST[:PORT] [http://10.0.0.1:80]\n"},
     {ORIGINS("server a http://a/b;"),
      "1:41 \"http://a/b\" has more than host and port; an origin is http://HOST[:PORT]\n"},
-    {ORIGINS("server http://a;"), "1:32 \"server\" needs more words; write: server NAME URL;\n"},
+    {ORIGINS("server http://a;"),
+     "1:32 \"server\" needs more words; write: server NAME URL [weight=NUMBER] [max=NUMBER] [backup];\n"},
     {ORIGINS("server a http://a; host a/b;"),
      "1:56 \"a/b\" is not a host name: labels of letters, digits, - and _ with dots between\n"},
     {"listen :80; site a.example:80 a.*.b http://c d. e..f { origins { server a http://a; } }",
@@ -224,7 +238,7 @@ static const struct bad_case missing[] = {
     /* what is set wrong is not missing */
     {"listen; site a { origins { server; } }",
      "1:1 \"listen\" needs more words; write: listen ADDRESS:PORT | :PORT;\n"
-     "1:28 \"server\" needs more words; write: server NAME URL;\n"},
+     "1:28 \"server\" needs more words; write: server NAME URL [weight=NUMBER] [max=NUMBER] [backup];\n"},
 };
 
 #define RUN(name)                                                                                  \

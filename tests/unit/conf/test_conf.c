@@ -62,9 +62,9 @@ static void test_default_limits(void **state)
     assert_int_equal(limits->drain_ms, 60000);
     assert_int_equal(conf->site_count, 1);
     assert_string_equal(site->names.list[0], "*");
-    assert_string_equal(site->origins.server.name, "app");
-    assert_string_equal(site->origins.server.url, "http://h");
-    assert_int_equal(site->origins.server.port, 80);
+    assert_string_equal(site->origins.servers[0].name, "app");
+    assert_string_equal(site->origins.servers[0].url, "http://h");
+    assert_int_equal(site->origins.servers[0].port, 80);
     assert_int_equal(site->origins.timeout.connect_ms, 2000);
     assert_int_equal(site->origins.timeout.first_byte_ms, 30000);
     assert_int_equal(site->origins.timeout.idle_ms, 30000);
@@ -89,7 +89,9 @@ static void test_default_limits(void **state)
     assert_int_equal(site->compress.brotli_level, 5);
     assert_true(site->cache_status);
     assert_string_equal(site->via, "larder");
-    assert_true(site->forwarded);
+    assert_int_equal(site->forwarded, CONF_FORWARDED_ON);
+    assert_false(site->trust.is_set);
+    assert_int_equal(conf->trust.networks.count, 0);
     assert_int_equal(site->upgrade.count, 0);
     assert_int_equal(site->tunnel_idle_ms, 3600 * 1000);
     conf_unref(conf);
@@ -97,7 +99,7 @@ static void test_default_limits(void **state)
 
 /* Every directive, each with a value that is not the default. */
 static const char everything[] =
-    "workers 4; user nobody; state_dir \"/s t\"; listen 1.2.3.4:1;\n"
+    "workers 4; trust x_forwarded 10.0.0.0/8 ::1; user nobody; state_dir \"/s t\"; listen 1.2.3.4:1;\n"
     "listen [::1]:2 { proxy_protocol from 10.0.0.0/8 ::1; }\n"
     "admin { listen 10.0.0.1:9; socket /a mode=0600; tokens /t; session 1h; metrics open;\n"
     "  www_dir /w; plain_http_from 10.0.0.0/8 fe80::/10; server_names A.b c; }\n"
@@ -113,7 +115,8 @@ static const char everything[] =
     "    vary_ignore Origin; vary_max 7; }\n"
     "  compress brotli gzip; compress_types text/* Application/JSON; compress_min 2K;\n"
     "  compress_max 3M; compress_level brotli=11 gzip=1;\n"
-    "  cache_status off; via x; forwarded off; upgrade websocket foo/1.0; tunnel_idle 2m;\n"
+    "  cache_status off; via x; forwarded off; trust rfc7239 10.1.0.0/16;\n"
+    "  upgrade websocket foo/1.0; tunnel_idle 2m;\n"
     "  header request set X-A \"b c\"; header response remove Server;\n"
     "  normalize_path fold; strip_prefix /a; add_prefix /b/c; redirect_rewrite off;\n"
     "  redirect https host b port=81; respond 404 \"a b\" type=text/html;\n"
@@ -126,7 +129,7 @@ static const char everything[] =
     "  rule prefix /p { redirect 301 \"/x{path}\"; respond 410 /f; host server; strip_prefix off;\n"
     "    add_prefix /q; redirect_rewrite on; }\n"
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
-    "site * { origins { server y http://[::1]; } }\n";
+    "site * { origins { server y http://[::1]; } trust off; forwarded both; }\n";
 
 static void test_everything_server(void **state)
 {
@@ -138,6 +141,8 @@ static void test_everything_server(void **state)
     assert_string_equal(conf->state_dir, "/s t");
     assert_int_equal(conf->listen_count, 2);
     assert_false(conf->listens[0].any);
+    assert_int_equal(conf->trust.networks.count, 2);
+    assert_int_equal(conf->trust.by, CONF_TRUST_X_FORWARDED);
     assert_string_equal(conf->listens[1].text, "[::1]:2");
     assert_int_equal(conf->listens[1].address.ss_family, AF_INET6);
     assert_int_equal(conf->listens[0].proxy_from.count, 0);
@@ -173,9 +178,9 @@ static void test_everything_site(void **state)
     assert_int_equal(conf->site_count, 2);
     assert_int_equal(site->names.count, 2);
     assert_string_equal(site->names.list[0], "www.a");
-    assert_string_equal(site->origins.server.url, "http://h:1");
-    assert_string_equal(site->origins.server.host, "h");
-    assert_int_equal(site->origins.server.port, 1);
+    assert_string_equal(site->origins.servers[0].url, "http://h:1");
+    assert_string_equal(site->origins.servers[0].host, "h");
+    assert_int_equal(site->origins.servers[0].port, 1);
     assert_int_equal(site->origins.timeout.first_byte_ms, 2000);
     assert_string_equal(site->origins.host, "h:1");
     assert_true(site->cache.off);
@@ -195,10 +200,15 @@ static void test_everything_site(void **state)
     assert_int_equal(site->compress.brotli_level, 11);
     assert_false(site->cache_status);
     assert_string_equal(site->via, "x");
-    assert_false(site->forwarded);
-    assert_string_equal(conf->sites[1].origins.server.host, "::1");
+    assert_int_equal(site->forwarded, CONF_FORWARDED_OFF);
+    assert_true(site->trust.is_set);
+    assert_int_equal(site->trust.by, CONF_TRUST_RFC7239);
+    assert_int_equal(site->trust.networks.count, 1);
+    assert_string_equal(conf->sites[1].origins.servers[0].host, "::1");
     assert_false(conf->sites[1].cache.off);
-    assert_true(conf->sites[1].forwarded);
+    assert_int_equal(conf->sites[1].forwarded, CONF_FORWARDED_BOTH);
+    assert_true(conf->sites[1].trust.is_set);
+    assert_int_equal(conf->sites[1].trust.networks.count, 0);
     conf_unref(conf);
 }
 
@@ -426,7 +436,9 @@ static void test_examples(void **state)
         [SCHEMA_LISTENER] = {"listen :81 {", "}" REST},
         [SCHEMA_SITE] = {"site x { ", " }" REST},
         [SCHEMA_ORIGINS] = {"site x { origins {", "} }" REST},
-        [SCHEMA_RULE] = {"site x { origins { server a http://a; } rule path /* {", "} }" REST},
+        [SCHEMA_RULE] = {"origins api { server b http://b; } "
+                         "site x { origins { server a http://a; } rule path /* {",
+                         "} }" REST},
         [SCHEMA_CACHE] = {"site x { origins { server a http://a; } cache {", "} }" REST},
     };
 

@@ -94,7 +94,7 @@ static void test_include(void **state)
     assert_int_equal(conf->site_count, 3);
     assert_string_equal(conf->sites[0].names.list[0], "one");
     assert_string_equal(conf->sites[1].names.list[0], "two");
-    assert_string_equal(conf->sites[2].origins.server.name, "app");
+    assert_string_equal(conf->sites[2].origins.servers[0].name, "app");
     assert_int_equal(conf->workers, 3);
     conf_print_effective(conf, false, &out);
     assert_non_null(strstr(out.data, "# " FOLDER "/d [x]/sub/b c.conf:1\n"));

@@ -37,7 +37,7 @@ static void fixture_open(struct fixture *fixture, const char *site)
     arena_init(&fixture->arena, 1 << 20);
     const struct conf_site *conf = &fixture->conf->sites[0];
     policy_compile(&fixture->base, &fixture->arena, conf, 1 << 30);
-    rules_compile(&fixture->rules, &fixture->arena, conf, 1 << 30);
+    rules_compile(&fixture->rules, &fixture->arena, fixture->conf, conf);
     rule_edits_compile(&fixture->edits, &fixture->arena, conf->headers, conf->header_count);
 }
 

@@ -1,0 +1,123 @@
+/*
+ * fill_origin - which server of the pool a fill asks: the claim on it, from before the fetch until
+ * its end.
+ */
+#include "base/hash.h"
+#include "exchange/fill_private.h"
+
+/* The same on every Larder, so that several send one key to one server. */
+static uint64_t hash_of(struct span value)
+{
+    return hash64((struct hash_seed){0}, value);
+}
+
+static struct span cookie_of(const struct http_fields *fields, struct span name)
+{
+    unsigned at = 0;
+    const struct http_field *field;
+
+    while ((field = http_fields_next(fields, HTTP_FIELD_COOKIE, &at)) != NULL) {
+        struct span rest = field->value;
+        struct span pair;
+        while (http_part_next(&rest, &pair)) {
+            struct span own;
+            struct span value;
+            http_part_split(pair, &own, &value);
+            if (span_eq(span_trim(own), name)) {
+                return span_trim(value);
+            }
+        }
+    }
+    return span_of(NULL, 0);
+}
+
+/* What the pool balances by. */
+static uint64_t balance_hash(const struct fill *fill, const struct conf_balancing *balance)
+{
+    const struct http_fields *fields = &fill->request->fields;
+
+    switch (balance->by) {
+    case CONF_BALANCE_ROUND_ROBIN:
+    case CONF_BALANCE_LEAST_CONN:
+    case CONF_BALANCE_RANDOM:
+        break;
+    case CONF_BALANCE_HASH_URL:
+        return hash_of(fill->key.bytes);
+    case CONF_BALANCE_HASH_CLIENT:
+        return hash_of(fill->client.text);
+    case CONF_BALANCE_HASH_HEADER:
+        return hash_of(http_fields_find_name(fields, span_str(balance->name)));
+    case CONF_BALANCE_HASH_COOKIE:
+        return hash_of(cookie_of(fields, span_str(balance->name)));
+    }
+    return 0;
+}
+
+static uint32_t code_of(enum origin_verdict verdict)
+{
+    switch (verdict) {
+    case ORIGIN_DOWN:
+        return FILL_CODE_DOWN;
+    case ORIGIN_FULL:
+        return FILL_CODE_FULL;
+    case ORIGIN_LATE:
+        return FILL_CODE_LATE;
+    case ORIGIN_GRANTED:
+    case ORIGIN_WAITING:
+        break;
+    }
+    CHECK(false);
+    return FILL_CODE_INTERNAL;
+}
+
+static void go_on(struct fill *fill, enum origin_verdict verdict)
+{
+    if (verdict == ORIGIN_GRANTED) {
+        const struct fetch_origin *origin = origin_server_fetch(fill->claim.server);
+        fill->idle_timeout_us = origin->idle_timeout_us;
+        onward_choose(&fill->onward, fill->site, &fill->policy, fill->request,
+                      span_str(origin_server_url(fill->claim.server)));
+        fill_fetch(fill);
+    } else if (verdict != ORIGIN_WAITING) {
+        (void)fill_fail_later(fill, code_of(verdict));
+    }
+}
+
+static void on_wake(void *ctx, enum origin_verdict verdict)
+{
+    struct fill *fill = ctx;
+
+    CHECK_OBJ(fill, FILL_MAGIC);
+    go_on(fill, verdict);
+}
+
+void fill_ask(struct fill *fill)
+{
+    const struct site_pool *pool = site_pool(fill->site, &fill->policy);
+
+    if (pool->pool == NULL) {
+        (void)fill_fail_later(fill, FILL_CODE_DOWN);
+        return;
+    }
+    fill->want.hash = balance_hash(fill, &pool->conf->balance);
+    go_on(fill, origin_claim_begin(&fill->claim, pool->pool, &fill->want, fill->env->loop, on_wake,
+                                   fill));
+}
+
+void fill_let_go(struct fill *fill, const struct fetch_result *result)
+{
+    struct origin_outcome outcome = {0};
+
+    if (result != NULL) {
+        outcome = (struct origin_outcome){
+            .is_known = result->fault != FETCH_BODY_BAD && result->fault != FETCH_INTERNAL,
+            .fault = result->fault,
+            .status = result->head_seen ? fill->figures.origin_status : 0,
+            .head_seen = result->head_seen,
+            .connect_us = result->connect_us,
+            .first_byte_us = result->first_byte_us,
+            .received_bytes = result->received_bytes,
+        };
+    }
+    origin_claim_end(&fill->claim, &outcome, loop_now_us(fill->env->loop));
+}

@@ -1,0 +1,110 @@
+#ifndef ORIGIN_ORIGIN_PRIVATE_H
+#define ORIGIN_ORIGIN_PRIVATE_H
+/*
+ * origin_private - the inside of the origin layer, not for others.
+ *
+ *   origins.c   the registry: pools by name, and new settings for them
+ *   pool.c      claims: granted, queued, given back
+ *   balance.c   which server: the algorithms
+ *   figures.c   what a server has answered
+ *   view.c      a picture of it all for operators
+ *
+ * One lock per pool (rank LOCK_POOL) covers all that changes of the pool and of its servers' state.
+ * Under it nothing is called that could block or come back.
+ */
+#include <stdatomic.h>
+
+#include "base/check.h"
+#include "base/list.h"
+#include "base/lock.h"
+#include "base/mailbox.h"
+#include "origin/figures.h"
+#include "origin/origin.h"
+
+#define ORIGIN_POOL_MAGIC 0x4f504f4cu
+
+/* [pool->lock] but for name, url and id, which never change. */
+struct origin_state {
+    unsigned references; /* servers of old and new settings */
+    char *name;
+    char *url;
+    uint32_t id;
+    unsigned active;   /* claims granted and not yet given back */
+    int64_t turn;      /* round robin: what it is owed */
+    uint64_t since_us; /* in this pool since, monotonic */
+    uint64_t requests; /* claims granted, ever */
+    struct origin_figures figures;
+};
+
+struct origin_server {
+    _Atomic unsigned references;
+    struct origin_pool *pool; /* borrowed: whoever holds a server holds its pool */
+    struct conf *conf;        /* a reference: the strings below */
+    const struct conf_server *settings;
+    struct fetch_origin fetch;
+    struct origin_state *state;
+};
+
+struct origin_pool {
+    uint32_t magic;
+    _Atomic unsigned references;
+    char *name;
+    struct list node; /* registry's */
+    struct lock lock;
+    /* ---- [lock] ---- */
+    struct conf *conf; /* a reference; NULL: no configuration has it any more */
+    const struct conf_origins *settings;
+    struct origin_server **servers; /* a reference each */
+    unsigned server_count;
+    unsigned active;   /* of all servers, also of those that are no longer in it */
+    struct list queue; /* tickets, the oldest first */
+    unsigned queued;
+    uint64_t random;                                           /* state of the lots */
+    uint64_t waited, refused_down, refused_full, refused_late; /* figures */
+    uint64_t full_us; /* when the queue was full last; 0: never */
+};
+
+struct origins {
+    struct lock lock;
+    struct list pools; /* [lock] a reference each */
+};
+
+/* A claim in the queue. Made and freed by its loop's thread; who grants it posts the mail. */
+struct origin_ticket {
+    struct mail mail;
+    struct list node;         /* pool->queue; [pool->lock] */
+    struct origin_pool *pool; /* a reference */
+    struct origin_want want;
+    struct origin_server *granted; /* [pool->lock] a reference, once it is granted */
+    enum origin_verdict verdict;   /* [pool->lock] WAITING while it is queued */
+    struct loop_timer timer;
+    struct mailbox *mailbox;
+    struct origin_claim *claim; /* NULL: given up */
+    void (*wake)(void *ctx, enum origin_verdict verdict);
+    void *ctx;
+    uint64_t now_us; /* of who granted it */
+};
+
+/* origins.c, all of them */
+struct origin_server *origin_server_ref(struct origin_server *server);
+/* Nulls *server. Not under the pool's lock. */
+void origin_server_unref(struct origin_server **server);
+
+/* balance.c, under the pool's lock. */
+
+enum origin_choice {
+    ORIGIN_CHOICE_MADE,
+    ORIGIN_CHOICE_BUSY, /* there are servers up, each with its max */
+    ORIGIN_CHOICE_NONE, /* none is up */
+};
+/* *out: index into pool->servers. */
+enum origin_choice origin_choose(struct origin_pool *pool, const struct origin_want *want,
+                                 uint64_t now_us, unsigned *out);
+/* Its weight now: 0 when it may not be asked. In thousandths of a settings' weight. */
+uint64_t origin_weight(const struct origin_pool *pool, const struct origin_server *server,
+                       uint64_t now_us);
+
+/* pool.c: a server may have become free or known as up or down: the queue moves. Not under the
+ * lock. */
+void origin_pool_move(struct origin_pool *pool, uint64_t now_us);
+#endif
