@@ -222,6 +222,11 @@ static void put_extra(struct exchange *x, struct extra *extra)
     if (x->result == RESULT_SYNTHETIC) {
         return;
     }
+    if (x->retry_after_s > 0) {
+        extra_put(extra, SPAN("Retry-After: "));
+        extra_number(extra, x->retry_after_s);
+        extra_put(extra, SPAN("\r\n"));
+    }
     if (x->status == 405 && x->result == RESULT_ERROR) {
         extra_put(extra, SPAN("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n"));
     }
