@@ -76,8 +76,8 @@ static const char *read_request(struct explain *out, const struct conf *conf,
 static struct exchange_client asker(const struct explain *out)
 {
     return (struct exchange_client){
-        .text = SPAN("(client)"),
-        .chain = SPAN("(client)"),
+        .text = out->client_text,
+        .chain = out->client_text,
         .is_https = out->request.scheme.len == 5,
     };
 }
@@ -256,7 +256,7 @@ static void write_origin(struct explain *out, struct store *store)
     bool is_shared = out->answer == EXPLAIN_MISS || out->answer == EXPLAIN_VALIDATE ||
                      out->answer == EXPLAIN_STALE;
     out->asks_origin = out->answer != EXPLAIN_HIT && out->answer != EXPLAIN_FOLLOW &&
-                       out->answer != EXPLAIN_NOT_CACHED;
+                       out->answer != EXPLAIN_NOT_CACHED && out->answer != EXPLAIN_DENIED;
     if (!out->asks_origin) {
         return;
     }
@@ -315,6 +315,11 @@ static bool is_answered(struct explain *out)
 
 static void settle_answer(struct explain *out, struct store *store)
 {
+    if (out->access == EXPLAIN_ACCESS_DENIED) {
+        out->answer = EXPLAIN_DENIED;
+        out->reason = HTTP_REASON_ADDRESS;
+        return;
+    }
     out->reason = HTTP_REASON_RULE;
     if (is_answered(out)) {
         return;
@@ -340,6 +345,7 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     *out = (struct explain){.now_ms = clock_wall_ms()};
     arena_init(&out->arena, EXPLAIN_ARENA_BYTES);
     const char *fault = read_request(out, conf, question);
+    fault = fault != NULL ? fault : explain_client(out, question->client);
     if (fault != NULL) {
         return fault;
     }
@@ -359,6 +365,7 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     if (out->target.ptr == NULL || out->key.ptr == NULL) {
         return "the target is too long";
     }
+    explain_guard(out, conf);
     settle_answer(out, store);
     explain_settings(out, conf);
     return out->arena.overflow ? "the request is too long" : NULL;
@@ -385,6 +392,7 @@ const char *explain_answer_name(enum explain_answer answer)
         [EXPLAIN_MISS] = "miss",         [EXPLAIN_FETCH] = "fetch",
         [EXPLAIN_PASS] = "pass",         [EXPLAIN_NOT_CACHED] = "not_cached",
         [EXPLAIN_REDIRECT] = "redirect", [EXPLAIN_RESPOND] = "respond",
+        [EXPLAIN_DENIED] = "denied",
     };
     return names[answer];
 }
