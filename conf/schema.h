@@ -48,6 +48,7 @@ enum schema_type {
     SCHEMA_FIELDS,       /* struct conf_names; field names, or off */
     SCHEMA_NETWORKS,     /* struct conf_networks */
     SCHEMA_FROM,         /* struct conf_networks; "from" NETWORK... or off */
+    SCHEMA_TRUST,        /* struct conf_trust */
     SCHEMA_LISTEN,       /* struct conf_listen */
     SCHEMA_ADMIN_LISTEN, /* struct conf_admin */
     SCHEMA_SERVER,       /* struct conf_server */

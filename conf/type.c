@@ -527,6 +527,7 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_FIELDS] = &conf_type_fields,
     [SCHEMA_NETWORKS] = &conf_type_networks,
     [SCHEMA_FROM] = &conf_type_from,
+    [SCHEMA_TRUST] = &conf_type_trust,
     [SCHEMA_LISTEN] = &conf_type_listen,
     [SCHEMA_ADMIN_LISTEN] = &conf_type_admin_listen,
     [SCHEMA_SERVER] = &conf_type_server,

@@ -62,6 +62,7 @@ extern const struct conf_type conf_type_names;
 extern const struct conf_type conf_type_fields;
 extern const struct conf_type conf_type_networks;
 extern const struct conf_type conf_type_from;
+extern const struct conf_type conf_type_trust;
 extern const struct conf_type conf_type_patterns;
 extern const struct conf_type conf_type_header;
 extern const struct conf_type conf_type_listen;
@@ -90,6 +91,10 @@ bool conf_print_options(const struct schema_row *row, const void *owner, const c
                         struct buf *out);
 /* The conditions behind `rule`. */
 bool conf_item_conditions(const struct conf_item *item, struct conf_rule *out);
+/* Networks from word `first` on. */
+bool conf_item_networks(const struct conf_item *item, size_t first, struct conf_networks *out);
+/* Appends them; false: there are none. */
+bool conf_print_networks(const struct conf_networks *networks, struct buf *out);
 /* RFC 9110 5.6.2, of any length. */
 bool conf_is_token(struct span word);
 /* A name of our own, of what kind says `what` ("server"): copied to *out, or a message. */

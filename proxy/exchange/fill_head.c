@@ -61,6 +61,7 @@ static uint8_t reason_of(enum http_store_verdict verdict)
         [HTTP_STORE_AUTHORIZATION] = HTTP_REASON_AUTHORIZATION,
         [HTTP_STORE_REQUEST_NO_STORE] = HTTP_REASON_REQUEST_NO_STORE,
         [HTTP_STORE_FRAMING] = HTTP_REASON_FRAMING,
+        [HTTP_STORE_STREAM] = HTTP_REASON_STREAM,
     };
     return map[verdict];
 }

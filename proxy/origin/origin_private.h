@@ -6,6 +6,8 @@
  *   origins.c   the registry: pools by name, and new settings for them
  *   pool.c      claims: granted, queued, given back
  *   balance.c   which server: the algorithms
+ *   figures.c   what a server has answered
+ *   view.c      a picture of it all for operators
  *
  * One lock per pool (rank LOCK_POOL) covers all that changes of the pool and of its servers' state.
  * Under it nothing is called that could block or come back.
@@ -16,6 +18,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/mailbox.h"
+#include "origin/figures.h"
 #include "origin/origin.h"
 
 #define ORIGIN_POOL_MAGIC 0x4f504f4cu
@@ -30,7 +33,7 @@ struct origin_state {
     int64_t turn;      /* round robin: what it is owed */
     uint64_t since_us; /* in this pool since, monotonic */
     uint64_t requests; /* claims granted, ever */
-    uint64_t failures; /* outcomes with a fault */
+    struct origin_figures figures;
 };
 
 struct origin_server {
@@ -58,6 +61,7 @@ struct origin_pool {
     unsigned queued;
     uint64_t random;                                           /* state of the lots */
     uint64_t waited, refused_down, refused_full, refused_late; /* figures */
+    uint64_t full_us; /* when the queue was full last; 0: never */
 };
 
 struct origins {

@@ -1,6 +1,7 @@
 /* origins - the registry of pools, and how they take new settings. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "origin/origin_private.h"
@@ -60,6 +61,7 @@ static struct origin_state *state_new(const struct origin_pool *pool,
     state->name = mem_copy(settings->name, strlen(settings->name));
     state->url = mem_copy(settings->url, strlen(settings->url));
     state->id = state_id(pool->name, settings->name);
+    state->figures.born_us = clock_mono_us();
     return state;
 }
 
