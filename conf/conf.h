@@ -243,7 +243,7 @@ struct conf_origins {
     struct conf_eject eject;
     struct conf_breaker breaker;
     uint64_t resolve_every_ms; /* 0: as the answers' time to live says */
-    uint32_t owner; /* private: of its settings, when it has a name */
+    uint32_t owner;            /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     uint32_t keepalive; /* idle connections kept per worker */
     const char *host;   /* Host to send; "client": as the client sent it; "server": its URL's */

@@ -120,8 +120,9 @@ static const struct schema_row rows[] = {
      .syntax = "off | [errors=PERCENT] [requests=NUMBER] [within=DURATION]", .fallback = "off",
      AT(conf_origins, breaker), .options = breaker_options,
      .option_count = ARRAY_LEN(breaker_options),
-     .doc = "Too large a share of failures takes a server out. What is a failure, and for how long, "
-            "says eject.",
+     .doc =
+         "Too large a share of failures takes a server out. What is a failure, and for how long, "
+         "says eject.",
      .example = "breaker errors=30% requests=50;"},
     {ROW(ORIGINS, "resolve", OPTIONS), LIVE, .syntax = "[every=DURATION]", .fallback = "",
      AT(conf_origins, resolve_every_ms), .options = resolve_options,

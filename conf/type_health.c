@@ -278,7 +278,8 @@ static const char *const eject_words[] = {"auto", "off", "on"};
 
 static bool is_option(const struct conf_item *item)
 {
-    return item->count == 0 || memchr(item->words[0].text.ptr, '=', item->words[0].text.len) != NULL;
+    return item->count == 0 ||
+           memchr(item->words[0].text.ptr, '=', item->words[0].text.len) != NULL;
 }
 
 static bool eject_set(const struct conf_item *item)

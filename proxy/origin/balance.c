@@ -20,12 +20,16 @@ uint64_t origin_weight(const struct origin_pool *pool, const struct origin_serve
 {
     (void)pool;
     (void)now_us;
+    if (UNLIKELY(!health_may_ask(&server->state->health, false))) {
+        return 0;
+    }
     return (uint64_t)server->settings->weight * WEIGHT_UNIT;
 }
 
 static bool is_busy(const struct origin_server *server)
 {
-    return server->settings->max > 0 && server->state->active >= server->settings->max;
+    return (server->settings->max > 0 && server->state->active >= server->settings->max) ||
+           UNLIKELY(server->state->names.state == NAMES_PENDING);
 }
 
 static bool was_tried(const struct origin_want *want, const struct origin_state *state)
@@ -241,13 +245,12 @@ static unsigned choose_from(struct origin_pool *pool, struct field *field,
 
 /* The server a client is to stay with, if it may be asked at all. */
 static enum origin_choice choose_sticky(const struct origin_pool *pool,
-                                        const struct origin_want *want, uint64_t now_us,
-                                        unsigned *out)
+                                        const struct origin_want *want, unsigned *out)
 {
     for (unsigned i = 0; want->sticky != 0 && i < pool->server_count; i++) {
         const struct origin_server *server = pool->servers[i];
         if (server->state->id != want->sticky || was_tried(want, server->state) ||
-            origin_weight(pool, server, now_us) == 0) {
+            !health_may_ask(&server->state->health, true)) {
             continue;
         }
         *out = i;
@@ -261,7 +264,7 @@ enum origin_choice origin_choose(struct origin_pool *pool, const struct origin_w
 {
     static const unsigned rounds[] = {0, FIELD_BACKUP, FIELD_TRIED, FIELD_TRIED | FIELD_BACKUP};
     struct field field;
-    enum origin_choice sticky = choose_sticky(pool, want, now_us, out);
+    enum origin_choice sticky = choose_sticky(pool, want, out);
 
     if (sticky != ORIGIN_CHOICE_NONE) {
         return sticky;

@@ -6,20 +6,19 @@
  * `fall` count. Failures of requests count only while it is up: those that were under way when it
  * was taken out say nothing new.
  */
-#include "origin/health_private.h"
-
 #include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "origin/health_private.h"
 
 const char *origin_status_name(enum origin_status status)
 {
     static const char *const names[ORIGIN_STATUSES] = {
-        [ORIGIN_IS_UP] = "up",         [ORIGIN_IS_DOWN] = "down",
+        [ORIGIN_IS_UP] = "up",           [ORIGIN_IS_DOWN] = "down",
         [ORIGIN_IS_EJECTED] = "ejected", [ORIGIN_IS_TRIAL] = "trial",
-        [ORIGIN_IS_DRAINED] = "drain", [ORIGIN_IS_IN_MAINTENANCE] = "maintenance",
+        [ORIGIN_IS_DRAINED] = "drain",   [ORIGIN_IS_IN_MAINTENANCE] = "maintenance",
     };
     return (unsigned)status < ORIGIN_STATUSES ? names[status] : "unknown";
 }
@@ -147,7 +146,7 @@ static bool is_broken_connection(const struct origin_outcome *outcome)
            (outcome->fault == FETCH_CLOSED && !outcome->head_seen);
 }
 
-static const char *words_of(const struct origin_outcome *outcome, char room[16])
+const char *health_fault_words(enum fetch_fault fault)
 {
     static const char *const words[] = {
         [FETCH_DNS] = "no address",
@@ -162,8 +161,14 @@ static const char *words_of(const struct origin_outcome *outcome, char room[16])
         [FETCH_BAD_RESPONSE] = "malformed answer",
         [FETCH_INCOMPLETE] = "answer cut short",
     };
-    if (outcome->fault != FETCH_OK && outcome->fault < ARRAY_LEN(words)) {
-        return words[outcome->fault];
+    const char *found = (unsigned)fault < ARRAY_LEN(words) ? words[fault] : NULL;
+    return found == NULL ? "failed" : found;
+}
+
+static const char *words_of(const struct origin_outcome *outcome, char room[16])
+{
+    if (outcome->fault != FETCH_OK) {
+        return health_fault_words(outcome->fault);
     }
     (void)snprintf(room, 16, "%u", outcome->status);
     return room;
@@ -235,8 +240,8 @@ static void count(struct origin_health *health, const struct health_rules *rules
     char room[16];
 
     note_streak(health, rules->eject, is_failure, now_us);
-    bool goes = rules->breaker->is_on &&
-                breaker_goes(health, rules->breaker, is_failure, now_us, &sum);
+    bool goes =
+        rules->breaker->is_on && breaker_goes(health, rules->breaker, is_failure, now_us, &sum);
     if (!is_failure || !may_go) {
         return;
     }
@@ -245,9 +250,8 @@ static void count(struct origin_health *health, const struct health_rules *rules
                        health->streak, words_of(outcome, room));
         take_out(health, rules->eject, now_us);
     } else if (goes) {
-        (void)snprintf(health->reason, sizeof(health->reason),
-                       "%u of %u requests failed, last: %s", sum.failures, sum.requests,
-                       words_of(outcome, room));
+        (void)snprintf(health->reason, sizeof(health->reason), "%u of %u requests failed, last: %s",
+                       sum.failures, sum.requests, words_of(outcome, room));
         take_out(health, rules->eject, now_us);
     }
 }
@@ -286,6 +290,19 @@ static void begin_trial(struct origin_health *health, const char *why)
     (void)snprintf(health->reason, sizeof(health->reason), "%s; the next request decides", why);
 }
 
+static void note_check(struct origin_health *health, const struct health_result *result)
+{
+    health->is_passed = result->is_passed;
+    health->checked_ms = clock_wall_ms();
+    health->check_took_us = result->took_us;
+    (void)snprintf(health->check_detail, sizeof(health->check_detail), "%s", result->detail);
+    if (result->is_passed) {
+        health->check_passed++;
+    } else {
+        health->check_failed++;
+    }
+}
+
 void health_checked(struct origin_health *health, const struct conf_probe *probe,
                     const struct health_result *result, uint64_t now_us,
                     struct health_change *change)
@@ -293,15 +310,11 @@ void health_checked(struct origin_health *health, const struct conf_probe *probe
     enum origin_status before = health_status(health);
     bool is_first = !health->was_checked;
 
+    note_check(health, result);
     health->was_checked = true;
-    health->is_passed = result->is_passed;
-    health->checked_ms = clock_wall_ms();
-    health->check_took_us = result->took_us;
-    (void)snprintf(health->check_detail, sizeof(health->check_detail), "%s", result->detail);
     health->passes = result->is_passed ? health->passes + 1 : 0;
     health->fails = result->is_passed ? 0 : health->fails + 1;
     if (result->is_passed) {
-        health->check_passed++;
         if (health->phase == ORIGIN_IS_DOWN && health->passes >= probe->rise) {
             (void)snprintf(health->reason, sizeof(health->reason), "%u checks passed: %s",
                            health->passes, result->detail);
@@ -309,25 +322,24 @@ void health_checked(struct origin_health *health, const struct conf_probe *probe
         } else if (health->phase == ORIGIN_IS_EJECTED && now_us >= health->until_us) {
             begin_trial(health, "a check passed");
         }
-    } else {
-        health->check_failed++;
-        if (health->phase != ORIGIN_IS_DOWN && (is_first || health->fails >= probe->fall)) {
-            (void)snprintf(health->reason, sizeof(health->reason), "%u check%s failed: %s",
-                           health->fails, health->fails == 1 ? "" : "s", result->detail);
-            health->phase = ORIGIN_IS_DOWN;
-            health->until_us = 0;
-        }
+    } else if (health->phase != ORIGIN_IS_DOWN && (is_first || health->fails >= probe->fall)) {
+        (void)snprintf(health->reason, sizeof(health->reason), "%u check%s failed: %s",
+                       health->fails, health->fails == 1 ? "" : "s", result->detail);
+        health->phase = ORIGIN_IS_DOWN;
+        health->until_us = 0;
     }
     finish(health, before, now_us, change);
 }
 
-void health_knocked(struct origin_health *health, const struct health_rules *rules, bool is_open,
-                    uint64_t now_us, struct health_change *change)
+void health_knocked(struct origin_health *health, const struct health_rules *rules,
+                    const struct health_result *result, uint64_t now_us,
+                    struct health_change *change)
 {
     enum origin_status before = health_status(health);
 
+    note_check(health, result);
     if (health->phase == ORIGIN_IS_EJECTED && now_us >= health->until_us) {
-        if (is_open) {
+        if (result->is_passed) {
             begin_trial(health, "it takes connections");
         } else {
             health->until_us = now_us + rules->eject->time_ms * 1000;

@@ -18,9 +18,9 @@ struct health_slot {
 
 /* All zero: up, nothing known. */
 struct origin_health {
-    enum origin_status phase; /* UP, DOWN, EJECTED or TRIAL */
-    enum origin_status order; /* the operator's DRAINED or IN_MAINTENANCE; UP: none */
-    bool is_nameless;         /* its name has no address */
+    enum origin_status phase;               /* UP, DOWN, EJECTED or TRIAL */
+    enum origin_status order;               /* the operator's DRAINED or IN_MAINTENANCE; UP: none */
+    bool is_nameless;                       /* its name has no address */
     char reason[ORIGIN_REASON_BYTES];       /* of the phase */
     char order_reason[ORIGIN_REASON_BYTES]; /* of the order */
     char who[ORIGIN_WHO_BYTES];             /* of the last order */
@@ -29,7 +29,7 @@ struct origin_health {
     uint64_t changes;
     /* ---- checks ---- */
     bool was_checked;
-    bool is_passed; /* the last one */
+    bool is_passed;         /* the last one */
     unsigned passes, fails; /* in a row; one of them is 0 */
     int64_t checked_ms;
     uint64_t check_took_us;
@@ -60,6 +60,8 @@ struct health_rules {
     const struct conf_breaker *breaker; /* never NULL */
 };
 
+/* "connect timed out" */
+const char *health_fault_words(enum fetch_fault fault);
 enum origin_status health_status(const struct origin_health *health);
 /* is_own: by a client that is to stay with this server. */
 bool health_may_ask(const struct origin_health *health, bool is_own);
@@ -85,8 +87,9 @@ void health_checked(struct origin_health *health, const struct conf_probe *probe
                     const struct health_result *result, uint64_t now_us,
                     struct health_change *change);
 /* The watch has connected to an ejected server without `check`, or could not. */
-void health_knocked(struct origin_health *health, const struct health_rules *rules, bool is_open,
-                    uint64_t now_us, struct health_change *change);
+void health_knocked(struct origin_health *health, const struct health_rules *rules,
+                    const struct health_result *result, uint64_t now_us,
+                    struct health_change *change);
 void health_order(struct origin_health *health, enum origin_status status, const char *who,
                   const char *reason, uint64_t now_us, struct health_change *change);
 void health_name(struct origin_health *health, bool is_nameless, const char *reason,

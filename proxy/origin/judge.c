@@ -2,9 +2,11 @@
  * judge - what outcomes, checks, lookups and operators say of a server, brought to its state under
  * the pool's lock and told in the log outside of it.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "origin/origin_private.h"
 
 static const struct conf_probe no_probe;
@@ -45,10 +47,11 @@ static bool is_unreachable(enum fetch_fault fault)
     return fault == FETCH_CONNECT_REFUSED || fault == FETCH_CONNECT_TIMEOUT;
 }
 
-void origin_judge(struct origin_pool *pool, struct origin_server *server,
-                  const struct origin_place *place, const struct origin_outcome *outcome,
-                  uint64_t now_us, struct health_change *change)
+void origin_judge(struct origin_pool *pool, const struct origin_place *place,
+                  const struct origin_outcome *outcome, uint64_t now_us,
+                  struct health_change *change)
 {
+    const struct origin_server *server = place->server;
     struct origin_health *health = &server->state->health;
     struct health_rules rules;
 
@@ -59,7 +62,7 @@ void origin_judge(struct origin_pool *pool, struct origin_server *server,
     }
     if (UNLIKELY(place->address[0] != '\0') &&
         names_note(&server->state->names, place->address, is_unreachable(outcome->fault))) {
-        watch_stir(pool->origins);
+        watch_stir(pool->origins->watch);
     }
     bool is_failure = health_is_failure(&rules, outcome);
     if (LIKELY(!is_failure && health->streak == 0 && health->phase == ORIGIN_IS_UP &&
@@ -86,7 +89,7 @@ void origin_tell(struct origin_pool *pool, const struct origin_state *state,
         log_warn("origin_out", "pool=%s server=%s reason=\"%s\"", pool->name, state->name,
                  change->reason);
     }
-    watch_stir(pool->origins);
+    watch_stir(pool->origins->watch);
 }
 
 /* ---- from the watch and the operator ---- */
@@ -114,15 +117,15 @@ void origin_note_check(struct origin_pool *pool, struct origin_state *state,
     spread(pool, state, &change, now_us);
 }
 
-void origin_note_knock(struct origin_pool *pool, struct origin_state *state, bool is_open,
-                       uint64_t now_us)
+void origin_note_knock(struct origin_pool *pool, struct origin_state *state,
+                       const struct health_result *result, uint64_t now_us)
 {
     struct health_change change = {.is_any = false};
     struct health_rules rules;
 
     lock_acquire(&pool->lock);
     if (rules_of(pool, &rules)) {
-        health_knocked(&state->health, &rules, is_open, now_us, &change);
+        health_knocked(&state->health, &rules, result, now_us, &change);
     }
     lock_release(&pool->lock);
     spread(pool, state, &change, now_us);
@@ -162,8 +165,8 @@ void origin_note_names(struct origin_pool *pool, struct origin_state *state,
     name_changed(state, now_us, &change);
     addresses[0] = '\0';
     for (unsigned i = 0; i < state->names.count && len < sizeof(addresses); i++) {
-        len += (size_t)snprintf(addresses + len, sizeof(addresses) - len, "%s%s",
-                                i == 0 ? "" : " ", state->names.list[i].text);
+        len += (size_t)snprintf(addresses + len, sizeof(addresses) - len, "%s%s", i == 0 ? "" : " ",
+                                state->names.list[i].text);
     }
     lock_release(&pool->lock);
     if (is_warning && (is_news || !was_warning)) {
@@ -259,7 +262,7 @@ bool origins_check_now(struct origins *origins, const char *pool_name, const cha
         lock_acquire(&pool->lock);
         server->state->is_check_wanted = true;
         lock_release(&pool->lock);
-        watch_stir(origins);
+        watch_stir(origins->watch);
     }
     origin_server_unref(&server);
     origin_pool_unref(&pool);
