@@ -42,6 +42,15 @@ static bool is_last(const struct origin_pool *pool, const struct origin_server *
     return true;
 }
 
+/* Back: it starts slowly. [pool->lock] */
+static void note_up(struct origin_state *state, const struct health_change *change,
+                    uint64_t now_us)
+{
+    if (change->is_any && change->to == ORIGIN_IS_UP) {
+        state->up_since_us = now_us;
+    }
+}
+
 static bool is_unreachable(enum fetch_fault fault)
 {
     return fault == FETCH_CONNECT_REFUSED || fault == FETCH_CONNECT_TIMEOUT;
@@ -74,6 +83,7 @@ void origin_judge(struct origin_pool *pool, const struct origin_place *place,
     }
     health_outcome(health, &rules, outcome, place->is_trial, is_failure && is_last(pool, server),
                    now_us, change);
+    note_up(server->state, change, now_us);
 }
 
 void origin_tell(struct origin_pool *pool, const struct origin_state *state,
@@ -113,6 +123,7 @@ void origin_note_check(struct origin_pool *pool, struct origin_state *state,
     if (pool->settings != NULL && pool->settings->probe.kind != CONF_PROBE_OFF) {
         health_checked(&state->health, &pool->settings->probe, result, now_us, &change);
     }
+    note_up(state, &change, now_us);
     lock_release(&pool->lock);
     spread(pool, state, &change, now_us);
 }
@@ -127,6 +138,7 @@ void origin_note_knock(struct origin_pool *pool, struct origin_state *state,
     if (rules_of(pool, &rules)) {
         health_knocked(&state->health, &rules, result, now_us, &change);
     }
+    note_up(state, &change, now_us);
     lock_release(&pool->lock);
     spread(pool, state, &change, now_us);
 }
@@ -163,6 +175,7 @@ void origin_note_names(struct origin_pool *pool, struct origin_state *state,
     bool is_news = names_take(&state->names, result, clock_wall_ms());
     bool is_warning = state->names.is_warning;
     name_changed(state, now_us, &change);
+    note_up(state, &change, now_us);
     addresses[0] = '\0';
     for (unsigned i = 0; i < state->names.count && len < sizeof(addresses); i++) {
         len += (size_t)snprintf(addresses + len, sizeof(addresses) - len, "%s%s", i == 0 ? "" : " ",
@@ -189,6 +202,7 @@ void origin_note_no_names(struct origin_pool *pool, struct origin_state *state, 
     lock_acquire(&pool->lock);
     names_give_up(&state->names);
     name_changed(state, now_us, &change);
+    note_up(state, &change, now_us);
     lock_release(&pool->lock);
     spread(pool, state, &change, now_us);
 }
@@ -243,6 +257,7 @@ bool origins_set_state(struct origins *origins, const char *pool_name, const cha
     if (server != NULL) {
         lock_acquire(&pool->lock);
         health_order(&server->state->health, status, who, reason, now_us, &change);
+        note_up(server->state, &change, now_us);
         lock_release(&pool->lock);
         spread(pool, server->state, &change, now_us);
     }
