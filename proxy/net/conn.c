@@ -120,6 +120,9 @@ static void conn_read_timed_out(struct conn *conn)
             conn_gone(conn, ERR_CLOSED, false);
             return;
         }
+        if (conn->want_body && !conn_pace_body_is_over(conn)) {
+            return;
+        }
         net_count(&conn->set->counters->timed_out, 1);
         conn_gone(conn, ERR_TIMEOUT, false);
         return;
@@ -145,9 +148,11 @@ static void conn_timer_fire(struct loop_timer *timer)
 
     CHECK_OBJ(conn, CONN_MAGIC);
     if (now >= conn->send_deadline_us) {
-        /* Not one byte taken: what the kernel still holds is not worth keeping. */
-        net_count(&conn->set->counters->timed_out, 1);
-        conn_gone(conn, ERR_TIMEOUT, true);
+        if (conn_pace_send_is_over(conn)) {
+            /* Nothing, or too little is taken: what the kernel still holds is not worth keeping. */
+            net_count(&conn->set->counters->timed_out, 1);
+            conn_gone(conn, ERR_TIMEOUT, true);
+        }
     } else if (now >= conn->read_deadline_us) {
         conn->read_deadline_us = CONN_NEVER;
         conn_read_timed_out(conn);
@@ -174,11 +179,11 @@ void conn_interest_update(struct conn *conn)
     if (blocked) {
         events |= EPOLLOUT;
         if (conn->send_deadline_us == CONN_NEVER) {
-            conn_send_deadline_set(conn, loop_now_us(conn->set->loop) +
-                                             conn->set->limits.send_timeout_us);
+            conn_pace_send_wait(conn);
         }
-    } else {
+    } else if (conn->send_deadline_us != CONN_NEVER) {
         conn->send_deadline_us = CONN_NEVER;
+        conn_pace_send_went(conn);
     }
     if (UNLIKELY(conn->is_shut) && (conn->eof || conn->read_full)) {
         events = 0; /* h1_tunnel.c says why */
