@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #define CONN_MAGIC 0x636f6e31u
@@ -254,6 +255,32 @@ void conn_peer_set(struct conn *conn, const struct sockaddr_storage *peer)
     conn->stream.peer_text = span_str(conn->peer_name);
 }
 
+bool conn_enter(struct conn *conn)
+{
+    const struct listener_gate *gate = &conn->set->gate;
+
+    if (gate->enter == NULL ||
+        gate->enter(gate->ctx, (const struct sockaddr *)&conn->peer, &conn->ticket)) {
+        return true;
+    }
+    net_count(&conn->set->counters->refused_gate, 1);
+    return false;
+}
+
+/* At the limit of connections somebody has to go. False: it must be this one, and was counted. */
+static bool conn_fits(struct conn *conn)
+{
+    struct listener_set *set = conn->set;
+    unsigned open = atomic_load_explicit(&set->shared->connections, memory_order_relaxed);
+
+    if (LIKELY(open <= set->limits.connections_max) || listener_make_room(set)) {
+        return true;
+    }
+    net_count(&set->counters->refused_limit, 1);
+    log_warn("connection_limit", "max=%u", set->limits.connections_max);
+    return false;
+}
+
 void conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer,
                bool proxy_due)
 {
@@ -286,9 +313,14 @@ void conn_open(struct listener *listener, int fd, const struct sockaddr_storage 
     net_count(&set->counters->connections, 1);
     net_count(&set->counters->idle_connections, 1);
     conn_read_deadline_set(conn, loop_now_us(set->loop) + set->limits.idle_timeout_us);
+    conn->is_opening = true;
+    /* In this order: who may not enter is no reason to send others away. */
+    if ((!proxy_due && !conn_enter(conn)) || !conn_fits(conn)) {
+        conn_destroy(conn, false);
+        return;
+    }
     /* Under load the first request is there before its connection is accepted, and a connection for
      * one request then never meets epoll. */
-    conn->is_opening = true;
     if (h1_readable(conn)) {
         conn->is_opening = false;
         conn_interest_update(conn);
@@ -320,6 +352,9 @@ void conn_destroy(struct conn *conn, bool reset)
     }
     conn_block_give(set, conn->block);
     mem_free(conn->out);
+    if (conn->ticket != 0) {
+        set->gate.leave(set->gate.ctx, conn->ticket);
+    }
     list_remove(&conn->node);
     set->conn_count--;
     if (conn->is_idle) {

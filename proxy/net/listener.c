@@ -82,9 +82,7 @@ static bool listener_is_silent(const struct conn *conn)
     return recv(conn->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
-/* Closes the connection that is idle for longest among some, which are looked at in turn: to keep
- * all of them in order would cost each request. False: none of them is idle. */
-static bool listener_make_room(struct listener_set *set)
+bool listener_make_room(struct listener_set *set)
 {
     struct conn *oldest = NULL;
 
@@ -126,14 +124,7 @@ static bool listener_accept_one(struct listener *listener)
         /* A client that left while it waited is no reason to stop. */
         return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
     }
-    unsigned open = atomic_fetch_add_explicit(&set->shared->connections, 1, memory_order_relaxed);
-    if (open >= set->limits.connections_max && !listener_make_room(set)) {
-        atomic_fetch_sub_explicit(&set->shared->connections, 1, memory_order_relaxed);
-        net_count(&set->counters->refused_limit, 1);
-        log_warn("connection_limit", "max=%u", set->limits.connections_max);
-        (void)close(fd);
-        return true;
-    }
+    atomic_fetch_add_explicit(&set->shared->connections, 1, memory_order_relaxed);
     net_count(&set->counters->accepted, 1);
     enum listener_proxy proxy = LISTENER_PLAIN;
     if (set->proxy != NULL) {
@@ -178,6 +169,7 @@ struct listener_set *listener_set_new(const struct listener_set_options *options
     set->loop = options->loop;
     set->handler = options->handler;
     set->proxy = options->proxy;
+    set->gate = options->gate;
     set->limits = options->limits;
     set->shared = options->shared;
     set->counters = options->counters;
