@@ -121,6 +121,9 @@ struct conf_limits {
     uint64_t body_timeout_ms;        /* between two bytes of a request body */
     uint64_t client_idle_ms;         /* between requests */
     uint64_t send_timeout_ms;        /* without progress */
+    uint64_t min_rate_bytes;         /* per second, of request bodies and responses; 0: none */
+    uint64_t min_rate_over_ms;       /* so long it is measured */
+    uint32_t keepalive_requests;     /* on one connection; 0: any number */
     uint32_t waiters;                /* followers of one object in flight */
     uint32_t connections_per_client; /* 0: no bound */
     struct conf_networks connections_except;
@@ -168,6 +171,73 @@ struct conf_origin_timeout {
     uint64_t first_byte_ms;
     uint64_t idle_ms;  /* between two reads of a response body */
     uint64_t total_ms; /* for all of it; 0: no bound */
+};
+
+struct conf_status_range {
+    uint16_t low, high;
+};
+
+#define CONF_STATUSES_MAX 8u
+
+struct conf_statuses {
+    struct conf_status_range list[CONF_STATUSES_MAX];
+    uint32_t count;
+};
+
+enum conf_probe_kind {
+    CONF_PROBE_OFF,
+    CONF_PROBE_GET,
+    CONF_PROBE_HEAD,
+    CONF_PROBE_TCP, /* that a connection stands is enough */
+};
+
+/* How each server of a pool is checked. */
+struct conf_probe {
+    enum conf_probe_kind kind;
+    const char *path; /* GET, HEAD; with query */
+    const char *host; /* Host to send; NULL: the pool's, or the server's */
+    const char *body; /* text that the first 64 KiB must have; NULL: any */
+    struct conf_statuses expect;
+    uint64_t every_ms, timeout_ms;
+    uint32_t rise, fall; /* so many in a row */
+    uint32_t jitter;     /* percent of every_ms, either way */
+};
+
+/* What counts as a failure of a server. A bit each. */
+enum conf_failure {
+    CONF_FAILURE_CONNECT = 1, /* no name, no connection, no TLS */
+    CONF_FAILURE_TIMEOUT = 2,
+    CONF_FAILURE_RESET = 4, /* closed too early */
+    CONF_FAILURE_BAD = 8,   /* nonsense */
+};
+
+struct conf_failures {
+    uint32_t faults; /* enum conf_failure */
+    struct conf_statuses statuses;
+};
+
+enum conf_eject_kind {
+    CONF_EJECT_AUTO, /* where a pool has two servers or more */
+    CONF_EJECT_OFF,
+    CONF_EJECT_ON,
+};
+
+/* Failures in a row take a server out. */
+struct conf_eject {
+    enum conf_eject_kind kind;
+    uint32_t fails;
+    uint64_t within_ms;
+    uint64_t time_ms; /* doubled each time it happens again, up to: */
+    uint64_t max_time_ms;
+    struct conf_failures on;
+};
+
+/* A share of failures takes a server out. */
+struct conf_breaker {
+    bool is_on;
+    uint32_t errors;   /* percent */
+    uint32_t requests; /* at least so many */
+    uint64_t within_ms;
 };
 
 /* Of OpenSSL. */
@@ -219,6 +289,10 @@ struct conf_origins {
     size_t server_count; /* 0 (site without a pool of its own)..CONF_SERVERS_MAX */
     struct conf_balancing balance;
     struct conf_queue queue;
+    struct conf_probe probe;
+    struct conf_eject eject;
+    struct conf_breaker breaker;
+    uint64_t resolve_every_ms; /* 0: as the answers' time to live says */
     struct conf_sticky sticky;
     uint64_t slow_start_ms; /* 0: none */
     uint32_t owner;         /* private: of its settings, when it has a name */
@@ -398,9 +472,46 @@ enum conf_rule_setting {
     CONF_RULE_STRIP_PREFIX = 1u << 21,
     CONF_RULE_ADD_PREFIX = 1u << 22,
     CONF_RULE_REDIRECT_REWRITE = 1u << 23,
+    CONF_RULE_REDIRECT = 1u << 24,
+    CONF_RULE_RESPOND = 1u << 25,
     CONF_RULE_UPGRADE = 1u << 27,
     CONF_RULE_TIMEOUT = 1u << 29,
     CONF_RULE_LIMIT = 1u << 28, /* limit, allow, deny */
+};
+
+/* Bytes to send, read with the configuration. */
+struct conf_page {
+    const char *text; /* as written: the path, or the text itself */
+    const char *path; /* NULL: it is a text */
+    const char *type; /* media type */
+    struct span body; /* at most 1 MiB; empty when loaded with CONF_SEALED or CONF_PORTABLE */
+    uint64_t tag[2];  /* of the bytes, the same on every machine */
+    bool names_type;
+};
+
+struct conf_redirect {
+    enum {
+        CONF_REDIRECT_OFF,
+        CONF_REDIRECT_PLACE, /* same path and query, at another scheme or host */
+        CONF_REDIRECT_URL,
+    } kind;
+    bool https;          /* PLACE: clients that come without */
+    uint32_t https_port; /* to name; 0: none */
+    const char *host;    /* PLACE: to be asked for, with or without port; NULL: any */
+    uint16_t status;     /* URL: 301, 302, 303, 307, 308 */
+    const char *url;     /* with {host}, {path} and {query} (template.h) */
+};
+
+struct conf_respond {
+    uint16_t status;       /* 0: off */
+    struct conf_page page; /* text NULL: nothing */
+};
+
+struct conf_error_page {
+    const struct conf_match *statuses;
+    size_t status_count;
+    bool intercept; /* also in place of what the origin says with this status */
+    struct conf_page page;
 };
 
 #define CONF_RULES_MAX 256u /* of one site */
@@ -417,6 +528,8 @@ struct conf_rule {
     struct conf_cache cache;
     struct conf_compress compress; /* gzip and brotli of it */
     const char *host;              /* as in conf_origins */
+    struct conf_redirect redirect;
+    struct conf_respond respond;
     struct conf_rewrite rewrite;
     struct conf_names upgrade;
     struct conf_origin_timeout timeout; /* without connect; 0: as the origins' */
@@ -456,6 +569,10 @@ struct conf_site {
     struct conf_compress compress;
     struct conf_rewrite rewrite;
     enum conf_normalize normalize;
+    struct conf_redirect redirect;
+    struct conf_respond respond;
+    const struct conf_error_page *error_pages; /* a later one overrides an earlier one */
+    size_t error_page_count;
     bool cache_status;
     const char *via;
     struct conf_trust trust;
@@ -482,6 +599,7 @@ struct conf {
     struct conf_store store;
     struct conf_log log;
     struct conf_limits limits;
+    struct conf_names resolvers;      /* ADDRESS:PORT each; none: the system's */
     const struct conf_origins *pools; /* those with a name */
     size_t pool_count;
     const struct conf_site *sites;
@@ -579,10 +697,16 @@ struct conf_where conf_where_site(const struct conf *conf, const struct conf_sit
 /* directive NULL: of the rule itself. */
 struct conf_where conf_where_rule(const struct conf *conf, const struct conf_site *site,
                                   const struct conf_rule *rule, const char *directive);
-/* Of an entry of the site's access list, or (rule) that of the rule. */
-struct conf_where conf_where_access(const struct conf *conf, const struct conf_site *site,
-                                    const struct conf_rule *rule,
-                                    const struct conf_access_entry *entry);
+/* As in the file, without the directive's name. */
+void conf_print_redirect(const struct conf_redirect *redirect, struct buf *out);
+void conf_print_respond(const struct conf_respond *respond, struct buf *out);
+/* Of an element of what may be repeated ("limit"; "allow": the list of deny too), in the site or
+ * (rule) in one of its rules. */
+struct conf_where conf_where_element(const struct conf *conf, const struct conf_site *site,
+                                     const struct conf_rule *rule, const char *directive,
+                                     size_t ordinal);
+/* The words behind `limit`. */
+void conf_print_limit(const struct conf_limit *limit, struct buf *out);
 /* The rule's conditions as in the file: "path /a /b method GET". */
 void conf_print_conditions(const struct conf_rule *rule, struct buf *out);
 

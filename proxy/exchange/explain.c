@@ -8,6 +8,7 @@
 #include "base/mailbox.h"
 #include "exchange/exchange_private.h"
 #include "exchange/fill_request.h"
+#include "exchange/redirect.h"
 #include "http/head.h"
 #include "http/key.h"
 
@@ -75,8 +76,8 @@ static const char *read_request(struct explain *out, const struct conf *conf,
 static struct exchange_client asker(const struct explain *out)
 {
     return (struct exchange_client){
-        .text = SPAN("(client)"),
-        .chain = SPAN("(client)"),
+        .text = out->client_text,
+        .chain = out->client_text,
         .is_https = out->request.scheme.len == 5,
     };
 }
@@ -255,7 +256,7 @@ static void write_origin(struct explain *out, struct store *store)
     bool is_shared = out->answer == EXPLAIN_MISS || out->answer == EXPLAIN_VALIDATE ||
                      out->answer == EXPLAIN_STALE;
     out->asks_origin = out->answer != EXPLAIN_HIT && out->answer != EXPLAIN_FOLLOW &&
-                       out->answer != EXPLAIN_NOT_CACHED;
+                       out->answer != EXPLAIN_NOT_CACHED && out->answer != EXPLAIN_DENIED;
     if (!out->asks_origin) {
         return;
     }
@@ -291,6 +292,51 @@ static bool asks_for_stored(const struct explain *out)
 
 /* ---- all of it ---- */
 
+/* As exchange_answer. */
+static bool is_answered(struct explain *out)
+{
+    struct buf location;
+    const struct exchange_client client = asker(out);
+    buf_init(&location, EXPLAIN_HEAD_BYTES);
+    if (out->asked.redirect != NULL) {
+        out->own_status =
+            redirect_to(out->asked.redirect, &out->request, client.is_https, &location);
+    }
+    if (out->own_status != 0) {
+        out->answer = EXPLAIN_REDIRECT;
+        out->location = arena_copy(&out->arena, buf_span(&location));
+    } else if (out->asked.respond != NULL) {
+        out->answer = EXPLAIN_RESPOND;
+        out->own_status = out->asked.respond->status;
+    }
+    buf_free(&location);
+    return out->own_status != 0;
+}
+
+static void settle_answer(struct explain *out, struct store *store)
+{
+    if (out->access == EXPLAIN_ACCESS_DENIED) {
+        out->answer = EXPLAIN_DENIED;
+        out->reason = HTTP_REASON_ADDRESS;
+        return;
+    }
+    out->reason = HTTP_REASON_RULE;
+    if (is_answered(out)) {
+        return;
+    }
+    out->answer = EXPLAIN_PASS;
+    out->reason = exchange_pass_reason(&out->request, &out->asked);
+    if (out->reason == HTTP_REASON_NONE) {
+        look_up(out, store);
+    } else if (out->reason == HTTP_REASON_PRECONDITION && asks_for_stored(out)) {
+        out->answer = EXPLAIN_NOT_CACHED;
+    }
+    if (out->object != NULL) {
+        judge_object(out);
+    }
+    write_origin(out, store);
+}
+
 const char *explain_run(struct explain *out, const struct site_table *sites, struct store *store,
                         const struct explain_question *question)
 {
@@ -299,6 +345,7 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     *out = (struct explain){.now_ms = clock_wall_ms()};
     arena_init(&out->arena, EXPLAIN_ARENA_BYTES);
     const char *fault = read_request(out, conf, question);
+    fault = fault != NULL ? fault : explain_client(out, question->client);
     if (fault != NULL) {
         return fault;
     }
@@ -318,17 +365,8 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     if (out->target.ptr == NULL || out->key.ptr == NULL) {
         return "the target is too long";
     }
-    out->answer = EXPLAIN_PASS;
-    out->reason = exchange_pass_reason(&out->request, &out->asked);
-    if (out->reason == HTTP_REASON_NONE) {
-        look_up(out, store);
-    } else if (out->reason == HTTP_REASON_PRECONDITION && asks_for_stored(out)) {
-        out->answer = EXPLAIN_NOT_CACHED;
-    }
-    if (out->object != NULL) {
-        judge_object(out);
-    }
-    write_origin(out, store);
+    explain_guard(out, conf);
+    settle_answer(out, store);
     explain_settings(out, conf);
     return out->arena.overflow ? "the request is too long" : NULL;
 }
@@ -349,10 +387,12 @@ void explain_end(struct explain *explain)
 const char *explain_answer_name(enum explain_answer answer)
 {
     static const char *const names[] = {
-        [EXPLAIN_HIT] = "hit",       [EXPLAIN_STALE] = "stale",
-        [EXPLAIN_FOLLOW] = "follow", [EXPLAIN_VALIDATE] = "validate",
-        [EXPLAIN_MISS] = "miss",     [EXPLAIN_FETCH] = "fetch",
-        [EXPLAIN_PASS] = "pass",     [EXPLAIN_NOT_CACHED] = "not_cached",
+        [EXPLAIN_HIT] = "hit",           [EXPLAIN_STALE] = "stale",
+        [EXPLAIN_FOLLOW] = "follow",     [EXPLAIN_VALIDATE] = "validate",
+        [EXPLAIN_MISS] = "miss",         [EXPLAIN_FETCH] = "fetch",
+        [EXPLAIN_PASS] = "pass",         [EXPLAIN_NOT_CACHED] = "not_cached",
+        [EXPLAIN_REDIRECT] = "redirect", [EXPLAIN_RESPOND] = "respond",
+        [EXPLAIN_DENIED] = "denied",
     };
     return names[answer];
 }

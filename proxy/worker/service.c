@@ -129,6 +129,8 @@ void service_connections(struct service *service, struct service_connections *ou
         out->refused +=
             get(&net->refused_limit) + get(&net->refused_gate) + get(&net->refused_descriptors);
         out->refused_proxy += get(&net->refused_proxy);
+        out->too_slow += get(&net->too_slow);
+        out->made_room += get(&net->made_room);
         out->timed_out += get(&net->timed_out);
         out->bad_requests += get(&net->bad_requests);
         out->origin_active += fetches.active;
@@ -544,6 +546,10 @@ enum err service_start(struct service *service)
     }
     service->log = access_log_start(service->rings, service->worker_count, service->top);
     apply_logs(service, service->conf);
+    enum err watched = origins_watch_start(service->origins);
+    if (watched != ERR_OK) {
+        return watched;
+    }
     for (unsigned w = 0; w < service->worker_count; w++) {
         enum err err = worker_start(service->workers[w]);
         if (err != ERR_OK) {
@@ -592,6 +598,7 @@ void service_end(struct service **service_at)
 {
     struct service *service = *service_at;
     *service_at = NULL;
+    origins_watch_stop(service->origins);
     for (unsigned w = 0; w < service->worker_count; w++) {
         worker_stop(service->workers[w]);
     }

@@ -193,6 +193,20 @@ def test_misses_only(t):
     same(larder.metrics()['larder_limited_total{site="*",limit="requests"}'], 19)
 
 
+def test_misses_only_parts(t):
+    """Stretches of a large file that are not there cost a token each, those that are there none."""
+    port, _ = t.nginx({"/big.html": content("/big", 8 << 20)})
+    larder = t.larder(port, site="limit requests 2/m count=misses;")
+
+    def part(first, source=None):
+        return larder.fetch("/big.html", headers=[("Range", f"bytes={first}-{first + 99}")], source=source).status
+    same([part(0), part(3 << 20)], [206, 206])
+    same([part(6 << 20), part(7 << 20)], [429, 429])
+    same([part(10), part((3 << 20) + 20)], [206, 206], "these are there")
+    same(part(6 << 20, source="127.0.0.2"), 206, "and others may")
+    same(part(6 << 20), 206)
+
+
 def test_misses_only_followers(t):
     """Who waits for another one's fetch costs the origin nothing, and one that may not lead does not spoil it for others."""
     origin = t.origin({"/slow": reply(b"slow", cache="max-age=600", delay=1.0), "/a": PAGE})
@@ -373,6 +387,21 @@ def test_connections_by_what_the_proxy_says(t):
         client.close()
         settle(0.2)
     same(got, [200, 429])
+
+
+def test_client_behind_a_trusted_proxy(t):
+    """Behind a trusted proxy the client it names has the bucket and stands in the lists; IPv6 counts by /64, a mapped
+    address as IPv4; who is not trusted may say what it wants."""
+    origin = t.origin({"/": PAGE})
+    larder = t.larder(origin, workers=2, site="trust 127.0.0.1; limit requests 2/m; deny 2001:db8:bad::/48;")
+
+    def ask(address, source=None):
+        return larder.fetch("/", headers=[("X-Forwarded-For", address)], source=source).status
+    same([ask("2001:db8:1:2::1"), ask("2001:db8:1:2:ffff::9"), ask("2001:db8:1:2::77")], [200, 200, 429])
+    same(ask("2001:db8:1:3::1"), 200, "another /64")
+    same([ask("192.0.2.1"), ask("::ffff:192.0.2.1"), ask("192.0.2.1"), ask("192.0.2.2")], [200, 200, 429, 200])
+    same([ask("2001:db8:bad:1::1"), ask("2001:db8:bae:1::1")], [403, 200])
+    same([ask(f"192.0.3.{i}", source="127.0.0.7") for i in range(4)], [200, 200, 429, 429])
 
 
 # ---- floods
