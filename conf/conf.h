@@ -165,6 +165,37 @@ struct conf_origin_timeout {
     uint64_t total_ms; /* for all of it; 0: no bound */
 };
 
+/* After which failures a request is sent again, and how often. A bit each. */
+enum conf_retry_on {
+    CONF_RETRY_CONNECT = 1, /* before any of it was sent */
+    CONF_RETRY_TIMEOUT = 2, /* no answer within first_byte */
+    CONF_RETRY_RESET = 4,   /* closed, or nonsense, before a complete head */
+};
+
+/* Methods that may be sent again although they may have arrived: the idempotent ones (RFC 9110
+ * 9.2.2). A bit each, in the order in which they are printed. */
+enum conf_retry_method {
+    CONF_RETRY_GET = 1,
+    CONF_RETRY_HEAD = 2,
+    CONF_RETRY_OPTIONS = 4,
+    CONF_RETRY_TRACE = 8,
+    CONF_RETRY_PUT = 16,
+    CONF_RETRY_DELETE = 32,
+};
+
+#define CONF_RETRIES_MAX 7u
+#define CONF_RETRY_STATUSES_MAX 16u
+
+struct conf_retry {
+    bool is_auto;     /* count and on follow from how many servers there are (conf_retry_of) */
+    uint32_t count;   /* tries beyond the first, 0..CONF_RETRIES_MAX */
+    uint32_t on;      /* enum conf_retry_on */
+    uint32_t methods; /* enum conf_retry_method */
+    uint32_t budget;  /* percent of the requests of the last 10 s */
+    uint32_t status_count;
+    uint16_t statuses[CONF_RETRY_STATUSES_MAX]; /* 400..599 */
+};
+
 /* A pool of servers: of one site, or by its name of several. */
 struct conf_origins {
     const char *name; /* NULL: the site's own. In a site: of the pool it uses, all else is unset */
@@ -172,6 +203,7 @@ struct conf_origins {
     size_t server_count; /* 0 (site without a pool of its own)..CONF_SERVERS_MAX */
     struct conf_balancing balance;
     struct conf_queue queue;
+    struct conf_retry retry;
     uint32_t owner; /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     uint32_t keepalive; /* idle connections kept per worker */
@@ -420,6 +452,8 @@ struct conf *conf_ref(struct conf *conf);
 void conf_unref(struct conf *conf);
 
 /* The pool of that name, or NULL. */
+/* What counts for a pool: `auto` spelled out. */
+struct conf_retry conf_retry_of(const struct conf_origins *pool);
 const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name);
 /* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */
 bool conf_networks_match(const struct conf_networks *networks, const struct sockaddr *peer);

@@ -52,6 +52,7 @@ enum schema_type {
     SCHEMA_ADMIN_LISTEN, /* struct conf_admin */
     SCHEMA_SERVER,       /* struct conf_server */
     SCHEMA_BALANCE,      /* struct conf_balancing */
+    SCHEMA_RETRY,        /* struct conf_retry */
     SCHEMA_ACCESS_LOG,   /* struct conf_access_log */
     SCHEMA_ERROR_LOG,    /* struct conf_error_log */
     SCHEMA_CODINGS,      /* struct conf_compress; gzip and brotli of it */

@@ -511,6 +511,7 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_ADMIN_LISTEN] = &conf_type_admin_listen,
     [SCHEMA_SERVER] = &conf_type_server,
     [SCHEMA_BALANCE] = &conf_type_balance,
+    [SCHEMA_RETRY] = &conf_type_retry,
     [SCHEMA_ACCESS_LOG] = &conf_type_access_log,
     [SCHEMA_ERROR_LOG] = &conf_type_error_log,
     [SCHEMA_CODINGS] = &conf_type_codings,

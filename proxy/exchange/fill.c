@@ -7,8 +7,6 @@
  */
 #include "exchange/fill.h"
 
-#include <stdio.h>
-
 #include "base/mem.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill_private.h"
@@ -43,6 +41,7 @@ static void fill_free(struct fill *fill)
     }
     fill_variants_drop(fill);
     fill_let_go(fill, NULL);
+    origin_claim_end(&fill->next, NULL, loop_now_us(env->loop));
     if (fill->owner != NULL) {
         fill->owner->fill = NULL;
     }
@@ -67,11 +66,6 @@ static void fill_hand_over(struct fill *fill)
     x->connect_us = fill->figures.connect_us;
     x->origin_first_byte_us = fill->figures.first_byte_us;
     x->stored = fill->figures.stored;
-    if (fill->claim.server != NULL) {
-        snprintf(x->origin_name, sizeof(x->origin_name), "%s",
-                 origin_server_name(fill->claim.server));
-        x->has_origin_name = true;
-    }
 }
 
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code)
@@ -120,7 +114,10 @@ static void fill_end(struct fill *fill)
 
 static void on_task(struct loop_task *task)
 {
-    fill_end(CONTAINER_OF(task, struct fill, task));
+    struct fill *fill = CONTAINER_OF(task, struct fill, task);
+    if (fill->failed || !fill_retry_next(fill)) {
+        fill_end(fill);
+    }
 }
 
 /* ---- body and end ---- */
@@ -231,6 +228,7 @@ static void on_informational(void *ctx, struct span head)
         buf_puts(&out, "\r\n");
         if (!out.failed) {
             stream_informational(fill->owner->stream, buf_span(&out));
+            fill->interim_sent = true;
         }
         buf_free(&out);
     }
@@ -249,6 +247,7 @@ static enum fetch_flow on_upload(void *ctx, char *out, size_t size, size_t *coun
         *count = bytes.len < size ? bytes.len : size;
         memcpy(out, bytes.ptr, *count);
         stream_body_consume(fill->owner->stream, *count);
+        fill->body_taken = true;
         fill->owner->received_bytes += *count;
         if (UNLIKELY(fill->is_tunnel)) {
             counter_add(&fill->env->counters->tunnel_bytes[TUNNEL_TO_ORIGIN], *count);
@@ -289,17 +288,6 @@ void fill_tunnel_resume(struct fill *fill)
     }
 }
 
-static void fill_log_fault(const struct fill *fill, const struct fetch_result *result)
-{
-    char path[160] = "-";
-    if (fill->request != NULL) {
-        log_escape(path, sizeof(path), fill->request->path);
-    }
-    const struct fetch_origin *origin = origin_server_fetch(fill->claim.server);
-    log_warn("origin_fault", "site=%s origin=%s server=%s:%u path=\"%s\" detail=\"%s\"",
-             fill->site->name.ptr, origin->name, origin->host, origin->port, path, result->detail);
-}
-
 /* The framing was whole, but a Content-Range had promised more. */
 static bool fill_is_short(const struct fill *fill)
 {
@@ -321,6 +309,9 @@ static void on_done(void *ctx, const struct fetch_result *result)
     if (UNLIKELY(fill->is_tunnel)) {
         exchange_tunnel_over(fill->owner, result);
         fill_end(fill);
+        return;
+    }
+    if (UNLIKELY(result->fault != FETCH_OK) && fill_retry(fill, result)) {
         return;
     }
     if (result->fault == FETCH_OK && fill->restart) {
@@ -389,8 +380,9 @@ void fill_fetch(struct fill *fill)
         .shared = fill->shared,
         .range = fill->has_range ? &fill->range : NULL,
     };
+    fill->asked_us = loop_now_us(fill->env->loop);
     struct fetch_request out = {
-        .patience = fill_patience(&fill->policy),
+        .patience = fill_patience(fill),
         .origin = origin_server_fetch(fill->claim.server),
         .address = fill->claim.address[0] != '\0' ? fill->claim.address : NULL,
         .method = request->method_text,
@@ -477,6 +469,7 @@ struct fill *fill_start(const struct fill_options *options)
         .soft_at_ms = options->soft_at_ms,
         .background = options->background,
         .length = STORE_LENGTH_UNKNOWN,
+        .begun_us = loop_now_us(x->env->loop),
         .lead = options->lead,
     };
     if (fill->lead == NULL) {

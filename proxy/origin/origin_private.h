@@ -6,6 +6,7 @@
  *   origins.c   the registry: pools by name, and new settings for them
  *   pool.c      claims: granted, queued, given back
  *   balance.c   which server: the algorithms
+ *   budget.c    how many requests may be sent again
  *
  * One lock per pool (rank LOCK_POOL) covers all that changes of the pool and of its servers' state.
  * Under it nothing is called that could block or come back.
@@ -16,6 +17,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/mailbox.h"
+#include "origin/budget.h"
 #include "origin/origin.h"
 
 #define ORIGIN_POOL_MAGIC 0x4f504f4cu
@@ -56,7 +58,9 @@ struct origin_pool {
     unsigned active;   /* of all servers, also of those that are no longer in it */
     struct list queue; /* tickets, the oldest first */
     unsigned queued;
-    uint64_t random;                                           /* state of the lots */
+    uint64_t random; /* state of the lots */
+    struct origin_budget budget;
+    uint64_t retries, retries_refused; /* figures: sent again; not, for the budget */
     uint64_t waited, refused_down, refused_full, refused_late; /* figures */
 };
 

@@ -106,7 +106,7 @@ static const char everything[] =
     "limits { connections 1; head 1K; target 256; fields 9; request_body 0; head_timeout 1s;\n"
     "  body_timeout 2s; client_idle 1d; send_timeout 3m; waiters 1; drain 0; }\n"
     "site WWW.a a { origins { server x HTTP://H:1/; timeout connect=1s first_byte=2s idle=3s;\n"
-    "    keepalive 1; host H:1; }\n"
+    "    keepalive 1; host H:1; retry 3 on=503,timeout,429 methods=PUT,GET budget=50%; }\n"
     "  cache { off; default_ttl 1s; min_ttl 2s; max_ttl 9d; stale_while_revalidate 3s;\n"
     "    stale_if_error 4d; hit_for_miss 5s; set_cookie strip; targeted X-A B; purge from 1.0.0.0/8 ::1;\n"
     "    client_revalidate off; max_object 2M; ignore_cookies; ignore_query utm_* a; sort_query on;\n"
@@ -173,6 +173,15 @@ static void test_everything_site(void **state)
     assert_int_equal(site->origins.servers[0].port, 1);
     assert_int_equal(site->origins.timeout.first_byte_ms, 2000);
     assert_string_equal(site->origins.host, "h:1");
+    const struct conf_retry retry = conf_retry_of(&site->origins);
+    assert_int_equal(retry.count, 3);
+    assert_int_equal(retry.on, CONF_RETRY_TIMEOUT);
+    assert_int_equal(retry.status_count, 2);
+    assert_int_equal(retry.statuses[1], 429);
+    assert_int_equal(retry.methods, CONF_RETRY_PUT | CONF_RETRY_GET);
+    assert_int_equal(retry.budget, 50);
+    assert_int_equal(conf_retry_of(&conf->sites[1].origins).count, 1);
+    assert_int_equal(conf_retry_of(&conf->sites[1].origins).on, CONF_RETRY_CONNECT);
     assert_true(site->cache.off);
     assert_int_equal(site->cache.min_ttl_ms, 2000);
     assert_int_equal(site->cache.stale_if_error_ms, (uint64_t)4 * 86400 * 1000);
