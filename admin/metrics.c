@@ -16,6 +16,7 @@
 #include "fetch/fetch.h"
 #include "http/cache_status.h"
 #include "http/coding.h"
+#include "origin/figures.h"
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
@@ -172,22 +173,6 @@ static void put_reasons(struct scrape *scrape, const char *name, const char *hel
 
 static void put_origin(struct scrape *scrape)
 {
-    static const char *const faults[] = {
-        [FETCH_OK] = NULL,
-        [FETCH_DNS] = "dns",
-        [FETCH_CONNECT_REFUSED] = "connect_refused",
-        [FETCH_CONNECT_TIMEOUT] = "connect_timeout",
-        [FETCH_TLS_CERTIFICATE] = "tls_certificate",
-        [FETCH_TLS] = "tls",
-        [FETCH_FIRST_BYTE_TIMEOUT] = "first_byte_timeout",
-        [FETCH_IDLE_TIMEOUT] = "idle_timeout",
-        [FETCH_TOTAL_TIMEOUT] = "total_timeout",
-        [FETCH_CLOSED] = "closed",
-        [FETCH_BAD_RESPONSE] = "bad_response",
-        [FETCH_INCOMPLETE] = "incomplete",
-        [FETCH_BODY_BAD] = "request_body",
-        [FETCH_INTERNAL] = "internal",
-    };
     const struct counters_sum *sum = &scrape->counters;
     struct buf *out = scrape->out;
 
@@ -202,8 +187,8 @@ static void put_origin(struct scrape *scrape)
     gauge(out, "larder_origin_requests_active", "Origin requests under way.",
           scrape->connections.origin_active);
     head(out, "larder_origin_errors_total", "counter", "Origin requests that failed.");
-    for (unsigned i = 1; i < ARRAY_LEN(faults); i++) {
-        const struct labelled row = {faults[i], sum->origin_faults[i]};
+    for (unsigned i = FETCH_OK + 1; i <= FETCH_INTERNAL; i++) {
+        const struct labelled row = {origin_fault_name((enum fetch_fault)i), sum->origin_faults[i]};
         rows_put(out, "larder_origin_errors_total", "reason", &row, 1);
     }
 }
@@ -270,7 +255,7 @@ static void put_traffic(struct scrape *scrape)
     put_reasons(scrape, "larder_pass_total", "Requests never looked for in the cache, by reason.",
                 HTTP_REASON_RULE, HTTP_REASON_TUNNEL);
     put_reasons(scrape, "larder_not_stored_total", "Responses that were not stored, by reason.",
-                HTTP_REASON_NO_STORE, HTTP_REASON_FRAMING);
+                HTTP_REASON_NO_STORE, HTTP_REASON_STREAM);
     head(out, "larder_errors_total", "counter", "Responses 5xx by who made them.");
     rows_put(out, "larder_errors_total", "source", errors, ARRAY_LEN(errors));
     head(out, "larder_connections", "gauge", "Client connections.");

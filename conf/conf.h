@@ -196,6 +196,12 @@ struct conf_retry {
     uint16_t statuses[CONF_RETRY_STATUSES_MAX]; /* 400..599 */
 };
 
+/* A cookie of ours that names the server a client is to stay with. */
+struct conf_sticky {
+    const char *cookie;  /* NULL: none */
+    uint64_t max_age_ms; /* 0: as long as the browser runs */
+};
+
 /* A pool of servers: of one site, or by its name of several. */
 struct conf_origins {
     const char *name; /* NULL: the site's own. In a site: of the pool it uses, all else is unset */
@@ -204,7 +210,9 @@ struct conf_origins {
     struct conf_balancing balance;
     struct conf_queue queue;
     struct conf_retry retry;
-    uint32_t owner; /* private: of its settings, when it has a name */
+    struct conf_sticky sticky;
+    uint64_t slow_start_ms; /* 0: none */
+    uint32_t owner;         /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     uint32_t keepalive; /* idle connections kept per worker */
     const char *host;   /* Host to send; "client": as the client sent it; "server": its URL's */
@@ -357,6 +365,27 @@ struct conf_rule {
     uint32_t owner; /* private: of its settings */
 };
 
+/* Which fields a proxy before us writes; the others are dropped. */
+enum conf_trust_by {
+    CONF_TRUST_X_FORWARDED, /* X-Forwarded-For, -Proto, -Host */
+    CONF_TRUST_RFC7239,     /* Forwarded */
+};
+
+struct conf_trust {
+    struct conf_networks networks; /* of our own proxies; none: nobody is believed */
+    enum conf_trust_by by;
+    bool is_set; /* of a site: false, what is said at the top level counts */
+};
+
+/* What the origin is told of the client. */
+enum conf_forwarded {
+    CONF_FORWARDED_OFF,
+    CONF_FORWARDED_ON, /* the same as X */
+    CONF_FORWARDED_X,  /* X-Forwarded-For, -Proto, -Host */
+    CONF_FORWARDED_RFC7239,
+    CONF_FORWARDED_BOTH,
+};
+
 struct conf_site {
     struct conf_names names; /* host names without port, "*.NAME", or "*" */
     struct conf_origins origins;
@@ -366,7 +395,8 @@ struct conf_site {
     enum conf_normalize normalize;
     bool cache_status;
     const char *via;
-    bool forwarded;
+    struct conf_trust trust;
+    enum conf_forwarded forwarded;
     struct conf_names upgrade; /* protocols; none: off */
     uint64_t tunnel_idle_ms;
     const struct conf_header *headers;
@@ -379,6 +409,7 @@ struct conf {
     uint32_t workers; /* 0: auto, one per processor this process may use */
     const char *user; /* NULL: stay who we are */
     const char *state_dir;
+    struct conf_trust trust;
     const struct conf_listen *listens;
     size_t listen_count; /* at least 1 */
     struct conf_admin admin;

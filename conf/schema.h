@@ -48,11 +48,13 @@ enum schema_type {
     SCHEMA_FIELDS,       /* struct conf_names; field names, or off */
     SCHEMA_NETWORKS,     /* struct conf_networks */
     SCHEMA_FROM,         /* struct conf_networks; "from" NETWORK... or off */
+    SCHEMA_TRUST,        /* struct conf_trust */
     SCHEMA_LISTEN,       /* struct conf_listen */
     SCHEMA_ADMIN_LISTEN, /* struct conf_admin */
     SCHEMA_SERVER,       /* struct conf_server */
     SCHEMA_BALANCE,      /* struct conf_balancing */
     SCHEMA_RETRY,        /* struct conf_retry */
+    SCHEMA_STICKY,       /* struct conf_sticky */
     SCHEMA_ACCESS_LOG,   /* struct conf_access_log */
     SCHEMA_ERROR_LOG,    /* struct conf_error_log */
     SCHEMA_CODINGS,      /* struct conf_compress; gzip and brotli of it */

@@ -27,6 +27,7 @@
 #define LIVE .reloadable = true
 #define SETS(name) .set_bit = CONF_RULE_##name
 
+#define TRUST_SYNTAX "[x_forwarded | rfc7239] NETWORK... | off"
 #define HEADER_SYNTAX "request | response  add NAME VALUE | set NAME VALUE | remove NAME"
 
 struct schema_group {

@@ -62,6 +62,7 @@ extern const struct conf_type conf_type_names;
 extern const struct conf_type conf_type_fields;
 extern const struct conf_type conf_type_networks;
 extern const struct conf_type conf_type_from;
+extern const struct conf_type conf_type_trust;
 extern const struct conf_type conf_type_patterns;
 extern const struct conf_type conf_type_header;
 extern const struct conf_type conf_type_listen;
@@ -69,6 +70,7 @@ extern const struct conf_type conf_type_admin_listen;
 extern const struct conf_type conf_type_server;
 extern const struct conf_type conf_type_balance;
 extern const struct conf_type conf_type_retry;
+extern const struct conf_type conf_type_sticky;
 extern const struct conf_type conf_type_host;
 extern const struct conf_type conf_type_access_log;
 extern const struct conf_type conf_type_error_log;
@@ -80,6 +82,10 @@ bool conf_item_prefix(const struct conf_item *item, const struct conf_word *word
 extern const struct conf_type conf_type_upgrade;
 /* The conditions behind `rule`. */
 bool conf_item_conditions(const struct conf_item *item, struct conf_rule *out);
+/* Networks from word `first` on. */
+bool conf_item_networks(const struct conf_item *item, size_t first, struct conf_networks *out);
+/* Appends them; false: there are none. */
+bool conf_print_networks(const struct conf_networks *networks, struct buf *out);
 /* RFC 9110 5.6.2, of any length. */
 bool conf_is_token(struct span word);
 /* A name of our own, of what kind says `what` ("server"): copied to *out, or a message. */

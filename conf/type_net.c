@@ -195,7 +195,7 @@ static bool names_print(const struct schema_row *row, const void *owner, const v
     return conf_print_words(value, out);
 }
 
-static bool networks_read(const struct conf_item *item, size_t first, struct conf_networks *out)
+bool conf_item_networks(const struct conf_item *item, size_t first, struct conf_networks *out)
 {
     size_t count = item->count - first;
     struct conf_network *list = arena_alloc(item->check->arena, count * sizeof(*list));
@@ -213,7 +213,7 @@ static bool networks_read(const struct conf_item *item, size_t first, struct con
 
 static bool networks_set(const struct conf_item *item)
 {
-    return conf_item_expect(item, 1, SIZE_MAX) && networks_read(item, 0, item->target);
+    return conf_item_expect(item, 1, SIZE_MAX) && conf_item_networks(item, 0, item->target);
 }
 
 static void network_print(const struct conf_network *network, struct buf *out)
@@ -225,18 +225,21 @@ static void network_print(const struct conf_network *network, struct buf *out)
     buf_printf(out, "%s/%u", text, network->bits);
 }
 
-static bool networks_print(const struct schema_row *row, const void *owner, const void *value,
-                           struct buf *out)
+bool conf_print_networks(const struct conf_networks *networks, struct buf *out)
 {
-    const struct conf_networks *networks = value;
-
-    (void)row;
-    (void)owner;
     for (size_t i = 0; i < networks->count; i++) {
         buf_puts(out, i == 0 ? "" : " ");
         network_print(&networks->list[i], out);
     }
     return networks->count > 0;
+}
+
+static bool networks_print(const struct schema_row *row, const void *owner, const void *value,
+                           struct buf *out)
+{
+    (void)row;
+    (void)owner;
+    return conf_print_networks(value, out);
 }
 
 /* "off", or "from" NETWORK... */
@@ -251,7 +254,7 @@ static bool from_set(const struct conf_item *item)
     *target = (struct conf_networks){0};
     size_t which = conf_item_choose(item, &item->words[0], first, ARRAY_LEN(first));
     if (which == 0) {
-        return conf_item_expect(item, 2, SIZE_MAX) && networks_read(item, 1, target);
+        return conf_item_expect(item, 2, SIZE_MAX) && conf_item_networks(item, 1, target);
     }
     return which == 1 && conf_item_expect(item, 1, 1);
 }

@@ -248,7 +248,14 @@ static enum exchange_next absent(struct exchange *x, const struct store_lookup *
     return exchange_go(x, EXCHANGE_STEP_PASS);
 }
 
-/* Each request validates this one for itself: at once, not one after the other. */
+/* A client that asks for events (as EventSource does) waits for nobody's stream to begin. */
+static bool wants_stream(const struct exchange *x)
+{
+    struct span accept = http_fields_find(&x->stream->request->fields, HTTP_FIELD_ACCEPT);
+    return span_eq_nocase(http_without_parameters(accept), SPAN("text/event-stream"));
+}
+
+/* Each request asks for itself: at once, not one after the other. */
 static enum exchange_next go_apart(struct exchange *x, struct store_lookup *lookup)
 {
     store_object_unref(&lookup->object);
@@ -277,8 +284,9 @@ static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup
         note_absence(x, lookup->absence);
         return lead(x, lookup);
     case STORE_FOLLOW:
-        if (UNLIKELY(lookup->stale != NULL &&
-                     http_is_always_validated(exchange_facts(lookup->stale)))) {
+        if (UNLIKELY(wants_stream(x) ||
+                     (lookup->stale != NULL &&
+                      http_is_always_validated(exchange_facts(lookup->stale))))) {
             return go_apart(x, lookup);
         }
         note_absence(x, lookup->absence);

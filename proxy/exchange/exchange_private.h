@@ -95,6 +95,7 @@ struct exchange {
     int64_t soft_at_ms; /* of `stale`, or of the stale object being sent: its soft purge; 0: none */
     enum byte_source source;
     struct span own_lines;               /* fields of a shared response for its own client alone */
+    struct span sticky_line;             /* Set-Cookie for its client; empty: none is due */
     const char *error_text;              /* of an error page */
     enum http_proxy_error proxy_error;   /* HTTP_PROXY_ERROR_COUNT: none */
     struct http_directives directives;   /* of the request */

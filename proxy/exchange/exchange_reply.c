@@ -314,6 +314,9 @@ enum exchange_next exchange_reply(struct exchange *x)
     if (UNLIKELY(x->site->compress.is_used) && exchange_varies_by_coding(x, facts)) {
         extra_put(&extra, SPAN("Vary: Accept-Encoding\r\n"));
     }
+    if (UNLIKELY(x->sticky_line.len > 0) && x->source == BYTES_ORIGIN && !x->stored) {
+        extra_put(&extra, x->sticky_line);
+    }
     if (UNLIKELY(is_selective(x, facts))) {
         return reply_selective(x, facts, &extra, room);
     }

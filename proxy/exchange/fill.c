@@ -112,11 +112,22 @@ static void fill_end(struct fill *fill)
     }
 }
 
+/* Whoever it was for has left before an origin was asked. */
+static bool fill_waits_for_nobody(const struct fill *fill)
+{
+    return fill->claim.ticket != NULL && fill->owner == NULL && !fill->background &&
+           !store_lead_is_read(fill->lead);
+}
+
 static void on_task(struct loop_task *task)
 {
     struct fill *fill = CONTAINER_OF(task, struct fill, task);
-    if (fill->failed || !fill_retry_next(fill)) {
+    if (fill->failed) {
         fill_end(fill);
+    } else if (fill_waits_for_nobody(fill)) {
+        fill_kill(fill);
+    } else if (fill->dropped_status != 0) {
+        fill_retry_next(fill);
     }
 }
 
@@ -181,7 +192,7 @@ static bool fill_is_alone_for_long(struct fill *fill)
 static bool fill_is_for_nobody(struct fill *fill)
 {
     return fill->owner == NULL && fill->lead != NULL &&
-           (store_lead_is_abandoned(fill->lead) ||
+           (fill_waits_for_nobody(fill) || store_lead_is_abandoned(fill->lead) ||
             (fill->head_done && fill_is_alone_for_long(fill)));
 }
 
@@ -532,6 +543,9 @@ void fill_detach(struct fill **fill_at)
     }
     if (!goes_on) {
         fill_kill(fill);
+    } else if (fill->claim.ticket != NULL) {
+        /* Is there anybody else? The client's own reader is gone by then. */
+        loop_task_defer(fill->env->loop, &fill->task);
     }
 }
 

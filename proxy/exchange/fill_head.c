@@ -61,6 +61,7 @@ static uint8_t reason_of(enum http_store_verdict verdict)
         [HTTP_STORE_AUTHORIZATION] = HTTP_REASON_AUTHORIZATION,
         [HTTP_STORE_REQUEST_NO_STORE] = HTTP_REASON_REQUEST_NO_STORE,
         [HTTP_STORE_FRAMING] = HTTP_REASON_FRAMING,
+        [HTTP_STORE_STREAM] = HTTP_REASON_STREAM,
     };
     return map[verdict];
 }
@@ -406,6 +407,7 @@ enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
     if (UNLIKELY(response->status >= 400) && fill_retry_status(fill, response->status)) {
         return FETCH_CANCEL;
     }
+    fill_sticky_note(fill);
     response = onward_back(&fill->arena, &fill->policy, fill->request, &fill->onward, response);
     if (response == NULL) {
         return fill_fail_later(fill, FILL_CODE_INTERNAL);

@@ -16,26 +16,6 @@ static uint64_t hash_of(struct span value)
     return hash64((struct hash_seed){0}, value);
 }
 
-static struct span cookie_of(const struct http_fields *fields, struct span name)
-{
-    unsigned at = 0;
-    const struct http_field *field;
-
-    while ((field = http_fields_next(fields, HTTP_FIELD_COOKIE, &at)) != NULL) {
-        struct span rest = field->value;
-        struct span pair;
-        while (http_part_next(&rest, &pair)) {
-            struct span own;
-            struct span value;
-            http_part_split(pair, &own, &value);
-            if (span_eq(span_trim(own), name)) {
-                return span_trim(value);
-            }
-        }
-    }
-    return span_of(NULL, 0);
-}
-
 /* What the pool balances by. */
 static uint64_t balance_hash(const struct fill *fill, const struct conf_balancing *balance)
 {
@@ -53,7 +33,7 @@ static uint64_t balance_hash(const struct fill *fill, const struct conf_balancin
     case CONF_BALANCE_HASH_HEADER:
         return hash_of(http_fields_find_name(fields, span_str(balance->name)));
     case CONF_BALANCE_HASH_COOKIE:
-        return hash_of(cookie_of(fields, span_str(balance->name)));
+        return hash_of(fill_cookie(fields, span_str(balance->name)));
     }
     return 0;
 }
@@ -129,6 +109,7 @@ void fill_ask(struct fill *fill)
         return;
     }
     fill->want.hash = balance_hash(fill, &pool->conf->balance);
+    fill_sticky_read(fill, &pool->conf->sticky);
     uint64_t left_us = fill_time_left_us(fill);
     fill->want.patience_us = left_us == UINT64_MAX ? 0 : left_us;
     fill_go_on(fill, origin_claim_begin(&fill->claim, pool->pool, &fill->want, fill->env->loop,

@@ -83,11 +83,16 @@ struct fetch_patience fill_patience(const struct fill *fill);
 bool fill_retry(struct fill *fill, const struct fetch_result *result);
 /* fill_retry.c: the same for a response with this status, which the caller then cancels. */
 bool fill_retry_status(struct fill *fill, unsigned status);
-/* fill_retry.c, from the deferred task: goes on after fill_retry_status. False: that was not it. */
-bool fill_retry_next(struct fill *fill);
+/* fill_retry.c, from the deferred task: goes on after fill_retry_status. */
+void fill_retry_next(struct fill *fill);
 void fill_log_fault(const struct fill *fill, const struct fetch_result *result);
 /* fill_origin.c: the server is not needed any more. result NULL: given up by us. */
 void fill_let_go(struct fill *fill, const struct fetch_result *result);
+/* fill_sticky.c: the value of a cookie of the request; NULL ptr: there is none. */
+struct span fill_cookie(const struct http_fields *fields, struct span name);
+/* fill_sticky.c: which server the client is to stay with, and at the head: the cookie it needs. */
+void fill_sticky_read(struct fill *fill, const struct conf_sticky *sticky);
+void fill_sticky_note(struct fill *fill);
 /* fill.c: the lead wakes this fill from now on. */
 void fill_bind(struct fill *fill);
 /* fill_head.c: the origin's final head has come. */

@@ -206,18 +206,14 @@ bool fill_retry_status(struct fill *fill, unsigned status)
     return true;
 }
 
-bool fill_retry_next(struct fill *fill)
+void fill_retry_next(struct fill *fill)
 {
     const struct origin_outcome outcome = {
         .is_known = true, .status = fill->dropped_status, .head_seen = true};
 
-    if (fill->dropped_status == 0) {
-        return false;
-    }
     fill->dropped_status = 0;
     origin_claim_end(&fill->claim, &outcome, loop_now_us(fill->env->loop));
     fill->claim = fill->next; /* it does not wait: nothing points to it */
     fill->next = (struct origin_claim){0};
     fill_go_on(fill, ORIGIN_GRANTED);
-    return true;
 }

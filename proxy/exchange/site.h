@@ -26,6 +26,11 @@ struct site_compress {
                                       encoded later */
 };
 
+enum site_forwarded {
+    SITE_X_FORWARDED = 1, /* X-Forwarded-For, -Proto, -Host */
+    SITE_RFC7239 = 2,     /* Forwarded */
+};
+
 /* A pool as one configuration sees it. */
 struct site_pool {
     const struct conf_origins *conf;
@@ -42,10 +47,11 @@ struct site {
     struct site_compress compress;
     struct policy policy; /* its own settings, before rules */
     struct rules rules;
-    struct rule_edits edits;       /* its own changes of header fields */
-    struct span via;               /* our pseudonym */
-    enum conf_normalize normalize; /* never CONF_NORMALIZE_AUTO */
-    bool forwarded;
+    struct rule_edits edits;        /* its own changes of header fields */
+    struct span via;                /* our pseudonym */
+    enum conf_normalize normalize;  /* never CONF_NORMALIZE_AUTO */
+    unsigned forwarded;             /* enum site_forwarded, or-ed: what the origin is told */
+    const struct conf_trust *trust; /* whose forwarding fields are believed; NULL: nobody's */
     uint64_t tunnel_idle_us;
 };
 
@@ -57,6 +63,8 @@ struct site_table *site_table_new(struct conf *conf, struct origins *origins,
                                   unsigned (*slot_of)(void *ctx, const char *name), void *ctx);
 struct site_table *site_table_ref(struct site_table *table);
 void site_table_unref(struct site_table **table); /* nulls *table */
+/* Who is believed where no site has the name; NULL: nobody. */
+const struct conf_trust *site_table_trust(const struct site_table *table);
 /* What it was compiled from; borrowed. */
 const struct conf *site_table_conf(const struct site_table *table);
 /* The site of an authority (lower case, with or without port): of its exact name, else of the longest

@@ -39,6 +39,7 @@ static const char *const reason_names[HTTP_REASON_COUNT] = {
     [HTTP_REASON_ORIGIN_ERROR] = "origin_error",
     [HTTP_REASON_STORE_FULL] = "store_full",
     [HTTP_REASON_FRAMING] = "framing",
+    [HTTP_REASON_STREAM] = "stream",
     [HTTP_REASON_REQUEST_NO_CACHE] = "request_no_cache",
     [HTTP_REASON_PRECONDITION] = "precondition",
 };

@@ -51,6 +51,7 @@ enum http_reason {
     HTTP_REASON_ORIGIN_ERROR,
     HTTP_REASON_STORE_FULL,
     HTTP_REASON_FRAMING,
+    HTTP_REASON_STREAM, /* of events */
     /* the client's own wish */
     HTTP_REASON_REQUEST_NO_CACHE,
     HTTP_REASON_PRECONDITION, /* If-Match, If-Unmodified-Since: only the origin can tell */

@@ -162,6 +162,15 @@ static bool freshness_has_grace(const struct lifetime *lifetime,
            (directives->stale_while_revalidate_s > 0 || directives->stale_if_error_s > 0);
 }
 
+/* Media types whose body goes on for as long as somebody listens, and means now, not then. */
+static bool freshness_is_stream(const struct http_fields *fields)
+{
+    struct span type = http_without_parameters(http_fields_find(fields, HTTP_FIELD_CONTENT_TYPE));
+
+    return span_eq_nocase(type, SPAN("text/event-stream")) ||
+           span_eq_nocase(type, SPAN("multipart/x-mixed-replace"));
+}
+
 enum http_store_verdict http_may_store(const struct http_store_request *request,
                                        const struct http_response *response, int64_t now_s,
                                        const struct http_freshness_options *options)
@@ -189,6 +198,9 @@ enum http_store_verdict http_may_store(const struct http_store_request *request,
     }
     if (http_vary_is_star(&response->fields)) {
         return HTTP_STORE_VARY_STAR;
+    }
+    if (!response->has_content_length && freshness_is_stream(&response->fields)) {
+        return HTTP_STORE_STREAM;
     }
     int64_t date_s = freshness_date(&response->fields, now_s, &own_date);
     struct lifetime lifetime = freshness_lifetime(response, &policy, date_s, options);
@@ -235,6 +247,8 @@ const char *http_store_verdict_name(enum http_store_verdict verdict)
         return "request_no_store";
     case HTTP_STORE_FRAMING:
         return "framing";
+    case HTTP_STORE_STREAM:
+        return "stream";
     }
     return "unknown";
 }

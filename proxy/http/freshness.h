@@ -107,6 +107,7 @@ enum http_store_verdict {
     HTTP_STORE_AUTHORIZATION,
     HTTP_STORE_REQUEST_NO_STORE,
     HTTP_STORE_FRAMING, /* ambiguous length: http_response.unstorable */
+    HTTP_STORE_STREAM,  /* of events, without an end: nobody may be made to wait for it */
 };
 
 /* Fills the facts from a parsed request. */

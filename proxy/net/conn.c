@@ -83,6 +83,13 @@ void conn_read_deadline_set(struct conn *conn, uint64_t at_us)
     conn_timer_arm(conn);
 }
 
+void conn_leaving_set(struct conn *conn)
+{
+    if (conn->eof && conn->state == CONN_BUSY && !conn_is_tunnel(conn)) {
+        conn_read_deadline_set(conn, loop_now_us(conn->set->loop) + CONN_LEAVING_US);
+    }
+}
+
 void conn_send_deadline_set(struct conn *conn, uint64_t at_us)
 {
     conn->send_deadline_us = at_us;
@@ -105,6 +112,17 @@ static void conn_read_timed_out(struct conn *conn)
         }
         return;
     case CONN_BUSY:
+        if (conn->eof && (conn_has_output(conn) || conn->want_writable)) {
+            conn_leaving_set(conn); /* it is for the client to go on */
+            return;
+        }
+        if (conn->eof) {
+            conn_gone(conn, ERR_CLOSED, false);
+            return;
+        }
+        net_count(&conn->set->counters->timed_out, 1);
+        conn_gone(conn, ERR_TIMEOUT, false);
+        return;
     case CONN_DRAIN:
         net_count(&conn->set->counters->timed_out, 1);
         conn_gone(conn, ERR_TIMEOUT, false);

@@ -35,6 +35,9 @@ enum {
     CONN_POOL_BLOCKS_MAX = 256,
 };
 #define CONN_LINGER_US ((uint64_t)2000000)
+/* A client that ended its side and is sent nothing for so long is taken for gone: a FIN alone does
+ * not say whether somebody still listens. */
+#define CONN_LEAVING_US ((uint64_t)5000000)
 #define CONN_NEVER UINT64_MAX
 
 /* A request and the bytes it was parsed from. */
@@ -180,6 +183,8 @@ void conn_peer_set(struct conn *conn, const struct sockaddr_storage *peer);
 /* Sets what epoll reports; no system call when nothing changes. */
 void conn_interest_update(struct conn *conn);
 void conn_read_deadline_set(struct conn *conn, uint64_t at_us);
+/* The client has ended its side while it waits for a response: not for ever. */
+void conn_leaving_set(struct conn *conn);
 void conn_send_deadline_set(struct conn *conn, uint64_t at_us);
 /* Shuts the sending side, then reads off. */
 bool conn_linger(struct conn *conn);

@@ -73,6 +73,7 @@ static bool h1_receive(struct conn *conn)
     } else if (got == 0) {
         conn->eof = true;
         conn_interest_update(conn);
+        conn_leaving_set(conn);
     } else if (errno != EAGAIN && errno != EINTR) {
         conn_gone(conn, ERR_CLOSED, false);
         return false;
@@ -238,6 +239,9 @@ static bool h1_dispatch(struct conn *conn)
         conn->body_left = request->content_length;
         conn->body_bytes = 0;
         http_chunk_decoder_init(&conn->decoder);
+    }
+    if (UNLIKELY(conn->eof)) {
+        conn_leaving_set(conn);
     }
     conn->in_handler = true;
     conn->set->handler->request(stream);

@@ -60,6 +60,9 @@ static ssize_t h1_send_bytes(struct conn *conn, const char *data, size_t len)
 
 static void h1_progress(struct conn *conn)
 {
+    if (UNLIKELY(conn->eof)) {
+        conn_leaving_set(conn);
+    }
     if (conn->send_deadline_us != CONN_NEVER) {
         conn->send_deadline_us = loop_now_us(conn->set->loop) + conn->set->limits.send_timeout_us;
     }

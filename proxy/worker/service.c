@@ -159,6 +159,11 @@ const char *service_site_name(struct service *service, unsigned slot)
     return name;
 }
 
+struct origins *service_origins(struct service *service)
+{
+    return service->origins;
+}
+
 struct top *service_top(struct service *service)
 {
     return service->top;
@@ -196,13 +201,15 @@ void service_sites_release(struct service *service, struct site_table **sites)
     lock_release(&service->conf_lock);
 }
 
-const char *service_purge_key(struct service *service, const char *url, struct buf *out)
+const char *service_purge_key(struct service *service, const char *url, bool other_scheme,
+                              struct buf *out)
 {
     struct site_table *sites = service_sites(service);
     struct arena arena;
     struct span key;
     arena_init(&arena, PURGE_KEY_ARENA_BYTES);
-    const char *fault = url_key(sites, &arena, span_str(url), &key);
+    const char *fault = url_key(sites, &arena, span_str(url),
+                                other_scheme ? URL_SCHEME_OTHER : URL_SCHEME_OWN, &key);
     if (fault == NULL) {
         buf_append(out, key);
     }

@@ -1,11 +1,11 @@
 /* Each kind of mistake the schema knows, with exact place and words. */
 #include "conf_test.h"
 
-#define MAIN_NAMES "{workers user state_dir listen admin store log limits origins site}"
+#define MAIN_NAMES "{workers user state_dir listen trust admin store log limits origins site}"
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
-#define SITE_NAMES                                                                                 \
-    "{origins cache compress compress_types compress_min compress_max compress_level "             \
-    "normalize_path strip_prefix add_prefix redirect_rewrite cache_status via forwarded upgrade "  \
+#define SITE_NAMES                                                                                      \
+    "{origins cache compress compress_types compress_min compress_max compress_level "                  \
+    "normalize_path strip_prefix add_prefix redirect_rewrite cache_status via trust forwarded upgrade " \
     "tunnel_idle header rule}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define ORIGINS(body) "listen :80; site * { origins { " body " } }"
@@ -60,14 +60,14 @@ static const struct bad_case amounts[] = {
      "1:59 \"connet=1s\" is not an option of \"timeout\"; options are name=value [connect] "
      "{connect first_byte idle total}\n"},
     {ORIGINS("server a http://a; retry 1 methods=GET,POST;"),
-     "1:57 \"POST\" may not be sent twice; GET, HEAD, OPTIONS, TRACE, PUT and DELETE may\n"},
+     "1:59 \"POST\" may not be sent twice; GET, HEAD, OPTIONS, TRACE, PUT and DELETE may\n"},
     {ORIGINS("server a http://a; retry 1 on=connect,;"),
-     "1:57 \"\" is nothing to retry on: connect, timeout, reset, or up to 16 statuses from 400 to "
+     "1:59 \"\" is nothing to retry on: connect, timeout, reset, or up to 16 statuses from 400 to "
      "599, with commas between\n"},
     {ORIGINS("server a http://a; retry 1 on=503 on=502;"),
-     "1:64 \"on\" is set twice in this \"retry\"; remove one\n"},
+     "1:66 \"on\" is set twice in this \"retry\"; remove one\n"},
     {ORIGINS("server a http://a; retry 1 often;"),
-     "1:57 \"often\" is no option of \"retry\": on=, methods=, budget=\n"},
+     "1:59 \"often\" is no option of \"retry\": on=, methods=, budget=\n"},
     {ORIGINS("server a http://a; timeout idle;"), "1:59 \"idle\" needs a value: idle=VALUE\n"},
     {"admin { socket /s mode=0888; }" REST,
      "1:19 \"0888\" is not right: \"mode\" takes permission bits like 0660\n"},
@@ -121,6 +121,19 @@ static const struct bad_case choices[] = {
     {"workers 2 { }" REST, "1:11 \"workers\" takes no block; write: workers auto | NUMBER;\n"},
     {"listen :81 { proxy_protocol off;" REST,
      "1:1 this \"listen\" block is never closed; a \"}\" is missing\n"},
+    {SITE("trust;"),
+     "1:21 \"trust\" needs more words; write: trust [x_forwarded | rfc7239] NETWORK... | off;\n"},
+    {SITE("trust rfc7239;"),
+     "1:21 \"trust\" needs more words; write: trust [x_forwarded | rfc7239] NETWORK... | off;\n"},
+    {SITE("trust off 10.0.0.0/8;"),
+     "1:31 one word too many: \"10.0.0.0/8\"; write: trust [x_forwarded | rfc7239] NETWORK... | "
+     "off;\n"},
+    {SITE("trust rfc7239 x_forwarded;"),
+     "1:35 \"x_forwarded\" is not an IP address (names are not looked up here)\n"},
+    {SITE("trust 10.0.0.1/8;"),
+     "1:27 \"10.0.0.1/8\" is not a network: wrong prefix length, or address bits behind it\n"},
+    {SITE("forwarded rfc7230;"), "1:31 \"rfc7230\" is not a value of \"forwarded\" [rfc7239] {off "
+                                 "on x_forwarded rfc7239 both}\n"},
     {SITE("cache { purge from; }"),
      "1:29 \"purge\" needs more words; write: purge from NETWORK... | off;\n"},
     {SITE("cache { purge from 10.0.0.1/8 here; }"),

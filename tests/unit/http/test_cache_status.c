@@ -81,6 +81,7 @@ static void reasons(void **state)
                                                          "origin_error",
                                                          "store_full",
                                                          "framing",
+                                                         "stream",
                                                          "request_no_cache",
                                                          "precondition"};
 

@@ -61,6 +61,15 @@ static const struct store_row store_rows[] = {
     {"404 No\r\nCache-Control: max-age=60\r\nContent-Length: 1000\r\n", HTTP_STORE_OK},
     {"200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n",
      HTTP_STORE_FRAMING},
+    {"200 OK\r\nCache-Control: max-age=60\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n"
+     "Transfer-Encoding: chunked\r\n",
+     HTTP_STORE_STREAM},
+    {"200 OK\r\nCache-Control: max-age=60\r\nContent-Type: multipart/x-mixed-replace;boundary=a\r\n",
+     HTTP_STORE_STREAM},
+    {"200 OK\r\nCache-Control: max-age=60\r\nContent-Type: text/event-stream\r\n"
+     "Content-Length: 5\r\n",
+     HTTP_STORE_OK},
+    {"200 OK\r\nCache-Control: max-age=60\r\nContent-Type: text/event-streams\r\n", HTTP_STORE_OK},
 };
 
 static struct http_response *response_of(struct message *message, const char *rest)

@@ -336,6 +336,20 @@ static void test_half_closed_client_gets_its_answer(void **state)
     }
 }
 
+static void test_half_closed_client_is_not_waited_for(void **state)
+{
+    int fd = client_open(server);
+
+    (void)state;
+    client_puts(fd, GET("/never"));
+    wait_for(&server->requests, 1);
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    wait_for(&server->closed, 1);
+    assert_int_equal(atomic_load(&server->closed_why), ERR_CLOSED);
+    assert_int_equal(atomic_load(&server->counters.timed_out), 0);
+    close(fd);
+}
+
 static void test_client_gone_closes_the_stream(void **state)
 {
     struct linger cut = {.l_onoff = 1};
@@ -394,6 +408,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cut_responses_look_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_informational, setup, teardown),
         cmocka_unit_test_setup_teardown(test_half_closed_client_gets_its_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_half_closed_client_is_not_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(test_client_gone_closes_the_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stop_with_requests_under_way, setup, teardown),
     };
