@@ -40,9 +40,15 @@ void conf_check_tree(struct conf_checker *checker);
 void conf_check_rules(struct conf_checker *checker);
 /* The same for `rule` and `header`: what is settled too late, or may not be changed. */
 void conf_check_site_rules(struct conf_checker *checker);
+/* Names the limits, compiles the lists of allow and deny, and warns of what never decides. */
+void conf_check_guards(struct conf_checker *checker);
 
 /* Pools, their servers, and those who name them. */
 void conf_check_origins(struct conf_checker *checker);
+
+/* Of a pool; owner: of its settings. */
+void conf_check_origin_tls(struct conf_checker *checker, const struct conf_origins *pool,
+                           uint32_t owner);
 
 /* Where a value was set, or NULL: it is a default. The list must be sorted. */
 const struct conf_setting *conf_setting_find(const struct conf_settings *settings, uint32_t owner,

@@ -20,6 +20,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/netset.h"
 #include "base/span.h"
 
 struct conf_places; /* where each value was set, for conf_print_effective */
@@ -115,20 +116,24 @@ struct conf_limits {
     uint64_t head_bytes;
     uint64_t target_bytes;
     uint32_t fields;
-    uint64_t request_body_bytes; /* 0: a request with a body is refused */
-    uint64_t head_timeout_ms;    /* whole request head */
-    uint64_t body_timeout_ms;    /* between two bytes of a request body */
-    uint64_t client_idle_ms;     /* between requests */
-    uint64_t send_timeout_ms;    /* without progress */
-    uint32_t waiters;            /* followers of one object in flight */
+    uint64_t request_body_bytes;     /* 0: a request with a body is refused */
+    uint64_t head_timeout_ms;        /* whole request head */
+    uint64_t body_timeout_ms;        /* between two bytes of a request body */
+    uint64_t client_idle_ms;         /* between requests */
+    uint64_t send_timeout_ms;        /* without progress */
+    uint32_t waiters;                /* followers of one object in flight */
+    uint32_t connections_per_client; /* 0: no bound */
+    struct conf_networks connections_except;
+    uint64_t limit_memory_bytes;
     uint64_t drain_ms;
 };
 
 struct conf_server {
     const char *name;
-    const char *url;  /* http://host[:port], lower case, no slash at the end */
+    const char *url;  /* http[s]://host[:port], lower case, no slash at the end */
     const char *host; /* name or address; IPv6 without brackets */
     uint16_t port;
+    bool has_tls;
     uint32_t weight; /* 1..CONF_WEIGHT_MAX */
     uint32_t max;    /* requests at the same time, all workers; 0: no bound */
     bool backup;     /* asked only when no other may be */
@@ -196,6 +201,42 @@ struct conf_retry {
     uint16_t statuses[CONF_RETRY_STATUSES_MAX]; /* 400..599 */
 };
 
+/* Of OpenSSL. */
+struct x509_store_st;
+struct x509_st;
+struct stack_st_X509;
+struct evp_pkey_st;
+
+/* What a file, or a file and that of its key, held. */
+struct conf_certificate {
+    struct conf_certificate *next; /* private */
+    char *path;                    /* NULL: the machine's own CAs */
+    char *key_path;                /* NULL: certificates to believe */
+    uint64_t id;                   /* of all bytes of the files */
+    struct x509_store_st *trust;   /* to believe, or NULL */
+    struct x509_st *certificate;   /* to show, or NULL */
+    struct stack_st_X509 *chain;   /* behind it, or NULL */
+    struct evp_pkey_st *key;       /* of certificate */
+};
+
+/* How servers with https:// are spoken to. */
+struct conf_origin_tls {
+    bool no_verify;
+    bool only_13;     /* TLS 1.3 or nothing; else 1.2 will do */
+    const char *name; /* to expect and to send as SNI; NULL: the host in the server's URL */
+    const char *ca;   /* files; NULL: not set. key: as cert when it is not */
+    const char *cert;
+    const char *key;
+    const struct conf_certificate *trust;    /* NULL without ca */
+    const struct conf_certificate *identity; /* NULL without cert */
+};
+
+/* Connections kept for later. */
+struct conf_keepalive {
+    uint32_t count; /* of one server, in each worker */
+    uint64_t idle_ms;
+};
+
 /* A cookie of ours that names the server a client is to stay with. */
 struct conf_sticky {
     const char *cookie;  /* NULL: none */
@@ -214,8 +255,9 @@ struct conf_origins {
     uint64_t slow_start_ms; /* 0: none */
     uint32_t owner;         /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
-    uint32_t keepalive; /* idle connections kept per worker */
-    const char *host;   /* Host to send; "client": as the client sent it; "server": its URL's */
+    struct conf_origin_tls tls;
+    struct conf_keepalive keepalive;
+    const char *host; /* Host to send; "client": as the client sent it; "server": its URL's */
 };
 
 enum conf_set_cookie {
@@ -251,6 +293,54 @@ struct conf_compress {
     uint64_t min_bytes, max_bytes;
     uint32_t gzip_level;   /* 1..9 */
     uint32_t brotli_level; /* 0..11 */
+};
+
+enum conf_limit_kind {
+    CONF_LIMIT_REQUESTS,   /* a token bucket */
+    CONF_LIMIT_CONCURRENT, /* requests under way */
+    CONF_LIMIT_EXCEPT,     /* clients that no limit is for */
+    CONF_LIMIT_OFF,        /* in a rule: none of those of the site and of rules above */
+};
+
+enum conf_limit_key {
+    CONF_LIMIT_CLIENT, /* the address; IPv6 by /64 */
+    CONF_LIMIT_HEADER, /* a field's value; by client where there is none */
+    CONF_LIMIT_COOKIE, /* the same of a cookie */
+    CONF_LIMIT_SITE,   /* all together */
+};
+
+#define CONF_LIMITS_MAX 16u /* in one block */
+
+struct conf_limit {
+    enum conf_limit_kind kind;
+    enum conf_limit_key key;
+    const char *key_name; /* of header field or cookie, else NULL */
+    const char *name; /* unlike any other in its site; the file's, or made from what it limits */
+    bool has_own_name;
+    bool misses_only;  /* only requests that the origin is asked for */
+    uint32_t most;     /* REQUESTS: in a period; CONCURRENT: at a time */
+    uint32_t period_s; /* 1 or 60 */
+    uint32_t burst;
+    uint32_t status;
+    struct conf_networks except;
+};
+
+/* One `allow` or `deny`. */
+struct conf_access_entry {
+    bool allow;
+    bool all;
+    struct conf_networks written; /* in the directive */
+    const char *file;             /* or NULL */
+    struct conf_networks listed;  /* in the file */
+    uint32_t number;              /* of its first network in the set */
+};
+
+/* In the order of the file; the first that holds the address decides. */
+struct conf_access {
+    const struct conf_access_entry *list;
+    size_t count;
+    struct netset set;
+    bool only_allows; /* then it refuses all others; else it says nothing of them */
 };
 
 /* What a path that can be written in several ways counts as. */
@@ -341,6 +431,7 @@ enum conf_rule_setting {
     CONF_RULE_REDIRECT_REWRITE = 1u << 23,
     CONF_RULE_UPGRADE = 1u << 27,
     CONF_RULE_TIMEOUT = 1u << 29,
+    CONF_RULE_LIMIT = 1u << 28, /* limit, allow, deny */
 };
 
 #define CONF_RULES_MAX 256u /* of one site */
@@ -362,6 +453,9 @@ struct conf_rule {
     struct conf_origin_timeout timeout; /* without connect; 0: as the origins' */
     const struct conf_header *headers;
     size_t header_count;
+    const struct conf_limit *limits;
+    size_t limit_count;
+    struct conf_access access;
     uint32_t owner; /* private: of its settings */
 };
 
@@ -401,6 +495,9 @@ struct conf_site {
     uint64_t tunnel_idle_ms;
     const struct conf_header *headers;
     size_t header_count;
+    const struct conf_limit *limits;
+    size_t limit_count; /* at most CONF_LIMITS_MAX, as in a rule */
+    struct conf_access access;
     const struct conf_rule *rules; /* in the order of the file */
     size_t rule_count;             /* at most CONF_RULES_MAX */
 };
@@ -419,13 +516,15 @@ struct conf {
     const struct conf_origins *pools; /* those with a name */
     size_t pool_count;
     const struct conf_site *sites;
-    size_t site_count;          /* at least 1 */
-    const char *file;           /* the main file's name */
-    struct conf_places *places; /* private */
+    size_t site_count;                           /* at least 1 */
+    const char *file;                            /* the main file's name */
+    const struct conf_certificate *system_trust; /* NULL: no server needs it */
+    struct conf_places *places;                  /* private */
 };
 
 /* One problem. Everything in it belongs to the report. */
 struct conf_problem {
+    bool is_warning; /* the file may be used all the same */
     const char *file;
     uint32_t line;   /* from 1; 0: the file as a whole */
     uint32_t column; /* from 1, counted in characters */
@@ -441,7 +540,7 @@ struct conf_report;
 
 struct conf_report *conf_report_new(void);
 void conf_report_free(struct conf_report *report);
-/* Problems found, also those beyond the limit of 50 that are only counted. */
+/* Problems found but warnings, also those beyond the limit of 50 that are only counted. */
 size_t conf_report_count(const struct conf_report *report);
 /* In the order of the files and lines; NULL past the last one kept. */
 const struct conf_problem *conf_report_get(const struct conf_report *report, size_t index);
@@ -449,7 +548,8 @@ const struct conf_problem *conf_report_get(const struct conf_report *report, siz
 void conf_report_print(const struct conf_report *report, struct buf *out);
 /* The same on standard error. */
 void conf_report_tell(const struct conf_report *report);
-/* {"problems":[{"file","line","column","message","hint","allowed","source","caret"}],"count":N} */
+/* {"problems":[{"severity":"error"|"warning","file","line","column","message","hint","allowed",
+ * "source","caret"}],"count":N}; count: the errors. */
 void conf_report_print_json(const struct conf_report *report, struct buf *out);
 
 enum conf_flags {
@@ -482,9 +582,21 @@ struct conf *conf_ref(struct conf *conf);
 /* One reference less; NULL is fine. Any thread. */
 void conf_unref(struct conf *conf);
 
-/* The pool of that name, or NULL. */
+enum conf_admission {
+    CONF_ADMIT_OPEN, /* the list says nothing */
+    CONF_ADMIT_ALLOW,
+    CONF_ADMIT_DENY,
+};
+
+/* May this client ask? *entry: the one that decides; NULL: none, it is what the list ends in. `all`
+ * holds clients without an address too. */
+enum conf_admission conf_access_judge(const struct conf_access *access,
+                                      const struct sockaddr *address,
+                                      const struct conf_access_entry **entry);
+
 /* What counts for a pool: `auto` spelled out. */
 struct conf_retry conf_retry_of(const struct conf_origins *pool);
+/* The pool of that name, or NULL. */
 const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name);
 /* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */
 bool conf_networks_match(const struct conf_networks *networks, const struct sockaddr *peer);
@@ -500,6 +612,10 @@ struct conf_where conf_where_site(const struct conf *conf, const struct conf_sit
 /* directive NULL: of the rule itself. */
 struct conf_where conf_where_rule(const struct conf *conf, const struct conf_site *site,
                                   const struct conf_rule *rule, const char *directive);
+/* Of an entry of the site's access list, or (rule) that of the rule. */
+struct conf_where conf_where_access(const struct conf *conf, const struct conf_site *site,
+                                    const struct conf_rule *rule,
+                                    const struct conf_access_entry *entry);
 /* The rule's conditions as in the file: "path /a /b method GET". */
 void conf_print_conditions(const struct conf_rule *rule, struct buf *out);
 

@@ -422,6 +422,11 @@ enum exchange_next exchange_error(struct exchange *x)
         if (x->stream->request->method == HTTP_CONNECT) {
             extra_put(&extra, SPAN("Connection: close\r\n")); /* what follows is no HTTP */
         }
+        if (x->retry_after_s > 0) {
+            extra_put(&extra, SPAN("Retry-After: "));
+            extra_number(&extra, x->retry_after_s);
+            extra_put(&extra, SPAN("\r\n"));
+        }
         if (x->status == 405) {
             extra_put(&extra, SPAN("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n"));
         }
