@@ -110,8 +110,7 @@ static const char everything[] =
     "  body_timeout 2s; client_idle 1d; send_timeout 3m; waiters 1; drain 0;\n"
     "  connections_per_client 7; connections_except 10.0.0.0/8 ::1; limit_memory 1M; }\n"
     "site WWW.a a { origins { server x HTTP://H:1/; timeout connect=1s first_byte=2s idle=3s;\n"
-    "    keepalive 1 idle=2m; host H:1; retry 3 on=503,timeout,429 methods=PUT,GET budget=50%; }
-"
+    "    keepalive 1 idle=2m; host H:1; retry 3 on=503,timeout,429 methods=PUT,GET budget=50%; }\n"
     "  cache { off; default_ttl 1s; min_ttl 2s; max_ttl 9d; stale_while_revalidate 3s;\n"
     "    stale_if_error 4d; hit_for_miss 5s; set_cookie strip; targeted X-A B; purge from 1.0.0.0/8 ::1;\n"
     "    client_revalidate off; max_object 2M; ignore_cookies; ignore_query utm_* a; sort_query on;\n"
