@@ -74,6 +74,9 @@ static void test_default_limits(void **state)
     assert_int_equal(site->origins.keepalive.count, 64);
     assert_int_equal(site->origins.keepalive.idle_ms, 60000);
     assert_string_equal(site->origins.host, "client");
+    assert_true(site->origins.retry.is_auto);
+    assert_int_equal(conf_retry_of(&site->origins).count, 1);
+    assert_int_equal(conf_retry_of(&site->origins).on, CONF_RETRY_CONNECT);
     assert_false(site->cache.off);
     assert_int_equal(site->cache.default_ttl_ms, 0);
     assert_int_equal(site->cache.max_ttl_ms, (uint64_t)365 * 86400 * 1000);
@@ -204,8 +207,9 @@ static void test_everything_site(void **state)
     assert_int_equal(retry.statuses[1], 429);
     assert_int_equal(retry.methods, CONF_RETRY_PUT | CONF_RETRY_GET);
     assert_int_equal(retry.budget, 50);
-    assert_int_equal(conf_retry_of(&conf->sites[1].origins).count, 1);
-    assert_int_equal(conf_retry_of(&conf->sites[1].origins).on, CONF_RETRY_CONNECT);
+    assert_int_equal(conf_retry_of(&conf->sites[1].origins).count, 2);
+    assert_int_equal(conf_retry_of(&conf->sites[1].origins).on,
+                     CONF_RETRY_CONNECT | CONF_RETRY_RESET);
     assert_true(site->cache.off);
     assert_int_equal(site->cache.min_ttl_ms, 2000);
     assert_int_equal(site->cache.stale_if_error_ms, (uint64_t)4 * 86400 * 1000);
