@@ -18,7 +18,7 @@ def site(origins, settings="", rest="", cache="", timeouts="connect=1s first_byt
     """A site before these origins or ports, named s0, s1, ..."""
     servers = "\n".join(f"server s{i} http://127.0.0.1:{getattr(origin, 'port', origin)};"
                         for i, origin in enumerate(origins))
-    return (f"site * {{ origins {{ {servers} timeout {timeouts}; {settings} }} "
+    return (f"site * {{ origins {{ {servers} timeout {timeouts}; eject off; {settings} }} "
             f"cache {{ purge from 127.0.0.1; {cache} }} {rest} }}")
 
 
@@ -149,7 +149,7 @@ def test_a_status_and_nobody_else_to_ask(t):
         reply("slow")(conn, request)
     origins = [t.origin({"/a": reply("busy", 503), "/slow": slowly}), t.origin({"/slow": slowly, "/a": reply("ok")})]
     servers = [f"server s{i} http://127.0.0.1:{origin.port} max=1;" for i, origin in enumerate(origins)]
-    larder = t.larder(sites=f"site * {{ origins {{ {' '.join(servers)} retry 1 on=503; }} }}")
+    larder = t.larder(sites=f"site * {{ origins {{ {' '.join(servers)} retry 1 on=503; eject off; }} }}")
     with larder.client() as one, larder.client() as two:
         one.request("/slow?1")
         wait_for(lambda: origins[0].count("/slow") == 1, 5, "the first takes s0")
