@@ -487,6 +487,14 @@ enum conf_forwarded {
     CONF_FORWARDED_BOTH,
 };
 
+/* What a site that is switched to maintenance at run time says, and to whom not. */
+struct conf_maintenance {
+    struct conf_networks allow; /* served as ever */
+    struct conf_page page;      /* text NULL: as for any 503 */
+    uint64_t retry_after_ms;    /* 0: not said */
+    bool cached;                /* what is in the cache is still served */
+};
+
 struct conf_site {
     struct conf_names names; /* host names without port, "*.NAME", or "*" */
     struct conf_origins origins;
@@ -498,6 +506,7 @@ struct conf_site {
     struct conf_respond respond;
     const struct conf_error_page *error_pages; /* a later one overrides an earlier one */
     size_t error_page_count;
+    struct conf_maintenance maintenance;
     bool cache_status;
     const char *via;
     struct conf_trust trust;
