@@ -176,6 +176,14 @@ void sites_post(struct admin_request *request)
     cJSON_Delete(body);
 }
 
+bool sites_in_maintenance(struct service *service, const struct conf_site *site)
+{
+    struct site_note note;
+
+    site_state_get(service_site_state(service), slot_of(service, site), &note);
+    return note.on;
+}
+
 void sites_write_problems(struct service *service, struct json *json)
 {
     struct conf *conf = service_conf(service);

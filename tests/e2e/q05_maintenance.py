@@ -103,6 +103,7 @@ def test_kept_over_reload(t):
     same(larder.fetch("/a").status, 503)
     status, answer = larder.api("/api/v1/sites")
     note = answer["sites"][0]["maintenance"]
+    assert "maintenance" in larder.command("explain", "http://site.test/a", check=0).stdout, "explain says it"
     same((note["on"], note["reason"], note["retry_after_s"]), (True, "new disks", 300))
     assert note["since"] and note["by"], note
     problems = larder.api("/api/v1/status")[1]["problems"]
