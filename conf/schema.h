@@ -21,6 +21,7 @@ enum schema_context {
     SCHEMA_ORIGINS,
     SCHEMA_CACHE,
     SCHEMA_RULE,
+    SCHEMA_MAINTENANCE,
     SCHEMA_ANY, /* include */
 };
 
@@ -63,6 +64,7 @@ enum schema_type {
     SCHEMA_MEDIA_TYPES,  /* struct conf_names; patterns of media types */
     SCHEMA_REDIRECT,     /* struct conf_redirect */
     SCHEMA_RESPOND,      /* struct conf_respond */
+    SCHEMA_PAGE,         /* struct conf_page */
     SCHEMA_ERROR_PAGE,   /* struct conf_error_page */
     SCHEMA_LIMIT,        /* struct conf_limit */
     SCHEMA_ACCESS,       /* struct conf_access_entry; allow and deny in one list */

@@ -545,6 +545,7 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_PREFIX] = &conf_type_prefix,
     [SCHEMA_REDIRECT] = &conf_type_redirect,
     [SCHEMA_RESPOND] = &conf_type_respond,
+    [SCHEMA_PAGE] = &conf_type_page,
     [SCHEMA_ERROR_PAGE] = &conf_type_error_page,
     [SCHEMA_UPGRADE] = &conf_type_upgrade,
     [SCHEMA_STATUSES] = &conf_type_statuses,

@@ -132,6 +132,7 @@ static const char everything[] =
     "  normalize_path fold; strip_prefix /a; add_prefix /b/c; redirect_rewrite off;\n"
     "  redirect https host b port=81; respond 404 \"a b\" type=text/html;\n"
     "  error_page 404 500-503 5xx /f intercept type=a/b; error_page 403 /g;\n"
+    "  maintenance { allow 10.0.0.0/8 ::1; page /f type=a/b; retry_after 0; cached on; }\n"
     "  rule path /a/* \"*path\" method GET header X-B=c* { pass; ttl 1d; default_ttl 1s; min_ttl 0;\n"
     "    max_ttl 2s; stale_while_revalidate 3s; stale_if_error 4s; hit_for_miss 0; set_cookie store;\n"
     "    client_revalidate on; serve_stale off; max_object store; ignore_cookies off; vary_ignore off; vary_max 1;\n"
@@ -466,6 +467,8 @@ static void test_examples(void **state)
         [SCHEMA_RULE] = {"origins api { server b http://b; } "
                          "site x { origins { server a http://a; } rule path /* {",
                          "} }" REST},
+        [SCHEMA_MAINTENANCE] = {"site x { origins { server a http://a; } maintenance {",
+                                "} }" REST},
         [SCHEMA_CACHE] = {"site x { origins { server a http://a; } cache {", "} }" REST},
     };
 
