@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "http/cache_status.h"
 #include "http/coding.h"
+#include "limit/limit.h"
 
 static void value(struct buf *out, const char *name, uint64_t number)
 {
@@ -191,6 +192,34 @@ static void put_encoded(struct scrape *scrape)
     metric_head(out, "larder_compress_skipped_total", "counter",
                 "Compressed copies not made, by reason.");
     rows_put(out, "larder_compress_skipped_total", "reason", skipped, ARRAY_LEN(skipped));
+}
+
+/* What refused how often: limits by their names, which come from the configuration. */
+static void put_limits(struct scrape *scrape)
+{
+    struct limit_table *limits = service_limits(scrape->service);
+    struct limit_figures figures;
+    struct buf *out = scrape->out;
+
+    metric_head(out, "larder_limited_total", "counter",
+         "Requests refused by a limit; site - : connections of one client.");
+    for (unsigned i = 0; i < LIMIT_GROUPS; i++) {
+        const char *site;
+        const char *name;
+        uint64_t refused = limit_refused(limits, i, &site, &name);
+        if (site != NULL && (i > 0 || refused > 0)) {
+            const struct labelled row = {name, refused};
+            site_line(out, "larder_limited_total", site, "limit", &row);
+        }
+    }
+    limit_table_figures(limits, clock_mono_us(), &figures);
+    const struct labelled entries[] = {{"used", figures.in_use},
+                                       {"free", figures.entries - figures.in_use}};
+    metric_head(out, "larder_limit_entries", "gauge", "Buckets and counts that limits remember.");
+    rows_put(out, "larder_limit_entries", "state", entries, ARRAY_LEN(entries));
+    gauge(out, "larder_limit_bytes", "Memory of the limits, fixed at the start.", figures.bytes);
+    counter(out, "larder_limit_crowded_total",
+            "Times that a client shared a bucket with others for want of room.", figures.crowded);
 }
 
 static void put_tunnels(struct scrape *scrape)
@@ -387,6 +416,7 @@ void metrics_get(struct admin_request *request)
     store_stats(service_store(admin->service), &scrape->store);
     put_process(scrape);
     put_traffic(scrape);
+    put_limits(scrape);
     put_origin(scrape);
     put_store(scrape);
     put_admin(scrape, admin);

@@ -40,4 +40,6 @@ extern const struct schema_group schema_group_listen;
 extern const struct schema_group schema_group_site;
 extern const struct schema_group schema_group_origins;
 extern const struct schema_group schema_group_cache; /* cache, rule */
+extern const struct schema_group
+    schema_group_guard; /* of site, rule and limits: who may ask, how much */
 #endif

@@ -127,6 +127,9 @@ static void exchange_free(struct exchange *x)
     if (x->fill != NULL) {
         fill_detach(&x->fill);
     }
+    if (UNLIKELY(x->holds != NULL)) {
+        exchange_guard_release(x);
+    }
     if (UNLIKELY(x->tunnel != NULL)) {
         exchange_tunnel_end(x);
     }

@@ -132,6 +132,10 @@ enum exchange_next exchange_admit(struct exchange *x)
         struct rule_facts facts = exchange_rule_facts(request, 0, span_of(NULL, 0));
         x->policy = site_policy(x->site, &facts, &x->policy_room);
     }
+    enum exchange_next refused;
+    if (UNLIKELY(x->site->guards.is_used) && !exchange_guard(x, &refused)) {
+        return refused;
+    }
     if (request->method == HTTP_CONNECT || request->method == HTTP_TRACE) {
         return exchange_fail(x, 405, "this method is not allowed here");
     }

@@ -168,6 +168,7 @@ static void pools_compile(struct site_table *table, struct origins *origins)
 }
 
 struct site_table *site_table_new(struct conf *conf, struct origins *origins,
+                                  struct limit_table *limits,
                                   unsigned (*slot_of)(void *ctx, const char *name), void *ctx)
 {
     struct site_table *table = mem_new(sizeof(*table));
@@ -179,6 +180,7 @@ struct site_table *site_table_new(struct conf *conf, struct origins *origins,
     pools_compile(table, origins);
     for (size_t i = 0; i < conf->site_count; i++) {
         site_compile(table, &table->sites[i], &conf->sites[i]);
+        guards_compile(&table->sites[i].guards, &table->arena, &conf->sites[i], limits);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }

@@ -12,6 +12,7 @@
 
 #include "base/span.h"
 #include "conf/conf.h"
+#include "exchange/guard.h"
 #include "exchange/rule.h"
 #include "fetch/fetch.h"
 #include "http/coding.h"
@@ -52,14 +53,17 @@ struct site {
     enum conf_normalize normalize;  /* never CONF_NORMALIZE_AUTO */
     unsigned forwarded;             /* enum site_forwarded, or-ed: what the origin is told */
     const struct conf_trust *trust; /* whose forwarding fields are believed; NULL: nobody's */
+    struct guards guards;           /* who may ask, and how much */
     uint64_t tunnel_idle_us;
 };
 
 struct site_table;
 
 /* Takes a reference to conf, which origins_apply has seen; origins NULL: nobody will be asked.
- * slot_of: the counters slot of a site name (service.h). */
+ * limits: where those of the sites are kept; NULL: nobody asks through this table. slot_of: the
+ * counters slot of a site name (service.h). */
 struct site_table *site_table_new(struct conf *conf, struct origins *origins,
+                                  struct limit_table *limits,
                                   unsigned (*slot_of)(void *ctx, const char *name), void *ctx);
 struct site_table *site_table_ref(struct site_table *table);
 void site_table_unref(struct site_table **table); /* nulls *table */

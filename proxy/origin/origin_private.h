@@ -29,10 +29,10 @@ struct origin_state {
     char *name;
     char *url;
     uint32_t id;
-    unsigned active;   /* claims granted and not yet given back */
-    int64_t turn;      /* round robin: what it is owed */
-    uint64_t since_us; /* in this pool since, monotonic */
-    uint64_t requests; /* claims granted, ever */
+    unsigned active;      /* claims granted and not yet given back */
+    int64_t turn;         /* round robin: what it is owed */
+    uint64_t up_since_us; /* new in the pool, or back, at this moment; 0: it was always there */
+    uint64_t requests;    /* claims granted, ever */
     struct origin_figures figures;
 };
 
@@ -100,7 +100,8 @@ enum origin_choice {
 /* *out: index into pool->servers. */
 enum origin_choice origin_choose(struct origin_pool *pool, const struct origin_want *want,
                                  uint64_t now_us, unsigned *out);
-/* Its weight now: 0 when it may not be asked. In thousandths of a settings' weight. */
+/* Its weight now: 0 when it may not be asked. In thousandths of the weight in the settings; less
+ * while it starts slowly. */
 uint64_t origin_weight(const struct origin_pool *pool, const struct origin_server *server,
                        uint64_t now_us);
 

@@ -100,6 +100,7 @@ static struct origin_server *server_new(struct origin_pool *pool, struct conf *c
         .keepalive_idle_us = KEEPALIVE_IDLE_US,
     };
     lock_acquire(&pool->lock);
+    bool is_new_pool = pool->server_count == 0;
     server->state = state_find(pool, settings);
     if (server->state != NULL) {
         server->state->references++;
@@ -108,6 +109,7 @@ static struct origin_server *server_new(struct origin_pool *pool, struct conf *c
     if (server->state == NULL) {
         server->state = state_new(pool, settings);
         server->state->references = 1;
+        server->state->up_since_us = is_new_pool ? 0 : clock_mono_us();
     }
     return server;
 }

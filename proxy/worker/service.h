@@ -17,6 +17,7 @@
 #include "worker/top.h"
 
 struct service;
+struct limit_table;
 struct site_table;
 struct origins;
 
@@ -44,6 +45,7 @@ enum service_state service_state(const struct service *service);
 double service_uptime_s(const struct service *service);
 unsigned service_workers(const struct service *service);
 struct store *service_store(struct service *service);
+struct limit_table *service_limits(struct service *service);
 /* The configuration in force, with a reference: conf_unref it. */
 struct conf *service_conf(struct service *service);
 const char *service_conf_path(const struct service *service);

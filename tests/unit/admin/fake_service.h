@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "limit/limit.h"
 #include "worker/service.h"
 #include "worker/service_run.h"
 
@@ -51,6 +52,14 @@ unsigned service_workers(const struct service *service)
 struct store *service_store(struct service *service)
 {
     return (struct store *)(void *)service;
+}
+
+struct limit_table *service_limits(struct service *service)
+{
+    static struct limit_table *limits;
+    (void)service;
+    limits = limits == NULL ? limit_table_new(LIMIT_MEMORY_MIN) : limits;
+    return limits;
 }
 
 struct conf *service_conf(struct service *service)
