@@ -1,4 +1,5 @@
 /* origins_view - all pools as JSON: GET /api/v1/origins and the event `origins`. */
+#include <stdio.h>
 #include <string.h>
 
 #include "admin/pools.h"
