@@ -110,7 +110,6 @@ static bool start_origin(struct demo *demo)
     snprintf(demo->origin_url, sizeof(demo->origin_url), "http://127.0.0.1:%u", demo->origin_port);
     snprintf(demo->flaky_url, sizeof(demo->flaky_url), "http://127.0.0.1:%u",
              demo_origin_port(demo->flaky));
-    demo_origin_flap(demo->flaky, FLAP_PERIOD_MS, FLAP_DOWN_MS);
     return true;
 }
 
@@ -199,6 +198,9 @@ static void on_started(void *ctx, struct service *service, struct admin *admin)
                            : "Ctrl-C stops; what is cached stays in %s\n",
            demo->folder);
     (void)fflush(stdout);
+    if (demo->flaky != NULL) {
+        demo_origin_flap(demo->flaky, FLAP_PERIOD_MS, FLAP_DOWN_MS);
+    }
     bool has_visitors = demo->origin != NULL && demo->options->traffic > 0;
     if (has_visitors && demo_traffic_start("127.0.0.1", demo->port, demo->options->traffic,
                                            &demo->traffic) != ERR_OK) {

@@ -36,6 +36,12 @@ static bool is_now(const cJSON *problem)
     return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(problem, "now"));
 }
 
+/* The line of a state that is told by itself as long as it lasts. */
+static bool is_past(const cJSON *problem)
+{
+    return is_reload(problem) || strncmp(client_text(problem, "event"), "origin_", 7) == 0;
+}
+
 static enum verdict judge(const cJSON *status)
 {
     const char *state = client_text(status, "state");
@@ -56,7 +62,7 @@ static enum verdict judge(const cJSON *status)
         if (is_now(problem) && strcmp(client_text(problem, "level"), "error") == 0) {
             return VERDICT_CRIT;
         }
-        if (is_recent(problem) && !is_reload(problem)) {
+        if (is_now(problem) || (is_recent(problem) && !is_past(problem))) {
             verdict = VERDICT_WARN;
         }
     }

@@ -17,6 +17,7 @@ enum setting_kind {
     SETTING_CODINGS, /* unsigned, of http_coding_bit */
     SETTING_PREFIX,  /* struct span */
     SETTING_HOST,    /* struct policy_host */
+    SETTING_POOL,    /* struct site_pool */
 };
 
 struct setting {
@@ -52,6 +53,7 @@ static const struct setting settings[] = {
     {"vary_max", SETTING_COUNT, CONF_RULE_VARY_MAX, AT(vary_max), false},
     {"cache_status", SETTING_SWITCH, CONF_RULE_CACHE_STATUS, AT(cache_status), false},
     {"compress", SETTING_CODINGS, CONF_RULE_COMPRESS, AT(codings), false},
+    {"origins", SETTING_POOL, CONF_RULE_ORIGINS, AT(pool), false},
     {"host", SETTING_HOST, CONF_RULE_HOST, AT(host), false},
     {"strip_prefix", SETTING_PREFIX, CONF_RULE_STRIP_PREFIX, AT(rewrite.strip), false},
     {"add_prefix", SETTING_PREFIX, CONF_RULE_ADD_PREFIX, AT(rewrite.add), false},
@@ -86,6 +88,11 @@ static void print_host(const struct policy_host *host, struct buf *out)
     buf_append(out, host->from == POLICY_HOST_NAME     ? host->name
                     : host->from == POLICY_HOST_SERVER ? SPAN("server")
                                                        : SPAN("client"));
+}
+
+static void print_pool(const struct site_pool *pool, struct buf *out)
+{
+    buf_puts(out, pool->pool == NULL ? "none" : origin_pool_name(pool->pool));
 }
 
 static void print_value(const struct setting *setting, const void *at, struct buf *out)
@@ -129,6 +136,9 @@ static void print_value(const struct setting *setting, const void *at, struct bu
     case SETTING_HOST:
         print_host(at, out);
         break;
+    case SETTING_POOL:
+        print_pool(at, out);
+        break;
     case SETTING_NAMES:
         print_names(names->list, names->count, out);
         break;
@@ -171,6 +181,9 @@ static void explain_one(struct explain *out, const struct conf *conf, const stru
     const void *value = (const char *)policy + setting->offset;
     if (setting->kind == SETTING_HOST && policy->host.from == POLICY_HOST_ORIGINS) {
         value = &out->site->own.host;
+    }
+    if (setting->kind == SETTING_POOL) {
+        value = site_pool(out->site, policy);
     }
     print_value(setting, value, &text);
     to->value = arena_copy(&out->arena, buf_span(&text));

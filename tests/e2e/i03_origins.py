@@ -162,6 +162,7 @@ def test_a_server_that_dies(t):
     origins["b"].listen()
     wait_for(lambda: server_of(larder, "b")["state"] == "up", 10, "b is back")
     same(problems(larder), [])
+    same(larder.command("status").returncode, 0)
 
 
 def test_full_queue_is_a_problem(t):
@@ -276,8 +277,48 @@ def test_stream(t):
         wait_for(lambda: larder.admin("/api/v1/origins", token=secret).status == 200, 10, "the token")
         client.request("/api/v1/events", host="localhost", headers=[("Authorization", f"Bearer {secret}")])
         text = b""
-        while text.count(b"event: origins") < 1:
+        while not re.search(rb"event: origins\r?\ndata: .*\n", text):
             text += client.socket.recv(65536)
+    text = re.sub(rb"\r\n[0-9a-f]+\r\n", b"", text.partition(b"\r\n\r\n")[2])  # chunks
     snapshot = json.loads(re.search(rb"event: snapshot\r?\ndata: (.*)\n", text).group(1))
     same([pool["name"] for pool in snapshot["origins"]["pools"]], ["app", "own.test"])
     assert re.search(rb'event: origins\r?\ndata: \{"pools":\[\{"name":"app"', text), text[-500:]
+
+
+def test_explain(t):
+    """Which pool and why, the server where it is certain, and how they all are."""
+    larder, origins = pools(t, "balance hash url;")
+    larder.write_config(larder.config().replace(
+        "site own.test {", "site own.test {\n    rule path /app/* { origins app; }"))
+    larder.command("reload", check=0)
+
+    def explain(url, *fields):
+        return larder.api("/api/v1/explain", "POST", {"url": url, "headers": list(fields)})[1]
+    for number in range(12):
+        found = explain(f"http://www.test/{number}")["origin"]
+        same((found["pool"], [s["name"] for s in found["servers"]]), ("app", ["a", "b", "c"]))
+        same(larder.fetch(f"/{number}", host="www.test").body.decode(), found["server"])
+    setting = next(s for s in explain("http://own.test/app/1")["settings"] if s["name"] == "origins")
+    same((setting["value"], setting["from"]), ("app", "rule"))
+    assert setting["at"].startswith(f"{larder.config_path}:"), setting
+    own = explain("http://own.test/1")
+    same((own["origin"]["pool"], own["origin"]["server"]), ("own.test", "only"))
+    setting = next(s for s in own["settings"] if s["name"] == "origins")
+    same((setting["value"], setting["from"]), ("own.test", "site"))
+    order(larder, "app/a", "drain", reason="deploy")
+    order(larder, "app/b", "drain")
+    same(explain("http://www.test/1")["origin"]["server"], "c")
+    out = larder.command("explain", "http://www.test/1", check=0).stdout
+    assert re.search(r"^origin +app, server c of: a drain \(deploy\), b drain, c up$", out, re.M), out
+
+
+def test_explain_takes_no_turn(t):
+    larder, _ = pools(t, names="ab")
+    same(larder.api("/api/v1/explain", "POST", {"url": "http://www.test/"})[1]["origin"]["server"], None)
+    seen = []
+    for number in range(6):
+        for _ in range(number % 3):
+            larder.command("explain", "http://www.test/x", check=0)
+        seen.append(larder.fetch(f"/{number}", host="www.test").body.decode())
+    same(seen[0::2] + seen[1::2], [seen[0]] * 3 + [seen[1]] * 3, "in turn")
+    assert seen[0] != seen[1], seen
