@@ -279,7 +279,7 @@ def test_stream(t):
         text = b""
         while not re.search(rb"event: origins\r?\ndata: .*\n", text):
             text += client.socket.recv(65536)
-    text = re.sub(rb"\r\n[0-9a-f]+\r\n", b"", text.partition(b"\r\n\r\n")[2])  # chunks
+    text = re.sub(rb"\r\n[0-9A-Fa-f]+\r\n", b"", text.partition(b"\r\n\r\n")[2])  # chunks
     snapshot = json.loads(re.search(rb"event: snapshot\r?\ndata: (.*)\n", text).group(1))
     same([pool["name"] for pool in snapshot["origins"]["pools"]], ["app", "own.test"])
     assert re.search(rb'event: origins\r?\ndata: \{"pools":\[\{"name":"app"', text), text[-500:]
