@@ -20,7 +20,7 @@ static const struct cli_command commands[] = {
      "[list] | drain POOL/SERVER | maintenance POOL/SERVER | up POOL/SERVER | check POOL/SERVER",
      FLAGS_SERVER | FLAG(REASON) | FLAG(YES) | FLAG(JSON), 2, command_origins},
     {"explain", "what would become of a request, and which setting decides", "URL",
-     FLAGS_SERVER | FLAG(HEADER) | FLAG(METHOD) | FLAG(JSON), 1, command_explain},
+     FLAGS_SERVER | FLAG(HEADER) | FLAG(METHOD) | FLAG(CLIENT) | FLAG(JSON), 1, command_explain},
     {"reload", "read the configuration file again", "", FLAGS_SERVER | FLAG(JSON), 0,
      command_reload},
     {"stop", "finish what is in flight and end", "", FLAGS_SERVER, 0, command_stop},

@@ -32,6 +32,7 @@ enum cli_flag {
     FLAG_YES,
     FLAG_HEADER,
     FLAG_METHOD,
+    FLAG_CLIENT,
     FLAG_CHECK_ONLY,
     FLAG_PORT,
     FLAG_ADMIN_PORT,

@@ -25,6 +25,7 @@ static const struct flag {
     [FLAG_YES] = {"yes", 'y', NULL, "do not ask, also when no server is left"},
     [FLAG_HEADER] = {"header", 'H', "FIELD", "a header field, \"Name: value\"; may be repeated"},
     [FLAG_METHOD] = {"method", 'X', "METHOD", "method of the request; default GET"},
+    [FLAG_CLIENT] = {"client", 0, "ADDRESS", "who asks, for allow, deny and limits"},
     [FLAG_CHECK_ONLY] = {"check-only", 0, NULL, "check the configuration and end"},
     [FLAG_PORT] = {"port", 'p', "N",
                    "port of the proxy; default 8080, the next free one when taken"},

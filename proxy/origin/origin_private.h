@@ -52,6 +52,7 @@ struct origin_server {
     const struct conf_server *settings;
     const struct conf_origins *origins; /* of the whole pool */
     struct fetch_origin fetch;
+    struct fetch_tls tls; /* of fetch, when it has TLS */
     struct origin_state *state;
 };
 

@@ -1,7 +1,8 @@
 /* Each kind of mistake the schema knows, with exact place and words. */
 #include "conf_test.h"
 
-#define MAIN_NAMES "{workers user state_dir listen trust admin store log limits origins site}"
+#define MAIN_NAMES                                                                                 \
+    "{workers user state_dir listen trust admin store log limits resolver origins site}"
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
 #define SITE_NAMES                                                                                      \
     "{origins cache compress compress_types compress_min compress_max compress_level "                  \
@@ -15,8 +16,8 @@ static const struct bad_case unknown[] = {
      "1:9 unknown directive \"memroy\" in store [memory] " STORE_NAMES "\n"},
     {"Workers 2;" REST,
      "1:1 unknown directive \"Workers\" at the top level [workers] " MAIN_NAMES "\n"},
-    {"tls { certificate x; }" REST,
-     "1:1 unknown directive \"tls\" at the top level " MAIN_NAMES "\n"},
+    {"certificate { x; }" REST,
+     "1:1 unknown directive \"certificate\" at the top level " MAIN_NAMES "\n"},
     {"\"\";" REST, "1:1 unknown directive \"\" at the top level " MAIN_NAMES "\n"},
     {"memory 1G;" REST,
      "1:1 \"memory\" does not belong at the top level; it belongs in store " MAIN_NAMES "\n"},
@@ -182,12 +183,15 @@ static const struct bad_case addresses[] = {
      "1:16 \":8090\" is not loopback, and TLS for the admin listener is not there yet: use "
      "127.0.0.1, or allow clear text with plain_http_from NETWORK...;\n"},
     {"admin { server_names a:1; }" REST, "1:22 \"a:1\" has a port; write the host name alone\n"},
-    {ORIGINS("server a https://a;"),
-     "1:41 \"https://a\" is not supported yet: https to origins will come; use http://\n"},
+    {ORIGINS("server a http://a; tls verify=off;"),
+     "1:51 \"tls\" is for servers with https://, and this pool has none\n"},
+    {ORIGINS("server a https://a; tls verify=perhaps;"),
+     "1:56 \"perhaps\" is not a value of \"tls\" {on off}\n"},
     {ORIGINS("server a 10.0.0.1:80;"),
-     "1:41 \"10.0.0.1:80\" is not an origin: write http://HOST[:PORT] [http://10.0.0.1:80]\n"},
+     "1:41 \"10.0.0.1:80\" is not an origin: write http://HOST[:PORT] or https://HOST[:PORT] ["
+     "http://10.0.0.1:80]\n"},
     {ORIGINS("server a http://a/b;"),
-     "1:41 \"http://a/b\" has more than host and port; an origin is http://HOST[:PORT]\n"},
+     "1:41 \"http://a/b\" has more than host and port; an origin is http[s]://HOST[:PORT]\n"},
     {ORIGINS("server http://a;"),
      "1:32 \"server\" needs more words; write: server NAME URL [weight=NUMBER] [max=NUMBER] [backup];\n"},
     {ORIGINS("server a http://a; host a/b;"),
