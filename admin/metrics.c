@@ -202,7 +202,7 @@ static void put_limits(struct scrape *scrape)
     struct buf *out = scrape->out;
 
     metric_head(out, "larder_limited_total", "counter",
-         "Requests refused by a limit; site - : connections of one client.");
+                "Requests refused by a limit; site - : connections of one client.");
     for (unsigned i = 0; i < LIMIT_GROUPS; i++) {
         const char *site;
         const char *name;

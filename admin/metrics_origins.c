@@ -110,13 +110,17 @@ typedef void (*put_server_fn)(struct buf *out, const char *name,
                               const struct origin_pool_view *pool,
                               const struct origin_server_view *server);
 
+struct labelled {
+    const char *label, *word;
+    uint64_t number;
+};
+
 static void put_row(struct buf *out, const char *name, const struct origin_pool_view *pool,
-                    const struct origin_server_view *server, const char *label, const char *word,
-                    uint64_t number)
+                    const struct origin_server_view *server, struct labelled row)
 {
     put_labels(out, name, pool, server);
-    buf_printf(out, ",%s=\"%s\"", label, word);
-    put_value(out, number);
+    buf_printf(out, ",%s=\"%s\"", row.label, row.word);
+    put_value(out, row.number);
 }
 
 static void put_responses(struct buf *out, const char *name, const struct origin_pool_view *pool,
@@ -125,7 +129,8 @@ static void put_responses(struct buf *out, const char *name, const struct origin
     static const char *const classes[ORIGIN_CLASSES] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
 
     for (unsigned i = 0; i < ORIGIN_CLASSES; i++) {
-        put_row(out, name, pool, server, "class", classes[i], server->figures.responses[i]);
+        const struct labelled row = {"class", classes[i], server->figures.responses[i]};
+        put_row(out, name, pool, server, row);
     }
 }
 
@@ -133,16 +138,19 @@ static void put_faults(struct buf *out, const char *name, const struct origin_po
                        const struct origin_server_view *server)
 {
     for (unsigned i = FETCH_OK + 1; i <= FETCH_INTERNAL; i++) {
-        put_row(out, name, pool, server, "reason", origin_fault_name((enum fetch_fault)i),
-                server->figures.faults[i]);
+        const struct labelled row = {"reason", origin_fault_name((enum fetch_fault)i),
+                                     server->figures.faults[i]};
+        put_row(out, name, pool, server, row);
     }
 }
 
 static void put_checks(struct buf *out, const char *name, const struct origin_pool_view *pool,
                        const struct origin_server_view *server)
 {
-    put_row(out, name, pool, server, "outcome", "passed", server->health.check.passed);
-    put_row(out, name, pool, server, "outcome", "failed", server->health.check.failed);
+    put_row(out, name, pool, server,
+            (struct labelled){"outcome", "passed", server->health.check.passed});
+    put_row(out, name, pool, server,
+            (struct labelled){"outcome", "failed", server->health.check.failed});
 }
 
 /* One bucket for each power of two is enough for a server: a third of the lines. */

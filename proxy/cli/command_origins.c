@@ -39,11 +39,10 @@ struct row {
 static void ago(char *out, size_t size, const char *time)
 {
     int64_t then = cli_unix_time(time);
+    int64_t age = clock_wall_ms() / 1000 - then;
     struct cli_figure figure;
 
-    (void)snprintf(out, size, "%s",
-                   then == 0 ? "-"
-                             : cli_duration(&figure, (double)(clock_wall_ms() / 1000 - then)));
+    (void)snprintf(out, size, "%s", then == 0 ? "-" : cli_duration(&figure, (double)age));
 }
 
 static void fill_check(const cJSON *server, char *out, size_t size)

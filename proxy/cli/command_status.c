@@ -147,11 +147,12 @@ static void print_store(const cJSON *store)
 static void print_state(const cJSON *problem)
 {
     int64_t since = cli_unix_time(client_text(problem, "since"));
-    struct cli_figure age;
+    int64_t age = clock_wall_ms() / 1000 - since;
+    struct cli_figure figure;
 
     cli_print_line(stdout, client_text(problem, "text"));
     if (since > 0) {
-        printf(" (for %s)", cli_duration(&age, (double)(clock_wall_ms() / 1000 - since)));
+        printf(" (for %s)", cli_duration(&figure, (double)age));
     }
     printf("\n");
 }

@@ -20,7 +20,7 @@ static unsigned count_asked(const struct origin_pool *pool, uint64_t now_us)
 static bool choose(struct origin_pool *pool, const struct origin_want *want, uint64_t now_us,
                    unsigned *index)
 {
-    int64_t turns[CONF_SERVERS_MAX];
+    int64_t turns[CONF_SERVERS_MAX] = {0};
     uint64_t random = pool->random;
 
     for (unsigned i = 0; i < pool->server_count; i++) {
