@@ -121,6 +121,9 @@ struct conf_limits {
     uint64_t body_timeout_ms;        /* between two bytes of a request body */
     uint64_t client_idle_ms;         /* between requests */
     uint64_t send_timeout_ms;        /* without progress */
+    uint64_t min_rate_bytes;         /* per second, of request bodies and responses; 0: none */
+    uint64_t min_rate_over_ms;       /* so long it is measured */
+    uint32_t keepalive_requests;     /* on one connection; 0: any number */
     uint32_t waiters;                /* followers of one object in flight */
     uint32_t connections_per_client; /* 0: no bound */
     struct conf_networks connections_except;

@@ -58,6 +58,9 @@ static void test_default_limits(void **state)
     assert_int_equal(limits->body_timeout_ms, 60000);
     assert_int_equal(limits->client_idle_ms, 60000);
     assert_int_equal(limits->send_timeout_ms, 60000);
+    assert_int_equal(limits->min_rate_bytes, 256);
+    assert_int_equal(limits->min_rate_over_ms, 60000);
+    assert_int_equal(limits->keepalive_requests, 0);
     assert_int_equal(limits->waiters, 10000);
     assert_int_equal(limits->drain_ms, 60000);
     assert_int_equal(conf->site_count, 1);
@@ -107,7 +110,8 @@ static const char everything[] =
     "store { path off; size 1T; memory 1G; max_object 1M; flush 100ms; read_threads 3; }\n"
     "log { access /a/b json; error /e debug; }\n"
     "limits { connections 1; head 1K; target 256; fields 9; request_body 0; head_timeout 1s;\n"
-    "  body_timeout 2s; client_idle 1d; send_timeout 3m; waiters 1; drain 0;\n"
+    "  body_timeout 2s; client_idle 1d; send_timeout 3m; min_rate off;\n"
+    "  min_rate_over 5s; keepalive_requests 7; waiters 1; drain 0;\n"
     "  connections_per_client 7; connections_except 10.0.0.0/8 ::1; limit_memory 1M; }\n"
     "site WWW.a a { origins { server x HTTP://H:1/; timeout connect=1s first_byte=2s idle=3s;\n"
     "    keepalive 1 idle=2m; host H:1; }\n"
@@ -172,6 +176,9 @@ static void test_everything_server(void **state)
     assert_int_equal(conf->log.error.level, LOG_LEVEL_DEBUG);
     assert_int_equal(conf->limits.target_bytes, 256);
     assert_int_equal(conf->limits.request_body_bytes, 0);
+    assert_int_equal(conf->limits.min_rate_bytes, 0);
+    assert_int_equal(conf->limits.min_rate_over_ms, 5000);
+    assert_int_equal(conf->limits.keepalive_requests, 7);
     assert_int_equal(conf->limits.drain_ms, 0);
     conf_unref(conf);
 }
