@@ -17,6 +17,7 @@
 #include "http/cache_status.h"
 #include "http/coding.h"
 #include "limit/limit.h"
+#include "worker/site_state.h"
 
 static void value(struct buf *out, const char *name, uint64_t number)
 {
@@ -108,6 +109,24 @@ static void put_sites(struct scrape *scrape)
                 site_line(scrape->out, names[kind], site, labels[kind], &row);
             }
         }
+    }
+}
+
+static void put_maintenance(struct scrape *scrape)
+{
+    static const char name[] = "larder_site_maintenance";
+
+    metric_head(scrape->out, name, "gauge", "Is the site switched to maintenance?");
+    for (unsigned slot = 1; slot < COUNTERS_SITES; slot++) {
+        const char *site = service_site_name(scrape->service, slot);
+        struct site_note note;
+        if (site == NULL) {
+            continue;
+        }
+        site_state_get(service_site_state(scrape->service), slot, &note);
+        buf_printf(scrape->out, "%s{site=\"", name);
+        metric_label(scrape->out, site);
+        buf_printf(scrape->out, "\"} %d\n", note.on ? 1 : 0);
     }
 }
 
@@ -421,6 +440,7 @@ void metrics_get(struct admin_request *request)
     put_process(scrape);
     put_traffic(scrape);
     put_limits(scrape);
+    put_maintenance(scrape);
     put_origin(scrape);
     put_store(scrape);
     put_admin(scrape, admin);

@@ -61,6 +61,7 @@ static void write_problems(struct json *json, struct service *service)
 
     json_array(json);
     (void)pools_write_problems(service, json, STATUS_PROBLEMS);
+    sites_write_problems(service, json);
     for (size_t i = 0; i < count; i++) {
         json_object(json);
         json_put_text(json, "level", problems[i].level == LOG_LEVEL_ERROR ? "error" : "warn");

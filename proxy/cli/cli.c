@@ -19,6 +19,8 @@ static const struct cli_command commands[] = {
     {"origins", "how the origin servers do; take one out of its pool, or back in",
      "[list] | drain POOL/SERVER | maintenance POOL/SERVER | up POOL/SERVER | check POOL/SERVER",
      FLAGS_SERVER | FLAG(REASON) | FLAG(YES) | FLAG(JSON), 2, command_origins},
+    {"maintenance", "switch sites to maintenance and back", "on SITE | off SITE | list [SITE]",
+     FLAGS_SERVER | FLAG(REASON) | FLAG(JSON), 2, command_maintenance},
     {"explain", "what would become of a request, and which setting decides", "URL",
      FLAGS_SERVER | FLAG(HEADER) | FLAG(METHOD) | FLAG(CLIENT) | FLAG(JSON), 1, command_explain},
     {"reload", "read the configuration file again", "", FLAGS_SERVER | FLAG(JSON), 0,
