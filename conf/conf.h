@@ -331,6 +331,7 @@ struct conf_origins {
     uint32_t owner;         /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     struct conf_origin_tls tls;
+    bool http2; /* to servers with https:// that choose it */
     struct conf_keepalive keepalive;
     const char *host; /* Host to send; "client": as the client sent it; "server": its URL's */
 };

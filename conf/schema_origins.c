@@ -84,6 +84,7 @@ static const struct schema_option sticky_options[] = {
 };
 
 static const char *const word_off[] = {"off"};
+static const char *const words_switch[] = {"on", "off"};
 static const char *const words_balance[] = {"round_robin", "least_conn", "random", "hash"};
 
 static const struct schema_row rows[] = {
@@ -186,6 +187,11 @@ static const struct schema_row rows[] = {
             "and key: shown to servers that ask who we are. Files are PEM, read at start and "
             "reload.",
      .example = "tls name=app.internal ca=/etc/larder/origin-ca.pem;"},
+    {ROW(ORIGINS, "http2", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
+     ALLOWED(words_switch), AT(conf_origins, http2),
+     .doc = "Offer HTTP/2 to servers with https://: those that choose it get many requests over "
+            "one connection of each worker.",
+     .example = "http2 off;"},
     {ROW(ORIGINS, "host", HOST), LIVE, .syntax = "NAME | client | server", .fallback = "client",
      AT(conf_origins, host),
      .doc = "Host to send to the origin: this name, what the client sent, or host and port of the "

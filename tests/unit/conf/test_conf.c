@@ -143,7 +143,7 @@ static const char everything[] =
     "    add_prefix /q; redirect_rewrite on; }\n"
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
     "site * { origins { server y http://[::1]; server z https://[::1]:2;\n"
-    "    tls verify=off name=N.a ca=/a/ca.pem cert=/a/cert.pem key=/a/key.pem min=1.3; }\n"
+    "    tls verify=off name=N.a ca=/a/ca.pem cert=/a/cert.pem key=/a/key.pem min=1.3; http2 off; }\n"
     "  trust off; forwarded both; }\n";
 
 static void test_everything_server(void **state)
