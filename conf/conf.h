@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/netset.h"
 #include "base/span.h"
+#include "conf/conf_answer.h"
 
 struct conf_places; /* where each value was set, for conf_print_effective */
 
@@ -173,6 +174,37 @@ struct conf_origin_timeout {
     uint64_t total_ms; /* for all of it; 0: no bound */
 };
 
+/* After which failures a request is sent again, and how often. A bit each. */
+enum conf_retry_on {
+    CONF_RETRY_CONNECT = 1, /* before any of it was sent */
+    CONF_RETRY_TIMEOUT = 2, /* no answer within first_byte */
+    CONF_RETRY_RESET = 4,   /* closed, or nonsense, before a complete head */
+};
+
+/* Methods that may be sent again although they may have arrived: the idempotent ones (RFC 9110
+ * 9.2.2). A bit each, in the order in which they are printed. */
+enum conf_retry_method {
+    CONF_RETRY_GET = 1,
+    CONF_RETRY_HEAD = 2,
+    CONF_RETRY_OPTIONS = 4,
+    CONF_RETRY_TRACE = 8,
+    CONF_RETRY_PUT = 16,
+    CONF_RETRY_DELETE = 32,
+};
+
+#define CONF_RETRIES_MAX 7u
+#define CONF_RETRY_STATUSES_MAX 16u
+
+struct conf_retry {
+    bool is_auto;     /* count and on follow from how many servers there are (conf_retry_of) */
+    uint32_t count;   /* tries beyond the first, 0..CONF_RETRIES_MAX */
+    uint32_t on;      /* enum conf_retry_on */
+    uint32_t methods; /* enum conf_retry_method */
+    uint32_t budget;  /* percent of the requests of the last 10 s */
+    uint32_t status_count;
+    uint16_t statuses[CONF_RETRY_STATUSES_MAX]; /* 400..599 */
+};
+
 struct conf_status_range {
     uint16_t low, high;
 };
@@ -289,6 +321,7 @@ struct conf_origins {
     size_t server_count; /* 0 (site without a pool of its own)..CONF_SERVERS_MAX */
     struct conf_balancing balance;
     struct conf_queue queue;
+    struct conf_retry retry;
     struct conf_probe probe;
     struct conf_eject eject;
     struct conf_breaker breaker;
@@ -298,6 +331,7 @@ struct conf_origins {
     uint32_t owner;         /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     struct conf_origin_tls tls;
+    bool http2; /* to servers with https:// that choose it */
     struct conf_keepalive keepalive;
     const char *host; /* Host to send; "client": as the client sent it; "server": its URL's */
 };
@@ -385,21 +419,6 @@ struct conf_access {
     bool only_allows; /* then it refuses all others; else it says nothing of them */
 };
 
-/* What a path that can be written in several ways counts as. */
-enum conf_normalize {
-    CONF_NORMALIZE_AUTO, /* FOLD where the site's settings look at paths, else OFF */
-    CONF_NORMALIZE_OFF,
-    CONF_NORMALIZE_REJECT,
-    CONF_NORMALIZE_FOLD,
-};
-
-/* Other paths at the origin. Prefixes: whole segments, no "/" at the end; "": none. */
-struct conf_rewrite {
-    const char *strip_prefix;
-    const char *add_prefix;
-    bool redirect_rewrite; /* Location and Content-Location back again */
-};
-
 enum conf_header_side {
     CONF_HEADER_REQUEST,  /* towards the origin */
     CONF_HEADER_RESPONSE, /* towards the client */
@@ -478,41 +497,6 @@ enum conf_rule_setting {
     CONF_RULE_LIMIT = 1u << 28, /* limit, allow, deny */
 };
 
-/* Bytes to send, read with the configuration. */
-struct conf_page {
-    const char *text; /* as written: the path, or the text itself */
-    const char *path; /* NULL: it is a text */
-    const char *type; /* media type */
-    struct span body; /* at most 1 MiB; empty when loaded with CONF_SEALED or CONF_PORTABLE */
-    uint64_t tag[2];  /* of the bytes, the same on every machine */
-    bool names_type;
-};
-
-struct conf_redirect {
-    enum {
-        CONF_REDIRECT_OFF,
-        CONF_REDIRECT_PLACE, /* same path and query, at another scheme or host */
-        CONF_REDIRECT_URL,
-    } kind;
-    bool https;          /* PLACE: clients that come without */
-    uint32_t https_port; /* to name; 0: none */
-    const char *host;    /* PLACE: to be asked for, with or without port; NULL: any */
-    uint16_t status;     /* URL: 301, 302, 303, 307, 308 */
-    const char *url;     /* with {host}, {path} and {query} (template.h) */
-};
-
-struct conf_respond {
-    uint16_t status;       /* 0: off */
-    struct conf_page page; /* text NULL: nothing */
-};
-
-struct conf_error_page {
-    const struct conf_match *statuses;
-    size_t status_count;
-    bool intercept; /* also in place of what the origin says with this status */
-    struct conf_page page;
-};
-
 #define CONF_RULES_MAX 256u /* of one site */
 
 /* Settings for the requests and responses for which all its conditions hold. */
@@ -561,6 +545,14 @@ enum conf_forwarded {
     CONF_FORWARDED_BOTH,
 };
 
+/* What a site that is switched to maintenance at run time says, and to whom not. */
+struct conf_maintenance {
+    struct conf_networks allow; /* served as ever */
+    struct conf_page page;      /* text NULL: as for any 503 */
+    uint64_t retry_after_ms;    /* 0: not said */
+    bool cached;                /* what is in the cache is still served */
+};
+
 struct conf_site {
     struct conf_names names; /* host names without port, "*.NAME", or "*" */
     struct conf_origins origins;
@@ -572,6 +564,7 @@ struct conf_site {
     struct conf_respond respond;
     const struct conf_error_page *error_pages; /* a later one overrides an earlier one */
     size_t error_page_count;
+    struct conf_maintenance maintenance;
     bool cache_status;
     const char *via;
     struct conf_trust trust;
@@ -680,6 +673,8 @@ enum conf_admission conf_access_judge(const struct conf_access *access,
                                       const struct sockaddr *address,
                                       const struct conf_access_entry **entry);
 
+/* What counts for a pool: `auto` spelled out. */
+struct conf_retry conf_retry_of(const struct conf_origins *pool);
 /* The pool of that name, or NULL. */
 const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name);
 /* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */
