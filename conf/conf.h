@@ -174,6 +174,37 @@ struct conf_origin_timeout {
     uint64_t total_ms; /* for all of it; 0: no bound */
 };
 
+/* After which failures a request is sent again, and how often. A bit each. */
+enum conf_retry_on {
+    CONF_RETRY_CONNECT = 1, /* before any of it was sent */
+    CONF_RETRY_TIMEOUT = 2, /* no answer within first_byte */
+    CONF_RETRY_RESET = 4,   /* closed, or nonsense, before a complete head */
+};
+
+/* Methods that may be sent again although they may have arrived: the idempotent ones (RFC 9110
+ * 9.2.2). A bit each, in the order in which they are printed. */
+enum conf_retry_method {
+    CONF_RETRY_GET = 1,
+    CONF_RETRY_HEAD = 2,
+    CONF_RETRY_OPTIONS = 4,
+    CONF_RETRY_TRACE = 8,
+    CONF_RETRY_PUT = 16,
+    CONF_RETRY_DELETE = 32,
+};
+
+#define CONF_RETRIES_MAX 7u
+#define CONF_RETRY_STATUSES_MAX 16u
+
+struct conf_retry {
+    bool is_auto;     /* count and on follow from how many servers there are (conf_retry_of) */
+    uint32_t count;   /* tries beyond the first, 0..CONF_RETRIES_MAX */
+    uint32_t on;      /* enum conf_retry_on */
+    uint32_t methods; /* enum conf_retry_method */
+    uint32_t budget;  /* percent of the requests of the last 10 s */
+    uint32_t status_count;
+    uint16_t statuses[CONF_RETRY_STATUSES_MAX]; /* 400..599 */
+};
+
 struct conf_status_range {
     uint16_t low, high;
 };
@@ -290,6 +321,7 @@ struct conf_origins {
     size_t server_count; /* 0 (site without a pool of its own)..CONF_SERVERS_MAX */
     struct conf_balancing balance;
     struct conf_queue queue;
+    struct conf_retry retry;
     struct conf_probe probe;
     struct conf_eject eject;
     struct conf_breaker breaker;
@@ -299,6 +331,7 @@ struct conf_origins {
     uint32_t owner;         /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     struct conf_origin_tls tls;
+    bool http2; /* to servers with https:// that choose it */
     struct conf_keepalive keepalive;
     const char *host; /* Host to send; "client": as the client sent it; "server": its URL's */
 };
@@ -640,6 +673,8 @@ enum conf_admission conf_access_judge(const struct conf_access *access,
                                       const struct sockaddr *address,
                                       const struct conf_access_entry **entry);
 
+/* What counts for a pool: `auto` spelled out. */
+struct conf_retry conf_retry_of(const struct conf_origins *pool);
 /* The pool of that name, or NULL. */
 const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name);
 /* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */

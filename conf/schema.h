@@ -56,6 +56,7 @@ enum schema_type {
     SCHEMA_TLS,          /* struct conf_origin_tls */
     SCHEMA_KEEPALIVE,    /* struct conf_keepalive */
     SCHEMA_BALANCE,      /* struct conf_balancing */
+    SCHEMA_RETRY,        /* struct conf_retry */
     SCHEMA_STICKY,       /* struct conf_sticky */
     SCHEMA_ACCESS_LOG,   /* struct conf_access_log */
     SCHEMA_ERROR_LOG,    /* struct conf_error_log */

@@ -534,6 +534,7 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_TLS] = &conf_type_tls,
     [SCHEMA_KEEPALIVE] = &conf_type_keepalive,
     [SCHEMA_BALANCE] = &conf_type_balance,
+    [SCHEMA_RETRY] = &conf_type_retry,
     [SCHEMA_STICKY] = &conf_type_sticky,
     [SCHEMA_ACCESS_LOG] = &conf_type_access_log,
     [SCHEMA_ERROR_LOG] = &conf_type_error_log,

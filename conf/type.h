@@ -74,6 +74,7 @@ extern const struct conf_type conf_type_listen;
 extern const struct conf_type conf_type_admin_listen;
 extern const struct conf_type conf_type_server;
 extern const struct conf_type conf_type_balance;
+extern const struct conf_type conf_type_retry;
 extern const struct conf_type conf_type_sticky;
 extern const struct conf_type conf_type_host;
 extern const struct conf_type conf_type_tls;
