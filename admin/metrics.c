@@ -275,6 +275,9 @@ static void put_traffic(struct scrape *scrape)
                 HTTP_REASON_ABSENT, HTTP_REASON_CORRUPT);
     put_reasons(scrape, "larder_pass_total", "Requests never looked for in the cache, by reason.",
                 HTTP_REASON_RULE, HTTP_REASON_TUNNEL);
+    put_reasons(scrape, "larder_unasked_total",
+                "Requests answered 503 because no origin could be asked, by reason.",
+                HTTP_REASON_ORIGIN_DOWN, HTTP_REASON_QUEUE_TIMEOUT);
     put_reasons(scrape, "larder_not_stored_total", "Responses that were not stored, by reason.",
                 HTTP_REASON_NO_STORE, HTTP_REASON_STREAM);
     metric_head(out, "larder_errors_total", "counter", "Responses 5xx by who made them.");
