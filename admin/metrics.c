@@ -16,6 +16,8 @@
 #include "fetch/fetch.h"
 #include "http/cache_status.h"
 #include "http/coding.h"
+#include "limit/limit.h"
+#include "origin/figures.h"
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
@@ -172,22 +174,6 @@ static void put_reasons(struct scrape *scrape, const char *name, const char *hel
 
 static void put_origin(struct scrape *scrape)
 {
-    static const char *const faults[] = {
-        [FETCH_OK] = NULL,
-        [FETCH_DNS] = "dns",
-        [FETCH_CONNECT_REFUSED] = "connect_refused",
-        [FETCH_CONNECT_TIMEOUT] = "connect_timeout",
-        [FETCH_TLS_CERTIFICATE] = "tls_certificate",
-        [FETCH_TLS] = "tls",
-        [FETCH_FIRST_BYTE_TIMEOUT] = "first_byte_timeout",
-        [FETCH_IDLE_TIMEOUT] = "idle_timeout",
-        [FETCH_TOTAL_TIMEOUT] = "total_timeout",
-        [FETCH_CLOSED] = "closed",
-        [FETCH_BAD_RESPONSE] = "bad_response",
-        [FETCH_INCOMPLETE] = "incomplete",
-        [FETCH_BODY_BAD] = "request_body",
-        [FETCH_INTERNAL] = "internal",
-    };
     const struct counters_sum *sum = &scrape->counters;
     struct buf *out = scrape->out;
 
@@ -202,8 +188,8 @@ static void put_origin(struct scrape *scrape)
     gauge(out, "larder_origin_requests_active", "Origin requests under way.",
           scrape->connections.origin_active);
     head(out, "larder_origin_errors_total", "counter", "Origin requests that failed.");
-    for (unsigned i = 1; i < ARRAY_LEN(faults); i++) {
-        const struct labelled row = {faults[i], sum->origin_faults[i]};
+    for (unsigned i = FETCH_OK + 1; i <= FETCH_INTERNAL; i++) {
+        const struct labelled row = {origin_fault_name((enum fetch_fault)i), sum->origin_faults[i]};
         rows_put(out, "larder_origin_errors_total", "reason", &row, 1);
     }
 }
@@ -233,6 +219,34 @@ static void put_encoded(struct scrape *scrape)
     rows_put(out, "larder_compressed_bytes_total", "direction", bytes, ARRAY_LEN(bytes));
     head(out, "larder_compress_skipped_total", "counter", "Compressed copies not made, by reason.");
     rows_put(out, "larder_compress_skipped_total", "reason", skipped, ARRAY_LEN(skipped));
+}
+
+/* What refused how often: limits by their names, which come from the configuration. */
+static void put_limits(struct scrape *scrape)
+{
+    struct limit_table *limits = service_limits(scrape->service);
+    struct limit_figures figures;
+    struct buf *out = scrape->out;
+
+    head(out, "larder_limited_total", "counter",
+         "Requests refused by a limit; site - : connections of one client.");
+    for (unsigned i = 0; i < LIMIT_GROUPS; i++) {
+        const char *site;
+        const char *name;
+        uint64_t refused = limit_refused(limits, i, &site, &name);
+        if (site != NULL && (i > 0 || refused > 0)) {
+            const struct labelled row = {name, refused};
+            site_line(out, "larder_limited_total", site, "limit", &row);
+        }
+    }
+    limit_table_figures(limits, clock_mono_us(), &figures);
+    const struct labelled entries[] = {{"used", figures.in_use},
+                                       {"free", figures.entries - figures.in_use}};
+    head(out, "larder_limit_entries", "gauge", "Buckets and counts that limits remember.");
+    rows_put(out, "larder_limit_entries", "state", entries, ARRAY_LEN(entries));
+    gauge(out, "larder_limit_bytes", "Memory of the limits, fixed at the start.", figures.bytes);
+    counter(out, "larder_limit_crowded_total",
+            "Times that a client shared a bucket with others for want of room.", figures.crowded);
 }
 
 static void put_tunnels(struct scrape *scrape)
@@ -427,6 +441,7 @@ void metrics_get(struct admin_request *request)
     store_stats(service_store(admin->service), &scrape->store);
     put_process(scrape);
     put_traffic(scrape);
+    put_limits(scrape);
     put_origin(scrape);
     put_store(scrape);
     put_admin(scrape, admin);

@@ -31,7 +31,8 @@ static void try_spelling(struct admin_request *request, struct buf *other, struc
 
     buf_init(&key, HINT_URL_BYTES);
     if (other->len > 0 && !other->failed &&
-        service_purge_key(request->admin->service, other->data, &key) == NULL && !key.failed) {
+        service_purge_key(request->admin->service, other->data, false, &key) == NULL &&
+        !key.failed) {
         store_purge_key(service_store(request->admin->service), buf_span(&key), STORE_PURGE_SOFT,
                         true, false, &found);
     }

@@ -35,6 +35,7 @@ struct purge_order {
     struct store_purge_result results[PURGE_URLS_MAX];
     unsigned url_count;
     bool has_mode, dry_run;
+    bool is_exact; /* not also under the other scheme */
     enum store_purge_mode mode;
     const char *reason;
     struct fault faults[PURGE_FAULTS_MAX];
@@ -83,7 +84,7 @@ static void read_urls(struct purge_order *order, const cJSON *urls)
         const char *url = cJSON_GetStringValue(at);
         buf_clear(&key);
         const char *wrong =
-            url == NULL ? "must be a string" : service_purge_key(order->service, url, &key);
+            url == NULL ? "must be a string" : service_purge_key(order->service, url, false, &key);
         if (wrong == NULL && key.failed) {
             wrong = "the URL is too long";
         }
@@ -101,6 +102,7 @@ static void read_select(struct purge_order *order, const cJSON *select)
 {
     const cJSON *at;
     const cJSON *urls = NULL;
+    const char *scheme = "both";
 
     if (!cJSON_IsObject(select)) {
         add_fault(order, "must be an object", "/select");
@@ -110,10 +112,16 @@ static void read_select(struct purge_order *order, const cJSON *select)
     {
         if (strcmp(at->string, "urls") == 0 && urls == NULL) {
             urls = at;
+        } else if (strcmp(at->string, "scheme") == 0) {
+            scheme = cJSON_GetStringValue(at);
         } else {
             add_fault(order, "is not known here, or given twice; this version selects by \"urls\"",
                       "/select/%.40s", at->string);
         }
+    }
+    order->is_exact = scheme != NULL && strcmp(scheme, "exact") == 0;
+    if (scheme == NULL || (!order->is_exact && strcmp(scheme, "both") != 0)) {
+        add_fault(order, "must be \"both\" (http and https) or \"exact\"", "/select/scheme");
     }
     read_urls(order, urls);
 }
@@ -206,18 +214,32 @@ static void reply_faults(struct admin_request *request, const struct purge_order
     json_object_end(&json);
 }
 
-static void purge_one(struct admin *admin, const struct purge_order *order, const char *url,
-                      bool dry_run, bool durable, struct store_purge_result *out)
+static void purge_key(struct admin *admin, const struct purge_order *order, const char *url,
+                      bool other_scheme, bool durable, struct store_purge_result *sum)
 {
+    struct store_purge_result found = {0};
     struct buf key;
 
-    *out = (struct store_purge_result){0};
     buf_init(&key, PURGE_URL_BYTES);
-    if (service_purge_key(admin->service, url, &key) == NULL && !key.failed) {
-        store_purge_key(service_store(admin->service), buf_span(&key), order->mode, dry_run,
-                        durable, out);
+    if (service_purge_key(admin->service, url, other_scheme, &key) == NULL && !key.failed) {
+        store_purge_key(service_store(admin->service), buf_span(&key), order->mode, order->dry_run,
+                        durable, &found);
     }
     buf_free(&key);
+    sum->objects += found.objects;
+    sum->bytes += found.bytes;
+    sum->in_flight += found.in_flight;
+}
+
+/* durable: the last of what this does. */
+static void purge_one(struct admin *admin, const struct purge_order *order, const char *url,
+                      bool durable, struct store_purge_result *out)
+{
+    *out = (struct store_purge_result){0};
+    if (!order->is_exact) {
+        purge_key(admin, order, url, true, false, out);
+    }
+    purge_key(admin, order, url, false, durable, out);
 }
 
 /* The last one is durable, and with it all before: the log is written in order. */
@@ -228,7 +250,7 @@ static void carry_out(struct admin *admin, struct purge_order *order)
     for (unsigned i = 0; i < order->url_count; i++) {
         struct store_purge_result *result = &order->results[i];
         bool last = i + 1 == order->url_count;
-        purge_one(admin, order, order->urls[i], order->dry_run, last && !order->dry_run, result);
+        purge_one(admin, order, order->urls[i], last && !order->dry_run, result);
         order->sum.objects += result->objects;
         order->sum.bytes += result->bytes;
         order->sum.in_flight += result->in_flight;

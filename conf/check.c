@@ -314,7 +314,7 @@ static void check_directive(struct conf_checker *checker, struct block *block,
     if (!check_form(checker, node)) {
         return;
     }
-    uint32_t index = schema_index(node->row);
+    uint32_t index = schema_index(schema_list_row(node->row));
     uint32_t ordinal = block->count[index]++;
     bool good = check_value(checker, block, node, ordinal);
     const struct conf_setting setting = {.owner = block->owner_index,
@@ -333,7 +333,7 @@ static void check_directive(struct conf_checker *checker, struct block *block,
 
 static bool node_is_element(const struct conf_node *node, const struct schema_row *row)
 {
-    return node->row == row && node_fits(node);
+    return node->row != NULL && schema_list_row(node->row) == row && node_fits(node);
 }
 
 /* Arrays for repeated rows, as long as they will get. */
@@ -342,7 +342,7 @@ static void check_lists(struct conf_checker *checker, const struct block *block)
     for (size_t i = 0; i < schema_row_count(); i++) {
         const struct schema_row *row = schema_row_at(i);
         size_t count = 0;
-        if (row->context != block->context || row->element_bytes == 0) {
+        if (row->context != block->context || row->element_bytes == 0 || row->joins != NULL) {
             continue;
         }
         for (const struct conf_node *at = block->node->first_child; at != NULL; at = at->next) {
@@ -453,6 +453,7 @@ void conf_check_tree(struct conf_checker *checker)
     conf_check_rules(checker);
     conf_check_site_rules(checker);
     conf_check_origins(checker);
+    conf_check_guards(checker);
     if (conf->admin.tokens_path == NULL && conf->state_dir != NULL) {
         struct span path = arena_printf(checker->base.arena, "%s%s", conf->state_dir, "/tokens");
         conf->admin.tokens_path = path.ptr;

@@ -40,6 +40,8 @@ void conf_check_tree(struct conf_checker *checker);
 void conf_check_rules(struct conf_checker *checker);
 /* The same for `rule` and `header`: what is settled too late, or may not be changed. */
 void conf_check_site_rules(struct conf_checker *checker);
+/* Names the limits, compiles the lists of allow and deny, and warns of what never decides. */
+void conf_check_guards(struct conf_checker *checker);
 
 /* Pools, their servers, and those who name them. */
 void conf_check_origins(struct conf_checker *checker);

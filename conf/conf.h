@@ -20,6 +20,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/netset.h"
 #include "base/span.h"
 
 struct conf_places; /* where each value was set, for conf_print_effective */
@@ -115,12 +116,15 @@ struct conf_limits {
     uint64_t head_bytes;
     uint64_t target_bytes;
     uint32_t fields;
-    uint64_t request_body_bytes; /* 0: a request with a body is refused */
-    uint64_t head_timeout_ms;    /* whole request head */
-    uint64_t body_timeout_ms;    /* between two bytes of a request body */
-    uint64_t client_idle_ms;     /* between requests */
-    uint64_t send_timeout_ms;    /* without progress */
-    uint32_t waiters;            /* followers of one object in flight */
+    uint64_t request_body_bytes;     /* 0: a request with a body is refused */
+    uint64_t head_timeout_ms;        /* whole request head */
+    uint64_t body_timeout_ms;        /* between two bytes of a request body */
+    uint64_t client_idle_ms;         /* between requests */
+    uint64_t send_timeout_ms;        /* without progress */
+    uint32_t waiters;                /* followers of one object in flight */
+    uint32_t connections_per_client; /* 0: no bound */
+    struct conf_networks connections_except;
+    uint64_t limit_memory_bytes;
     uint64_t drain_ms;
 };
 
@@ -165,6 +169,12 @@ struct conf_origin_timeout {
     uint64_t total_ms; /* for all of it; 0: no bound */
 };
 
+/* A cookie of ours that names the server a client is to stay with. */
+struct conf_sticky {
+    const char *cookie;  /* NULL: none */
+    uint64_t max_age_ms; /* 0: as long as the browser runs */
+};
+
 /* A pool of servers: of one site, or by its name of several. */
 struct conf_origins {
     const char *name; /* NULL: the site's own. In a site: of the pool it uses, all else is unset */
@@ -172,7 +182,9 @@ struct conf_origins {
     size_t server_count; /* 0 (site without a pool of its own)..CONF_SERVERS_MAX */
     struct conf_balancing balance;
     struct conf_queue queue;
-    uint32_t owner; /* private: of its settings, when it has a name */
+    struct conf_sticky sticky;
+    uint64_t slow_start_ms; /* 0: none */
+    uint32_t owner;         /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     uint32_t keepalive; /* idle connections kept per worker */
     const char *host;   /* Host to send; "client": as the client sent it; "server": its URL's */
@@ -211,6 +223,54 @@ struct conf_compress {
     uint64_t min_bytes, max_bytes;
     uint32_t gzip_level;   /* 1..9 */
     uint32_t brotli_level; /* 0..11 */
+};
+
+enum conf_limit_kind {
+    CONF_LIMIT_REQUESTS,   /* a token bucket */
+    CONF_LIMIT_CONCURRENT, /* requests under way */
+    CONF_LIMIT_EXCEPT,     /* clients that no limit is for */
+    CONF_LIMIT_OFF,        /* in a rule: none of those of the site and of rules above */
+};
+
+enum conf_limit_key {
+    CONF_LIMIT_CLIENT, /* the address; IPv6 by /64 */
+    CONF_LIMIT_HEADER, /* a field's value; by client where there is none */
+    CONF_LIMIT_COOKIE, /* the same of a cookie */
+    CONF_LIMIT_SITE,   /* all together */
+};
+
+#define CONF_LIMITS_MAX 16u /* in one block */
+
+struct conf_limit {
+    enum conf_limit_kind kind;
+    enum conf_limit_key key;
+    const char *key_name; /* of header field or cookie, else NULL */
+    const char *name; /* unlike any other in its site; the file's, or made from what it limits */
+    bool has_own_name;
+    bool misses_only;  /* only requests that the origin is asked for */
+    uint32_t most;     /* REQUESTS: in a period; CONCURRENT: at a time */
+    uint32_t period_s; /* 1 or 60 */
+    uint32_t burst;
+    uint32_t status;
+    struct conf_networks except;
+};
+
+/* One `allow` or `deny`. */
+struct conf_access_entry {
+    bool allow;
+    bool all;
+    struct conf_networks written; /* in the directive */
+    const char *file;             /* or NULL */
+    struct conf_networks listed;  /* in the file */
+    uint32_t number;              /* of its first network in the set */
+};
+
+/* In the order of the file; the first that holds the address decides. */
+struct conf_access {
+    const struct conf_access_entry *list;
+    size_t count;
+    struct netset set;
+    bool only_allows; /* then it refuses all others; else it says nothing of them */
 };
 
 /* What a path that can be written in several ways counts as. */
@@ -301,6 +361,7 @@ enum conf_rule_setting {
     CONF_RULE_REDIRECT_REWRITE = 1u << 23,
     CONF_RULE_UPGRADE = 1u << 27,
     CONF_RULE_TIMEOUT = 1u << 29,
+    CONF_RULE_LIMIT = 1u << 28, /* limit, allow, deny */
 };
 
 #define CONF_RULES_MAX 256u /* of one site */
@@ -322,7 +383,31 @@ struct conf_rule {
     struct conf_origin_timeout timeout; /* without connect; 0: as the origins' */
     const struct conf_header *headers;
     size_t header_count;
+    const struct conf_limit *limits;
+    size_t limit_count;
+    struct conf_access access;
     uint32_t owner; /* private: of its settings */
+};
+
+/* Which fields a proxy before us writes; the others are dropped. */
+enum conf_trust_by {
+    CONF_TRUST_X_FORWARDED, /* X-Forwarded-For, -Proto, -Host */
+    CONF_TRUST_RFC7239,     /* Forwarded */
+};
+
+struct conf_trust {
+    struct conf_networks networks; /* of our own proxies; none: nobody is believed */
+    enum conf_trust_by by;
+    bool is_set; /* of a site: false, what is said at the top level counts */
+};
+
+/* What the origin is told of the client. */
+enum conf_forwarded {
+    CONF_FORWARDED_OFF,
+    CONF_FORWARDED_ON, /* the same as X */
+    CONF_FORWARDED_X,  /* X-Forwarded-For, -Proto, -Host */
+    CONF_FORWARDED_RFC7239,
+    CONF_FORWARDED_BOTH,
 };
 
 struct conf_site {
@@ -334,11 +419,15 @@ struct conf_site {
     enum conf_normalize normalize;
     bool cache_status;
     const char *via;
-    bool forwarded;
+    struct conf_trust trust;
+    enum conf_forwarded forwarded;
     struct conf_names upgrade; /* protocols; none: off */
     uint64_t tunnel_idle_ms;
     const struct conf_header *headers;
     size_t header_count;
+    const struct conf_limit *limits;
+    size_t limit_count; /* at most CONF_LIMITS_MAX, as in a rule */
+    struct conf_access access;
     const struct conf_rule *rules; /* in the order of the file */
     size_t rule_count;             /* at most CONF_RULES_MAX */
 };
@@ -347,6 +436,7 @@ struct conf {
     uint32_t workers; /* 0: auto, one per processor this process may use */
     const char *user; /* NULL: stay who we are */
     const char *state_dir;
+    struct conf_trust trust;
     const struct conf_listen *listens;
     size_t listen_count; /* at least 1 */
     struct conf_admin admin;
@@ -363,6 +453,7 @@ struct conf {
 
 /* One problem. Everything in it belongs to the report. */
 struct conf_problem {
+    bool is_warning; /* the file may be used all the same */
     const char *file;
     uint32_t line;   /* from 1; 0: the file as a whole */
     uint32_t column; /* from 1, counted in characters */
@@ -378,7 +469,7 @@ struct conf_report;
 
 struct conf_report *conf_report_new(void);
 void conf_report_free(struct conf_report *report);
-/* Problems found, also those beyond the limit of 50 that are only counted. */
+/* Problems found but warnings, also those beyond the limit of 50 that are only counted. */
 size_t conf_report_count(const struct conf_report *report);
 /* In the order of the files and lines; NULL past the last one kept. */
 const struct conf_problem *conf_report_get(const struct conf_report *report, size_t index);
@@ -386,7 +477,8 @@ const struct conf_problem *conf_report_get(const struct conf_report *report, siz
 void conf_report_print(const struct conf_report *report, struct buf *out);
 /* The same on standard error. */
 void conf_report_tell(const struct conf_report *report);
-/* {"problems":[{"file","line","column","message","hint","allowed","source","caret"}],"count":N} */
+/* {"problems":[{"severity":"error"|"warning","file","line","column","message","hint","allowed",
+ * "source","caret"}],"count":N}; count: the errors. */
 void conf_report_print_json(const struct conf_report *report, struct buf *out);
 
 enum conf_flags {
@@ -419,6 +511,18 @@ struct conf *conf_ref(struct conf *conf);
 /* One reference less; NULL is fine. Any thread. */
 void conf_unref(struct conf *conf);
 
+enum conf_admission {
+    CONF_ADMIT_OPEN, /* the list says nothing */
+    CONF_ADMIT_ALLOW,
+    CONF_ADMIT_DENY,
+};
+
+/* May this client ask? *entry: the one that decides; NULL: none, it is what the list ends in. `all`
+ * holds clients without an address too. */
+enum conf_admission conf_access_judge(const struct conf_access *access,
+                                      const struct sockaddr *address,
+                                      const struct conf_access_entry **entry);
+
 /* The pool of that name, or NULL. */
 const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name);
 /* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */
@@ -435,6 +539,10 @@ struct conf_where conf_where_site(const struct conf *conf, const struct conf_sit
 /* directive NULL: of the rule itself. */
 struct conf_where conf_where_rule(const struct conf *conf, const struct conf_site *site,
                                   const struct conf_rule *rule, const char *directive);
+/* Of an entry of the site's access list, or (rule) that of the rule. */
+struct conf_where conf_where_access(const struct conf *conf, const struct conf_site *site,
+                                    const struct conf_rule *rule,
+                                    const struct conf_access_entry *entry);
 /* The rule's conditions as in the file: "path /a /b method GET". */
 void conf_print_conditions(const struct conf_rule *rule, struct buf *out);
 

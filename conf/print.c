@@ -93,7 +93,7 @@ static void dump_value(const struct dump *dump, const struct schema_row *row, co
     if (conf_item_print(row, owner, element, &words) &&
         (is_wanted || !dump->is_gone || !is_fallback(row, &words))) {
         dump_indent(dump, depth);
-        buf_puts(dump->out, row->name);
+        buf_puts(dump->out, conf_item_name(row, element));
         buf_puts(dump->out, words.len == 0 ? "" : " ");
         buf_append(dump->out, buf_span(&words));
         dump_end(dump, row, element, setting, &line);
@@ -153,6 +153,9 @@ static void dump_row(const struct dump *dump, const struct schema_row *row, cons
     const char *list;
     size_t count;
 
+    if (row->joins != NULL) {
+        return; /* in the other one's list */
+    }
     if (row->element_bytes == 0) {
         if (row->type == SCHEMA_BLOCK) {
             dump_block(dump, row, field, owner_index, 0, depth);
@@ -226,4 +229,16 @@ struct conf_where conf_where_rule(const struct conf *conf, const struct conf_sit
     const struct schema_row *row = schema_find(SCHEMA_RULE, span_str(directive));
     CHECK(row != NULL);
     return where_of(conf, rule->owner, row, 0);
+}
+
+struct conf_where conf_where_access(const struct conf *conf, const struct conf_site *site,
+                                    const struct conf_rule *rule,
+                                    const struct conf_access_entry *entry)
+{
+    const struct conf_access *access = rule != NULL ? &rule->access : &site->access;
+    uint32_t owner = rule != NULL ? rule->owner : (uint32_t)(site - conf->sites) + 1;
+    enum schema_context context = rule != NULL ? SCHEMA_RULE : SCHEMA_SITE;
+
+    return where_of(conf, owner, schema_find(context, SPAN("allow")),
+                    (uint32_t)(entry - access->list));
 }

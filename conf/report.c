@@ -117,6 +117,7 @@ static void report_excerpt(struct conf_report *report, struct conf_problem *prob
 static void report_advise(struct conf_report *report, struct conf_problem *problem,
                           const struct conf_advice *advice)
 {
+    problem->is_warning = advice->is_warning;
     if (advice->hint != NULL) {
         problem->hint = report_copy(report, span_str(advice->hint));
     }
@@ -137,7 +138,7 @@ void conf_report_add(struct conf_report *report, struct conf_place place,
     char message[MESSAGE_BYTES];
     va_list args;
 
-    report->count++;
+    report->count += advice != NULL && advice->is_warning ? 0 : 1;
     if (conf_report_is_full(report)) {
         return;
     }

@@ -27,6 +27,7 @@ struct conf_place {
 
 /* What goes with a message; all parts may be absent. */
 struct conf_advice {
+    bool is_warning;
     const char *hint; /* the likely word meant */
     const char *const *allowed;
     size_t allowed_count;

@@ -33,7 +33,7 @@ static void print_problem(const struct conf_problem *problem, struct buf *out)
     if (problem->line > 0) {
         buf_printf(out, ":%u:%u", problem->line, problem->column);
     }
-    buf_printf(out, ": error: %s", problem->message);
+    buf_printf(out, ": %s: %s", problem->is_warning ? "warning" : "error", problem->message);
     if (problem->hint != NULL) {
         buf_printf(out, "; did you mean \"%s\"?", problem->hint);
     }
@@ -53,9 +53,9 @@ void conf_report_print(const struct conf_report *report, struct buf *out)
     size_t count = conf_report_count(report);
     size_t kept = 0;
 
-    while ((problem = conf_report_get(report, kept)) != NULL) {
+    for (size_t i = 0; (problem = conf_report_get(report, i)) != NULL; i++) {
         print_problem(problem, out);
-        kept++;
+        kept += problem->is_warning ? 0 : 1;
     }
     if (count > kept) {
         buf_printf(out, "... and %zu more\n", count - kept);
@@ -99,7 +99,7 @@ static void json_member(const char *name, const char *text, struct buf *out)
 
 static void json_problem(const struct conf_problem *problem, struct buf *out)
 {
-    buf_puts(out, "{\"file\":");
+    buf_printf(out, "{\"severity\":\"%s\",\"file\":", problem->is_warning ? "warning" : "error");
     json_string(problem->file, out);
     buf_printf(out, ",\"line\":%u,\"column\":%u", problem->line, problem->column);
     json_member("message", problem->message, out);

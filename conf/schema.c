@@ -5,7 +5,7 @@
 
 static const struct schema_group *const groups[] = {
     &schema_group_server,  &schema_group_listen, &schema_group_site,
-    &schema_group_origins, &schema_group_cache,
+    &schema_group_origins, &schema_group_cache,  &schema_group_guard,
 };
 
 size_t schema_row_count(void)
@@ -62,6 +62,11 @@ const struct schema_row *schema_find_elsewhere(enum schema_context context, stru
         }
     }
     return NULL;
+}
+
+const struct schema_row *schema_list_row(const struct schema_row *row)
+{
+    return row->joins == NULL ? row : schema_find(row->context, span_str(row->joins));
 }
 
 size_t schema_names(enum schema_context context, const char **out)

@@ -48,14 +48,18 @@ enum schema_type {
     SCHEMA_FIELDS,       /* struct conf_names; field names, or off */
     SCHEMA_NETWORKS,     /* struct conf_networks */
     SCHEMA_FROM,         /* struct conf_networks; "from" NETWORK... or off */
+    SCHEMA_TRUST,        /* struct conf_trust */
     SCHEMA_LISTEN,       /* struct conf_listen */
     SCHEMA_ADMIN_LISTEN, /* struct conf_admin */
     SCHEMA_SERVER,       /* struct conf_server */
     SCHEMA_BALANCE,      /* struct conf_balancing */
+    SCHEMA_STICKY,       /* struct conf_sticky */
     SCHEMA_ACCESS_LOG,   /* struct conf_access_log */
     SCHEMA_ERROR_LOG,    /* struct conf_error_log */
     SCHEMA_CODINGS,      /* struct conf_compress; gzip and brotli of it */
     SCHEMA_MEDIA_TYPES,  /* struct conf_names; patterns of media types */
+    SCHEMA_LIMIT,        /* struct conf_limit */
+    SCHEMA_ACCESS,       /* struct conf_access_entry; allow and deny in one list */
     SCHEMA_PREFIX,       /* const char *; a prefix of paths, or "" for off */
     SCHEMA_UPGRADE,      /* struct conf_names; protocols, or on or off */
     SCHEMA_TYPE_COUNT,
@@ -90,6 +94,7 @@ struct schema_row {
     size_t offset;        /* of the value in the context's struct */
     size_t count_offset;  /* of the element count, when element_bytes > 0 */
     size_t element_bytes; /* >0: may be repeated; offset holds a pointer to the array */
+    const char *joins;    /* the directive of the same context whose list its values go to */
     /* Of a repeated one that opens a block: where its element has the uint32_t by which the
      * settings in it are known (conf_setting.owner). Sites are known by their order. */
     size_t owner_offset;
@@ -112,6 +117,8 @@ const char *schema_context_name(enum schema_context context);
 const struct schema_row *schema_find(enum schema_context context, struct span name);
 /* The first row of that name in another context than this, or NULL. */
 const struct schema_row *schema_find_elsewhere(enum schema_context context, struct span name);
+/* The row whose list the values of this one go to: itself, unless it joins another. */
+const struct schema_row *schema_list_row(const struct schema_row *row);
 /* The directives of a context. Returns how many; out holds SCHEMA_ROWS_MAX. */
 size_t schema_names(enum schema_context context, const char **out);
 /* The index of a row, from 0. */

@@ -96,8 +96,8 @@ static const struct schema_row rows[] = {
      .example = "vary_max 20;"},
 
     {ROW(RULE, "origins", TOKEN), LIVE, SETS(ORIGINS), .syntax = "NAME", AT(conf_rule, origins),
-     .doc = "The pool that is asked in place of the site's own. Only in a rule whose conditions "
-            "are path alone, or that has pass: others would share what is stored.",
+     .doc = "The pool that is asked in place of the site's own. Only in a rule that asks for path, "
+            "prefix or method alone, or has pass: one address is one content.",
      .example = "origins api;"},
     {ROW(RULE, "pass", ON), LIVE, SETS(PASS), .syntax = "[on | off]", ALLOWED(words_switch),
      AT(conf_rule, pass),

@@ -26,6 +26,12 @@ static const struct schema_option queue_options[] = {
      offsetof(struct conf_origins, queue.timeout_ms)},
 };
 
+static const struct schema_option sticky_options[] = {
+    {"max_age", SCHEMA_DURATION, "0", "how long browsers keep it; 0: until they are closed", 0,
+     3650 * DAY, offsetof(struct conf_origins, sticky.max_age_ms)},
+};
+
+static const char *const word_off[] = {"off"};
 static const char *const words_balance[] = {"round_robin", "least_conn", "random", "hash"};
 
 static const struct schema_row rows[] = {
@@ -45,6 +51,17 @@ static const struct schema_row rows[] = {
             "for the same value, as long as it is up and not far busier than the others. Shares "
             "follow the weights.",
      .example = "balance least_conn;"},
+    {ROW(ORIGINS, "sticky", STICKY), LIVE, .syntax = "COOKIE [max_age=DURATION] | off",
+     .fallback = "off", ALLOWED(word_off), AT(conf_origins, sticky), .options = sticky_options,
+     .option_count = ARRAY_LEN(sticky_options),
+     .doc = "A client stays with the server that first answered it, as long as that one is up: "
+            "responses that are not stored set this cookie, and its value names the server.",
+     .example = "sticky larder_server max_age=1h;"},
+    {ROW(ORIGINS, "slow_start", DURATION), LIVE, .syntax = "DURATION", .fallback = "0",
+     RANGE(0, HOUR), AT(conf_origins, slow_start_ms),
+     .doc = "A server that is new in the pool, or up again, gets its share of the requests little "
+            "by little over this time; with hash its keys come home in the same way. 0: at once.",
+     .example = "slow_start 30s;"},
     {ROW(ORIGINS, "queue", OPTIONS), LIVE, .syntax = "[size=NUMBER] [timeout=DURATION]",
      .fallback = "", AT(conf_origins, queue), .options = queue_options,
      .option_count = ARRAY_LEN(queue_options),

@@ -27,6 +27,7 @@
 #define LIVE .reloadable = true
 #define SETS(name) .set_bit = CONF_RULE_##name
 
+#define TRUST_SYNTAX "[x_forwarded | rfc7239] NETWORK... | off"
 #define HEADER_SYNTAX "request | response  add NAME VALUE | set NAME VALUE | remove NAME"
 
 struct schema_group {
@@ -39,4 +40,6 @@ extern const struct schema_group schema_group_listen;
 extern const struct schema_group schema_group_site;
 extern const struct schema_group schema_group_origins;
 extern const struct schema_group schema_group_cache; /* cache, rule */
+extern const struct schema_group
+    schema_group_guard; /* of site, rule and limits: who may ask, how much */
 #endif

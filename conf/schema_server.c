@@ -35,6 +35,12 @@ static const struct schema_row rows[] = {
      .doc = "Takes clients on this address; :PORT means every IPv4 and IPv6 address. What is said "
             "in its block can be changed by a reload. May be repeated.",
      .example = "listen [::1]:8080;"},
+    {ROW(MAIN, "trust", TRUST), LIVE, .syntax = TRUST_SYNTAX, .fallback = "off", AT(conf, trust),
+     .doc = "Proxies of our own in front of us. A client is who they say it is in X-Forwarded-For "
+            "(or, with rfc7239, in Forwarded), as far to the left as trusted addresses reach; it "
+            "came by the scheme and to the host they say in -Proto and -Host. From everybody else "
+            "such fields are dropped. x_forwarded is the default.",
+     .example = "trust 10.0.0.0/24 2001:db8::/64;"},
     {ROW(MAIN, "admin", BLOCK), .block = SCHEMA_ADMIN, LIVE, .syntax = "{ ... }", AT(conf, admin),
      .doc = "Dashboard, API and metrics.", .example = "admin { listen 127.0.0.1:8090; }"},
     {ROW(MAIN, "store", BLOCK), .block = SCHEMA_STORE, LIVE, .syntax = "{ ... }", AT(conf, store),

@@ -2,6 +2,7 @@
 #include "conf/schema_rows.h"
 
 static const char *const words_switch[] = {"on", "off"};
+static const char *const words_forwarded[] = {"off", "on", "x_forwarded", "rfc7239", "both"};
 static const char *const words_normalize[] = {"auto", "off", "reject", "fold"};
 static const char *const words_codings[] = {"off", "gzip", "brotli"};
 
@@ -75,11 +76,15 @@ static const struct schema_row rows[] = {
      .doc = "Sends Cache-Status (RFC 9211) with each response.", .example = "cache_status off;"},
     {ROW(SITE, "via", TOKEN), LIVE, .syntax = "NAME", .fallback = "larder", AT(conf_site, via),
      .doc = "Our name in Via and Cache-Status.", .example = "via edge1;"},
-    {ROW(SITE, "forwarded", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
-     ALLOWED(words_switch), AT(conf_site, forwarded),
-     .doc = "Tells the origin X-Forwarded-For, -Proto and -Host. What a client sends in them is "
-            "always dropped.",
-     .example = "forwarded off;"},
+    {ROW(SITE, "trust", TRUST), LIVE, .syntax = TRUST_SYNTAX, AT(conf_site, trust),
+     .doc = "Proxies before this site instead of those said at the top level.",
+     .example = "trust rfc7239 10.0.0.0/24;"},
+    {ROW(SITE, "forwarded", CHOICE), LIVE, .syntax = "x_forwarded | rfc7239 | both | off",
+     .fallback = "on", ALLOWED(words_forwarded), AT(conf_site, forwarded),
+     .doc = "Tells the origin who asks: the client, then the proxies of ours it came through "
+            "(trust), in X-Forwarded-For with -Proto and -Host (on is the same), or in Forwarded. "
+            "What anybody else sends in them is always dropped.",
+     .example = "forwarded both;"},
     {ROW(SITE, "upgrade", UPGRADE), LIVE, .syntax = "on | off | PROTOCOL...", .fallback = "off",
      AT(conf_site, upgrade),
      .doc = "Protocols a client may switch its connection to, if the origin does (RFC 9110 7.8); "

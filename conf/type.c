@@ -507,14 +507,18 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_FIELDS] = &conf_type_fields,
     [SCHEMA_NETWORKS] = &conf_type_networks,
     [SCHEMA_FROM] = &conf_type_from,
+    [SCHEMA_TRUST] = &conf_type_trust,
     [SCHEMA_LISTEN] = &conf_type_listen,
     [SCHEMA_ADMIN_LISTEN] = &conf_type_admin_listen,
     [SCHEMA_SERVER] = &conf_type_server,
     [SCHEMA_BALANCE] = &conf_type_balance,
+    [SCHEMA_STICKY] = &conf_type_sticky,
     [SCHEMA_ACCESS_LOG] = &conf_type_access_log,
     [SCHEMA_ERROR_LOG] = &conf_type_error_log,
     [SCHEMA_CODINGS] = &conf_type_codings,
     [SCHEMA_MEDIA_TYPES] = &conf_type_media_types,
+    [SCHEMA_LIMIT] = &conf_type_limit,
+    [SCHEMA_ACCESS] = &conf_type_access,
     [SCHEMA_PREFIX] = &conf_type_prefix,
     [SCHEMA_UPGRADE] = &conf_type_upgrade,
 };
@@ -535,6 +539,16 @@ bool conf_item_print(const struct schema_row *row, const void *owner, const void
     CHECK(type != NULL);
     return type->print(row, owner, element != NULL ? element : (const char *)owner + row->offset,
                        out);
+}
+
+const char *conf_item_name(const struct schema_row *row, const void *element)
+{
+    const struct conf_access_entry *entry = element;
+
+    if (row->type != SCHEMA_ACCESS || entry == NULL) {
+        return row->name;
+    }
+    return entry->allow ? "allow" : "deny";
 }
 
 size_t conf_type_bytes(enum schema_type type)

@@ -5,6 +5,7 @@
  * functions per schema_type; both directions stand side by side so that a dump loads back to the
  * same.
  */
+#include "conf/net.h"
 #include "conf/parse.h"
 
 /* What checking needs everywhere. */
@@ -38,6 +39,9 @@ bool conf_item_set(const struct conf_item *item);
 bool conf_item_print(const struct schema_row *row, const void *owner, const void *element,
                      struct buf *out);
 
+/* The directive of an element: of `allow` and `deny`, which share a list, the one it came from. */
+const char *conf_item_name(const struct schema_row *row, const void *element);
+
 /* Bytes of the value in its struct; only of types that a reload cannot change. */
 size_t conf_type_bytes(enum schema_type type);
 
@@ -62,23 +66,36 @@ extern const struct conf_type conf_type_names;
 extern const struct conf_type conf_type_fields;
 extern const struct conf_type conf_type_networks;
 extern const struct conf_type conf_type_from;
+extern const struct conf_type conf_type_trust;
 extern const struct conf_type conf_type_patterns;
 extern const struct conf_type conf_type_header;
 extern const struct conf_type conf_type_listen;
 extern const struct conf_type conf_type_admin_listen;
 extern const struct conf_type conf_type_server;
 extern const struct conf_type conf_type_balance;
+extern const struct conf_type conf_type_sticky;
 extern const struct conf_type conf_type_host;
 extern const struct conf_type conf_type_access_log;
 extern const struct conf_type conf_type_error_log;
 extern const struct conf_type conf_type_codings;
 extern const struct conf_type conf_type_media_types;
+extern const struct conf_type conf_type_limit;
+extern const struct conf_type conf_type_access;
+/* The networks that these words are; false: a message for each that is none. */
+bool conf_item_network_words(const struct conf_item *item, const struct conf_word *words,
+                             size_t count, struct conf_networks *out);
+/* What is wrong with a network, as the end of a sentence. */
+const char *conf_net_problem(enum conf_net why);
 extern const struct conf_type conf_type_prefix;
 /* Whole segments of a path, "/api", or a message. */
 bool conf_item_prefix(const struct conf_item *item, const struct conf_word *word);
 extern const struct conf_type conf_type_upgrade;
 /* The conditions behind `rule`. */
 bool conf_item_conditions(const struct conf_item *item, struct conf_rule *out);
+/* Networks from word `first` on. */
+bool conf_item_networks(const struct conf_item *item, size_t first, struct conf_networks *out);
+/* Appends them; false: there are none. */
+bool conf_print_networks(const struct conf_networks *networks, struct buf *out);
 /* RFC 9110 5.6.2, of any length. */
 bool conf_is_token(struct span word);
 /* A name of our own, of what kind says `what` ("server"): copied to *out, or a message. */

@@ -8,7 +8,7 @@
 
 #define SERVER_WORDS_MAX ((size_t)16)
 
-static const char *net_problem(enum conf_net why)
+const char *conf_net_problem(enum conf_net why)
 {
     switch (why) {
     case CONF_NET_OK:
@@ -78,7 +78,8 @@ static bool listen_read(const struct conf_item *item, struct conf_listen *out)
 
     if (why != CONF_NET_OK) {
         listen_guess(word->text, &guess);
-        return net_report(item, word, net_problem(why), guess.text[0] == '\0' ? NULL : guess.text);
+        return net_report(item, word, conf_net_problem(why),
+                          guess.text[0] == '\0' ? NULL : guess.text);
     }
     out->text = conf_check_copy(item->check, word->text);
     return true;
@@ -195,25 +196,30 @@ static bool names_print(const struct schema_row *row, const void *owner, const v
     return conf_print_words(value, out);
 }
 
-static bool networks_read(const struct conf_item *item, size_t first, struct conf_networks *out)
+bool conf_item_network_words(const struct conf_item *item, const struct conf_word *words,
+                             size_t count, struct conf_networks *out)
 {
-    size_t count = item->count - first;
-    struct conf_network *list = arena_alloc(item->check->arena, count * sizeof(*list));
+    struct conf_network *list = arena_alloc(item->check->arena, (count + 1) * sizeof(*list));
     bool good = true;
 
     for (size_t i = 0; list != NULL && i < count; i++) {
-        enum conf_net why = conf_net_network(item->words[first + i].text, &list[i]);
+        enum conf_net why = conf_net_network(words[i].text, &list[i]);
         if (why != CONF_NET_OK) {
-            good = net_report(item, &item->words[first + i], net_problem(why), NULL);
+            good = net_report(item, &words[i], conf_net_problem(why), NULL);
         }
     }
     *out = (struct conf_networks){.list = list, .count = list == NULL ? 0 : count};
     return good;
 }
 
+bool conf_item_networks(const struct conf_item *item, size_t first, struct conf_networks *out)
+{
+    return conf_item_network_words(item, item->words + first, item->count - first, out);
+}
+
 static bool networks_set(const struct conf_item *item)
 {
-    return conf_item_expect(item, 1, SIZE_MAX) && networks_read(item, 0, item->target);
+    return conf_item_expect(item, 1, SIZE_MAX) && conf_item_networks(item, 0, item->target);
 }
 
 static void network_print(const struct conf_network *network, struct buf *out)
@@ -225,18 +231,21 @@ static void network_print(const struct conf_network *network, struct buf *out)
     buf_printf(out, "%s/%u", text, network->bits);
 }
 
-static bool networks_print(const struct schema_row *row, const void *owner, const void *value,
-                           struct buf *out)
+bool conf_print_networks(const struct conf_networks *networks, struct buf *out)
 {
-    const struct conf_networks *networks = value;
-
-    (void)row;
-    (void)owner;
     for (size_t i = 0; i < networks->count; i++) {
         buf_puts(out, i == 0 ? "" : " ");
         network_print(&networks->list[i], out);
     }
     return networks->count > 0;
+}
+
+static bool networks_print(const struct schema_row *row, const void *owner, const void *value,
+                           struct buf *out)
+{
+    (void)row;
+    (void)owner;
+    return conf_print_networks(value, out);
 }
 
 /* "off", or "from" NETWORK... */
@@ -251,7 +260,7 @@ static bool from_set(const struct conf_item *item)
     *target = (struct conf_networks){0};
     size_t which = conf_item_choose(item, &item->words[0], first, ARRAY_LEN(first));
     if (which == 0) {
-        return conf_item_expect(item, 2, SIZE_MAX) && networks_read(item, 1, target);
+        return conf_item_expect(item, 2, SIZE_MAX) && conf_item_networks(item, 1, target);
     }
     return which == 1 && conf_item_expect(item, 1, 1);
 }
@@ -261,8 +270,10 @@ static bool from_print(const struct schema_row *row, const void *owner, const vo
 {
     const struct conf_networks *networks = value;
 
+    (void)row;
+    (void)owner;
     buf_puts(out, networks->count == 0 ? "off" : "from ");
-    (void)networks_print(row, owner, value, out);
+    (void)conf_print_networks(networks, out);
     return true;
 }
 
@@ -279,7 +290,7 @@ static bool server_url(const struct conf_item *item, struct conf_server *server)
                            word->text.ptr) > 0;
     }
     if (why != CONF_NET_OK) {
-        return net_report(item, word, net_problem(why), guessed ? guess.text : NULL);
+        return net_report(item, word, conf_net_problem(why), guessed ? guess.text : NULL);
     }
     struct span url = word->text;
     if (url.ptr[url.len - 1] == '/') {

@@ -102,3 +102,47 @@ static bool balance_print(const struct schema_row *row, const void *owner, const
 }
 
 const struct conf_type conf_type_balance = {balance_set, balance_print};
+
+/* ---- sticky ---- */
+
+static bool sticky_set(const struct conf_item *item)
+{
+    struct conf_sticky *target = item->target;
+    struct conf_shown shown;
+
+    *target = (struct conf_sticky){0};
+    if (!conf_item_expect(item, 1, SIZE_MAX)) {
+        return false;
+    }
+    if (span_eq(item->words[0].text, SPAN("off")) && !item->words[0].quoted) {
+        return conf_item_expect(item, 1, 1);
+    }
+    bool good = conf_is_token(item->words[0].text) && item->words[0].text.len <= LABEL_MAX_BYTES;
+    if (!good) {
+        conf_report_add(item->check->report, item->words[0].place, NULL,
+                        "\"%s\" is not the name of a cookie (at most 64 bytes)",
+                        conf_show(&shown, item->words[0].text));
+    }
+    target->cookie = conf_check_copy(item->check, item->words[0].text);
+    return conf_item_options(item, 1) && good;
+}
+
+static bool sticky_print(const struct schema_row *row, const void *owner, const void *value,
+                         struct buf *out)
+{
+    const struct conf_sticky *sticky = value;
+
+    (void)owner;
+    if (sticky->cookie == NULL) {
+        buf_puts(out, row->allowed[0]);
+        return true;
+    }
+    conf_print_word(sticky->cookie, out);
+    if (sticky->max_age_ms > 0) {
+        buf_puts(out, " max_age=");
+        conf_print_duration(sticky->max_age_ms, out);
+    }
+    return true;
+}
+
+const struct conf_type conf_type_sticky = {sticky_set, sticky_print};

@@ -24,6 +24,7 @@ static int run(const char *conf_path)
         conf_report_free(report);
         return 1;
     }
+    conf_report_tell(report); /* warnings */
     conf_report_free(report);
     int status = daemon_run(conf, conf_path, NULL);
     conf_unref(conf);

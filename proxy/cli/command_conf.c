@@ -28,6 +28,7 @@ static int check(const char *path, bool as_json)
     } else if (err != ERR_OK) {
         conf_report_tell(report);
     } else {
+        conf_report_tell(report); /* warnings */
         printf("%s is in order\n", path);
     }
     conf_report_free(report);

@@ -27,8 +27,12 @@ struct exchange_client {
     bool is_https; /* between client and the first proxy of ours */
 };
 
-/* Of this request; AF_UNSPEC never where the peer itself is the client. */
+/* Of this request. */
 const struct exchange_client *exchange_client(const struct exchange *x);
-/* Settles it for x->site. */
+/* At the request's begin: the peer. */
+void exchange_client_begin(struct exchange *x);
+/* x->site was found by Host (or there is none): whom it trusts has its say. May change the
+ * request's authority, and x->site with it, to what the client asked that proxy for. Then the
+ * request's scheme is the client's. */
 void exchange_client_settle(struct exchange *x);
 #endif

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
+
 enum request_result {
     RESULT_HIT,         /* from the cache, fresh; also collapsed followers */
     RESULT_STALE,       /* from the cache, stale and allowed */
@@ -40,9 +42,7 @@ enum tunnel_side {
 #define COUNTERS_REASONS 64
 #define COUNTERS_FAULTS 16
 #define COUNTERS_CODINGS 4
-#define HISTOGRAM_BUCKETS 64
 
-/* Log-linear: 3 buckets per power of two from 64 us to 112 s; the last one is "longer". */
 struct histogram {
     _Atomic uint64_t bucket[HISTOGRAM_BUCKETS];
     _Atomic uint64_t sum_us;
@@ -83,8 +83,6 @@ static inline void counter_add(_Atomic uint64_t *counter, uint64_t n)
 }
 
 void histogram_add(struct histogram *histogram, uint64_t us);
-/* Upper bound of bucket i in microseconds; UINT64_MAX for the last. */
-uint64_t histogram_bound_us(unsigned i);
 
 /* A sum over workers, plain numbers. */
 struct counters_sum {
@@ -112,7 +110,5 @@ void counters_sum_add(struct counters_sum *sum, const struct counters *counters)
 double counters_hit_ratio(const uint64_t requests[RESULT_COUNT]);
 double counters_cacheable_share(const uint64_t requests[RESULT_COUNT]);
 double counters_byte_hit_ratio(const uint64_t bytes[BYTES_COUNT]);
-/* Quantile q (0..1) of a histogram in microseconds, interpolated; negative: no data. */
-double histogram_quantile_us(const uint64_t bucket[HISTOGRAM_BUCKETS], double q);
 const char *request_result_name(enum request_result result);
 #endif

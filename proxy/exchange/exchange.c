@@ -91,7 +91,7 @@ static struct exchange *exchange_new(struct exchange_env *env, struct stream *st
     x->source = BYTES_SELF;
     arena_init(&x->arena, EXCHANGE_ARENA_LIMIT);
     stream->exchange = x;
-    exchange_client_settle(x);
+    exchange_client_begin(x);
     env->live_exchanges++;
     return x;
 }
@@ -126,6 +126,9 @@ static void exchange_free(struct exchange *x)
     }
     if (x->fill != NULL) {
         fill_detach(&x->fill);
+    }
+    if (UNLIKELY(x->holds != NULL)) {
+        exchange_guard_release(x);
     }
     if (UNLIKELY(x->tunnel != NULL)) {
         exchange_tunnel_end(x);

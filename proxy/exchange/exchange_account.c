@@ -59,8 +59,8 @@ void exchange_account(struct exchange *x)
         counter_add(&counters->collapsed, 1);
     }
     if (x->status >= 500) {
-        counter_add(x->result == RESULT_ERROR ? &counters->errors_self : &counters->errors_origin,
-                    1);
+        bool is_own = x->result == RESULT_ERROR || x->source == BYTES_SELF;
+        counter_add(is_own ? &counters->errors_self : &counters->errors_origin, 1);
     }
     /* A follower and a validation get cached bytes, but at the origin's pace. */
     bool waited = x->collapsed || x->result == RESULT_REVALIDATED || x->result == RESULT_MISS;

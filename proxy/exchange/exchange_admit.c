@@ -40,19 +40,27 @@ bool exchange_is_loop(const struct http_fields *fields, struct span pseudonym)
 static bool make_key(struct exchange *x)
 {
     const struct http_request *request = x->stream->request;
-    struct span scheme = SPAN("http");
     x->target = exchange_target(&x->arena, x->policy, request->path);
     if (x->target.ptr == NULL && request->path.len > 0) {
         return false;
     }
-    size_t bytes = http_key_bytes(scheme, request->authority, x->target);
+    size_t bytes = http_key_bytes(request->scheme, request->authority, x->target);
     char *room = bytes <= sizeof(x->key_inline) ? x->key_inline : arena_alloc(&x->arena, bytes);
     if (room == NULL) {
         return false;
     }
-    x->key =
-        store_key_of(x->env->store, http_key_write(room, scheme, request->authority, x->target));
+    x->key = store_key_of(x->env->store,
+                          http_key_write(room, request->scheme, request->authority, x->target));
     return true;
+}
+
+/* Of the same address for clients of the other scheme. */
+static struct span other_key(struct exchange *x)
+{
+    struct http_request request = *x->stream->request;
+    request.authority = http_authority_normal(request.scheme, request.authority);
+    request.scheme = request.scheme.len == 5 ? SPAN("http") : SPAN("https");
+    return exchange_key_of(&x->arena, x->site, &request, request.path);
 }
 
 enum exchange_next exchange_purge(struct exchange *x)
@@ -71,10 +79,20 @@ enum exchange_next exchange_purge(struct exchange *x)
     if (soft.ptr == NULL) {
         soft = http_fields_find_name(fields, SPAN("Fastly-Soft-Purge"));
     }
-    struct store_purge_result result;
-    store_purge_key(x->env->store, x->key.bytes,
-                    span_eq(soft, SPAN("1")) ? STORE_PURGE_SOFT : STORE_PURGE_HARD, false, false,
-                    &result);
+    const struct span keys[2] = {x->key.bytes, other_key(x)};
+    struct store_purge_result result = {0};
+    for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
+        struct store_purge_result found;
+        if (keys[i].ptr == NULL) {
+            return exchange_fail(x, 414, "the target is too long");
+        }
+        store_purge_key(x->env->store, keys[i],
+                        span_eq(soft, SPAN("1")) ? STORE_PURGE_SOFT : STORE_PURGE_HARD, false,
+                        false, &found);
+        result.objects += found.objects;
+        result.bytes += found.bytes;
+        result.in_flight += found.in_flight;
+    }
     struct span text =
         arena_printf(&x->arena, "{\"matched\":%llu,\"bytes\":%llu,\"in_flight\":%llu}",
                      (unsigned long long)result.objects, (unsigned long long)result.bytes,
@@ -101,6 +119,7 @@ enum exchange_next exchange_admit(struct exchange *x)
     const struct http_request *request = x->stream->request;
     x->table = site_table_ref(env->sites);
     x->site = site_table_find(x->table, request->authority);
+    exchange_client_settle(x);
     if (x->site == NULL) {
         return exchange_fail(x, 421, "no site of this name here");
     }
@@ -112,6 +131,10 @@ enum exchange_next exchange_admit(struct exchange *x)
     if (UNLIKELY(x->site->rules.count > 0)) {
         struct rule_facts facts = exchange_rule_facts(request, 0, span_of(NULL, 0));
         x->policy = site_policy(x->site, &facts, &x->policy_room);
+    }
+    enum exchange_next refused;
+    if (UNLIKELY(x->site->guards.is_used) && !exchange_guard(x, &refused)) {
+        return refused;
     }
     if (request->method == HTTP_CONNECT || request->method == HTTP_TRACE) {
         return exchange_fail(x, 405, "this method is not allowed here");

@@ -264,6 +264,23 @@ static enum exchange_next go_apart(struct exchange *x, struct store_lookup *look
     return exchange_go(x, EXCHANGE_STEP_LOOKUP);
 }
 
+/* Refused: who follows already looks up again, and may ask the origin in its own name. */
+static enum exchange_next lead_if_allowed(struct exchange *x, struct store_lookup *lookup)
+{
+    enum exchange_next next;
+    if (exchange_guard_origin(x, &next)) {
+        return lead(x, lookup);
+    }
+    store_lead_abort(&lookup->lead, 0);
+    if (lookup->object != NULL) {
+        store_object_unref(&lookup->object);
+    }
+    if (lookup->stale != NULL) {
+        store_object_unref(&lookup->stale);
+    }
+    return next;
+}
+
 static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup)
 {
     const struct exchange_judge *judged = lookup->ctx;
@@ -282,7 +299,8 @@ static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup
         return hit(x, lookup, true);
     case STORE_LEAD:
         note_absence(x, lookup->absence);
-        return lead(x, lookup);
+        return UNLIKELY(x->site->guards.counts_misses) ? lead_if_allowed(x, lookup)
+                                                       : lead(x, lookup);
     case STORE_FOLLOW:
         if (UNLIKELY(wants_stream(x) ||
                      (lookup->stale != NULL &&

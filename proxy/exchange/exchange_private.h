@@ -61,6 +61,7 @@ struct exchange {
     bool solo;        /* the key is marked as not storable: our fill is beside the others */
     bool apart; /* what others fetch may not be used for this request: no more waiting for it */
     bool collapsed, stored;
+    bool origin_counted; /* by limits that count misses */
     bool log_record;
     bool has_origin_name;
     uint8_t lookups;
@@ -70,12 +71,14 @@ struct exchange {
     uint8_t reason;  /* enum http_reason */
     uint8_t forward; /* enum http_forward */
     uint16_t status, origin_status;
+    uint32_t retry_after_s; /* told with an error page; 0: not */
     struct exchange_env *env;
     struct stream *stream;
     struct site_table *table;
     const struct site *site;
     const struct policy *policy; /* the site's, or policy_room; NULL: no site */
     struct exchange_client client;
+    struct guard_hold *holds;    /* places among concurrent requests, to be given back */
     struct span target;          /* as it counts for key and origin: exchange_target */
     struct store_object *object; /* what is being sent or waited for; a reference */
     struct store_object *stale;  /* fall-back or what is revalidated; a reference */
@@ -95,6 +98,7 @@ struct exchange {
     int64_t soft_at_ms; /* of `stale`, or of the stale object being sent: its soft purge; 0: none */
     enum byte_source source;
     struct span own_lines;               /* fields of a shared response for its own client alone */
+    struct span sticky_line;             /* Set-Cookie for its client; empty: none is due */
     const char *error_text;              /* of an error page */
     enum http_proxy_error proxy_error;   /* HTTP_PROXY_ERROR_COUNT: none */
     struct http_directives directives;   /* of the request */
@@ -217,6 +221,13 @@ void exchange_ask(struct store_lookup *lookup, struct exchange_judge *ctx,
 enum http_reason exchange_absence(enum store_absence absence,
                                   const struct http_directives *directives,
                                   enum http_forward *forward);
+
+/* exchange_guard.c, for sites that have guards. May it go on? Else *next says how it ends. */
+bool exchange_guard(struct exchange *x, enum exchange_next *next);
+/* The same before the origin is asked for it. */
+bool exchange_guard_origin(struct exchange *x, enum exchange_next *next);
+/* It is no longer under way. */
+void exchange_guard_release(struct exchange *x);
 
 /* exchange_policy.c: why the cache is not asked; HTTP_REASON_NONE: it is. */
 enum http_reason exchange_pass_reason(const struct http_request *request,

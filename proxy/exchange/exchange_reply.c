@@ -314,6 +314,9 @@ enum exchange_next exchange_reply(struct exchange *x)
     if (UNLIKELY(x->site->compress.is_used) && exchange_varies_by_coding(x, facts)) {
         extra_put(&extra, SPAN("Vary: Accept-Encoding\r\n"));
     }
+    if (UNLIKELY(x->sticky_line.len > 0) && x->source == BYTES_ORIGIN && !x->stored) {
+        extra_put(&extra, x->sticky_line);
+    }
     if (UNLIKELY(is_selective(x, facts))) {
         return reply_selective(x, facts, &extra, room);
     }
@@ -418,6 +421,11 @@ enum exchange_next exchange_error(struct exchange *x)
         x->end = head_only ? 0 : text.len;
         if (x->stream->request->method == HTTP_CONNECT) {
             extra_put(&extra, SPAN("Connection: close\r\n")); /* what follows is no HTTP */
+        }
+        if (x->retry_after_s > 0) {
+            extra_put(&extra, SPAN("Retry-After: "));
+            extra_number(&extra, x->retry_after_s);
+            extra_put(&extra, SPAN("\r\n"));
         }
         if (x->status == 405) {
             extra_put(&extra, SPAN("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n"));

@@ -14,6 +14,10 @@
 
 enum exchange_next exchange_pass(struct exchange *x)
 {
+    enum exchange_next refused;
+    if (UNLIKELY(x->site->guards.counts_misses) && !exchange_guard_origin(x, &refused)) {
+        return refused;
+    }
     x->collapsed = false;
     x->source = BYTES_ORIGIN;
     const struct http_request *request = x->stream->request;

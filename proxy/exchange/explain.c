@@ -66,6 +66,8 @@ static const char *read_request(struct explain *out, const struct conf *conf,
         return out->request.error_reason != NULL ? out->request.error_reason
                                                  : "this is not one request";
     }
+    bool is_https = question->url.len > 5 && ascii_lower(question->url.ptr[4]) == 's';
+    out->request.scheme = is_https ? SPAN("https") : SPAN("http");
     return used == text.len ? NULL : "this is not one request";
 }
 

@@ -7,8 +7,6 @@
  */
 #include "exchange/fill.h"
 
-#include <stdio.h>
-
 #include "base/mem.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill_private.h"
@@ -67,11 +65,6 @@ static void fill_hand_over(struct fill *fill)
     x->connect_us = fill->figures.connect_us;
     x->origin_first_byte_us = fill->figures.first_byte_us;
     x->stored = fill->figures.stored;
-    if (fill->claim.server != NULL) {
-        snprintf(x->origin_name, sizeof(x->origin_name), "%s",
-                 origin_server_name(fill->claim.server));
-        x->has_origin_name = true;
-    }
 }
 
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code)
@@ -118,9 +111,21 @@ static void fill_end(struct fill *fill)
     }
 }
 
+/* Whoever it was for has left before an origin was asked. */
+static bool fill_waits_for_nobody(const struct fill *fill)
+{
+    return fill->claim.ticket != NULL && fill->owner == NULL && !fill->background &&
+           !store_lead_is_read(fill->lead);
+}
+
 static void on_task(struct loop_task *task)
 {
-    fill_end(CONTAINER_OF(task, struct fill, task));
+    struct fill *fill = CONTAINER_OF(task, struct fill, task);
+    if (fill->failed) {
+        fill_end(fill);
+    } else if (fill_waits_for_nobody(fill)) {
+        fill_kill(fill);
+    }
 }
 
 /* ---- body and end ---- */
@@ -184,7 +189,7 @@ static bool fill_is_alone_for_long(struct fill *fill)
 static bool fill_is_for_nobody(struct fill *fill)
 {
     return fill->owner == NULL && fill->lead != NULL &&
-           (store_lead_is_abandoned(fill->lead) ||
+           (fill_waits_for_nobody(fill) || store_lead_is_abandoned(fill->lead) ||
             (fill->head_done && fill_is_alone_for_long(fill)));
 }
 
@@ -540,6 +545,9 @@ void fill_detach(struct fill **fill_at)
     }
     if (!goes_on) {
         fill_kill(fill);
+    } else if (fill->claim.ticket != NULL) {
+        /* Is there anybody else? The client's own reader is gone by then. */
+        loop_task_defer(fill->env->loop, &fill->task);
     }
 }
 

@@ -404,6 +404,7 @@ enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
 {
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
+    fill_sticky_note(fill);
     response = onward_back(&fill->arena, &fill->policy, fill->request, &fill->onward, response);
     if (response == NULL) {
         return fill_fail_later(fill, FILL_CODE_INTERNAL);

@@ -11,7 +11,7 @@ static bool resolve(struct fill *fill, struct span reference, struct http_url *u
 {
     const struct http_request *request = fill->request;
     const struct http_url base = {
-        .scheme = SPAN("http"), .authority = request->authority, .path = request->path};
+        .scheme = request->scheme, .authority = request->authority, .path = request->path};
     size_t bytes = http_reference_bytes(&base, reference);
     char *room = reference.len == 0 ? NULL : arena_alloc(&fill->arena, bytes);
     return room != NULL && http_reference_resolve(url, &base, reference, room) &&

@@ -2,6 +2,8 @@
  * fill_origin - which server of the pool a fill asks: the claim on it, from before the fetch until
  * its end.
  */
+#include <stdio.h>
+
 #include "base/hash.h"
 #include "exchange/fill_private.h"
 
@@ -9,26 +11,6 @@
 static uint64_t hash_of(struct span value)
 {
     return hash64((struct hash_seed){0}, value);
-}
-
-static struct span cookie_of(const struct http_fields *fields, struct span name)
-{
-    unsigned at = 0;
-    const struct http_field *field;
-
-    while ((field = http_fields_next(fields, HTTP_FIELD_COOKIE, &at)) != NULL) {
-        struct span rest = field->value;
-        struct span pair;
-        while (http_part_next(&rest, &pair)) {
-            struct span own;
-            struct span value;
-            http_part_split(pair, &own, &value);
-            if (span_eq(span_trim(own), name)) {
-                return span_trim(value);
-            }
-        }
-    }
-    return span_of(NULL, 0);
 }
 
 /* What the pool balances by. */
@@ -48,7 +30,7 @@ static uint64_t balance_hash(const struct fill *fill, const struct conf_balancin
     case CONF_BALANCE_HASH_HEADER:
         return hash_of(http_fields_find_name(fields, span_str(balance->name)));
     case CONF_BALANCE_HASH_COOKIE:
-        return hash_of(cookie_of(fields, span_str(balance->name)));
+        return hash_of(fill_cookie(fields, span_str(balance->name)));
     }
     return 0;
 }
@@ -70,6 +52,18 @@ static uint32_t code_of(enum origin_verdict verdict)
     return FILL_CODE_INTERNAL;
 }
 
+/* For the access log. */
+static void note_name(const struct fill *fill)
+{
+    struct exchange *x = fill->owner;
+
+    if (x != NULL && !fill->background) {
+        snprintf(x->origin_name, sizeof(x->origin_name), "%s",
+                 origin_server_name(fill->claim.server));
+        x->has_origin_name = true;
+    }
+}
+
 static void go_on(struct fill *fill, enum origin_verdict verdict)
 {
     if (verdict == ORIGIN_GRANTED) {
@@ -77,6 +71,7 @@ static void go_on(struct fill *fill, enum origin_verdict verdict)
         fill->idle_timeout_us = origin->idle_timeout_us;
         onward_choose(&fill->onward, fill->site, &fill->policy, fill->request,
                       span_str(origin_server_url(fill->claim.server)));
+        note_name(fill);
         fill_fetch(fill);
     } else if (verdict != ORIGIN_WAITING) {
         (void)fill_fail_later(fill, code_of(verdict));
@@ -100,6 +95,7 @@ void fill_ask(struct fill *fill)
         return;
     }
     fill->want.hash = balance_hash(fill, &pool->conf->balance);
+    fill_sticky_read(fill, &pool->conf->sticky);
     go_on(fill, origin_claim_begin(&fill->claim, pool->pool, &fill->want, fill->env->loop, on_wake,
                                    fill));
 }

@@ -78,6 +78,11 @@ void fill_fetch(struct fill *fill);
 void fill_ask(struct fill *fill);
 /* fill_origin.c: the server is not needed any more. result NULL: given up by us. */
 void fill_let_go(struct fill *fill, const struct fetch_result *result);
+/* fill_sticky.c: the value of a cookie of the request; NULL ptr: there is none. */
+struct span fill_cookie(const struct http_fields *fields, struct span name);
+/* fill_sticky.c: which server the client is to stay with, and at the head: the cookie it needs. */
+void fill_sticky_read(struct fill *fill, const struct conf_sticky *sticky);
+void fill_sticky_note(struct fill *fill);
 /* fill.c: the lead wakes this fill from now on. */
 void fill_bind(struct fill *fill);
 /* fill_head.c: the origin's final head has come. */

@@ -9,11 +9,12 @@
 #include "http/coded_head.h"
 #include "http/coding.h"
 #include "http/condition.h"
+#include "http/forwarded.h"
 #include "http/head.h"
 
-/* Lines of our own beside the client's: Via, three X-Forwarded-*, two validators, an offer,
+/* Lines of our own beside the client's: Via, three X-Forwarded-*, Forwarded, two validators, an offer,
  * Accept-Encoding, Range and If-Range. */
-#define OWN_LINES 10u
+#define OWN_LINES 11u
 
 /* Where we encode ourselves, what clients accept beyond the codings in use makes no variants. */
 static bool normalizes_codings(const struct fill_request_options *options)
@@ -97,6 +98,24 @@ static struct span pass_line(struct arena *arena, const struct fill_request_opti
     return make_line(arena, SPAN("If-Match: "), span_of(room, len));
 }
 
+/* RFC 7239 */
+static struct span forwarded_line(struct arena *arena, const struct fill_request_options *options)
+{
+    const struct span name = SPAN("Forwarded: ");
+    const struct http_forwarded_say say = {
+        .chain = options->client->chain,
+        .host = options->request->authority,
+        .by = options->site->via,
+        .is_https = options->client->is_https,
+    };
+    char *line = arena_alloc(arena, name.len + http_forwarded_bytes(&say));
+    if (line == NULL) {
+        return span_of(NULL, 0);
+    }
+    memcpy(line, name.ptr, name.len);
+    return span_of(line, name.len + http_forwarded_write(line + name.len, &say).len);
+}
+
 static unsigned add_forwarded(struct arena *arena, const struct fill_request_options *options,
                               struct span *out)
 {
@@ -107,7 +126,7 @@ static unsigned add_forwarded(struct arena *arena, const struct fill_request_opt
             arena, options->request->minor_version == 0 ? SPAN("Via: 1.0 ") : SPAN("Via: 1.1 "),
             site->via);
     }
-    if (site->forwarded) {
+    if ((site->forwarded & SITE_X_FORWARDED) != 0) {
         struct span host = options->request->authority;
         out[count++] = make_line(arena, SPAN("X-Forwarded-For: "), options->client->chain);
         out[count++] = options->client->is_https ? SPAN("X-Forwarded-Proto: https")
@@ -115,6 +134,9 @@ static unsigned add_forwarded(struct arena *arena, const struct fill_request_opt
         if (host.len > 0) {
             out[count++] = make_line(arena, SPAN("X-Forwarded-Host: "), host);
         }
+    }
+    if (UNLIKELY((site->forwarded & SITE_RFC7239) != 0)) {
+        out[count++] = forwarded_line(arena, options);
     }
     return count;
 }

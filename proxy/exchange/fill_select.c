@@ -4,13 +4,23 @@
 #include "http/vary.h"
 #include "http/vary_limit.h"
 
+/* It is we who say there who asks: a response by that is for one client. */
+static bool names_client(const struct site *site, const struct http_fields *response)
+{
+    if (!http_fields_has(response, HTTP_FIELD_VARY)) {
+        return false;
+    }
+    return ((site->forwarded & SITE_X_FORWARDED) != 0 &&
+            http_fields_has_token(response, HTTP_FIELD_VARY, SPAN("X-Forwarded-For"))) ||
+           ((site->forwarded & SITE_RFC7239) != 0 &&
+            http_fields_has_token(response, HTTP_FIELD_VARY, SPAN("Forwarded")));
+}
+
 static bool build(const struct fill *fill, const struct http_fields *response, struct buf *selector)
 {
     const struct http_fields *fields =
         fill->selecting != NULL ? fill->selecting : &fill->request->fields;
-    /* It is we who say there who asks: a response by that is for one client. */
-    if (UNLIKELY(fill->site->forwarded) &&
-        http_fields_has_token(response, HTTP_FIELD_VARY, SPAN("X-Forwarded-For"))) {
+    if (names_client(fill->site, response)) {
         return false;
     }
     return http_selector_build(selector, response, fields) != HTTP_VARY_STAR;

@@ -47,6 +47,28 @@ static void compress_compile(struct site_compress *compress, const struct conf_c
     };
 }
 
+static unsigned forwarded_compile(enum conf_forwarded conf)
+{
+    switch (conf) {
+    case CONF_FORWARDED_OFF:
+        break;
+    case CONF_FORWARDED_ON:
+    case CONF_FORWARDED_X:
+        return SITE_X_FORWARDED;
+    case CONF_FORWARDED_RFC7239:
+        return SITE_RFC7239;
+    case CONF_FORWARDED_BOTH:
+        return SITE_X_FORWARDED | SITE_RFC7239;
+    }
+    return 0;
+}
+
+/* NULL: nobody. */
+static const struct conf_trust *trust_compile(const struct conf_trust *conf)
+{
+    return conf->networks.count > 0 ? conf : NULL;
+}
+
 /* Settings that mean parts of a path mean it in every spelling. */
 static enum conf_normalize normalize_of(const struct site *site)
 {
@@ -73,7 +95,8 @@ static void site_compile(struct site_table *table, struct site *site, const stru
     rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
     site->normalize = normalize_of(site);
-    site->forwarded = conf->forwarded;
+    site->forwarded = forwarded_compile(conf->forwarded);
+    site->trust = trust_compile(conf->trust.is_set ? &conf->trust : &table->conf->trust);
     site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
 }
 
@@ -145,6 +168,7 @@ static void pools_compile(struct site_table *table, struct origins *origins)
 }
 
 struct site_table *site_table_new(struct conf *conf, struct origins *origins,
+                                  struct limit_table *limits,
                                   unsigned (*slot_of)(void *ctx, const char *name), void *ctx)
 {
     struct site_table *table = mem_new(sizeof(*table));
@@ -156,6 +180,7 @@ struct site_table *site_table_new(struct conf *conf, struct origins *origins,
     pools_compile(table, origins);
     for (size_t i = 0; i < conf->site_count; i++) {
         site_compile(table, &table->sites[i], &conf->sites[i]);
+        guards_compile(&table->sites[i].guards, &table->arena, &conf->sites[i], limits);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }
@@ -193,6 +218,11 @@ void site_table_unref(struct site_table **table_at)
     arena_reset(&table->arena);
     conf_unref(table->conf);
     mem_free(table);
+}
+
+const struct conf_trust *site_table_trust(const struct site_table *table)
+{
+    return trust_compile(&table->conf->trust);
 }
 
 const struct conf *site_table_conf(const struct site_table *table)

@@ -12,6 +12,7 @@
 
 #include "base/span.h"
 #include "conf/conf.h"
+#include "exchange/guard.h"
 #include "exchange/rule.h"
 #include "fetch/fetch.h"
 #include "http/coding.h"
@@ -24,6 +25,11 @@ struct site_compress {
     uint64_t min_bytes, max_bytes;
     struct http_media_types types; /* also when not used: what is stored now may be
                                       encoded later */
+};
+
+enum site_forwarded {
+    SITE_X_FORWARDED = 1, /* X-Forwarded-For, -Proto, -Host */
+    SITE_RFC7239 = 2,     /* Forwarded */
 };
 
 /* A pool as one configuration sees it. */
@@ -42,21 +48,27 @@ struct site {
     struct site_compress compress;
     struct policy policy; /* its own settings, before rules */
     struct rules rules;
-    struct rule_edits edits;       /* its own changes of header fields */
-    struct span via;               /* our pseudonym */
-    enum conf_normalize normalize; /* never CONF_NORMALIZE_AUTO */
-    bool forwarded;
+    struct rule_edits edits;        /* its own changes of header fields */
+    struct span via;                /* our pseudonym */
+    enum conf_normalize normalize;  /* never CONF_NORMALIZE_AUTO */
+    unsigned forwarded;             /* enum site_forwarded, or-ed: what the origin is told */
+    const struct conf_trust *trust; /* whose forwarding fields are believed; NULL: nobody's */
+    struct guards guards;           /* who may ask, and how much */
     uint64_t tunnel_idle_us;
 };
 
 struct site_table;
 
 /* Takes a reference to conf, which origins_apply has seen; origins NULL: nobody will be asked.
- * slot_of: the counters slot of a site name (service.h). */
+ * limits: where those of the sites are kept; NULL: nobody asks through this table. slot_of: the
+ * counters slot of a site name (service.h). */
 struct site_table *site_table_new(struct conf *conf, struct origins *origins,
+                                  struct limit_table *limits,
                                   unsigned (*slot_of)(void *ctx, const char *name), void *ctx);
 struct site_table *site_table_ref(struct site_table *table);
 void site_table_unref(struct site_table **table); /* nulls *table */
+/* Who is believed where no site has the name; NULL: nobody. */
+const struct conf_trust *site_table_trust(const struct site_table *table);
 /* What it was compiled from; borrowed. */
 const struct conf *site_table_conf(const struct site_table *table);
 /* The site of an authority (lower case, with or without port): of its exact name, else of the longest

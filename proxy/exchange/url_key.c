@@ -5,7 +5,7 @@
 #include "http/key.h"
 
 const char *url_key(const struct site_table *sites, struct arena *arena, struct span url,
-                    struct span *key)
+                    enum url_scheme scheme, struct span *key)
 {
     struct http_url parts;
     const char *fault = http_url_parse(url, &parts);
@@ -19,11 +19,12 @@ const char *url_key(const struct site_table *sites, struct arena *arena, struct 
     for (size_t i = 0; i < parts.authority.len; i++) {
         host[i] = ascii_lower(parts.authority.ptr[i]);
     }
+    bool is_https = (parts.scheme.len == 5) != (scheme == URL_SCHEME_OTHER);
     const struct http_request request = {
         .method = HTTP_GET,
         .method_text = SPAN("GET"),
-        .scheme = parts.scheme.len == 5 ? SPAN("https") : SPAN("http"),
-        .authority = span_of(host, parts.authority.len),
+        .scheme = is_https ? SPAN("https") : SPAN("http"),
+        .authority = http_authority_normal(parts.scheme, span_of(host, parts.authority.len)),
         .path = parts.path,
     };
     const struct site *site = site_table_find(sites, request.authority);

@@ -9,7 +9,12 @@
 #include "base/span.h"
 #include "exchange/site.h"
 
+enum url_scheme {
+    URL_SCHEME_OWN,
+    URL_SCHEME_OTHER, /* of the same address under https instead of http, or the other way round */
+};
+
 /* Key in the arena. Returns NULL, or what is wrong with the URL, static text. */
 const char *url_key(const struct site_table *sites, struct arena *arena, struct span url,
-                    struct span *key);
+                    enum url_scheme scheme, struct span *key);
 #endif

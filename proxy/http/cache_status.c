@@ -42,6 +42,9 @@ static const char *const reason_names[HTTP_REASON_COUNT] = {
     [HTTP_REASON_STREAM] = "stream",
     [HTTP_REASON_REQUEST_NO_CACHE] = "request_no_cache",
     [HTTP_REASON_PRECONDITION] = "precondition",
+    [HTTP_REASON_ADDRESS] = "address",
+    [HTTP_REASON_LIMIT_REQUESTS] = "limit_requests",
+    [HTTP_REASON_LIMIT_CONCURRENT] = "limit_concurrent",
 };
 
 const char *http_reason_name(enum http_reason reason)

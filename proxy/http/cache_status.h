@@ -55,6 +55,10 @@ enum http_reason {
     /* the client's own wish */
     HTTP_REASON_REQUEST_NO_CACHE,
     HTTP_REASON_PRECONDITION, /* If-Match, If-Unmodified-Since: only the origin can tell */
+    /* refused */
+    HTTP_REASON_ADDRESS, /* allow, deny */
+    HTTP_REASON_LIMIT_REQUESTS,
+    HTTP_REASON_LIMIT_CONCURRENT,
     HTTP_REASON_COUNT,
 };
 

@@ -43,7 +43,8 @@ struct http_request {
     enum http_method method;
     struct span method_text;
     struct span target; /* as received */
-    struct span scheme; /* "http" or "https" of an absolute-form target, else empty */
+    struct span scheme; /* "http" or "https" of an absolute-form target, else empty; who takes the
+                           request may put there what the client really used */
     struct span
         authority;    /* lower case, host[:port], valid; empty only for HTTP/1.0 without Host */
     struct span path; /* path and query from "/"; "*" for OPTIONS *; empty for CONNECT */

@@ -35,7 +35,12 @@ struct limit_shard {
     struct lock lock;
     struct limit_entry *entries;             /* [lock] */
     struct limit_entry shared[LIMIT_GROUPS]; /* [lock] of newcomers without room; no hashes */
+    uint64_t refused[LIMIT_GROUPS];          /* [lock] */
     uint64_t crowded;                        /* [lock] */
+};
+
+struct limit_names {
+    char *site, *name;
 };
 
 struct limit_table {
@@ -43,6 +48,8 @@ struct limit_table {
     uint32_t set_mask;
     uint32_t shard_entries;
     struct limit_entry *entries;
+    struct lock names_lock;
+    struct limit_names names[LIMIT_GROUPS]; /* [names_lock] set once each */
     struct limit_shard shards[SHARDS];
 };
 
@@ -58,6 +65,8 @@ struct limit_table *limit_table_new(size_t bytes)
     table->set_mask = (uint32_t)(sets - 1);
     table->shard_entries = (uint32_t)(sets * WAYS);
     table->entries = mem_new(sets * WAYS * SHARDS * sizeof(*table->entries));
+    lock_init(&table->names_lock, LOCK_LIMIT);
+    table->names[0] = (struct limit_names){.site = mem_copy("-", 1), .name = mem_copy("-", 1)};
     for (unsigned i = 0; i < SHARDS; i++) {
         lock_init(&table->shards[i].lock, LOCK_LIMIT);
         table->shards[i].entries = table->entries + (size_t)i * table->shard_entries;
@@ -75,21 +84,48 @@ void limit_table_free(struct limit_table **table_at)
     for (unsigned i = 0; i < SHARDS; i++) {
         lock_fini(&table->shards[i].lock);
     }
+    for (unsigned i = 0; i < LIMIT_GROUPS; i++) {
+        mem_free(table->names[i].site);
+        mem_free(table->names[i].name);
+    }
+    lock_fini(&table->names_lock);
     mem_free(table->entries);
     mem_free(table);
 }
 
 /* ---- keys ---- */
 
-uint64_t limit_id(const struct limit_table *table, struct span site, struct span name)
+/* The group of these names, if need be a new one; 0: none is left. */
+static unsigned group_locked(struct limit_table *table, struct span site, struct span name)
 {
-    const struct span parts[] = {site, {.ptr = "", .len = 1}, name};
-    return hash64_parts(table->seed, parts, ARRAY_LEN(parts));
+    for (unsigned i = 1; i < LIMIT_GROUPS; i++) {
+        struct limit_names *names = &table->names[i];
+        if (names->site == NULL) {
+            names->site = mem_copy(site.ptr, site.len);
+            names->name = mem_copy(name.ptr, name.len);
+            return i;
+        }
+        if (span_eq(span_str(names->site), site) && span_eq(span_str(names->name), name)) {
+            return i;
+        }
+    }
+    return 0;
 }
 
-struct limit_key limit_key(const struct limit_table *table, uint64_t id, unsigned group, char kind,
+struct limit_ref limit_register(struct limit_table *table, struct span site, struct span name)
+{
+    const struct span parts[] = {site, {.ptr = "", .len = 1}, name};
+    struct limit_ref ref = {.id = hash64_parts(table->seed, parts, ARRAY_LEN(parts))};
+    lock_acquire(&table->names_lock);
+    ref.group = group_locked(table, site, name);
+    lock_release(&table->names_lock);
+    return ref;
+}
+
+struct limit_key limit_key(const struct limit_table *table, const struct limit_ref *ref, char kind,
                            struct span who)
 {
+    uint64_t id = ref->id;
     struct hash128 of_who;
     char bytes[sizeof(id) + 1 + KEY_BYTES_INLINE];
     if (who.len > KEY_BYTES_INLINE) {
@@ -103,7 +139,7 @@ struct limit_key limit_key(const struct limit_table *table, uint64_t id, unsigne
     }
     return (struct limit_key){
         .hash = hash128(table->seed, span_of(bytes, sizeof(id) + 1 + who.len)),
-        .group = group % LIMIT_GROUPS,
+        .group = ref->group,
     };
 }
 
@@ -192,6 +228,7 @@ uint64_t limit_take(struct limit_table *table, const struct limit_key *key,
         at_ns += rate->token_ns;
     } else {
         wait_ns = at_ns + rate->token_ns - now_ns - rate->room_ns;
+        shard->refused[key->group]++;
     }
     entry->at_ns = at_ns;
     lock_release(&shard->lock);
@@ -233,6 +270,8 @@ uint64_t limit_acquire(struct limit_table *table, const struct limit_key *key, u
         entry->count++;
         hold = number * SHARDS + (uint64_t)(shard - table->shards) + 1;
         hold |= is_shared ? HOLD_SHARED : 0;
+    } else {
+        shard->refused[key->group]++;
     }
     lock_release(&shard->lock);
     return hold;
@@ -272,4 +311,21 @@ void limit_table_figures(struct limit_table *table, uint64_t now_us, struct limi
         out->crowded += shard->crowded;
         lock_release(&shard->lock);
     }
+}
+
+uint64_t limit_refused(struct limit_table *table, unsigned group, const char **site,
+                       const char **name)
+{
+    uint64_t sum = 0;
+    CHECK(group < LIMIT_GROUPS);
+    lock_acquire(&table->names_lock);
+    *site = table->names[group].site;
+    *name = table->names[group].name;
+    lock_release(&table->names_lock);
+    for (unsigned i = 0; i < SHARDS && *site != NULL; i++) {
+        lock_acquire(&table->shards[i].lock);
+        sum += table->shards[i].refused[group];
+        lock_release(&table->shards[i].lock);
+    }
+    return sum;
 }

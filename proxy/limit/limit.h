@@ -14,7 +14,7 @@
  * limit then holds for all of them together. An attacker with a million addresses so neither resets
  * a bucket, nor grows memory, nor gets past the limit.
  *
- * Memory: LIMIT_ENTRY_BYTES an entry, and about 260 KiB beside them.
+ * Memory: LIMIT_ENTRY_BYTES an entry, and about 650 KiB beside them.
  * Threads: any, but limit_table_new and _free. One short lock per call (rank LOCK_LIMIT).
  */
 #include <stdbool.h>
@@ -27,10 +27,16 @@
 
 #define LIMIT_ENTRY_BYTES 32
 #define LIMIT_MEMORY_MIN ((size_t)64 << 10)
-/* Groups of newcomers without room: 0..LIMIT_GROUPS-1, one per limit. */
+/* Limits that are told apart where newcomers share and in figures; 0 is for all beyond. */
 #define LIMIT_GROUPS 256
 
 struct limit_table;
+
+/* A limit, by its names: the same as long as the table lives. */
+struct limit_ref {
+    uint64_t id;
+    unsigned group; /* below LIMIT_GROUPS */
+};
 
 struct limit_key {
     struct hash128 hash;
@@ -47,10 +53,10 @@ struct limit_rate {
 struct limit_table *limit_table_new(size_t bytes);
 void limit_table_free(struct limit_table **table); /* nulls *table; nothing may be held any more */
 
-/* What stands for a limit in its keys: the same for the same names, as long as the table lives. */
-uint64_t limit_id(const struct limit_table *table, struct span site, struct span name);
+/* What stands for a limit in its keys and figures. */
+struct limit_ref limit_register(struct limit_table *table, struct span site, struct span name);
 /* kind tells apart what is told by different means. */
-struct limit_key limit_key(const struct limit_table *table, uint64_t id, unsigned group, char kind,
+struct limit_key limit_key(const struct limit_table *table, const struct limit_ref *ref, char kind,
                            struct span who);
 /* An address as it is counted: 4 bytes of IPv4 (also when mapped), the /64 of IPv6. Borrowed from
  * the address. */
@@ -79,4 +85,8 @@ struct limit_figures {
 };
 /* Looks at every entry: not for the path of a request. */
 void limit_table_figures(struct limit_table *table, uint64_t now_us, struct limit_figures *out);
+/* How often the limit of a group refused. site and name (static as long as the table lives) are NULL
+ * when the group is not used; group 0 is "-", "-". */
+uint64_t limit_refused(struct limit_table *table, unsigned group, const char **site,
+                       const char **name);
 #endif

@@ -249,6 +249,18 @@ void conn_peer_set(struct conn *conn, const struct sockaddr_storage *peer)
     conn->stream.peer_text = span_str(conn->peer_name);
 }
 
+bool conn_enter(struct conn *conn)
+{
+    const struct listener_gate *gate = &conn->set->gate;
+
+    if (gate->enter == NULL ||
+        gate->enter(gate->ctx, (const struct sockaddr *)&conn->peer, &conn->ticket)) {
+        return true;
+    }
+    net_count(&conn->set->counters->refused_gate, 1);
+    return false;
+}
+
 void conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer,
                bool proxy_due)
 {
@@ -281,6 +293,10 @@ void conn_open(struct listener *listener, int fd, const struct sockaddr_storage 
     net_count(&set->counters->connections, 1);
     net_count(&set->counters->idle_connections, 1);
     conn_read_deadline_set(conn, loop_now_us(set->loop) + set->limits.idle_timeout_us);
+    if (!proxy_due && !conn_enter(conn)) {
+        conn_destroy(conn, false);
+        return;
+    }
     /* Under load the first request is there before its connection is accepted, and a connection for
      * one request then never meets epoll. */
     conn->is_opening = true;
@@ -315,6 +331,9 @@ void conn_destroy(struct conn *conn, bool reset)
     }
     conn_block_give(set, conn->block);
     mem_free(conn->out);
+    if (conn->ticket != 0) {
+        set->gate.leave(set->gate.ctx, conn->ticket);
+    }
     list_remove(&conn->node);
     set->conn_count--;
     if (conn->is_idle) {

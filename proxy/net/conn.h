@@ -117,6 +117,7 @@ struct conn {
     uint64_t turn_us;    /* the round turn_bytes belongs to */
     size_t turn_bytes;
 
+    uint64_t ticket; /* of the set's gate; 0: none */
     char peer_name[46];
     struct sockaddr_storage peer;
 };
@@ -133,6 +134,7 @@ struct listener_set {
     struct loop *loop;
     const struct stream_handler *handler;
     listener_proxy_fn proxy;
+    struct listener_gate gate;
     struct conn_limits limits;
     struct conn_shared *shared;
     struct net_counters *counters;
@@ -193,6 +195,9 @@ bool conn_linger(struct conn *conn);
 /* A block with at least `bytes` of room; NULL without memory. */
 struct conn_block *conn_block_take(struct listener_set *set, size_t bytes);
 void conn_block_give(struct listener_set *set, struct conn_block *block);
+
+/* Asks the gate for the peer. False: it must go, and was counted. */
+bool conn_enter(struct conn *conn);
 
 /* ---- conn_proxy.c ---- */
 

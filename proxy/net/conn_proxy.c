@@ -47,6 +47,10 @@ bool conn_proxy_advance(struct conn *conn)
     conn->stream.is_https = client.is_tls;
     if (!client.is_peer) {
         conn_peer_set(conn, &client.address);
+        if (!conn_enter(conn)) {
+            conn_destroy(conn, false);
+            return false;
+        }
     }
     if (conn->begin != conn->end) {
         return true;

@@ -143,6 +143,7 @@ struct listener_set *listener_set_new(const struct listener_set_options *options
     set->loop = options->loop;
     set->handler = options->handler;
     set->proxy = options->proxy;
+    set->gate = options->gate;
     set->limits = options->limits;
     set->shared = options->shared;
     set->counters = options->counters;

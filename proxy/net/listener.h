@@ -33,8 +33,8 @@ struct conn_shared {
 
 /* Per worker; the net layer counts, statistics read. Single writer, relaxed. */
 struct net_counters {
-    _Atomic uint64_t accepted, refused_limit, refused_descriptors, closed_idle, timed_out,
-        refused_proxy, bad_requests;
+    _Atomic uint64_t accepted, refused_limit, refused_gate, refused_descriptors, closed_idle,
+        timed_out, refused_proxy, bad_requests;
     _Atomic uint64_t connections, idle_connections;
 };
 
@@ -52,10 +52,19 @@ typedef enum listener_proxy (*listener_proxy_fn)(void *ctx, unsigned index,
 
 struct listener_set;
 
+/* Lets clients in, or not: asked when it is known whose connection it is. */
+struct listener_gate {
+    /* False: it is closed at once. *ticket, when not 0, goes to leave at the connection's end. */
+    bool (*enter)(void *ctx, const struct sockaddr *client, uint64_t *ticket); /* NULL: no gate */
+    void (*leave)(void *ctx, uint64_t ticket);
+    void *ctx;
+};
+
 struct listener_set_options {
     struct loop *loop;
     const struct stream_handler *handler;
     listener_proxy_fn proxy; /* NULL: all are plain */
+    struct listener_gate gate;
     struct conn_limits limits;
     struct conn_shared *shared;
     struct net_counters *counters;

@@ -10,6 +10,7 @@
 #include "origin/origin_private.h"
 
 #define WEIGHT_UNIT 1000u
+#define SLOW_LEAST 10u /* of WEIGHT_UNIT: where a slow start begins */
 /* Bounded load: a server is too busy for its own keys when it has so many percent of its share; but
  * never with fewer requests than the floor, which are no load. */
 #define HASH_LOAD_PERCENT 150u
@@ -18,9 +19,16 @@
 uint64_t origin_weight(const struct origin_pool *pool, const struct origin_server *server,
                        uint64_t now_us)
 {
-    (void)pool;
-    (void)now_us;
-    return (uint64_t)server->settings->weight * WEIGHT_UNIT;
+    uint64_t weight = (uint64_t)server->settings->weight * WEIGHT_UNIT;
+    uint64_t ramp_us = pool->settings->slow_start_ms * 1000;
+    uint64_t since_us = server->state->up_since_us;
+
+    if (LIKELY(ramp_us == 0) || since_us == 0 || now_us >= since_us + ramp_us) {
+        return weight;
+    }
+    uint64_t age_us = now_us > since_us ? now_us - since_us : 0;
+    return weight * SLOW_LEAST / WEIGHT_UNIT +
+           weight * (WEIGHT_UNIT - SLOW_LEAST) / WEIGHT_UNIT * age_us / ramp_us;
 }
 
 static bool is_busy(const struct origin_server *server)
@@ -104,11 +112,11 @@ static unsigned choose_turn(const struct field *field)
     return best;
 }
 
-/* Is the first less loaded than the second with one request more? As fractions, exactly. */
+/* Which is less loaded, by its weight? As fractions, exactly. */
 static int compare_load(const struct field *field, unsigned a, unsigned b)
 {
-    uint64_t left = (uint64_t)(field_state(field, a)->active + 1) * field->weights[b];
-    uint64_t right = (uint64_t)(field_state(field, b)->active + 1) * field->weights[a];
+    uint64_t left = (uint64_t)field_state(field, a)->active * field->weights[b];
+    uint64_t right = (uint64_t)field_state(field, b)->active * field->weights[a];
 
     return (left > right) - (left < right);
 }

@@ -6,6 +6,8 @@
  *   origins.c   the registry: pools by name, and new settings for them
  *   pool.c      claims: granted, queued, given back
  *   balance.c   which server: the algorithms
+ *   figures.c   what a server has answered
+ *   view.c      a picture of it all for operators
  *
  * One lock per pool (rank LOCK_POOL) covers all that changes of the pool and of its servers' state.
  * Under it nothing is called that could block or come back.
@@ -16,6 +18,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/mailbox.h"
+#include "origin/figures.h"
 #include "origin/origin.h"
 
 #define ORIGIN_POOL_MAGIC 0x4f504f4cu
@@ -26,11 +29,11 @@ struct origin_state {
     char *name;
     char *url;
     uint32_t id;
-    unsigned active;   /* claims granted and not yet given back */
-    int64_t turn;      /* round robin: what it is owed */
-    uint64_t since_us; /* in this pool since, monotonic */
-    uint64_t requests; /* claims granted, ever */
-    uint64_t failures; /* outcomes with a fault */
+    unsigned active;      /* claims granted and not yet given back */
+    int64_t turn;         /* round robin: what it is owed */
+    uint64_t up_since_us; /* new in the pool, or back, at this moment; 0: it was always there */
+    uint64_t requests;    /* claims granted, ever */
+    struct origin_figures figures;
 };
 
 struct origin_server {
@@ -58,6 +61,7 @@ struct origin_pool {
     unsigned queued;
     uint64_t random;                                           /* state of the lots */
     uint64_t waited, refused_down, refused_full, refused_late; /* figures */
+    uint64_t full_us; /* when the queue was full last; 0: never */
 };
 
 struct origins {
@@ -96,7 +100,8 @@ enum origin_choice {
 /* *out: index into pool->servers. */
 enum origin_choice origin_choose(struct origin_pool *pool, const struct origin_want *want,
                                  uint64_t now_us, unsigned *out);
-/* Its weight now: 0 when it may not be asked. In thousandths of a settings' weight. */
+/* Its weight now: 0 when it may not be asked. In thousandths of the weight in the settings; less
+ * while it starts slowly. */
 uint64_t origin_weight(const struct origin_pool *pool, const struct origin_server *server,
                        uint64_t now_us);
 

@@ -1,6 +1,7 @@
 /* origins - the registry of pools, and how they take new settings. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "origin/origin_private.h"
@@ -60,6 +61,7 @@ static struct origin_state *state_new(const struct origin_pool *pool,
     state->name = mem_copy(settings->name, strlen(settings->name));
     state->url = mem_copy(settings->url, strlen(settings->url));
     state->id = state_id(pool->name, settings->name);
+    state->figures.born_us = clock_mono_us();
     return state;
 }
 
@@ -98,6 +100,7 @@ static struct origin_server *server_new(struct origin_pool *pool, struct conf *c
         .keepalive_idle_us = KEEPALIVE_IDLE_US,
     };
     lock_acquire(&pool->lock);
+    bool is_new_pool = pool->server_count == 0;
     server->state = state_find(pool, settings);
     if (server->state != NULL) {
         server->state->references++;
@@ -106,6 +109,7 @@ static struct origin_server *server_new(struct origin_pool *pool, struct conf *c
     if (server->state == NULL) {
         server->state = state_new(pool, settings);
         server->state->references = 1;
+        server->state->up_since_us = is_new_pool ? 0 : clock_mono_us();
     }
     return server;
 }

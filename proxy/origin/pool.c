@@ -92,8 +92,8 @@ static void give_back(struct origin_pool *pool, struct origin_server *server,
     CHECK(server->state->active > 0 && pool->active > 0);
     server->state->active--;
     pool->active--;
-    if (outcome != NULL && outcome->is_known && outcome->fault != FETCH_OK) {
-        server->state->failures++;
+    if (outcome != NULL) {
+        origin_figures_note(&server->state->figures, outcome, now_us);
     }
     if (UNLIKELY(pool->queued > 0)) {
         move_queue(pool, now_us, &told);
@@ -204,6 +204,7 @@ static enum origin_verdict decide(struct origin_pool *pool, struct origin_claim 
     }
     if (pool->settings == NULL || pool->queued >= pool->settings->queue.size) {
         pool->refused_full++;
+        pool->full_us = now_us;
         return ORIGIN_FULL;
     }
     return ORIGIN_WAITING;

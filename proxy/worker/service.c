@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "exchange/url_key.h"
+#include "limit/limit.h"
 #include "net/listener.h"
 #include "origin/origin.h"
 #include "press/press.h"
@@ -38,6 +39,7 @@
 struct service {
     struct store *store;
     struct press *press;
+    struct limit_table *limits;
     struct origins *origins;
     struct worker **workers;
     unsigned worker_count;
@@ -83,6 +85,11 @@ struct store *service_store(struct service *service)
     return service->store;
 }
 
+struct limit_table *service_limits(struct service *service)
+{
+    return service->limits;
+}
+
 struct conf *service_conf(struct service *service)
 {
     lock_acquire(&service->conf_lock);
@@ -119,7 +126,8 @@ void service_connections(struct service *service, struct service_connections *ou
         out->open += get(&net->connections);
         out->idle += get(&net->idle_connections);
         out->accepted += get(&net->accepted);
-        out->refused += get(&net->refused_limit) + get(&net->refused_descriptors);
+        out->refused +=
+            get(&net->refused_limit) + get(&net->refused_gate) + get(&net->refused_descriptors);
         out->refused_proxy += get(&net->refused_proxy);
         out->timed_out += get(&net->timed_out);
         out->bad_requests += get(&net->bad_requests);
@@ -159,6 +167,11 @@ const char *service_site_name(struct service *service, unsigned slot)
     return name;
 }
 
+struct origins *service_origins(struct service *service)
+{
+    return service->origins;
+}
+
 struct top *service_top(struct service *service)
 {
     return service->top;
@@ -196,13 +209,15 @@ void service_sites_release(struct service *service, struct site_table **sites)
     lock_release(&service->conf_lock);
 }
 
-const char *service_purge_key(struct service *service, const char *url, struct buf *out)
+const char *service_purge_key(struct service *service, const char *url, bool other_scheme,
+                              struct buf *out)
 {
     struct site_table *sites = service_sites(service);
     struct arena arena;
     struct span key;
     arena_init(&arena, PURGE_KEY_ARENA_BYTES);
-    const char *fault = url_key(sites, &arena, span_str(url), &key);
+    const char *fault = url_key(sites, &arena, span_str(url),
+                                other_scheme ? URL_SCHEME_OTHER : URL_SCHEME_OWN, &key);
     if (fault == NULL) {
         buf_append(out, key);
     }
@@ -274,7 +289,8 @@ static void wait_settled(const struct service *service)
 static void put_in_force(struct service *service, struct conf *conf)
 {
     origins_apply(service->origins, conf);
-    struct site_table *sites = site_table_new(conf, service->origins, slot_of, service);
+    struct site_table *sites =
+        site_table_new(conf, service->origins, service->limits, slot_of, service);
     lock_acquire(&service->conf_lock);
     struct conf *old = service->conf;
     struct site_table *old_sites = service->sites;
@@ -316,6 +332,7 @@ static bool reload_now(struct service *service, struct buf *text, struct buf *js
     bool ok = conf_load(service->conf_path, &conf, report) == ERR_OK;
     if (ok) {
         struct conf *old = service_conf(service);
+        conf_report_print(report, text); /* warnings */
         if (conf_diff_restart(old, conf, text) > 0) {
             log_needs_restart(text);
         }
@@ -439,6 +456,7 @@ static bool build_workers(struct service *service, const struct service_options 
             .origins = service->origins,
             .conf = options->conf,
             .shared = &service->shared,
+            .limits = service->limits,
             .listen_fds = fds + (size_t)w * service->listen_count,
             .listen_count = service->listen_count,
             .slot_of = slot_of,
@@ -508,10 +526,11 @@ struct service *service_new(const struct service_options *options, char *error, 
     apply_error_log(conf); /* what the store has to say belongs there too */
     service->store = open_store(conf);
     service->press = open_press(service->worker_count);
+    service->limits = limit_table_new(conf->limits.limit_memory_bytes);
     service->top = top_new(TOP_WINDOW_S);
     service->origins = origins_new();
     origins_apply(service->origins, conf);
-    service->sites = site_table_new(conf, service->origins, slot_of, service);
+    service->sites = site_table_new(conf, service->origins, service->limits, slot_of, service);
     CHECK(build_workers(service, options, fds));
     mem_free(fds);
     return service;
@@ -589,6 +608,7 @@ void service_end(struct service **service_at)
     for (unsigned w = 0; w < service->worker_count; w++) {
         worker_free(&service->workers[w]);
     }
+    limit_table_free(&service->limits);
     top_free(&service->top);
     site_table_unref(&service->sites);
     origins_free(&service->origins);

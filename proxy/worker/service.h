@@ -17,7 +17,9 @@
 #include "worker/top.h"
 
 struct service;
+struct limit_table;
 struct site_table;
+struct origins;
 
 enum service_state {
     SERVICE_STARTING,
@@ -43,6 +45,7 @@ enum service_state service_state(const struct service *service);
 double service_uptime_s(const struct service *service);
 unsigned service_workers(const struct service *service);
 struct store *service_store(struct service *service);
+struct limit_table *service_limits(struct service *service);
 /* The configuration in force, with a reference: conf_unref it. */
 struct conf *service_conf(struct service *service);
 const char *service_conf_path(const struct service *service);
@@ -52,6 +55,8 @@ void service_connections(struct service *service, struct service_connections *ou
 /* Name of a counters site slot, or NULL when unused. Slot 0: "-". Stable for the life of the
  * process. */
 const char *service_site_name(struct service *service, unsigned slot);
+/* The pools of origins, as long as the service. */
+struct origins *service_origins(struct service *service);
 struct top *service_top(struct service *service);
 uint64_t service_log_dropped(const struct service *service);
 /* Reads the file again and applies it whole, or changes nothing. report (may be NULL) gets the
@@ -62,8 +67,10 @@ void service_last_reload(struct service *service, struct service_reload *out);
 /* Begins the drain, as SIGTERM does. */
 void service_stop(struct service *service);
 /* The cache key of an absolute URL for a purge, under the settings its site has now: fills buf, or
- * returns what is wrong with the URL, static text. */
-const char *service_purge_key(struct service *service, const char *url, struct buf *out);
+ * returns what is wrong with the URL, static text. other_scheme: of the same address under https
+ * instead of http, or the other way round. */
+const char *service_purge_key(struct service *service, const char *url, bool other_scheme,
+                              struct buf *out);
 /* The sites in force, compiled for those who are no worker. Give them back to the same service. */
 struct site_table *service_sites(struct service *service);
 void service_sites_release(struct service *service, struct site_table **sites);

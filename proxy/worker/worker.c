@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "exchange/exchange.h"
+#include "limit/limit.h"
 #include "origin/origin.h"
 
 #define RING_BYTES (1u << 20)
@@ -31,6 +32,7 @@ struct worker {
     struct net_counters net;
     struct record_ring *ring;
     struct exchange_env env;
+    struct limit_ref per_client; /* connections_per_client */
     unsigned (*slot_of)(void *ctx, const char *name);
     void *slot_ctx;
     struct loop_timer tick;
@@ -75,10 +77,32 @@ static enum listener_proxy on_accept(void *ctx, unsigned index, const struct soc
     return conf_networks_match(from, peer) ? LISTENER_PROXY_HEADER : LISTENER_PROXY_REFUSED;
 }
 
+static bool gate_enter(void *ctx, const struct sockaddr *client, uint64_t *ticket)
+{
+    const struct worker *worker = ctx;
+    const struct conf_limits *limits = &site_table_conf(worker->env.sites)->limits;
+    if (LIKELY(limits->connections_per_client == 0) ||
+        conf_networks_match(&limits->connections_except, client)) {
+        return true;
+    }
+    struct limit_key key =
+        limit_key(worker->env.limits, &worker->per_client, 'c', limit_client(client));
+    *ticket = limit_acquire(worker->env.limits, &key, limits->connections_per_client,
+                            loop_now_us(worker->loop));
+    return *ticket != 0;
+}
+
+static void gate_leave(void *ctx, uint64_t ticket)
+{
+    const struct worker *worker = ctx;
+    limit_release(worker->env.limits, ticket, loop_now_us(worker->loop));
+}
+
 static void use_conf(struct worker *worker, struct conf *conf)
 {
     struct site_table *old = worker->env.sites;
-    worker->env.sites = site_table_new(conf, worker->origins, worker->slot_of, worker->slot_ctx);
+    worker->env.sites = site_table_new(conf, worker->origins, worker->env.limits, worker->slot_of,
+                                       worker->slot_ctx);
     worker->env.access_log = conf->log.access.kind != CONF_LOG_OFF;
     site_table_unref(&old);
 }
@@ -174,6 +198,8 @@ struct worker *worker_new(const struct worker_options *options)
     worker->env.loop = worker->loop;
     worker->env.store = options->store;
     worker->env.press = options->press;
+    worker->env.limits = options->limits;
+    worker->per_client = limit_register(options->limits, SPAN("-"), SPAN("connections"));
     worker->env.fetches = worker->fetches;
     worker->env.counters = worker->counters;
     worker->env.ring = worker->ring;
@@ -183,6 +209,7 @@ struct worker *worker_new(const struct worker_options *options)
         .loop = worker->loop,
         .handler = exchange_stream_handler(),
         .proxy = on_accept,
+        .gate = {.enter = gate_enter, .leave = gate_leave, .ctx = worker},
         .limits = limits_of(options->conf),
         .shared = options->shared,
         .counters = &worker->net,

@@ -18,6 +18,8 @@
 
 struct worker;
 
+struct limit_table;
+
 struct worker_options {
     unsigned index;
     struct store *store;
@@ -25,6 +27,7 @@ struct worker_options {
     struct origins *origins; /* shared by all */
     struct conf *conf;       /* borrowed for the call */
     struct conn_shared *shared;
+    struct limit_table *limits;
     const int *listen_fds; /* taken */
     unsigned listen_count;
     unsigned (*slot_of)(void *ctx, const char *name); /* any thread */

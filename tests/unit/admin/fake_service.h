@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "limit/limit.h"
 #include "worker/service.h"
 #include "worker/service_run.h"
 
@@ -51,6 +52,14 @@ unsigned service_workers(const struct service *service)
 struct store *service_store(struct service *service)
 {
     return (struct store *)(void *)service;
+}
+
+struct limit_table *service_limits(struct service *service)
+{
+    static struct limit_table *limits;
+    (void)service;
+    limits = limits == NULL ? limit_table_new(LIMIT_MEMORY_MIN) : limits;
+    return limits;
 }
 
 struct conf *service_conf(struct service *service)
@@ -145,12 +154,14 @@ void service_sites_release(struct service *service, struct site_table **sites)
     (void)sites;
 }
 
-const char *service_purge_key(struct service *service, const char *url, struct buf *out)
+const char *service_purge_key(struct service *service, const char *url, bool other_scheme,
+                              struct buf *out)
 {
     (void)service;
     if (strncmp(url, "http", 4) != 0) {
         return "the URL needs a scheme";
     }
+    buf_puts(out, other_scheme ? "other:" : "");
     buf_puts(out, url);
     return NULL;
 }
@@ -162,14 +173,17 @@ void store_stats(struct store *store, struct store_stats *out)
         .memory_bytes = 1000, .disk_state = STORE_DISK_OK, .recovered_share = 0.5};
 }
 
-/* A URL with "stored" in it has two variants. */
+/* A URL with "stored" in it has two variants, with "both" one more under the other scheme. */
 void store_purge_key(struct store *store, struct span key, enum store_purge_mode mode, bool dry_run,
                      bool durable, struct store_purge_result *out)
 {
     (void)store;
     (void)usleep(atomic_load(&fake.purge_ms) * 1000);
     *out = (struct store_purge_result){0};
-    if (memmem(key.ptr, key.len, "stored", 6) != NULL) {
+    bool is_other = span_starts(key, SPAN("other:"));
+    if (is_other && memmem(key.ptr, key.len, "both", 4) != NULL) {
+        *out = (struct store_purge_result){.objects = 1, .bytes = 7};
+    } else if (!is_other && memmem(key.ptr, key.len, "stored", 6) != NULL) {
         *out = (struct store_purge_result){.objects = 2, .bytes = 100, .in_flight = 1};
     }
     struct fake_purge *note = &fake.purges[atomic_fetch_add(&fake.purge_count, 1) % 16];

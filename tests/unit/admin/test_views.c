@@ -17,12 +17,13 @@ static void test_purge(void **state)
     assert_string_equal(cJSON_GetObjectItem(json, "by")->valuestring, "token:purge");
     assert_string_equal(cJSON_GetObjectItem(json, "reason")->valuestring, "a <b>");
     cJSON_Delete(json);
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < 6; i++) { /* each under both schemes */
         assert_int_equal(fake.purges[i].mode, STORE_PURGE_SOFT);
         assert_false(fake.purges[i].dry_run);
-        assert_int_equal(fake.purges[i].durable, i == 2); /* one wait for the disk covers all */
+        assert_int_equal(fake.purges[i].durable, i == 5); /* one wait for the disk covers all */
     }
-    assert_string_equal(fake.purges[1].key, "http://h/no");
+    assert_string_equal(fake.purges[2].key, "other:http://h/no");
+    assert_string_equal(fake.purges[3].key, "http://h/no");
 
     unsigned before = atomic_load(&fake.purge_count);
     assert_int_equal(ask("POST /api/v1/purges", PURGER JSON,
@@ -52,6 +53,29 @@ static void test_purge(void **state)
     }
 }
 
+/* A URL means both schemes unless told otherwise; what is found under either counts. */
+static void test_purge_schemes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *select, *matched;
+        unsigned purges;
+    } rows[] = {
+        {"\"urls\":[\"http://h/stored-both\"]", "\"matched\":3,", 2},
+        {"\"urls\":[\"http://h/both\"]", "\"matched\":1,", 2},
+        {"\"scheme\":\"both\",\"urls\":[\"http://h/stored\"]", "\"matched\":2,", 2},
+        {"\"urls\":[\"http://h/stored-both\"],\"scheme\":\"exact\"", "\"matched\":2,", 1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char body[128];
+        unsigned before = atomic_load(&fake.purge_count);
+        snprintf(body, sizeof(body), "{\"select\":{%s},\"mode\":\"hard\"}", rows[i].select);
+        assert_int_equal(ask("POST /api/v1/purges", PURGER JSON, body), 200);
+        assert_true(says(rows[i].matched));
+        assert_int_equal(atomic_load(&fake.purge_count) - before, rows[i].purges);
+    }
+}
+
 static void test_purge_refused(void **state)
 {
     (void)state;
@@ -74,6 +98,10 @@ static void test_purge_refused(void **state)
          "\"/mode\""},
         {"{\"select\":{\"urls\":[\"http://h/\"]},\"mode\":\"hard\",\"dry_run\":\"no\"}",
          "\"/dry_run\""},
+        {"{\"select\":{\"urls\":[\"http://h/\"],\"scheme\":\"https\"},\"mode\":\"hard\"}",
+         "\"/select/scheme\""},
+        {"{\"select\":{\"urls\":[\"http://h/\"],\"scheme\":1},\"mode\":\"hard\"}",
+         "\"/select/scheme\""},
         {"{\"select\":[],\"mode\":\"hard\"}", "\"/select\""},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -132,7 +160,7 @@ static void test_stop_during_purge(void **state)
     assert_int_equal(pthread_create(&thread, NULL, slow_purge, &fd), 0);
     (void)usleep(150000);
     stop(); /* the purge is carried out; the answer may be lost */
-    assert_int_equal(atomic_load(&fake.purge_count), 1);
+    assert_int_equal(atomic_load(&fake.purge_count), 2);
     assert_int_equal(pthread_join(thread, &result), 0);
     start("metrics on;");
 }
@@ -329,6 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_purge),
+        TEST(test_purge_schemes),
         TEST(test_purge_refused),
         TEST(test_slow_purge_holds_nobody_up),
         TEST(test_stop_during_purge),

@@ -1,12 +1,12 @@
 /* Each kind of mistake the schema knows, with exact place and words. */
 #include "conf_test.h"
 
-#define MAIN_NAMES "{workers user state_dir listen admin store log limits origins site}"
+#define MAIN_NAMES "{workers user state_dir listen trust admin store log limits origins site}"
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
-#define SITE_NAMES                                                                                 \
-    "{origins cache compress compress_types compress_min compress_max compress_level "             \
-    "normalize_path strip_prefix add_prefix redirect_rewrite cache_status via forwarded upgrade "  \
-    "tunnel_idle header rule}"
+#define SITE_NAMES                                                                                      \
+    "{origins cache compress compress_types compress_min compress_max compress_level "                  \
+    "normalize_path strip_prefix add_prefix redirect_rewrite cache_status via trust forwarded upgrade " \
+    "tunnel_idle header rule limit allow deny}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define ORIGINS(body) "listen :80; site * { origins { " body " } }"
 
@@ -112,6 +112,19 @@ static const struct bad_case choices[] = {
     {"workers 2 { }" REST, "1:11 \"workers\" takes no block; write: workers auto | NUMBER;\n"},
     {"listen :81 { proxy_protocol off;" REST,
      "1:1 this \"listen\" block is never closed; a \"}\" is missing\n"},
+    {SITE("trust;"),
+     "1:21 \"trust\" needs more words; write: trust [x_forwarded | rfc7239] NETWORK... | off;\n"},
+    {SITE("trust rfc7239;"),
+     "1:21 \"trust\" needs more words; write: trust [x_forwarded | rfc7239] NETWORK... | off;\n"},
+    {SITE("trust off 10.0.0.0/8;"),
+     "1:31 one word too many: \"10.0.0.0/8\"; write: trust [x_forwarded | rfc7239] NETWORK... | "
+     "off;\n"},
+    {SITE("trust rfc7239 x_forwarded;"),
+     "1:35 \"x_forwarded\" is not an IP address (names are not looked up here)\n"},
+    {SITE("trust 10.0.0.1/8;"),
+     "1:27 \"10.0.0.1/8\" is not a network: wrong prefix length, or address bits behind it\n"},
+    {SITE("forwarded rfc7230;"), "1:31 \"rfc7230\" is not a value of \"forwarded\" [rfc7239] {off "
+                                 "on x_forwarded rfc7239 both}\n"},
     {SITE("cache { purge from; }"),
      "1:29 \"purge\" needs more words; write: purge from NETWORK... | off;\n"},
     {SITE("cache { purge from 10.0.0.1/8 here; }"),

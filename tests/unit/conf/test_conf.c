@@ -89,7 +89,9 @@ static void test_default_limits(void **state)
     assert_int_equal(site->compress.brotli_level, 5);
     assert_true(site->cache_status);
     assert_string_equal(site->via, "larder");
-    assert_true(site->forwarded);
+    assert_int_equal(site->forwarded, CONF_FORWARDED_ON);
+    assert_false(site->trust.is_set);
+    assert_int_equal(conf->trust.networks.count, 0);
     assert_int_equal(site->upgrade.count, 0);
     assert_int_equal(site->tunnel_idle_ms, 3600 * 1000);
     conf_unref(conf);
@@ -97,14 +99,15 @@ static void test_default_limits(void **state)
 
 /* Every directive, each with a value that is not the default. */
 static const char everything[] =
-    "workers 4; user nobody; state_dir \"/s t\"; listen 1.2.3.4:1;\n"
+    "workers 4; trust x_forwarded 10.0.0.0/8 ::1; user nobody; state_dir \"/s t\"; listen 1.2.3.4:1;\n"
     "listen [::1]:2 { proxy_protocol from 10.0.0.0/8 ::1; }\n"
     "admin { listen 10.0.0.1:9; socket /a mode=0600; tokens /t; session 1h; metrics open;\n"
     "  www_dir /w; plain_http_from 10.0.0.0/8 fe80::/10; server_names A.b c; }\n"
     "store { path off; size 1T; memory 1G; max_object 1M; flush 100ms; read_threads 3; }\n"
     "log { access /a/b json; error /e debug; }\n"
     "limits { connections 1; head 1K; target 256; fields 9; request_body 0; head_timeout 1s;\n"
-    "  body_timeout 2s; client_idle 1d; send_timeout 3m; waiters 1; drain 0; }\n"
+    "  body_timeout 2s; client_idle 1d; send_timeout 3m; waiters 1; drain 0;\n"
+    "  connections_per_client 7; connections_except 10.0.0.0/8 ::1; limit_memory 1M; }\n"
     "site WWW.a a { origins { server x HTTP://H:1/; timeout connect=1s first_byte=2s idle=3s;\n"
     "    keepalive 1; host H:1; }\n"
     "  cache { off; default_ttl 1s; min_ttl 2s; max_ttl 9d; stale_while_revalidate 3s;\n"
@@ -113,15 +116,19 @@ static const char everything[] =
     "    vary_ignore Origin; vary_max 7; }\n"
     "  compress brotli gzip; compress_types text/* Application/JSON; compress_min 2K;\n"
     "  compress_max 3M; compress_level brotli=11 gzip=1;\n"
-    "  cache_status off; via x; forwarded off; upgrade websocket foo/1.0; tunnel_idle 2m;\n"
+    "  cache_status off; via x; forwarded off; trust rfc7239 10.1.0.0/16;\n"
+    "  upgrade websocket foo/1.0; tunnel_idle 2m;\n"
+    "  limit requests 10/s burst=3 key=header:X-A status=503 count=misses name=n; limit concurrent 4;\n"
+    "  limit except 10.0.0.0/8 ::1; allow 10.0.0.1; deny 10.0.0.0/8 ::/0; allow all;\n"
     "  header request set X-A \"b c\"; header response remove Server;\n"
     "  rule path /a/* \"*path\" method GET header X-B=c* { pass; ttl 1d; default_ttl 1s; min_ttl 0;\n"
     "    max_ttl 2s; stale_while_revalidate 3s; stale_if_error 4s; hit_for_miss 0; set_cookie store;\n"
     "    client_revalidate on; serve_stale off; max_object store; ignore_cookies off; vary_ignore off; vary_max 1;\n"
     "    cache_status on; compress brotli; upgrade off; header response add X-C \"\"; header request remove X-D; }\n"
-    "  rule path * { ignore_query off; sort_query off; pass off; timeout first_byte=2m idle=1h; }\n"
+    "  rule path * { ignore_query off; sort_query off; pass off; timeout first_byte=2m idle=1h;\n"
+    "    limit off; deny 1.2.3.4; allow all; }\n"
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
-    "site * { origins { server y http://[::1]; } }\n";
+    "site * { origins { server y http://[::1]; } trust off; forwarded both; }\n";
 
 static void test_everything_server(void **state)
 {
@@ -133,6 +140,8 @@ static void test_everything_server(void **state)
     assert_string_equal(conf->state_dir, "/s t");
     assert_int_equal(conf->listen_count, 2);
     assert_false(conf->listens[0].any);
+    assert_int_equal(conf->trust.networks.count, 2);
+    assert_int_equal(conf->trust.by, CONF_TRUST_X_FORWARDED);
     assert_string_equal(conf->listens[1].text, "[::1]:2");
     assert_int_equal(conf->listens[1].address.ss_family, AF_INET6);
     assert_int_equal(conf->listens[0].proxy_from.count, 0);
@@ -190,10 +199,15 @@ static void test_everything_site(void **state)
     assert_int_equal(site->compress.brotli_level, 11);
     assert_false(site->cache_status);
     assert_string_equal(site->via, "x");
-    assert_false(site->forwarded);
+    assert_int_equal(site->forwarded, CONF_FORWARDED_OFF);
+    assert_true(site->trust.is_set);
+    assert_int_equal(site->trust.by, CONF_TRUST_RFC7239);
+    assert_int_equal(site->trust.networks.count, 1);
     assert_string_equal(conf->sites[1].origins.servers[0].host, "::1");
     assert_false(conf->sites[1].cache.off);
-    assert_true(conf->sites[1].forwarded);
+    assert_int_equal(conf->sites[1].forwarded, CONF_FORWARDED_BOTH);
+    assert_true(conf->sites[1].trust.is_set);
+    assert_int_equal(conf->sites[1].trust.networks.count, 0);
     conf_unref(conf);
 }
 

@@ -53,10 +53,11 @@ static void test_json(void **state)
 
     assert_string_equal(
         text,
-        "{\"problems\":[{\"file\":\"a.conf\",\"line\":2,\"column\":9,\"message\":\"unknown directive "
+        "{\"problems\":[{\"severity\":\"error\","
+        "\"file\":\"a.conf\",\"line\":2,\"column\":9,\"message\":\"unknown directive "
         "\\\"me\\\"mory\\\" in store\",\"hint\":\"memory\",\"allowed\":[\"path\",\"size\",\"memory\","
         "\"max_object\",\"flush\",\"read_threads\"],\"source\":\"store { \\\"me\\\\\\\"mory\\\" 2G; "
-        "memroy 1; }\",\"caret\":8},{\"file\":\"a.conf\",\"line\":2,\"column\":24,\"message\":"
+        "memroy 1; }\",\"caret\":8},{\"severity\":\"error\",\"file\":\"a.conf\",\"line\":2,\"column\":24,\"message\":"
         "\"unknown directive \\\"memroy\\\" in store\",\"hint\":\"memory\",\"allowed\":[\"path\","
         "\"size\",\"memory\",\"max_object\",\"flush\",\"read_threads\"],\"source\":\"store { "
         "\\\"me\\\\\\\"mory\\\" 2G; memroy 1; }\",\"caret\":23}],\"count\":2}\n");

@@ -25,7 +25,7 @@ static struct site_table *table_of(const char *text)
         fail_msg("%s: %s", text, conf_report_get(report, 0)->message);
     }
     conf_report_free(report);
-    struct site_table *table = site_table_new(conf, NULL, slot_zero, NULL);
+    struct site_table *table = site_table_new(conf, NULL, NULL, slot_zero, NULL);
     conf_unref(conf);
     return table;
 }

@@ -22,7 +22,8 @@
 
 static struct limit_key key_of(const struct limit_table *table, unsigned group, uint64_t who)
 {
-    return limit_key(table, group, group, 'k', span_of((const char *)&who, sizeof(who)));
+    const struct limit_ref ref = {.id = group, .group = group};
+    return limit_key(table, &ref, 'k', span_of((const char *)&who, sizeof(who)));
 }
 
 /* ---- one bucket ---- */
@@ -323,6 +324,7 @@ static bool same_bucket(const struct limit_table *table, const char *one, const 
 {
     struct sockaddr_in6 six[2] = {{.sin6_family = AF_INET6}, {.sin6_family = AF_INET6}};
     struct sockaddr_in four[2] = {{.sin_family = AF_INET}, {.sin_family = AF_INET}};
+    const struct limit_ref ref = {.id = 1, .group = 1};
     struct limit_key keys[2];
     const char *const text[2] = {one, two};
     for (unsigned i = 0; i < 2; i++) {
@@ -332,7 +334,7 @@ static bool same_bucket(const struct limit_table *table, const char *one, const 
         } else {
             assert_int_equal(inet_pton(AF_INET6, text[i], &six[i].sin6_addr), 1);
         }
-        keys[i] = limit_key(table, 1, 1, 'c', limit_client(address));
+        keys[i] = limit_key(table, &ref, 'c', limit_client(address));
     }
     return keys[0].hash.lo == keys[1].hash.lo && keys[0].hash.hi == keys[1].hash.hi;
 }
@@ -367,22 +369,57 @@ static void test_keys(void **state)
     memset(text, 'a', sizeof(text));
     struct span texts[] = {span_of(text, 0),  span_of(text, 1),   span_of(text, 64),
                            span_of(text, 65), span_of(text, 399), span_of(text, 400)};
-    uint64_t ids[] = {limit_id(table, SPAN("a"), SPAN("bc")),
-                      limit_id(table, SPAN("ab"), SPAN("c")),
-                      limit_id(table, SPAN("a"), SPAN("bd"))};
-    struct hash128 seen[ARRAY_LEN(ids) * 2 * ARRAY_LEN(texts)];
+    struct limit_ref refs[] = {limit_register(table, SPAN("a"), SPAN("bc")),
+                               limit_register(table, SPAN("ab"), SPAN("c")),
+                               limit_register(table, SPAN("a"), SPAN("bd"))};
+    struct hash128 seen[ARRAY_LEN(refs) * 2 * ARRAY_LEN(texts)];
     unsigned count = 0;
-    assert_int_equal(ids[0], limit_id(table, SPAN("a"), SPAN("bc")));
-    for (unsigned i = 0; i < ARRAY_LEN(ids); i++) {
+    struct limit_ref again = limit_register(table, SPAN("a"), SPAN("bc"));
+    assert_int_equal(refs[0].id, again.id);
+    assert_int_equal(refs[0].group, again.group);
+    for (unsigned i = 0; i < ARRAY_LEN(refs); i++) {
         for (unsigned j = 0; j < 2 * ARRAY_LEN(texts); j++) {
             struct hash128 hash =
-                limit_key(table, ids[i], 0, j % 2 == 0 ? 'x' : 'y', texts[j / 2]).hash;
+                limit_key(table, &refs[i], j % 2 == 0 ? 'x' : 'y', texts[j / 2]).hash;
             for (unsigned k = 0; k < count; k++) {
                 assert_true(hash.lo != seen[k].lo && hash.hi != seen[k].hi);
             }
             seen[count++] = hash;
         }
     }
+    limit_table_free(&table);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    struct limit_table *table = limit_table_new(SMALL);
+    struct limit_rate rate = limit_rate(1, 1, 1);
+    const char *site;
+    const char *name;
+    for (unsigned i = 0; i < 400; i++) {
+        char text[8];
+        (void)snprintf(text, sizeof(text), "%u", i);
+        struct limit_ref ref = limit_register(table, SPAN("site"), span_str(text));
+        struct limit_key key = limit_key(table, &ref, 'k', SPAN("x"));
+        assert_int_equal(ref.group, i < LIMIT_GROUPS - 1 ? i + 1 : 0);
+        assert_int_equal(limit_take(table, &key, &rate, SECOND), 0); /* beyond too, each its own */
+        assert_true(limit_take(table, &key, &rate, SECOND) > 0);
+    }
+    assert_int_equal(limit_refused(table, 3, &site, &name), 1);
+    assert_string_equal(site, "site");
+    assert_string_equal(name, "2");
+    assert_int_equal(limit_refused(table, 0, &site, &name), 400 - (LIMIT_GROUPS - 1));
+    assert_string_equal(site, "-");
+    limit_table_free(&table);
+    table = limit_table_new(SMALL);
+    assert_int_equal(limit_refused(table, 1, &site, &name), 0);
+    assert_null(site);
+    struct limit_key key = key_of(table, 0, 1);
+    uint64_t hold = limit_acquire(table, &key, 1, SECOND);
+    assert_int_equal(limit_acquire(table, &key, 1, SECOND), 0);
+    limit_release(table, hold, SECOND);
+    assert_int_equal(limit_refused(table, 0, &site, &name), 1);
     limit_table_free(&table);
 }
 
@@ -451,7 +488,7 @@ int main(void)
         cmocka_unit_test(test_random),     cmocka_unit_test(test_flood_in_use),
         cmocka_unit_test(test_flood_idle), cmocka_unit_test(test_counts_flood),
         cmocka_unit_test(test_clients),    cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_names),      cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,418 @@
+"""Limits: exact numbers of answers let through and refused, whoever asks through whichever worker; what is counted and forgotten."""
+import socket
+import struct
+import threading
+import time
+
+from case import content, reply, same, settle, slow, wait_for
+
+PAGE = reply(b"page", cache="max-age=600")
+
+
+def statuses(larder, count, target="/", **words):
+    """So many requests, each on its own connection: over all workers."""
+    return [larder.fetch(target, **words).status for _ in range(count)]
+
+
+def burst(larder, count, **words):
+    """How many of so many at once get 200, and the others' answers."""
+    answers = [larder.fetch("/", **words) for _ in range(count)]
+    return sum(answer.status == 200 for answer in answers), [a for a in answers if a.status != 200]
+
+
+def test_burst_and_refill(t):
+    """A bucket of 20 is emptied through four workers, by hits as by misses, and refills at its rate: 20 and no more,
+    then one a second and a half, and after a rest no more than 20 again."""
+    origin = t.origin({"/": PAGE})
+    larder = t.larder(origin, workers=4, site="limit requests 40/m burst=20;")
+    began = time.monotonic()
+    good, refused = burst(larder, 40)
+    refills = int((time.monotonic() - began) / 1.5) + 1
+    assert 20 <= good <= 20 + refills, good
+    for answer in refused:
+        same(answer.status, 429)
+        same(answer.get("Cache-Control"), "no-store")
+        assert answer.get("Retry-After") in ("1", "2"), answer.get("Retry-After")
+        same(answer.get("Cache-Status"), None)
+        assert answer.body.startswith(b"429 Too Many Requests\n\ntoo many requests"), answer.body
+    settle(3.2)
+    good, _ = burst(larder, 10)
+    assert 2 <= good <= 3, good
+
+
+def test_rate_over_time(t):
+    """200 a second for two seconds of steady hammering over keep-alive connections: the burst and the rate, within the
+    few that the clock of the test can be wrong about."""
+    origin = t.origin({"/": PAGE})
+    larder = t.larder(origin, workers=3, site="limit requests 50/s burst=10;")
+    larder.fetch("/")
+    settle(0.5)
+    counts = {200: 0, 429: 0}
+    lock = threading.Lock()
+    end = time.monotonic() + 2
+
+    def hammer():
+        with larder.client() as client:
+            while time.monotonic() < end:
+                client.request("/")
+                status = client.read_response().status
+                with lock:
+                    counts[status] += 1
+                time.sleep(0.002)
+    threads = [threading.Thread(target=hammer) for _ in range(4)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    took = time.monotonic() - began
+    assert counts[429] > 20, counts
+    assert 10 + 50 * 2 * 0.9 <= counts[200] <= 10 + 50 * took + 3, (counts, took)
+
+
+def test_retry_after_is_true(t):
+    """Who waits as told is served; a second earlier would have been too early."""
+    origin = t.origin({"/": PAGE})
+    larder = t.larder(origin, site="limit requests 20/m burst=1;")
+    same(larder.fetch("/").status, 200)
+    answer = larder.fetch("/")
+    same((answer.status, answer.get("Retry-After")), (429, "3"))
+    settle(2.1)
+    answer = larder.fetch("/")
+    same((answer.status, answer.get("Retry-After")), (429, "1"))
+    settle(1.0)
+    same(larder.fetch("/").status, 200)
+
+
+def test_each_client_has_its_own(t):
+    origin = t.origin({"/": PAGE})
+    larder = t.larder(origin, site="limit requests 2/m;")
+    for source in ("127.0.0.1", "127.0.0.2", "127.3.2.1"):
+        same(statuses(larder, 4, source=source), [200, 200, 429, 429], source)
+
+
+def test_keys(t):
+    """By a header field, a cookie, or all together; who has none counts by address; 127.0.0.9 is exempt."""
+    origin = t.origin({"/": PAGE})
+    larder = t.larder(origin, site="""
+        limit except 127.0.0.9;
+        limit requests 2/m key=header:X-Key;
+        rule path /c { limit off; limit requests 2/m key=cookie:sid; }
+        rule path /s { limit off; limit requests 3/m key=site; }
+        rule path /free { limit off; }""")
+    origin.default = PAGE
+    key = [("X-Key", "one")]
+    same(statuses(larder, 3, headers=key), [200, 200, 429])
+    same(statuses(larder, 1, headers=key, source="127.0.0.2"), [429], "the same key from elsewhere")
+    same(statuses(larder, 3, headers=[("x-key", "two")]), [200, 200, 429])
+    same(statuses(larder, 3, headers=[("X-Key", "t" * 3000)]), [200, 200, 429])
+    same(statuses(larder, 3, headers=[("X-Key", "t" * 3001)]), [200, 200, 429])
+    same(statuses(larder, 3), [200, 200, 429], "no key: by address")
+    same(statuses(larder, 3, source="127.0.0.2"), [200, 200, 429])
+    for sid in ("a", "b"):
+        same(statuses(larder, 3, "/c", headers=[("Cookie", f"x=1; sid={sid}")]), [200, 200, 429])
+    same([larder.fetch("/s", source=f"127.0.1.{i}").status for i in range(5)], [200, 200, 200, 429, 429])
+    same(statuses(larder, 6, "/free"), [200] * 6)
+    same(statuses(larder, 6, headers=key, source="127.0.0.9"), [200] * 6)
+
+
+def test_several_limits(t):
+    """Every one counts, and a request that one refuses takes no token of the others: in whichever order they stand."""
+    origin = t.origin({"/": PAGE})
+    origin.default = PAGE
+    larder = t.larder(origin, site="""
+        rule path /a/* { limit requests 10/m name=a_many; limit requests 2/m name=a_few key=header:X; }
+        rule path /b/* { limit requests 2/m name=b_few key=header:X status=503; limit requests 10/m name=b_many; }""")
+    for folder, status in (("/a/", 429), ("/b/", 503)):
+        wanted = [200, 200] + [status] * 20
+        same(statuses(larder, 22, folder, headers=[("X", "1")]), wanted)
+        for key in "234":
+            same(statuses(larder, 2, folder, headers=[("X", key)]), [200, 200], folder + key)
+        same(statuses(larder, 3, folder, headers=[("X", "5")]), [200, 200, status])
+        same(statuses(larder, 1, folder, headers=[("X", "6")]), [429], "ten have come")
+
+
+def test_rules_add_to_the_site(t):
+    origin = t.origin()
+    origin.default = PAGE
+    larder = t.larder(origin, site="""
+        limit requests 6/m;
+        rule path /login { limit requests 2/m name=login; }""")
+    same(statuses(larder, 4, "/login"), [200, 200, 429, 429])
+    same(statuses(larder, 6, "/"), [200] * 4 + [429] * 2)
+
+
+def test_counted_and_logged(t):
+    origin = t.origin({"/": PAGE})
+    larder = t.larder(origin, site="limit requests 1/m name=per_minute; limit concurrent 5;")
+    same(statuses(larder, 4), [200, 429, 429, 429])
+    metrics = larder.metrics()
+    same(metrics['larder_limited_total{site="*",limit="per_minute"}'], 3)
+    same(metrics['larder_limited_total{site="*",limit="concurrent"}'], 0)
+    same(metrics['larder_requests_total{site="*",result="denied"}'], 3)
+    same(metrics['larder_errors_total{source="origin"}'], 0)
+    assert metrics['larder_limit_entries{state="used"}'] >= 1
+    same(metrics['larder_limit_entries{state="used"}'] + metrics['larder_limit_entries{state="free"}'], 131072)
+    same(metrics["larder_limit_crowded_total"], 0)
+    records = wait_for(lambda: larder.access_records()[3:] and larder.access_records(), 5, "four records")
+    same([(r["status"], r["result"], r["reason"]) for r in records[1:]], [(429, "denied", "limit_requests")] * 3)
+
+
+def test_reload_keeps_the_buckets(t):
+    origin = t.origin({"/": PAGE})
+    larder = t.larder(origin, site="limit requests 5/m burst=5;")
+    same(statuses(larder, 3), [200] * 3)
+    larder.command("reload", check=0)
+    same(statuses(larder, 3), [200, 200, 429])
+    larder.write_config(site="limit requests 1000/s burst=5;")
+    larder.command("reload", check=0)
+    statuses(larder, 1)
+    settle(0.1)
+    same(statuses(larder, 1), [200], "it owes no more than the new rate's tokens")
+    larder.write_config(site="")
+    larder.command("reload", check=0)
+    same(statuses(larder, 30), [200] * 30)
+
+
+def test_misses_only(t):
+    """Hits are free; a flood of different queries gets as much of the origin as the limit says, and no hit suffers."""
+    origin = t.origin()
+    origin.default = PAGE
+    larder = t.larder(origin, workers=3, site="limit requests 5/m count=misses; rule path /p { pass; }")
+    same(larder.fetch("/hot").status, 200)
+    same(statuses(larder, 20, "/hot"), [200] * 20)
+    got = [larder.fetch(f"/x?{i}").status for i in range(20)]
+    same(got, [200] * 4 + [429] * 16)
+    same(origin.count(), 5)
+    same(statuses(larder, 2, "/p"), [429, 429])
+    same(larder.fetch("/y", "POST", body=b"x").status, 429)
+    same(statuses(larder, 5, "/hot"), [200] * 5)
+    same(larder.fetch("/x?0").is_hit, True)
+    same(larder.fetch("/x?0", source="127.0.0.2").is_hit, True)
+    same(larder.fetch("/x?19", source="127.0.0.2").status, 200, "others may")
+    same(larder.metrics()['larder_limited_total{site="*",limit="requests"}'], 19)
+
+
+def test_misses_only_followers(t):
+    """Who waits for another one's fetch costs the origin nothing, and one that may not lead does not spoil it for others."""
+    origin = t.origin({"/slow": reply(b"slow", cache="max-age=600", delay=1.0), "/a": PAGE})
+    larder = t.larder(origin, workers=3, site="limit requests 1/m count=misses;")
+    answers = []
+
+    def ask(source):
+        answers.append(larder.fetch("/slow", source=source).status)
+    threads = [threading.Thread(target=ask, args=(source,)) for source in ["127.0.0.2"] * 6]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    same(answers, [200] * 6)
+    same(origin.count("/slow"), 1)
+    same(larder.fetch("/a", source="127.0.0.2").status, 429)
+    same(larder.fetch("/a", source="127.0.0.3").status, 200)
+
+
+# ---- what is under way
+
+def under_way(larder, count, first=0):
+    """So many different ones, that nobody waits for another."""
+    clients = []
+    for i in range(first, first + count):
+        client = larder.client()
+        client.request(f"/slow?{i}")
+        clients.append(client)
+    return clients
+
+
+def reset(client):
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def test_concurrent(t):
+    """Three at a time, through however many workers; ended, aborted or failed ones make room again."""
+    origin = t.origin({"/slow": reply(b"slow", delay=1.5), "/": PAGE, "/dead": lambda conn, _: conn.close()})
+    larder = t.larder(origin, workers=4, site="limit concurrent 3; rule path /free { limit off; }",
+                      timeouts="connect=2s first_byte=5s idle=5s")
+    origin.routes["/free"] = PAGE
+    clients = under_way(larder, 3)
+    wait_for(lambda: origin.count("/slow") == 3, 5, "three at the origin")
+    answer = larder.fetch("/")
+    same((answer.status, answer.get("Retry-After"), answer.get("Cache-Control")), (503, "1", "no-store"))
+    same(larder.fetch("/free").status, 200)
+    same(larder.fetch("/", source="127.0.0.2").status, 200)
+    for client in clients:
+        same(client.read_response().status, 200)
+    same(statuses(larder, 5), [200] * 5)
+    for client in clients:
+        client.close()
+    # Clients that are gone give their place back at once.
+    clients = under_way(larder, 3, 3)
+    wait_for(lambda: origin.count("/slow") == 6, 5, "three more")
+    same(larder.fetch("/").status, 503)
+    for client in clients:
+        reset(client)
+    wait_for(lambda: larder.fetch("/").status == 200, 1.2, "room after the clients left")
+    # So do requests that fail.
+    same(statuses(larder, 6, "/dead"), [502] * 6)
+    same(statuses(larder, 6, "/"), [200] * 6)
+    metrics = larder.metrics()
+    assert metrics['larder_limited_total{site="*",limit="concurrent"}'] >= 2
+    records = larder.access_records()
+    assert any((r["status"], r["result"], r["reason"]) == (503, "denied", "limit_concurrent") for r in records)
+
+
+def test_concurrent_counts_the_sending(t):
+    """A request is under way until its last byte is with the client."""
+    body = content("/big", 8 << 20)
+    origin = t.origin({"/big": reply(body, cache="max-age=60"), "/": PAGE})
+    larder = t.larder(origin, site="limit concurrent 2;")
+    same(len(larder.fetch("/big").body), len(body))
+    clients = []
+    for _ in range(2):
+        client = larder.client(receive_buffer=4096)
+        client.request("/big")
+        clients.append(client)
+    wait_for(lambda: larder.fetch("/").status == 503, 5, "both under way")
+    same(clients[0].read_response().body, body)
+    wait_for(lambda: larder.fetch("/").status == 200, 5, "one place")
+    clients[1].close()
+    clients[0].close()
+
+
+def test_concurrent_across_reload(t):
+    """Requests begun before a reload hold their place after it, and give back the right one."""
+    origin = t.origin({"/slow": reply(b"slow", delay=2.5), "/": PAGE})
+    larder = t.larder(origin, workers=2, site="limit concurrent 2;")
+    clients = under_way(larder, 2)
+    wait_for(lambda: origin.count("/slow") == 2, 5, "two at the origin")
+    larder.command("reload", check=0)
+    same(larder.fetch("/").status, 503)
+    larder.write_config(site="limit concurrent 3;")
+    larder.command("reload", check=0)
+    same(larder.fetch("/").status, 200)
+    larder.write_config(site="")
+    larder.command("reload", check=0)
+    for client in clients:
+        same(client.read_response().status, 200)
+        client.close()
+    larder.write_config(site="limit concurrent 1;")
+    larder.command("reload", check=0)
+    same(statuses(larder, 5), [200] * 5)
+
+
+# ---- connections
+
+def test_connections_per_client(t):
+    """The fourth is closed at once, whichever worker it meets; one that ends makes room; 127.0.0.9 is exempt."""
+    origin = t.origin({"/": PAGE})
+    larder = t.larder(origin, workers=4, limits="connections_per_client 3; connections_except 127.0.0.9;")
+
+    def opened(source):
+        client = larder.client(source=source, timeout=5)
+        try:
+            client.request("/")
+            return client if client.read_response().status == 200 else None
+        except (AssertionError, OSError):
+            return None
+    kept = [opened("127.0.0.2") for _ in range(3)]
+    assert all(kept)
+    same([opened("127.0.0.2") for _ in range(5)], [None] * 5)
+    other = opened("127.0.0.3")
+    assert other
+    exempt = [opened("127.0.0.9") for _ in range(6)]
+    assert all(exempt)
+    for client in kept:
+        client.request("/")
+        same(client.read_response().status, 200)
+    metrics = larder.metrics()
+    same(metrics['larder_limited_total{site="-",limit="connections"}'], 5)
+    same(metrics["larder_connections_refused_total"], 5)
+    kept.pop().close()
+    again = wait_for(lambda: opened("127.0.0.2"), 3, "room for one more")
+    larder.write_config(limits="connections_per_client 4;")
+    larder.command("reload", check=0)
+    more = opened("127.0.0.2")
+    assert more
+    same(opened("127.0.0.2"), None)
+    for client in [*kept, *exempt, other, again, more]:
+        client.close()
+
+
+def test_connections_by_what_the_proxy_says(t):
+    """With the PROXY protocol a client is who the header names; IPv6 counts by /64."""
+    origin = t.origin({"/": PAGE})
+    larder = t.larder(origin, workers=2, listen="proxy_protocol from 127.0.0.1;", limits="connections_per_client 2;",
+                      site="limit requests 3/m;")
+
+    def ask(address):
+        client = larder.client(timeout=5)
+        family = "TCP6" if ":" in address else "TCP4"
+        own = "::1" if ":" in address else "10.9.9.9"
+        client.send(f"PROXY {family} {address} {own} 5555 80\r\n")
+        try:
+            client.request("/")
+            return client, client.read_response().status
+        except (AssertionError, OSError):
+            return client, None
+    kept = [ask("192.0.2.1"), ask("192.0.2.1"), ask("192.0.2.2")]
+    same([status for _, status in kept], [200] * 3)
+    same(ask("192.0.2.1")[1], None)
+    six = [ask("2001:db8:1:2::1"), ask("2001:db8:1:2:ffff::1")]
+    same([status for _, status in six], [200] * 2)
+    same(ask("2001:db8:1:2:3::1")[1], None, "the same /64")
+    same(ask("2001:db8:1:3::1")[1], 200, "another /64")
+    for client, _ in kept + six:
+        client.close()
+    # The buckets of requests are those clients' too: two of three tokens are gone.
+    wait_for(lambda: larder.metrics()['larder_connections{state="idle"}'] <= 2, 5, "the connections' end")
+    got = []
+    for _ in range(2):
+        client, status = ask("2001:db8:1:2:aaaa::1")
+        got.append(status)
+        client.close()
+        settle(0.2)
+    same(got, [200, 429])
+
+
+# ---- floods
+
+@slow(240)
+def test_many_keys(t):
+    """100,000 different keys, none of which is idle again: memory stays as it is, nobody's bucket is reset, and all the
+    newcomers without room share."""
+    origin = t.origin({"/": PAGE})
+    larder = t.larder(origin, workers=2, limits="limit_memory 1M; ",
+                      site="limit requests 1/m burst=1 key=header:X-Key;", access="off")
+    same(larder.fetch("/", headers=[("X-Key", "victim")]).status, 200)
+    same(larder.fetch("/", headers=[("X-Key", "victim")]).status, 429)
+
+    def flood(first, count, counts):
+        with larder.client(timeout=60) as client:
+            for at in range(first, first + count, 500):
+                client.send(b"".join(b"GET / HTTP/1.1\r\nHost: site.test\r\nX-Key: %d\r\n\r\n" % i
+                                     for i in range(at, at + 500)))
+                for _ in range(500):
+                    counts.append(client.read_response().status)
+    warm = []
+    flood(10_000_000, 5000, warm)
+    before = larder.rss_bytes()
+    counts = [[] for _ in range(4)]
+    threads = [threading.Thread(target=flood, args=(i * 25000, 25000, counts[i])) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    got = [status for some in counts for status in some]
+    same(len(got), 100000)
+    metrics = larder.metrics()
+    entries = 32768
+    same(metrics['larder_limit_entries{state="used"}'] + metrics['larder_limit_entries{state="free"}'], entries)
+    minutes = 5  # at most, until the test is over
+    assert entries * 0.9 <= got.count(200) + warm.count(200) <= entries * minutes + 64 * minutes, got.count(200)
+    assert got.count(429) > 10000, got.count(429)
+    assert metrics["larder_limit_crowded_total"] > 10000
+    limit = 256 << 20 if larder.is_sanitized() else 16 << 20  # a sanitizer keeps freed memory for a while
+    assert larder.rss_bytes() < before + limit, (before, larder.rss_bytes())
+    wait = larder.fetch("/", headers=[("X-Key", "victim")])
+    assert wait.status == 429 or metrics["larder_limit_entries{state=\"used\"}"] < entries, wait
