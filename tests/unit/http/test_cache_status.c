@@ -83,7 +83,10 @@ static void reasons(void **state)
                                                          "framing",
                                                          "stream",
                                                          "request_no_cache",
-                                                         "precondition"};
+                                                         "precondition",
+                                                         "address",
+                                                         "limit_requests",
+                                                         "limit_concurrent"};
 
     (void)state;
     for (unsigned i = 0; i < HTTP_REASON_COUNT; i++) {
