@@ -46,6 +46,10 @@ void conf_check_guards(struct conf_checker *checker);
 /* Pools, their servers, and those who name them. */
 void conf_check_origins(struct conf_checker *checker);
 
+/* Of a pool; owner: of its settings. */
+void conf_check_origin_tls(struct conf_checker *checker, const struct conf_origins *pool,
+                           uint32_t owner);
+
 /* Where a value was set, or NULL: it is a default. The list must be sorted. */
 const struct conf_setting *conf_setting_find(const struct conf_settings *settings, uint32_t owner,
                                              const struct schema_row *row, uint32_t ordinal);

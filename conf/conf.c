@@ -10,6 +10,7 @@ static void conf_free(struct conf *conf)
 
     conf_unref(places->kept);
     places->magic = 0;
+    conf_certificates_free(&places->certificates);
     arena_reset(&places->arena);
     mem_free(places->settings.list);
     mem_free(places);
@@ -54,10 +55,12 @@ static struct conf *conf_check(const struct conf_tree *tree)
 {
     struct conf *conf = conf_new();
     struct conf_places *places = conf->places;
-    struct conf_checker checker = {
-        .base = {.report = tree->report, .arena = &places->arena, .flags = tree->flags},
-        .conf = conf,
-        .tree = tree};
+    struct conf_checker checker = {.base = {.report = tree->report,
+                                            .arena = &places->arena,
+                                            .flags = tree->flags,
+                                            .certificates = &places->certificates},
+                                   .conf = conf,
+                                   .tree = tree};
 
     conf_check_tree(&checker);
     places->settings = checker.settings;

@@ -130,9 +130,10 @@ struct conf_limits {
 
 struct conf_server {
     const char *name;
-    const char *url;  /* http://host[:port], lower case, no slash at the end */
+    const char *url;  /* http[s]://host[:port], lower case, no slash at the end */
     const char *host; /* name or address; IPv6 without brackets */
     uint16_t port;
+    bool has_tls;
     uint32_t weight; /* 1..CONF_WEIGHT_MAX */
     uint32_t max;    /* requests at the same time, all workers; 0: no bound */
     bool backup;     /* asked only when no other may be */
@@ -169,6 +170,42 @@ struct conf_origin_timeout {
     uint64_t total_ms; /* for all of it; 0: no bound */
 };
 
+/* Of OpenSSL. */
+struct x509_store_st;
+struct x509_st;
+struct stack_st_X509;
+struct evp_pkey_st;
+
+/* What a file, or a file and that of its key, held. */
+struct conf_certificate {
+    struct conf_certificate *next; /* private */
+    char *path;                    /* NULL: the machine's own CAs */
+    char *key_path;                /* NULL: certificates to believe */
+    uint64_t id;                   /* of all bytes of the files */
+    struct x509_store_st *trust;   /* to believe, or NULL */
+    struct x509_st *certificate;   /* to show, or NULL */
+    struct stack_st_X509 *chain;   /* behind it, or NULL */
+    struct evp_pkey_st *key;       /* of certificate */
+};
+
+/* How servers with https:// are spoken to. */
+struct conf_origin_tls {
+    bool no_verify;
+    bool only_13;     /* TLS 1.3 or nothing; else 1.2 will do */
+    const char *name; /* to expect and to send as SNI; NULL: the host in the server's URL */
+    const char *ca;   /* files; NULL: not set. key: as cert when it is not */
+    const char *cert;
+    const char *key;
+    const struct conf_certificate *trust;    /* NULL without ca */
+    const struct conf_certificate *identity; /* NULL without cert */
+};
+
+/* Connections kept for later. */
+struct conf_keepalive {
+    uint32_t count; /* of one server, in each worker */
+    uint64_t idle_ms;
+};
+
 /* A cookie of ours that names the server a client is to stay with. */
 struct conf_sticky {
     const char *cookie;  /* NULL: none */
@@ -186,8 +223,9 @@ struct conf_origins {
     uint64_t slow_start_ms; /* 0: none */
     uint32_t owner;         /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
-    uint32_t keepalive; /* idle connections kept per worker */
-    const char *host;   /* Host to send; "client": as the client sent it; "server": its URL's */
+    struct conf_origin_tls tls;
+    struct conf_keepalive keepalive;
+    const char *host; /* Host to send; "client": as the client sent it; "server": its URL's */
 };
 
 enum conf_set_cookie {
@@ -446,9 +484,10 @@ struct conf {
     const struct conf_origins *pools; /* those with a name */
     size_t pool_count;
     const struct conf_site *sites;
-    size_t site_count;          /* at least 1 */
-    const char *file;           /* the main file's name */
-    struct conf_places *places; /* private */
+    size_t site_count;                           /* at least 1 */
+    const char *file;                            /* the main file's name */
+    const struct conf_certificate *system_trust; /* NULL: no server needs it */
+    struct conf_places *places;                  /* private */
 };
 
 /* One problem. Everything in it belongs to the report. */

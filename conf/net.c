@@ -197,13 +197,14 @@ static bool starts_nocase(struct span word, struct span prefix)
     return word.len >= prefix.len && span_eq_nocase(span_of(word.ptr, prefix.len), prefix);
 }
 
-enum conf_net conf_net_url(struct span word, struct span *host, uint16_t *port)
+enum conf_net conf_net_url(struct span word, bool *has_tls, struct span *host, uint16_t *port)
 {
     struct span scheme = SPAN("http://");
     struct span port_word;
 
-    if (starts_nocase(word, SPAN("https://"))) {
-        return CONF_NET_HTTPS;
+    *has_tls = starts_nocase(word, SPAN("https://"));
+    if (*has_tls) {
+        scheme = SPAN("https://");
     }
     if (!starts_nocase(word, scheme)) {
         return CONF_NET_SCHEME;
@@ -222,7 +223,7 @@ enum conf_net conf_net_url(struct span word, struct span *host, uint16_t *port)
     if (memchr(rest.ptr, '@', rest.len) != NULL) {
         return CONF_NET_USER;
     }
-    *port = 80;
+    *port = *has_tls ? 443 : 80;
     if (net_split(rest, host, &port_word) && !net_port(port_word, port)) {
         return CONF_NET_PORT;
     }

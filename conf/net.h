@@ -15,7 +15,6 @@ enum conf_net {
     CONF_NET_ADDRESS, /* not an IP address */
     CONF_NET_BITS,    /* prefix length out of range, or address bits behind it */
     CONF_NET_HOST,    /* not a host name */
-    CONF_NET_HTTPS,   /* https is not there yet */
     CONF_NET_SCHEME,  /* another or no scheme */
     CONF_NET_PATH,    /* something behind host and port */
     CONF_NET_USER,    /* user:password@ */
@@ -30,7 +29,7 @@ bool conf_net_is_host(struct span word);
 /* A host as above with an optional ":" port. */
 bool conf_net_is_authority(struct span word);
 /* "http://" host [ ":" port ] [ "/" ]. host borrows word, without brackets. */
-enum conf_net conf_net_url(struct span word, struct span *host, uint16_t *port);
+enum conf_net conf_net_url(struct span word, bool *has_tls, struct span *host, uint16_t *port);
 /* 127.0.0.0/8, ::1 and ::ffff:127.0.0.0/104. */
 bool conf_net_is_loopback(const struct sockaddr_storage *address);
 #endif

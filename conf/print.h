@@ -4,6 +4,7 @@
  * it. */
 #include <stdatomic.h>
 
+#include "conf/certificate.h"
 #include "conf/check.h"
 
 #define CONF_PLACES_MAGIC 0x636f6e66u
@@ -15,6 +16,7 @@ struct conf_places {
     struct arena arena; /* every string and array of the snapshot */
     struct conf_settings settings;
     bool held[SCHEMA_ROWS_MAX]; /* by row: the file says otherwise, a restart will change it */
-    struct conf *kept;          /* whose memory holds what a reload cannot change, or NULL */
+    struct conf_certificates certificates;
+    struct conf *kept; /* whose memory holds what a reload cannot change, or NULL */
 };
 #endif

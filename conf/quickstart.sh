@@ -12,11 +12,7 @@ case ${1:-} in
     sed -n '2,5s/^# //p' "$0"
     exit 0
     ;;
-http://?* | '' | -*) ;;
-https://*)
-    say 'origins speak http:// for now'
-    exit 2
-    ;;
+http://?* | https://?* | '' | -*) ;;
 *)
     say "\"$1\" is no URL; use http://HOST:PORT of your site"
     exit 2
@@ -24,7 +20,7 @@ https://*)
 esac
 
 packages='build-essential cmake ninja-build pkg-config librocksdb-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev
-libxxhash-dev libcjson-dev zlib1g-dev libbrotli-dev libjemalloc-dev'
+libxxhash-dev libcjson-dev zlib1g-dev libbrotli-dev libjemalloc-dev ca-certificates'
 # The dashboard is built with node; any node from version 18 will do.
 if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
     packages="$packages nodejs npm"

@@ -118,10 +118,12 @@ void conf_check_origins(struct conf_checker *checker)
     for (size_t i = 0; i < conf->pool_count; i++) {
         check_pool_name(checker, i);
         check_servers(checker, &conf->pools[i], conf->pools[i].owner);
+        conf_check_origin_tls(checker, &conf->pools[i], conf->pools[i].owner);
     }
     for (size_t i = 0; i < conf->site_count; i++) {
         const struct conf_site *site = &conf->sites[i];
         check_servers(checker, &site->origins, (uint32_t)i + 1);
+        conf_check_origin_tls(checker, &site->origins, (uint32_t)i + 1);
         check_reference(checker, find_row(checker, SCHEMA_SITE, "origins", (uint32_t)i + 1, 0),
                         site->origins.name);
         for (size_t j = 0; j < site->rule_count; j++) {

@@ -52,6 +52,8 @@ enum schema_type {
     SCHEMA_LISTEN,       /* struct conf_listen */
     SCHEMA_ADMIN_LISTEN, /* struct conf_admin */
     SCHEMA_SERVER,       /* struct conf_server */
+    SCHEMA_TLS,          /* struct conf_origin_tls */
+    SCHEMA_KEEPALIVE,    /* struct conf_keepalive */
     SCHEMA_BALANCE,      /* struct conf_balancing */
     SCHEMA_STICKY,       /* struct conf_sticky */
     SCHEMA_ACCESS_LOG,   /* struct conf_access_log */

@@ -26,6 +26,11 @@ static const struct schema_option queue_options[] = {
      offsetof(struct conf_origins, queue.timeout_ms)},
 };
 
+static const struct schema_option keepalive_options[] = {
+    {"idle", SCHEMA_DURATION, "60s", "how long one is kept", 10, DAY,
+     offsetof(struct conf_origins, keepalive.idle_ms)},
+};
+
 static const struct schema_option sticky_options[] = {
     {"max_age", SCHEMA_DURATION, "0", "how long browsers keep it; 0: until they are closed", 0,
      3650 * DAY, offsetof(struct conf_origins, sticky.max_age_ms)},
@@ -39,7 +44,8 @@ static const struct schema_row rows[] = {
      .syntax = "NAME URL [weight=NUMBER] [max=NUMBER] [backup]",
      LIST_IN(conf_origins, servers, server_count, conf_server), .options = server_options,
      .option_count = ARRAY_LEN(server_options),
-     .doc = "An origin server: a name for logs and metrics, and http://HOST[:PORT]. backup: asked "
+     .doc = "An origin server: a name for logs and metrics, and http://HOST[:PORT] or "
+            "https://HOST[:PORT]. backup: asked "
             "only when no other server may be. May be repeated.",
      .example = "server app http://10.0.0.11:8080;"},
     {ROW(ORIGINS, "balance", BALANCE), LIVE,
@@ -72,9 +78,20 @@ static const struct schema_row rows[] = {
      .fallback = "", AT(conf_origins, timeout), .options = timeout_options,
      .option_count = ARRAY_LEN(timeout_options), .doc = "How long the origin may take.",
      .example = "timeout connect=1s first_byte=10s;"},
-    {ROW(ORIGINS, "keepalive", COUNT), LIVE, .syntax = "NUMBER", .fallback = "64", RANGE(0, 10000),
-     AT(conf_origins, keepalive), .doc = "Idle connections to the origin that each worker keeps.",
-     .example = "keepalive 128;"},
+    {ROW(ORIGINS, "keepalive", KEEPALIVE), LIVE, .syntax = "NUMBER [idle=DURATION]",
+     .fallback = "64", RANGE(0, 10000), AT(conf_origins, keepalive), .options = keepalive_options,
+     .option_count = ARRAY_LEN(keepalive_options),
+     .doc = "Idle connections to each server that each worker keeps.",
+     .example = "keepalive 128 idle=30s;"},
+    {ROW(ORIGINS, "tls", TLS), LIVE,
+     .syntax = "[verify=on|off] [name=HOST] [ca=FILE] [cert=FILE] [key=FILE] [min=1.2|1.3]",
+     AT(conf_origins, tls),
+     .doc = "How servers with https:// are spoken to. verify: their certificate must be valid for "
+            "name (the host of the URL unless it is set, also sent as SNI) and lead to a CA in the "
+            "file ca, or to one this machine trusts; off only where nobody can come between. cert "
+            "and key: shown to servers that ask who we are. Files are PEM, read at start and "
+            "reload.",
+     .example = "tls name=app.internal ca=/etc/larder/origin-ca.pem;"},
     {ROW(ORIGINS, "host", HOST), LIVE, .syntax = "NAME | client | server", .fallback = "client",
      AT(conf_origins, host),
      .doc = "Host to send to the origin: this name, what the client sent, or host and port of the "

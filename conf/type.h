@@ -13,6 +13,7 @@ struct conf_check {
     struct conf_report *report;
     struct arena *arena; /* the snapshot's; everything that outlives the load */
     unsigned flags;      /* enum conf_flags */
+    struct conf_certificates *certificates;
 };
 
 /* One directive being turned into its value. */
@@ -75,6 +76,8 @@ extern const struct conf_type conf_type_server;
 extern const struct conf_type conf_type_balance;
 extern const struct conf_type conf_type_sticky;
 extern const struct conf_type conf_type_host;
+extern const struct conf_type conf_type_tls;
+extern const struct conf_type conf_type_keepalive;
 extern const struct conf_type conf_type_access_log;
 extern const struct conf_type conf_type_error_log;
 extern const struct conf_type conf_type_codings;

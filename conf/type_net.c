@@ -25,14 +25,12 @@ const char *conf_net_problem(enum conf_net why)
         return "is not a network: wrong prefix length, or address bits behind it";
     case CONF_NET_HOST:
         return "has no host name that could exist";
-    case CONF_NET_HTTPS:
-        return "is not supported yet: https to origins will come; use http://";
     case CONF_NET_SCHEME:
-        return "is not an origin: write http://HOST[:PORT]";
+        return "is not an origin: write http://HOST[:PORT] or https://HOST[:PORT]";
     case CONF_NET_PATH:
-        return "has more than host and port; an origin is http://HOST[:PORT]";
+        return "has more than host and port; an origin is http[s]://HOST[:PORT]";
     case CONF_NET_USER:
-        return "holds a user or password; an origin is http://HOST[:PORT]";
+        return "holds a user or password; an origin is http[s]://HOST[:PORT]";
     }
     return "is not right";
 }
@@ -283,7 +281,7 @@ static bool server_url(const struct conf_item *item, struct conf_server *server)
     struct span host = {0};
     struct conf_shown guess;
     bool guessed = false;
-    enum conf_net why = conf_net_url(word->text, &host, &server->port);
+    enum conf_net why = conf_net_url(word->text, &server->has_tls, &host, &server->port);
 
     if (why == CONF_NET_SCHEME && conf_net_is_authority(word->text) && word->text.len < 60) {
         guessed = snprintf(guess.text, sizeof(guess.text), "http://%.*s", (int)word->text.len,

@@ -26,12 +26,15 @@ struct x509_st;
 struct stack_st_X509;
 struct evp_pkey_st;
 
+#define FETCH_TLS_1_2 0x0303u
+#define FETCH_TLS_1_3 0x0304u
+
 /* How TLS is spoken with an origin. Immutable, belongs to the configuration snapshot; what it
  * refers to may be shared by all threads and is taken another reference of while in use. */
 struct fetch_tls {
     bool verify;                 /* no connection unless the certificate is valid for name */
     const char *name;            /* host name (then sent as SNI) or address; never NULL */
-    unsigned min_version;        /* as on the wire: 0x0303 is TLS 1.2 */
+    unsigned min_version;        /* FETCH_TLS_1_2 or FETCH_TLS_1_3 */
     struct x509_store_st *trust; /* whom to believe; never NULL with verify */
     struct x509_st *certificate; /* shown to an origin that asks for one; NULL: none */
     struct stack_st_X509 *chain; /* sent behind it; NULL: none */

@@ -42,6 +42,7 @@ struct origin_server {
     struct conf *conf;        /* a reference: the strings below */
     const struct conf_server *settings;
     struct fetch_origin fetch;
+    struct fetch_tls tls; /* of fetch, when it has TLS */
     struct origin_state *state;
 };
 

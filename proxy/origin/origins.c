@@ -6,8 +6,6 @@
 #include "base/mem.h"
 #include "origin/origin_private.h"
 
-#define KEEPALIVE_IDLE_US UINT64_C(60000000) /* a kept connection unused for so long is closed */
-
 /* ---- servers and their state ---- */
 
 struct origin_server *origin_server_ref(struct origin_server *server)
@@ -78,6 +76,35 @@ static struct origin_state *state_find(const struct origin_pool *pool,
     return NULL;
 }
 
+/* What the snapshot holds, in the words of the fetch layer. */
+static void server_tls(struct origin_server *server, const struct conf_origins *origins)
+{
+    const struct conf_origin_tls *tls = &origins->tls;
+    const struct conf_certificate *identity = tls->identity;
+    const struct conf_certificate *trust =
+        tls->trust != NULL ? tls->trust : server->conf->system_trust;
+
+    if (!server->settings->has_tls) {
+        return;
+    }
+    server->tls = (struct fetch_tls){
+        .verify = !tls->no_verify,
+        .name = tls->name != NULL ? tls->name : server->settings->host,
+        .min_version = tls->only_13 ? FETCH_TLS_1_3 : FETCH_TLS_1_2,
+    };
+    if (server->tls.verify) {
+        server->tls.trust = trust->trust;
+        server->tls.id = trust->id;
+    }
+    if (identity != NULL) {
+        server->tls.certificate = identity->certificate;
+        server->tls.chain = identity->chain;
+        server->tls.key = identity->key;
+        server->tls.id ^= identity->id * 3;
+    }
+    server->fetch.tls = &server->tls;
+}
+
 static struct origin_server *server_new(struct origin_pool *pool, struct conf *conf,
                                         const struct conf_origins *origins,
                                         const struct conf_server *settings)
@@ -96,9 +123,10 @@ static struct origin_server *server_new(struct origin_pool *pool, struct conf *c
         .first_byte_timeout_us = origins->timeout.first_byte_ms * 1000,
         .idle_timeout_us = origins->timeout.idle_ms * 1000,
         .total_timeout_us = origins->timeout.total_ms * 1000,
-        .keepalive = origins->keepalive,
-        .keepalive_idle_us = KEEPALIVE_IDLE_US,
+        .keepalive = origins->keepalive.count,
+        .keepalive_idle_us = origins->keepalive.idle_ms * 1000,
     };
+    server_tls(server, origins);
     lock_acquire(&pool->lock);
     bool is_new_pool = pool->server_count == 0;
     server->state = state_find(pool, settings);

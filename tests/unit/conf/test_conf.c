@@ -68,7 +68,8 @@ static void test_default_limits(void **state)
     assert_int_equal(site->origins.timeout.connect_ms, 2000);
     assert_int_equal(site->origins.timeout.first_byte_ms, 30000);
     assert_int_equal(site->origins.timeout.idle_ms, 30000);
-    assert_int_equal(site->origins.keepalive, 64);
+    assert_int_equal(site->origins.keepalive.count, 64);
+    assert_int_equal(site->origins.keepalive.idle_ms, 60000);
     assert_string_equal(site->origins.host, "client");
     assert_false(site->cache.off);
     assert_int_equal(site->cache.default_ttl_ms, 0);
@@ -109,7 +110,7 @@ static const char everything[] =
     "  body_timeout 2s; client_idle 1d; send_timeout 3m; waiters 1; drain 0;\n"
     "  connections_per_client 7; connections_except 10.0.0.0/8 ::1; limit_memory 1M; }\n"
     "site WWW.a a { origins { server x HTTP://H:1/; timeout connect=1s first_byte=2s idle=3s;\n"
-    "    keepalive 1; host H:1; }\n"
+    "    keepalive 1 idle=2m; host H:1; }\n"
     "  cache { off; default_ttl 1s; min_ttl 2s; max_ttl 9d; stale_while_revalidate 3s;\n"
     "    stale_if_error 4d; hit_for_miss 5s; set_cookie strip; targeted X-A B; purge from 1.0.0.0/8 ::1;\n"
     "    client_revalidate off; max_object 2M; ignore_cookies; ignore_query utm_* a; sort_query on;\n"
@@ -128,7 +129,9 @@ static const char everything[] =
     "  rule path * { ignore_query off; sort_query off; pass off; timeout first_byte=2m idle=1h;\n"
     "    limit off; deny 1.2.3.4; allow all; }\n"
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
-    "site * { origins { server y http://[::1]; } trust off; forwarded both; }\n";
+    "site * { origins { server y http://[::1]; server z https://[::1]:2;\n"
+    "    tls verify=off name=N.a ca=/a/ca.pem cert=/a/cert.pem key=/a/key.pem min=1.3; }\n"
+    "  trust off; forwarded both; }\n";
 
 static void test_everything_server(void **state)
 {
@@ -453,7 +456,7 @@ static void test_examples(void **state)
         bool is_whole = strncmp(row->example, "cache { off", 11) == 0;
         buf_init(&text, TEXT_BYTES);
         buf_puts(&text, is_whole ? "site x { " : around[row->context][0]);
-        buf_puts(&text, needs_server ? "server a http://a;" : "");
+        buf_puts(&text, needs_server ? "server a https://a;" : "");
         buf_puts(&text, needs_origins || is_whole ? "origins { server a http://a; }" : "");
         buf_puts(&text, row->example);
         buf_puts(&text, is_whole ? " }" REST : around[row->context][1]);

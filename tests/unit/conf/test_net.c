@@ -153,8 +153,10 @@ static const struct {
     {"HTTP://app/", CONF_NET_OK, "app", 80},
     {"http://[::1]:8080", CONF_NET_OK, "::1", 8080},
     {"http://[::1]", CONF_NET_OK, "::1", 80},
-    {"https://app", CONF_NET_HTTPS, NULL, 0},
-    {"HTTPS://app", CONF_NET_HTTPS, NULL, 0},
+    {"https://app", CONF_NET_OK, "app", 443},
+    {"HTTPS://app:8443/", CONF_NET_OK, "app", 8443},
+    {"https://", CONF_NET_HOST, NULL, 0},
+    {"https://app/x", CONF_NET_PATH, NULL, 0},
     {"ftp://app", CONF_NET_SCHEME, NULL, 0},
     {"app:80", CONF_NET_SCHEME, NULL, 0},
     {"", CONF_NET_SCHEME, NULL, 0},
@@ -176,12 +178,14 @@ static void test_url(void **state)
     for (size_t i = 0; i < ARRAY_LEN(urls); i++) {
         struct span host = {0};
         uint16_t port = 0;
-        if (conf_net_url(span_str(urls[i].word), &host, &port) != urls[i].result) {
+        bool has_tls = false;
+        if (conf_net_url(span_str(urls[i].word), &has_tls, &host, &port) != urls[i].result) {
             fail_msg("\"%s\"", urls[i].word);
         }
         if (urls[i].result == CONF_NET_OK) {
             assert_true(span_eq(host, span_str(urls[i].host)));
             assert_int_equal(port, urls[i].port);
+            assert_int_equal(has_tls, (urls[i].word[4] | 0x20) == 's');
         }
     }
 }
