@@ -52,8 +52,10 @@ static const char *read_question(struct explain_question *question, const cJSON 
             question->url = span_str(text);
         } else if (strcmp(at->string, "method") == 0 && text != NULL) {
             question->method = span_str(text);
+        } else if (strcmp(at->string, "client") == 0 && text != NULL) {
+            question->client = span_str(text);
         } else if (strcmp(at->string, "headers") != 0) {
-            return "members are url, method (strings) and headers (an array of strings)";
+            return "members are url, method, client (strings) and headers (an array of strings)";
         } else if (!read_fields(question, at)) {
             return "headers are at most 64 strings \"Name: value\"";
         }
@@ -124,6 +126,60 @@ static void write_rules(const struct explain *explain, const struct conf *conf, 
         json_put_bool(json, "asks_response", asks_response(&site->rules[i]));
         json_object_end(json);
         buf_free(&text);
+    }
+    json_array_end(json);
+}
+
+static void write_access(const struct explain *explain, struct json *json)
+{
+    static const char *const verdicts[] = {
+        [EXPLAIN_ACCESS_FREE] = "free",
+        [EXPLAIN_ACCESS_DEPENDS] = "depends",
+        [EXPLAIN_ACCESS_ALLOWED] = "allowed",
+        [EXPLAIN_ACCESS_DENIED] = "denied",
+    };
+
+    json_key(json, "access");
+    json_object(json);
+    json_put_text(json, "verdict", verdicts[explain->access]);
+    put_where(json, explain->access_where);
+    json_object_end(json);
+}
+
+/* The limits of one block, of the site or (rule) of a rule. */
+static void write_limits_of(const struct explain *explain, const struct conf *conf,
+                            const struct guard *guard, const struct conf_rule *rule,
+                            struct json *json)
+{
+    const struct conf_site *site = explain->site->conf;
+
+    for (unsigned i = 0; i < guard->count; i++) {
+        const struct conf_limit *limit = guard->limits[i].conf;
+        const struct conf_limit *first = rule == NULL ? site->limits : rule->limits;
+        struct buf text;
+        buf_init(&text, REQUEST_REPLY_MAX_BYTES);
+        conf_print_limit(limit, &text);
+        json_object(json);
+        json_put_text(json, "name", limit->name);
+        put_span(json, "limit", buf_span(&text));
+        put_where(json, conf_where_element(conf, site, rule, "limit", (size_t)(limit - first)));
+        json_object_end(json);
+        buf_free(&text);
+    }
+}
+
+static void write_limits(const struct explain *explain, const struct conf *conf, struct json *json)
+{
+    const struct guards *guards = &explain->site->guards;
+    const struct guard *guard;
+    unsigned at = 0;
+
+    json_key(json, "limits");
+    json_array(json);
+    while (!explain->is_unlimited && (guard = guards_next(guards, &explain->asked, &at)) != NULL) {
+        const struct conf_rule *rule =
+            guard == &guards->site ? NULL : &explain->site->conf->rules[guard - guards->rules];
+        write_limits_of(explain, conf, guard, rule, json);
     }
     json_array_end(json);
 }
@@ -235,8 +291,11 @@ static void write_answer(struct admin_request *request, const struct explain *ex
     put_span(&json, "key", explain->key);
     json_put_text(&json, "answer", explain_answer_name(explain->answer));
     json_put_text(&json, "reason", http_reason_name(explain->reason));
-    json_put_bool(&json, "cache_asked", explain->answer != EXPLAIN_PASS);
+    json_put_bool(&json, "cache_asked",
+                  explain->answer != EXPLAIN_PASS && explain->answer != EXPLAIN_DENIED);
     write_rules(explain, conf, &json);
+    write_access(explain, &json);
+    write_limits(explain, conf, &json);
     write_settings(explain, &json);
     write_stored(explain, &json);
     write_variants(explain, &json);

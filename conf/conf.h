@@ -578,10 +578,13 @@ struct conf_where conf_where_site(const struct conf *conf, const struct conf_sit
 /* directive NULL: of the rule itself. */
 struct conf_where conf_where_rule(const struct conf *conf, const struct conf_site *site,
                                   const struct conf_rule *rule, const char *directive);
-/* Of an entry of the site's access list, or (rule) that of the rule. */
-struct conf_where conf_where_access(const struct conf *conf, const struct conf_site *site,
-                                    const struct conf_rule *rule,
-                                    const struct conf_access_entry *entry);
+/* Of an element of what may be repeated ("limit"; "allow": the list of deny too), in the site or
+ * (rule) in one of its rules. */
+struct conf_where conf_where_element(const struct conf *conf, const struct conf_site *site,
+                                     const struct conf_rule *rule, const char *directive,
+                                     size_t ordinal);
+/* The words behind `limit`. */
+void conf_print_limit(const struct conf_limit *limit, struct buf *out);
 /* The rule's conditions as in the file: "path /a /b method GET". */
 void conf_print_conditions(const struct conf_rule *rule, struct buf *out);
 

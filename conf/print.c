@@ -231,14 +231,12 @@ struct conf_where conf_where_rule(const struct conf *conf, const struct conf_sit
     return where_of(conf, rule->owner, row, 0);
 }
 
-struct conf_where conf_where_access(const struct conf *conf, const struct conf_site *site,
-                                    const struct conf_rule *rule,
-                                    const struct conf_access_entry *entry)
+struct conf_where conf_where_element(const struct conf *conf, const struct conf_site *site,
+                                     const struct conf_rule *rule, const char *directive,
+                                     size_t ordinal)
 {
-    const struct conf_access *access = rule != NULL ? &rule->access : &site->access;
     uint32_t owner = rule != NULL ? rule->owner : (uint32_t)(site - conf->sites) + 1;
     enum schema_context context = rule != NULL ? SCHEMA_RULE : SCHEMA_SITE;
 
-    return where_of(conf, owner, schema_find(context, SPAN("allow")),
-                    (uint32_t)(entry - access->list));
+    return where_of(conf, owner, schema_find(context, span_str(directive)), (uint32_t)ordinal);
 }

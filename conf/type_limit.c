@@ -210,22 +210,18 @@ static bool limit_set(const struct conf_item *item)
     return good;
 }
 
-static bool limit_print(const struct schema_row *row, const void *owner, const void *value,
-                        struct buf *out)
+void conf_print_limit(const struct conf_limit *limit, struct buf *out)
 {
     static const char *const prefixes[] = {" key=client",
                                            " key=header:", " key=cookie:", " key=site"};
-    const struct conf_limit *limit = value;
 
-    (void)row;
-    (void)owner;
     buf_puts(out, kind_words[limit->kind]);
     if (limit->kind == CONF_LIMIT_EXCEPT) {
         buf_putc(out, ' ');
         (void)conf_print_networks(&limit->except, out);
     }
     if (limit->kind == CONF_LIMIT_EXCEPT || limit->kind == CONF_LIMIT_OFF) {
-        return true;
+        return;
     }
     buf_printf(out, " %u", limit->most);
     if (limit->kind == CONF_LIMIT_REQUESTS) {
@@ -237,6 +233,14 @@ static bool limit_print(const struct schema_row *row, const void *owner, const v
     if (limit->has_own_name) {
         buf_printf(out, " name=%s", limit->name);
     }
+}
+
+static bool limit_print(const struct schema_row *row, const void *owner, const void *value,
+                        struct buf *out)
+{
+    (void)row;
+    (void)owner;
+    conf_print_limit(value, out);
     return true;
 }
 

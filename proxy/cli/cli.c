@@ -17,7 +17,7 @@ static const struct cli_command commands[] = {
      FLAGS_SERVER | FLAG(URL) | FLAG(SOFT) | FLAG(HARD) | FLAG(DRY_RUN) | FLAG(REASON) | FLAG(JSON),
      1, command_purge},
     {"explain", "what would become of a request, and which setting decides", "URL",
-     FLAGS_SERVER | FLAG(HEADER) | FLAG(METHOD) | FLAG(JSON), 1, command_explain},
+     FLAGS_SERVER | FLAG(HEADER) | FLAG(METHOD) | FLAG(CLIENT) | FLAG(JSON), 1, command_explain},
     {"reload", "read the configuration file again", "", FLAGS_SERVER | FLAG(JSON), 0,
      command_reload},
     {"stop", "finish what is in flight and end", "", FLAGS_SERVER, 0, command_stop},

@@ -31,6 +31,7 @@ enum cli_flag {
     FLAG_REASON,
     FLAG_HEADER,
     FLAG_METHOD,
+    FLAG_CLIENT,
     FLAG_CHECK_ONLY,
     FLAG_PORT,
     FLAG_ADMIN_PORT,

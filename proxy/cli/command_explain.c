@@ -14,6 +14,9 @@ static char *question(const struct cli_args *args)
     if (args->value[FLAG_METHOD] != NULL) {
         cJSON_AddStringToObject(body, "method", args->value[FLAG_METHOD]);
     }
+    if (args->value[FLAG_CLIENT] != NULL) {
+        cJSON_AddStringToObject(body, "client", args->value[FLAG_CLIENT]);
+    }
     cJSON *fields = cJSON_AddArrayToObject(body, "headers");
     for (unsigned i = 0; i < args->field_count; i++) {
         cJSON_AddItemToArray(fields, cJSON_CreateString(args->fields[i]));
@@ -56,6 +59,22 @@ static void print_rules(const cJSON *json)
                            : is_true(at, "asks_response") ? "rule (asks the response)"
                                                           : "rule does not hold";
         print_row(what, client_text(at, "conditions"), client_text(at, "at"));
+    }
+}
+
+static void print_guards(const cJSON *json)
+{
+    const cJSON *access = member(json, "access");
+    const char *verdict = client_text(access, "verdict");
+    const cJSON *at;
+
+    if (strcmp(verdict, "free") != 0) {
+        print_row("access", strcmp(verdict, "depends") == 0 ? "depends on --client" : verdict,
+                  client_text(access, "at"));
+    }
+    cJSON_ArrayForEach(at, member(json, "limits"))
+    {
+        print_row("limit", client_text(at, "limit"), client_text(at, "at"));
     }
 }
 
@@ -134,6 +153,7 @@ static void print_answer(const cJSON *json)
     print_row("site", client_text(json, "site"), "");
     print_row("key", client_text(json, "key"), "");
     print_rules(json);
+    print_guards(json);
     print_settings(json);
     print_row("cache asked", is_true(json, "cache_asked") ? "yes" : "no", "");
     print_stored(json);

@@ -24,6 +24,7 @@ static const struct flag {
     [FLAG_REASON] = {"reason", 0, "TEXT", "for the history"},
     [FLAG_HEADER] = {"header", 'H', "FIELD", "a header field, \"Name: value\"; may be repeated"},
     [FLAG_METHOD] = {"method", 'X', "METHOD", "method of the request; default GET"},
+    [FLAG_CLIENT] = {"client", 0, "ADDRESS", "who asks, for allow, deny and limits"},
     [FLAG_CHECK_ONLY] = {"check-only", 0, NULL, "check the configuration and end"},
     [FLAG_PORT] = {"port", 'p', "N",
                    "port of the proxy; default 8080, the next free one when taken"},

@@ -75,8 +75,8 @@ static const char *read_request(struct explain *out, const struct conf *conf,
 static struct exchange_client asker(const struct explain *out)
 {
     return (struct exchange_client){
-        .text = SPAN("(client)"),
-        .chain = SPAN("(client)"),
+        .text = out->client_text,
+        .chain = out->client_text,
         .is_https = out->request.scheme.len == 5,
     };
 }
@@ -255,7 +255,7 @@ static void write_origin(struct explain *out, struct store *store)
     bool is_shared = out->answer == EXPLAIN_MISS || out->answer == EXPLAIN_VALIDATE ||
                      out->answer == EXPLAIN_STALE;
     out->asks_origin = out->answer != EXPLAIN_HIT && out->answer != EXPLAIN_FOLLOW &&
-                       out->answer != EXPLAIN_NOT_CACHED;
+                       out->answer != EXPLAIN_NOT_CACHED && out->answer != EXPLAIN_DENIED;
     if (!out->asks_origin) {
         return;
     }
@@ -299,6 +299,7 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     *out = (struct explain){.now_ms = clock_wall_ms()};
     arena_init(&out->arena, EXPLAIN_ARENA_BYTES);
     const char *fault = read_request(out, conf, question);
+    fault = fault != NULL ? fault : explain_client(out, question->client);
     if (fault != NULL) {
         return fault;
     }
@@ -318,9 +319,13 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     if (out->target.ptr == NULL || out->key.ptr == NULL) {
         return "the target is too long";
     }
+    explain_guard(out, conf);
     out->answer = EXPLAIN_PASS;
     out->reason = exchange_pass_reason(&out->request, &out->asked);
-    if (out->reason == HTTP_REASON_NONE) {
+    if (out->access == EXPLAIN_ACCESS_DENIED) {
+        out->answer = EXPLAIN_DENIED;
+        out->reason = HTTP_REASON_ADDRESS;
+    } else if (out->reason == HTTP_REASON_NONE) {
         look_up(out, store);
     } else if (out->reason == HTTP_REASON_PRECONDITION && asks_for_stored(out)) {
         out->answer = EXPLAIN_NOT_CACHED;
@@ -353,6 +358,7 @@ const char *explain_answer_name(enum explain_answer answer)
         [EXPLAIN_FOLLOW] = "follow", [EXPLAIN_VALIDATE] = "validate",
         [EXPLAIN_MISS] = "miss",     [EXPLAIN_FETCH] = "fetch",
         [EXPLAIN_PASS] = "pass",     [EXPLAIN_NOT_CACHED] = "not_cached",
+        [EXPLAIN_DENIED] = "denied",
     };
     return names[answer];
 }

@@ -27,6 +27,7 @@ struct explain_question {
     struct span method;                                                /* empty: GET */
     struct span names[EXPLAIN_FIELDS_MAX], values[EXPLAIN_FIELDS_MAX]; /* fields beside Host */
     unsigned field_count;
+    struct span client; /* its address; empty: not said */
 };
 
 enum explain_answer {
@@ -38,6 +39,7 @@ enum explain_answer {
     EXPLAIN_FETCH,      /* fetched for this client alone */
     EXPLAIN_PASS,       /* the cache is not asked */
     EXPLAIN_NOT_CACHED, /* only-if-cached: 504 */
+    EXPLAIN_DENIED,     /* by allow or deny: 403 */
 };
 
 struct explain_setting {
@@ -47,13 +49,26 @@ struct explain_setting {
     struct conf_where where;
 };
 
+/* What allow and deny say. */
+enum explain_access {
+    EXPLAIN_ACCESS_FREE,    /* nothing: there is no list for this request */
+    EXPLAIN_ACCESS_DEPENDS, /* on the client, which was not said */
+    EXPLAIN_ACCESS_ALLOWED,
+    EXPLAIN_ACCESS_DENIED,
+};
+
 struct explain {
     struct http_request request;
     const struct site *site;
     struct policy asked; /* in force for the request */
     struct policy later; /* and with the stored response's status and type; when there is one */
     struct span key, target;
-    struct onward onward; /* only when the origin is asked */
+    struct onward onward;           /* only when the origin is asked */
+    struct sockaddr_storage client; /* AF_UNSPEC: not said */
+    struct span client_text;        /* for the origin; "(client)": not said */
+    enum explain_access access;
+    struct conf_where access_where; /* the directive that decides, if one does */
+    bool is_unlimited;              /* a client that no limit is for */
     enum explain_answer answer;
     enum http_reason reason;
     bool is_solo; /* a mark says that it could not be stored: nobody waits for this fetch */
@@ -83,6 +98,10 @@ void explain_end(struct explain *explain);
 /* "hit", "validate" ...; "s_maxage", "heuristic" ... Static. */
 const char *explain_answer_name(enum explain_answer answer);
 const char *explain_source_name(enum http_lifetime_source source);
+
+/* explain_guard.c: who asks, and what lists and limits say of it. Returns NULL, or what is wrong. */
+const char *explain_client(struct explain *out, struct span client);
+void explain_guard(struct explain *out, const struct conf *conf);
 
 /* explain_settings.c: fills out->settings. */
 void explain_settings(struct explain *out, const struct conf *conf);

@@ -375,6 +375,21 @@ def test_connections_by_what_the_proxy_says(t):
     same(got, [200, 429])
 
 
+def test_client_behind_a_trusted_proxy(t):
+    """Behind a trusted proxy the client it names has the bucket and stands in the lists; IPv6 counts by /64, a mapped
+    address as IPv4; who is not trusted may say what it wants."""
+    origin = t.origin({"/": PAGE})
+    larder = t.larder(origin, workers=2, site="trust 127.0.0.1; limit requests 2/m; deny 2001:db8:bad::/48;")
+
+    def ask(address, source=None):
+        return larder.fetch("/", headers=[("X-Forwarded-For", address)], source=source).status
+    same([ask("2001:db8:1:2::1"), ask("2001:db8:1:2:ffff::9"), ask("2001:db8:1:2::77")], [200, 200, 429])
+    same(ask("2001:db8:1:3::1"), 200, "another /64")
+    same([ask("192.0.2.1"), ask("::ffff:192.0.2.1"), ask("192.0.2.1"), ask("192.0.2.2")], [200, 200, 429, 200])
+    same([ask("2001:db8:bad:1::1"), ask("2001:db8:bae:1::1")], [403, 200])
+    same([ask(f"192.0.3.{i}", source="127.0.0.7") for i in range(4)], [200, 200, 429, 429])
+
+
 # ---- floods
 
 @slow(240)

@@ -1,4 +1,5 @@
 """allow and deny: who is let in, in the order of the file; rules before their site; long lists; what is said of them."""
+import json
 import os
 import time
 
@@ -126,3 +127,53 @@ def test_check_warns(t):
     shown = larder.cli("config", "show", "-c", larder.config_path, check=0).stdout
     at = [shown.index(text) for text in ("allow 127.0.0.0/8;", "deny all;", "allow 10.0.0.0/8;")]
     same(at, sorted(at))
+
+
+def explain(larder, target, *words):
+    return json.loads(larder.command("explain", f"http://site.test{target}", "--json", *words, check=0).stdout)
+
+
+def line_of(larder, text):
+    with open(larder.config_path, encoding="utf-8") as data:
+        lines = [number for number, line in enumerate(data, 1) if text in line]
+    same(len(lines), 1, text)
+    return f"{larder.config_path}:{lines[0]}"
+
+
+def test_explain(t):
+    """What would be said to this client, and which line says so; the limits that count."""
+    origin = t.origin()
+    origin.default = PAGE
+    larder = t.larder(origin, site="""
+        limit requests 10/s burst=20;
+        limit except 10.9.0.0/16;
+        deny 127.0.0.2;
+        rule path /admin/* {
+            limit concurrent 2 name=few;
+            allow 127.1.0.0/16;
+        }
+        rule path /free { limit off; }""")
+    answer = explain(larder, "/")
+    same((answer["answer"], answer["access"]), ("miss", {"verdict": "depends", "at": None}))
+    same([(one["name"], one["at"]) for one in answer["limits"]], [("requests", line_of(larder, "limit requests"))])
+    answer = explain(larder, "/", "--client", "127.0.0.2")
+    same((answer["answer"], answer["reason"], answer["origin"], answer["cache_asked"]), ("denied", "address", None, False))
+    same(answer["access"], {"verdict": "denied", "at": line_of(larder, "deny 127.0.0.2;")})
+    answer = explain(larder, "/", "--client", "::1")
+    same((answer["answer"], answer["access"]), ("miss", {"verdict": "allowed", "at": None}))
+    assert "X-Forwarded-For: ::1" in answer["origin"]["headers"], answer["origin"]
+    answer = explain(larder, "/admin/x", "--client", "127.1.2.3")
+    same(answer["access"], {"verdict": "allowed", "at": line_of(larder, "allow 127.1.0.0/16;")})
+    same([one["limit"] for one in answer["limits"]], ["requests 10/s burst=20 key=client status=429 count=all",
+                                                      "concurrent 2 key=client status=503 count=all name=few"])
+    answer = explain(larder, "/admin/x", "--client", "127.0.0.1")
+    same(answer["access"], {"verdict": "denied", "at": None}, "the end of a list that only allows")
+    same(explain(larder, "/free", "--client", "127.0.0.1")["limits"], [])
+    same(explain(larder, "/", "--client", "10.9.8.7")["limits"], [])
+    text = larder.command("explain", "http://site.test/", "--client", "127.0.0.2", check=0).stdout
+    assert "denied" in text and "access" in text and "# " + line_of(larder, "deny 127.0.0.2;") in text, text
+    done = larder.command("explain", "http://site.test/", "--client", "nobody")
+    assert done.returncode == 1 and "client is not an IP address" in done.stderr, done.stderr
+    same(origin.count(), 0)
+    same(larder.fetch("/", source="127.0.0.2").status, 403)
+    same(larder.fetch("/admin/x").status, 403)
