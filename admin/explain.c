@@ -291,8 +291,13 @@ static void write_answer(struct admin_request *request, const struct explain *ex
     put_span(&json, "key", explain->key);
     json_put_text(&json, "answer", explain_answer_name(explain->answer));
     json_put_text(&json, "reason", http_reason_name(explain->reason));
+    if (explain->own_status != 0) {
+        json_put_u64(&json, "status", explain->own_status);
+        put_span(&json, "location", explain->location);
+    }
     json_put_bool(&json, "cache_asked",
-                  explain->answer != EXPLAIN_PASS && explain->answer != EXPLAIN_DENIED);
+                  explain->answer != EXPLAIN_PASS && explain->answer != EXPLAIN_REDIRECT &&
+                      explain->answer != EXPLAIN_RESPOND && explain->answer != EXPLAIN_DENIED);
     write_rules(explain, conf, &json);
     write_access(explain, &json);
     write_limits(explain, conf, &json);

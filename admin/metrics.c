@@ -300,6 +300,10 @@ static void put_traffic(struct scrape *scrape)
         net->refused_proxy);
     counter(out, "larder_connections_timed_out_total", "Client connections ended by a deadline.",
             net->timed_out);
+    counter(out, "larder_connections_too_slow_total",
+            "Of them, clients slower than limits { min_rate }.", net->too_slow);
+    counter(out, "larder_connections_made_room_total",
+            "Idle client connections closed for new clients at the limit.", net->made_room);
     counter(out, "larder_bad_requests_total", "Requests the parser refused.", net->bad_requests);
 }
 

@@ -121,6 +121,9 @@ struct conf_limits {
     uint64_t body_timeout_ms;        /* between two bytes of a request body */
     uint64_t client_idle_ms;         /* between requests */
     uint64_t send_timeout_ms;        /* without progress */
+    uint64_t min_rate_bytes;         /* per second, of request bodies and responses; 0: none */
+    uint64_t min_rate_over_ms;       /* so long it is measured */
+    uint32_t keepalive_requests;     /* on one connection; 0: any number */
     uint32_t waiters;                /* followers of one object in flight */
     uint32_t connections_per_client; /* 0: no bound */
     struct conf_networks connections_except;
@@ -397,9 +400,46 @@ enum conf_rule_setting {
     CONF_RULE_STRIP_PREFIX = 1u << 21,
     CONF_RULE_ADD_PREFIX = 1u << 22,
     CONF_RULE_REDIRECT_REWRITE = 1u << 23,
+    CONF_RULE_REDIRECT = 1u << 24,
+    CONF_RULE_RESPOND = 1u << 25,
     CONF_RULE_UPGRADE = 1u << 27,
     CONF_RULE_TIMEOUT = 1u << 29,
     CONF_RULE_LIMIT = 1u << 28, /* limit, allow, deny */
+};
+
+/* Bytes to send, read with the configuration. */
+struct conf_page {
+    const char *text; /* as written: the path, or the text itself */
+    const char *path; /* NULL: it is a text */
+    const char *type; /* media type */
+    struct span body; /* at most 1 MiB; empty when loaded with CONF_SEALED or CONF_PORTABLE */
+    uint64_t tag[2];  /* of the bytes, the same on every machine */
+    bool names_type;
+};
+
+struct conf_redirect {
+    enum {
+        CONF_REDIRECT_OFF,
+        CONF_REDIRECT_PLACE, /* same path and query, at another scheme or host */
+        CONF_REDIRECT_URL,
+    } kind;
+    bool https;          /* PLACE: clients that come without */
+    uint32_t https_port; /* to name; 0: none */
+    const char *host;    /* PLACE: to be asked for, with or without port; NULL: any */
+    uint16_t status;     /* URL: 301, 302, 303, 307, 308 */
+    const char *url;     /* with {host}, {path} and {query} (template.h) */
+};
+
+struct conf_respond {
+    uint16_t status;       /* 0: off */
+    struct conf_page page; /* text NULL: nothing */
+};
+
+struct conf_error_page {
+    const struct conf_match *statuses;
+    size_t status_count;
+    bool intercept; /* also in place of what the origin says with this status */
+    struct conf_page page;
 };
 
 #define CONF_RULES_MAX 256u /* of one site */
@@ -416,6 +456,8 @@ struct conf_rule {
     struct conf_cache cache;
     struct conf_compress compress; /* gzip and brotli of it */
     const char *host;              /* as in conf_origins */
+    struct conf_redirect redirect;
+    struct conf_respond respond;
     struct conf_rewrite rewrite;
     struct conf_names upgrade;
     struct conf_origin_timeout timeout; /* without connect; 0: as the origins' */
@@ -455,6 +497,10 @@ struct conf_site {
     struct conf_compress compress;
     struct conf_rewrite rewrite;
     enum conf_normalize normalize;
+    struct conf_redirect redirect;
+    struct conf_respond respond;
+    const struct conf_error_page *error_pages; /* a later one overrides an earlier one */
+    size_t error_page_count;
     bool cache_status;
     const char *via;
     struct conf_trust trust;
@@ -578,6 +624,9 @@ struct conf_where conf_where_site(const struct conf *conf, const struct conf_sit
 /* directive NULL: of the rule itself. */
 struct conf_where conf_where_rule(const struct conf *conf, const struct conf_site *site,
                                   const struct conf_rule *rule, const char *directive);
+/* As in the file, without the directive's name. */
+void conf_print_redirect(const struct conf_redirect *redirect, struct buf *out);
+void conf_print_respond(const struct conf_respond *respond, struct buf *out);
 /* Of an element of what may be repeated ("limit"; "allow": the list of deny too), in the site or
  * (rule) in one of its rules. */
 struct conf_where conf_where_element(const struct conf *conf, const struct conf_site *site,

@@ -6,8 +6,8 @@
 
 #define NEEDS_REQUEST                                                                              \
     (CONF_RULE_SERVE_STALE | CONF_RULE_CLIENT_REVALIDATE | CONF_RULE_IGNORE_COOKIES |              \
-     CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY | CONF_RULE_UPGRADE | CONF_RULE_LIMIT |         \
-     CONTENT)
+     CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY | CONF_RULE_UPGRADE | CONF_RULE_REDIRECT |      \
+     CONF_RULE_RESPOND | CONF_RULE_LIMIT | CONTENT)
 #define NEEDS_PATH (CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY)
 /* What decides which of the origin's contents an address shows. */
 #define CONTENT                                                                                    \

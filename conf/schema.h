@@ -60,6 +60,9 @@ enum schema_type {
     SCHEMA_ERROR_LOG,    /* struct conf_error_log */
     SCHEMA_CODINGS,      /* struct conf_compress; gzip and brotli of it */
     SCHEMA_MEDIA_TYPES,  /* struct conf_names; patterns of media types */
+    SCHEMA_REDIRECT,     /* struct conf_redirect */
+    SCHEMA_RESPOND,      /* struct conf_respond */
+    SCHEMA_ERROR_PAGE,   /* struct conf_error_page */
     SCHEMA_LIMIT,        /* struct conf_limit */
     SCHEMA_ACCESS,       /* struct conf_access_entry; allow and deny in one list */
     SCHEMA_PREFIX,       /* const char *; a prefix of paths, or "" for off */

@@ -163,6 +163,12 @@ static const struct schema_row rows[] = {
     {ROW(RULE, "compress", CODINGS), LIVE, SETS(COMPRESS),
      .syntax = "gzip brotli | gzip | brotli | off", ALLOWED(words_codings), AT(conf_rule, compress),
      .doc = "As in site; what and how is the site's matter.", .example = "compress off;"},
+    {ROW(RULE, "redirect", REDIRECT), LIVE, SETS(REDIRECT), .syntax = REDIRECT_SYNTAX,
+     AT(conf_rule, redirect), .doc = "As in site.",
+     .example = "redirect 301 \"https://shop.example.com{path}{query}\";"},
+    {ROW(RULE, "respond", RESPOND), LIVE, SETS(RESPOND), .syntax = RESPOND_SYNTAX,
+     AT(conf_rule, respond), .doc = "As in site.",
+     .example = "respond 200 /etc/larder/robots.txt;"},
     {ROW(RULE, "host", HOST), LIVE, SETS(HOST), .syntax = "NAME | client | server",
      AT(conf_rule, host),
      .doc =

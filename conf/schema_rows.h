@@ -27,6 +27,8 @@
 #define LIVE .reloadable = true
 #define SETS(name) .set_bit = CONF_RULE_##name
 
+#define REDIRECT_SYNTAX "off | https [host NAME] [port=NUMBER] | host NAME | STATUS \"URL\""
+#define RESPOND_SYNTAX "off | STATUS [FILE | \"TEXT\"] [type=TYPE]"
 #define TRUST_SYNTAX "[x_forwarded | rfc7239] NETWORK... | off"
 #define HEADER_SYNTAX "request | response  add NAME VALUE | set NAME VALUE | remove NAME"
 

@@ -131,7 +131,9 @@ static const struct schema_row rows[] = {
 
     {ROW(LIMITS, "connections", COUNT), LIVE, .syntax = "NUMBER", .fallback = "50000",
      RANGE(1, 10000000), AT(conf_limits, connections),
-     .doc = "Client connections at one time, all workers together.",
+     .doc =
+         "Client connections at one time, all workers together. When there are so many, one that "
+         "is idle between requests is closed for each new client; with none idle it is refused.",
      .example = "connections 100000;"},
     {ROW(LIMITS, "head", SIZE), LIVE, .syntax = "SIZE", .fallback = "32K", RANGE(KIB, MIB),
      AT(conf_limits, head_bytes), .doc = "Size of a request head: request line and all fields.",
@@ -157,6 +159,19 @@ static const struct schema_row rows[] = {
      RANGE(100, DAY), AT(conf_limits, send_timeout_ms),
      .doc = "How long a client may take nothing of a response before it is cut off.",
      .example = "send_timeout 30s;"},
+    {ROW(LIMITS, "min_rate", SIZE), LIVE, .syntax = "SIZE | off", .fallback = "256", RANGE(1, GIB),
+     ALLOWED(word_off), AT(conf_limits, min_rate_bytes),
+     .doc = "Bytes per second that a request body must bring and a response must be taken with, "
+            "measured over min_rate_over of waiting for the client; slower clients are cut off. "
+            "Waiting for the origin does not count.",
+     .example = "min_rate 1K;"},
+    {ROW(LIMITS, "min_rate_over", DURATION), LIVE, .syntax = "DURATION", .fallback = "60s",
+     RANGE(SECOND, HOUR), AT(conf_limits, min_rate_over_ms),
+     .doc = "For so long a client may be slower than min_rate.", .example = "min_rate_over 20s;"},
+    {ROW(LIMITS, "keepalive_requests", COUNT), LIVE, .syntax = "NUMBER | off", .fallback = "off",
+     RANGE(1, 100000000), ALLOWED(word_off), AT(conf_limits, keepalive_requests),
+     .doc = "A connection is closed after so many requests; off: never for that.",
+     .example = "keepalive_requests 1000;"},
     {ROW(LIMITS, "waiters", COUNT), LIVE, .syntax = "NUMBER", .fallback = "10000",
      RANGE(1, 10000000), AT(conf_limits, waiters),
      .doc = "Requests that may wait for one object being fetched.", .example = "waiters 2000;"},

@@ -71,6 +71,26 @@ static const struct schema_row rows[] = {
      .doc = "Location and Content-Location that name the origin itself, or paths below add_prefix, "
             "become those a client may follow. Holds for what is fetched from then on.",
      .example = "redirect_rewrite off;"},
+    {ROW(SITE, "redirect", REDIRECT), LIVE, .syntax = REDIRECT_SYNTAX, .fallback = "off",
+     AT(conf_site, redirect),
+     .doc = "Sends clients elsewhere. https: those that came without it, to the same address with "
+            "it; host: those that asked for another name, to this one; both with 301, or 308 for "
+            "other methods than GET and HEAD. STATUS (301, 302, 303, 307, 308) and a URL in "
+            "quotes, which begins with http://, https:// or /: all. In it {host} is the name the "
+            "client asked for, {path} the path, {query} the query with its \"?\".",
+     .example = "redirect https host www.example.com;"},
+    {ROW(SITE, "respond", RESPOND), LIVE, .syntax = RESPOND_SYNTAX, .fallback = "off",
+     AT(conf_site, respond),
+     .doc = "Answers with this, and asks neither cache nor origin; a redirect goes before it. A "
+            "file begins with /, is read with the configuration (at most 1M) and again at a "
+            "reload.",
+     .example = "respond 410 \"This site has moved on.\";"},
+    {ROW(SITE, "error_page", ERROR_PAGE), LIVE, .syntax = "STATUS... FILE [intercept] [type=TYPE]",
+     LIST_IN(conf_site, error_pages, error_page_count, conf_error_page),
+     .doc = "What is sent with errors Larder makes itself (404, 500-599, 4xx); intercept: also in "
+            "place of what the origin sends with such a status. The file is read as for respond. "
+            "A later one overrides an earlier one. May be repeated.",
+     .example = "error_page 502 503 504 /etc/larder/sorry.html;"},
     {ROW(SITE, "cache_status", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
      ALLOWED(words_switch), AT(conf_site, cache_status),
      .doc = "Sends Cache-Status (RFC 9211) with each response.", .example = "cache_status off;"},

@@ -522,6 +522,9 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_LIMIT] = &conf_type_limit,
     [SCHEMA_ACCESS] = &conf_type_access,
     [SCHEMA_PREFIX] = &conf_type_prefix,
+    [SCHEMA_REDIRECT] = &conf_type_redirect,
+    [SCHEMA_RESPOND] = &conf_type_respond,
+    [SCHEMA_ERROR_PAGE] = &conf_type_error_page,
     [SCHEMA_UPGRADE] = &conf_type_upgrade,
 };
 

@@ -90,9 +90,15 @@ bool conf_item_network_words(const struct conf_item *item, const struct conf_wor
 /* What is wrong with a network, as the end of a sentence. */
 const char *conf_net_problem(enum conf_net why);
 extern const struct conf_type conf_type_prefix;
+extern const struct conf_type conf_type_redirect;
+extern const struct conf_type conf_type_respond;
+extern const struct conf_type conf_type_error_page;
 /* Whole segments of a path, "/api", or a message. */
 bool conf_item_prefix(const struct conf_item *item, const struct conf_word *word);
 extern const struct conf_type conf_type_upgrade;
+/* 404, 400-499 or 5xx, or a message. */
+bool conf_item_status(const struct conf_item *item, const struct conf_word *word,
+                      struct conf_match *out);
 /* The conditions behind `rule`. */
 bool conf_item_conditions(const struct conf_item *item, struct conf_rule *out);
 /* Networks from word `first` on. */

@@ -147,8 +147,8 @@ static bool status_read(struct span text, uint16_t *out)
     return true;
 }
 
-static bool match_status(const struct conf_item *item, const struct conf_word *word,
-                         struct conf_match *out)
+bool conf_item_status(const struct conf_item *item, const struct conf_word *word,
+                      struct conf_match *out)
 {
     struct span text = word->text;
 
@@ -188,7 +188,7 @@ static bool match_read(const struct conf_item *item, enum conf_condition_kind ki
     case CONF_IF_TYPE:
         return match_type(item, word, out);
     case CONF_IF_STATUS:
-        return match_status(item, word, out);
+        return conf_item_status(item, word, out);
     case CONF_IF_COUNT:
         break;
     }

@@ -147,9 +147,25 @@ static void print_origin(const cJSON *json)
     }
 }
 
+/* What a setting answers by itself. */
+static void print_own(const cJSON *json)
+{
+    char status[16];
+
+    if (!cJSON_IsNumber(member(json, "status"))) {
+        return;
+    }
+    (void)snprintf(status, sizeof(status), "%.0f", client_number(json, "status"));
+    print_row("status", status, "");
+    if (client_text(json, "location")[0] != '\0') {
+        print_row("location", client_text(json, "location"), "");
+    }
+}
+
 static void print_answer(const cJSON *json)
 {
     print_row("answer", client_text(json, "answer"), client_text(json, "reason"));
+    print_own(json);
     print_row("site", client_text(json, "site"), "");
     print_row("key", client_text(json, "key"), "");
     print_rules(json);

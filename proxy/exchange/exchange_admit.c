@@ -94,12 +94,14 @@ enum exchange_next exchange_purge(struct exchange *x)
         result.in_flight += found.in_flight;
     }
     struct span text =
-        arena_printf(&x->arena, "{\"matched\":%llu,\"bytes\":%llu,\"in_flight\":%llu}",
+        arena_printf(&x->arena, "{\"matched\":%llu,\"bytes\":%llu,\"in_flight\":%llu}\n",
                      (unsigned long long)result.objects, (unsigned long long)result.bytes,
                      (unsigned long long)result.in_flight);
     x->result = RESULT_SYNTHETIC;
     x->status = 200;
-    x->error_text = text.ptr == NULL ? "{}" : text.ptr;
+    x->own = (struct own_page){.body = text.ptr == NULL ? SPAN("{}\n") : text,
+                               .type = "application/json",
+                               .lines = SPAN("Cache-Control: no-store\r\n")};
     return exchange_go(x, EXCHANGE_STEP_ERROR);
 }
 
@@ -148,6 +150,11 @@ enum exchange_next exchange_admit(struct exchange *x)
     }
     if (request->method == HTTP_PURGE) {
         return exchange_purge(x);
+    }
+    enum exchange_next answered;
+    if (UNLIKELY(x->policy->redirect != NULL || x->policy->respond != NULL) &&
+        exchange_answer(x, &answered)) {
+        return answered;
     }
     enum http_reason reason = exchange_pass_reason(request, x->policy);
     exchange_directives(&x->directives, request, x->policy);

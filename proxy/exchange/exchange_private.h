@@ -43,6 +43,14 @@ enum exchange_next {
     EXCHANGE_END,  /* freed */
 };
 
+/* An answer of our own. */
+struct own_page {
+    struct span body; /* in the arena or the configuration; NULL ptr: a page about error_text */
+    const char *type;
+    struct span lines; /* more fields; ptr NULL: none */
+    bool is_edited;    /* the operator's changes of response fields apply */
+};
+
 struct exchange {
     uint32_t magic;
     uint8_t step;
@@ -99,7 +107,8 @@ struct exchange {
     enum byte_source source;
     struct span own_lines;               /* fields of a shared response for its own client alone */
     struct span sticky_line;             /* Set-Cookie for its client; empty: none is due */
-    const char *error_text;              /* of an error page */
+    const char *error_text;              /* of an error page, static */
+    struct own_page own;                 /* what exchange_error sends */
     enum http_proxy_error proxy_error;   /* HTTP_PROXY_ERROR_COUNT: none */
     struct http_directives directives;   /* of the request */
     const struct http_fields *selecting; /* exchange_selecting; NULL: not asked yet */
@@ -155,6 +164,11 @@ bool exchange_varies_by_coding(struct exchange *x, const struct http_stored *fac
 /* A date in If-Range does not say in which coding the client has its part. */
 bool exchange_range_is_vague(const struct exchange *x, const struct http_stored *facts);
 
+/* exchange_own.c: is it answered by a setting alone (redirect, respond)? Then *next says how. */
+bool exchange_answer(struct exchange *x, enum exchange_next *next);
+/* exchange_own.c: is there a page to be sent in place of this response of the origin? Then all of it
+ * but its status is let go. */
+bool exchange_intercept(struct exchange *x);
 /* exchange_reply.c: an own small response instead of one from origin or cache. */
 enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char *text);
 /* The same for a fill's failure code (enum fetch_fault + 1, FILL_CODE_*). */

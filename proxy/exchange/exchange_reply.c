@@ -1,38 +1,17 @@
 /*
  * exchange_reply - status and fields of the response: a hit, a part of one, 304, what the origin
- * said, or a small page of our own (RFC 9110 13.2, 14, 15; RFC 9111 4, 5.1; RFC 9209, 9211).
+ * said (RFC 9110 13.2, 14, 15; RFC 9111 4, 5.1; RFC 9211); and when there is nothing to send.
  */
 #include "base/buf.h"
-#include "exchange/exchange_private.h"
+#include "exchange/exchange_extra.h"
 #include "exchange/fill.h"
 #include "exchange/part.h"
 #include "http/condition.h"
 #include "http/head.h"
 #include "http/status.h"
 
-/* Age, Cache-Status, Content-Range: a few short lines. */
-#define EXTRA_BYTES 512u
 /* A stored head and what is added to it. */
 #define HEAD_LIMIT (256u * 1024u + 4096u)
-
-struct extra {
-    char *at;
-    char *end;
-};
-
-static void extra_put(struct extra *extra, struct span text)
-{
-    if ((size_t)(extra->end - extra->at) >= text.len) {
-        memcpy(extra->at, text.ptr, text.len);
-        extra->at += text.len;
-    }
-}
-
-static void extra_number(struct extra *extra, uint64_t value)
-{
-    char room[SPAN_U64_BYTES];
-    extra_put(extra, span_from_u64(room, value));
-}
 
 static void put_age(struct extra *extra, uint32_t age_s)
 {
@@ -42,7 +21,7 @@ static void put_age(struct extra *extra, uint32_t age_s)
 }
 
 /* The hot form is written by hand: "Cache-Status: larder; hit; ttl=243". */
-static void put_cache_status(struct exchange *x, struct extra *extra)
+void exchange_put_cache_status(struct exchange *x, struct extra *extra)
 {
     if (x->site == NULL || x->policy == NULL || !x->policy->cache_status) {
         return;
@@ -99,7 +78,7 @@ static enum exchange_next start(struct exchange *x, struct span head, struct ext
             return exchange_fail(x, 500, "the response's head is too large to be changed");
         }
     }
-    put_cache_status(x, extra);
+    exchange_put_cache_status(x, extra);
     enum stream_body_kind kind = STREAM_BODY_UNKNOWN;
     if (x->body_none) {
         kind = STREAM_BODY_NONE;
@@ -311,6 +290,9 @@ enum exchange_next exchange_reply(struct exchange *x)
     if (x->solo && x->stored) {
         x->result = RESULT_MISS;
     }
+    if (UNLIKELY(x->status >= 400) && exchange_intercept(x)) {
+        return exchange_go(x, EXCHANGE_STEP_ERROR);
+    }
     if (UNLIKELY(x->site->compress.is_used) && exchange_varies_by_coding(x, facts)) {
         extra_put(&extra, SPAN("Vary: Accept-Encoding\r\n"));
     }
@@ -333,6 +315,7 @@ enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char
     }
     x->status = (uint16_t)status;
     x->error_text = text;
+    x->own = (struct own_page){0};
     return exchange_go(x, EXCHANGE_STEP_ERROR);
 }
 
@@ -392,64 +375,4 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
     x->proxy_error = map[i].error;
     x->reason = HTTP_REASON_ORIGIN_ERROR;
     return exchange_fail(x, map[i].status, map[i].text);
-}
-
-enum exchange_next exchange_error(struct exchange *x)
-{
-    bool head_only = x->stream->request->method == HTTP_HEAD;
-    if (!x->head_sent) {
-        char room[EXTRA_BYTES];
-        struct extra extra = {.at = room, .end = room + sizeof(room)};
-        struct span text = x->result == RESULT_SYNTHETIC
-                               ? arena_printf(&x->arena, "%s\n", x->error_text)
-                               : arena_printf(&x->arena, "%u %s\n\n%s\n", x->status,
-                                              http_status_reason(x->status), x->error_text);
-        struct span head = arena_printf(
-            &x->arena,
-            "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-            "Cache-Control: no-store\r\n",
-            x->status, http_status_reason(x->status),
-            x->result == RESULT_SYNTHETIC ? "application/json" : "text/plain; charset=utf-8",
-            text.len);
-        if (head.ptr == NULL || text.ptr == NULL) {
-            x->aborted = true;
-            return exchange_go(x, EXCHANGE_STEP_DONE);
-        }
-        x->source = BYTES_SELF;
-        x->error_text = text.ptr;
-        x->offset = 0;
-        x->end = head_only ? 0 : text.len;
-        if (x->stream->request->method == HTTP_CONNECT) {
-            extra_put(&extra, SPAN("Connection: close\r\n")); /* what follows is no HTTP */
-        }
-        if (x->retry_after_s > 0) {
-            extra_put(&extra, SPAN("Retry-After: "));
-            extra_number(&extra, x->retry_after_s);
-            extra_put(&extra, SPAN("\r\n"));
-        }
-        if (x->status == 405) {
-            extra_put(&extra, SPAN("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n"));
-        }
-        if (x->proxy_error != HTTP_PROXY_ERROR_COUNT && x->site != NULL) {
-            extra_put(&extra, SPAN("Proxy-Status: "));
-            extra.at += http_proxy_status_write(extra.at, (size_t)(extra.end - extra.at),
-                                                x->site->via, x->proxy_error);
-            extra_put(&extra, SPAN("\r\n"));
-        }
-        if (x->forward != HTTP_FORWARD_NONE) { /* our own words were never a hit (RFC 9211, 2) */
-            put_cache_status(x, &extra);
-        }
-        stream_head(x->stream, head, span_of(room, (size_t)(extra.at - room)),
-                    head_only ? STREAM_BODY_NONE : STREAM_BODY_LENGTH);
-        x->head_sent = true;
-    }
-    struct iovec part = {.iov_base = span_unconst(x->error_text + x->offset),
-                         .iov_len = (size_t)(x->end - x->offset)};
-    ptrdiff_t sent = stream_send(x->stream, &part, part.iov_len > 0 ? 1 : 0, true);
-    if (sent < 0) {
-        x->aborted = true;
-        return exchange_go(x, EXCHANGE_STEP_DONE);
-    }
-    x->offset += (uint64_t)sent;
-    return x->offset == x->end ? exchange_go(x, EXCHANGE_STEP_DONE) : EXCHANGE_PARK;
 }

@@ -8,6 +8,7 @@
 #include "base/mailbox.h"
 #include "exchange/exchange_private.h"
 #include "exchange/fill_request.h"
+#include "exchange/redirect.h"
 #include "http/head.h"
 #include "http/key.h"
 
@@ -291,6 +292,51 @@ static bool asks_for_stored(const struct explain *out)
 
 /* ---- all of it ---- */
 
+/* As exchange_answer. */
+static bool is_answered(struct explain *out)
+{
+    struct buf location;
+    const struct exchange_client client = asker(out);
+    buf_init(&location, EXPLAIN_HEAD_BYTES);
+    if (out->asked.redirect != NULL) {
+        out->own_status =
+            redirect_to(out->asked.redirect, &out->request, client.is_https, &location);
+    }
+    if (out->own_status != 0) {
+        out->answer = EXPLAIN_REDIRECT;
+        out->location = arena_copy(&out->arena, buf_span(&location));
+    } else if (out->asked.respond != NULL) {
+        out->answer = EXPLAIN_RESPOND;
+        out->own_status = out->asked.respond->status;
+    }
+    buf_free(&location);
+    return out->own_status != 0;
+}
+
+static void settle_answer(struct explain *out, struct store *store)
+{
+    if (out->access == EXPLAIN_ACCESS_DENIED) {
+        out->answer = EXPLAIN_DENIED;
+        out->reason = HTTP_REASON_ADDRESS;
+        return;
+    }
+    out->reason = HTTP_REASON_RULE;
+    if (is_answered(out)) {
+        return;
+    }
+    out->answer = EXPLAIN_PASS;
+    out->reason = exchange_pass_reason(&out->request, &out->asked);
+    if (out->reason == HTTP_REASON_NONE) {
+        look_up(out, store);
+    } else if (out->reason == HTTP_REASON_PRECONDITION && asks_for_stored(out)) {
+        out->answer = EXPLAIN_NOT_CACHED;
+    }
+    if (out->object != NULL) {
+        judge_object(out);
+    }
+    write_origin(out, store);
+}
+
 const char *explain_run(struct explain *out, const struct site_table *sites, struct store *store,
                         const struct explain_question *question)
 {
@@ -320,20 +366,7 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
         return "the target is too long";
     }
     explain_guard(out, conf);
-    out->answer = EXPLAIN_PASS;
-    out->reason = exchange_pass_reason(&out->request, &out->asked);
-    if (out->access == EXPLAIN_ACCESS_DENIED) {
-        out->answer = EXPLAIN_DENIED;
-        out->reason = HTTP_REASON_ADDRESS;
-    } else if (out->reason == HTTP_REASON_NONE) {
-        look_up(out, store);
-    } else if (out->reason == HTTP_REASON_PRECONDITION && asks_for_stored(out)) {
-        out->answer = EXPLAIN_NOT_CACHED;
-    }
-    if (out->object != NULL) {
-        judge_object(out);
-    }
-    write_origin(out, store);
+    settle_answer(out, store);
     explain_settings(out, conf);
     return out->arena.overflow ? "the request is too long" : NULL;
 }
@@ -354,10 +387,11 @@ void explain_end(struct explain *explain)
 const char *explain_answer_name(enum explain_answer answer)
 {
     static const char *const names[] = {
-        [EXPLAIN_HIT] = "hit",       [EXPLAIN_STALE] = "stale",
-        [EXPLAIN_FOLLOW] = "follow", [EXPLAIN_VALIDATE] = "validate",
-        [EXPLAIN_MISS] = "miss",     [EXPLAIN_FETCH] = "fetch",
-        [EXPLAIN_PASS] = "pass",     [EXPLAIN_NOT_CACHED] = "not_cached",
+        [EXPLAIN_HIT] = "hit",           [EXPLAIN_STALE] = "stale",
+        [EXPLAIN_FOLLOW] = "follow",     [EXPLAIN_VALIDATE] = "validate",
+        [EXPLAIN_MISS] = "miss",         [EXPLAIN_FETCH] = "fetch",
+        [EXPLAIN_PASS] = "pass",         [EXPLAIN_NOT_CACHED] = "not_cached",
+        [EXPLAIN_REDIRECT] = "redirect", [EXPLAIN_RESPOND] = "respond",
         [EXPLAIN_DENIED] = "denied",
     };
     return names[answer];

@@ -39,6 +39,8 @@ enum explain_answer {
     EXPLAIN_FETCH,      /* fetched for this client alone */
     EXPLAIN_PASS,       /* the cache is not asked */
     EXPLAIN_NOT_CACHED, /* only-if-cached: 504 */
+    EXPLAIN_REDIRECT,   /* answered by a setting alone: own_status, location */
+    EXPLAIN_RESPOND,    /* the same: own_status */
     EXPLAIN_DENIED,     /* by allow or deny: 403 */
 };
 
@@ -71,6 +73,8 @@ struct explain {
     bool is_unlimited;              /* a client that no limit is for */
     enum explain_answer answer;
     enum http_reason reason;
+    unsigned own_status;
+    struct span location;
     bool is_solo; /* a mark says that it could not be stored: nobody waits for this fetch */
     /* What the answer is about; NULL: nothing. A reference. */
     struct store_object *object;

@@ -7,16 +7,18 @@
 
 enum setting_kind {
     SETTING_SWITCH,
-    SETTING_SECONDS, /* uint32_t */
-    SETTING_MS,      /* unsigned */
-    SETTING_SIZE,    /* uint64_t bytes */
-    SETTING_COUNT,   /* unsigned */
-    SETTING_COOKIE,  /* enum http_set_cookie */
-    SETTING_QUERY,   /* struct http_query_options: the names */
-    SETTING_NAMES,   /* struct rule_names */
-    SETTING_CODINGS, /* unsigned, of http_coding_bit */
-    SETTING_PREFIX,  /* struct span */
-    SETTING_HOST,    /* struct policy_host */
+    SETTING_SECONDS,  /* uint32_t */
+    SETTING_MS,       /* unsigned */
+    SETTING_SIZE,     /* uint64_t bytes */
+    SETTING_COUNT,    /* unsigned */
+    SETTING_COOKIE,   /* enum http_set_cookie */
+    SETTING_QUERY,    /* struct http_query_options: the names */
+    SETTING_NAMES,    /* struct rule_names */
+    SETTING_CODINGS,  /* unsigned, of http_coding_bit */
+    SETTING_PREFIX,   /* struct span */
+    SETTING_HOST,     /* struct policy_host */
+    SETTING_REDIRECT, /* const struct conf_redirect * */
+    SETTING_RESPOND,  /* const struct conf_respond * */
 };
 
 struct setting {
@@ -52,6 +54,8 @@ static const struct setting settings[] = {
     {"vary_max", SETTING_COUNT, CONF_RULE_VARY_MAX, AT(vary_max), false},
     {"cache_status", SETTING_SWITCH, CONF_RULE_CACHE_STATUS, AT(cache_status), false},
     {"compress", SETTING_CODINGS, CONF_RULE_COMPRESS, AT(codings), false},
+    {"redirect", SETTING_REDIRECT, CONF_RULE_REDIRECT, AT(redirect), false},
+    {"respond", SETTING_RESPOND, CONF_RULE_RESPOND, AT(respond), false},
     {"host", SETTING_HOST, CONF_RULE_HOST, AT(host), false},
     {"strip_prefix", SETTING_PREFIX, CONF_RULE_STRIP_PREFIX, AT(rewrite.strip), false},
     {"add_prefix", SETTING_PREFIX, CONF_RULE_ADD_PREFIX, AT(rewrite.add), false},
@@ -78,6 +82,24 @@ static void print_codings(unsigned codings, struct buf *out)
     buf_puts(out, gzip ? "gzip" : brotli ? "" : "off");
     if (brotli) {
         buf_puts(out, gzip ? " brotli" : "brotli");
+    }
+}
+
+static void print_redirect(const struct conf_redirect *redirect, struct buf *out)
+{
+    if (redirect == NULL) {
+        buf_puts(out, "off");
+    } else {
+        conf_print_redirect(redirect, out);
+    }
+}
+
+static void print_respond(const struct conf_respond *respond, struct buf *out)
+{
+    if (respond == NULL) {
+        buf_puts(out, "off");
+    } else {
+        conf_print_respond(respond, out);
     }
 }
 
@@ -128,6 +150,12 @@ static void print_value(const struct setting *setting, const void *at, struct bu
         break;
     case SETTING_HOST:
         print_host(at, out);
+        break;
+    case SETTING_REDIRECT:
+        print_redirect(*(const struct conf_redirect *const *)at, out);
+        break;
+    case SETTING_RESPOND:
+        print_respond(*(const struct conf_respond *const *)at, out);
         break;
     case SETTING_NAMES:
         print_names(names->list, names->count, out);

@@ -28,6 +28,7 @@ struct rule {
     unsigned condition_count;
     bool is_late; /* asks of the response */
     bool asks_path;
+    bool asks_more;       /* than path and method */
     bool names_status;    /* its ttl is for the statuses it names */
     struct policy policy; /* only what conf->set says counts */
     struct rule_edits edits;
@@ -116,6 +117,13 @@ static void policy_compile_rewrite(struct policy *policy, const struct conf_rewr
     policy->redirect_rewrite = conf->redirect_rewrite;
 }
 
+static void policy_compile_answer(struct policy *policy, const struct conf_redirect *redirect,
+                                  const struct conf_respond *respond)
+{
+    policy->redirect = redirect->kind == CONF_REDIRECT_OFF ? NULL : redirect;
+    policy->respond = respond->status == 0 ? NULL : respond;
+}
+
 struct policy_host policy_host_compile(const char *host)
 {
     struct span name = span_str(host);
@@ -182,6 +190,7 @@ void policy_compile(struct policy *policy, struct arena *arena, const struct con
     *policy = (struct policy){0};
     policy_compile_cache(policy, arena, &site->cache, store_max_object_bytes);
     policy_compile_rewrite(policy, &site->rewrite);
+    policy_compile_answer(policy, &site->redirect, &site->respond);
     policy->cache_status = site->cache_status;
     policy->codings = codings_of(&site->compress);
     policy->upgrade = names_compile(arena, &site->upgrade);
@@ -219,12 +228,16 @@ static void rule_compile(struct rule *rule, struct arena *arena, const struct co
         rule->names_status = rule->names_status || conditions[i].kind == CONF_IF_STATUS;
         rule->asks_path = rule->asks_path || conditions[i].kind == CONF_IF_PATH ||
                           conditions[i].kind == CONF_IF_PREFIX;
+        rule->asks_more = rule->asks_more || (conditions[i].kind != CONF_IF_PATH &&
+                                              conditions[i].kind != CONF_IF_PREFIX &&
+                                              conditions[i].kind != CONF_IF_METHOD);
         rule->is_late = rule->is_late || conditions[i].kind == CONF_IF_STATUS ||
                         conditions[i].kind == CONF_IF_TYPE;
     }
     policy_compile_cache(&rule->policy, arena, &conf->cache, store_max_object_bytes);
     rule->policy.freshness.ttl_s = seconds_of(conf->ttl_ms);
     policy_compile_rewrite(&rule->policy, &conf->rewrite);
+    policy_compile_answer(&rule->policy, &conf->redirect, &conf->respond);
     rule->policy.host = policy_host_compile(conf->host);
     rule->policy.pass = conf->pass;
     rule->policy.cache_status = conf->cache_status;
@@ -257,6 +270,9 @@ void rules_compile(struct rules *rules, struct arena *arena, const struct conf *
         rules->late_compresses = rules->late_compresses || (rule->is_late && compresses);
         rules->rewrites = rules->rewrites || rule->policy.rewrite.strip.len > 0 ||
                           rule->policy.rewrite.add.len > 0;
+        rules->answers_vary =
+            rules->answers_vary ||
+            (rule->asks_more && (rule->conf->set & (CONF_RULE_REDIRECT | CONF_RULE_RESPOND)) != 0);
         rules->asks_path = rules->asks_path || rule->asks_path;
         rules->has_late = rules->has_late || rule->is_late;
         rules->edits_requests = rules->edits_requests || rule->edits.count[CONF_HEADER_REQUEST] > 0;
@@ -440,12 +456,19 @@ static void override_lifetime(struct http_freshness_options *to,
 }
 
 #define RULE_ONWARD                                                                                \
-    (CONF_RULE_HOST | CONF_RULE_STRIP_PREFIX | CONF_RULE_ADD_PREFIX | CONF_RULE_REDIRECT_REWRITE)
+    (CONF_RULE_REDIRECT | CONF_RULE_RESPOND | CONF_RULE_HOST | CONF_RULE_STRIP_PREFIX |            \
+     CONF_RULE_ADD_PREFIX | CONF_RULE_REDIRECT_REWRITE)
 
 static void override_onward(struct policy *to, const struct policy *from, uint32_t set)
 {
     if ((set & CONF_RULE_HOST) != 0) {
         to->host = from->host;
+    }
+    if ((set & CONF_RULE_REDIRECT) != 0) {
+        to->redirect = from->redirect;
+    }
+    if ((set & CONF_RULE_RESPOND) != 0) {
+        to->respond = from->respond;
     }
     if ((set & CONF_RULE_STRIP_PREFIX) != 0) {
         to->rewrite.strip = from->rewrite.strip;

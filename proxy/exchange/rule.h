@@ -33,6 +33,7 @@ struct rules {
     bool late_shows;      /* and change what the client gets: to be settled for hits too */
     bool edits_requests;  /* some change what the origin is sent */
     bool asks_path;       /* some ask for the path */
+    bool answers_vary;    /* some that redirect or respond ask for more than the address */
     bool rewrites;        /* some change it towards the origin */
 };
 
@@ -68,8 +69,10 @@ struct policy {
     struct http_query_options query;
     struct rule_names vary_ignore;
     struct policy_host host;
-    struct http_rewrite rewrite; /* of the path towards the origin */
-    struct rule_names upgrade;   /* protocols a connection may be switched to */
+    const struct conf_redirect *redirect; /* NULL: off */
+    const struct conf_respond *respond;   /* NULL: off */
+    struct http_rewrite rewrite;          /* of the path towards the origin */
+    struct rule_names upgrade;            /* protocols a connection may be switched to */
     struct policy_timeout timeout;
     unsigned vary_max;
     unsigned hit_for_miss_ms;

@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #define CONN_MAGIC 0x636f6e31u
@@ -120,6 +121,9 @@ static void conn_read_timed_out(struct conn *conn)
             conn_gone(conn, ERR_CLOSED, false);
             return;
         }
+        if (conn->want_body && !conn_pace_body_is_over(conn)) {
+            return;
+        }
         net_count(&conn->set->counters->timed_out, 1);
         conn_gone(conn, ERR_TIMEOUT, false);
         return;
@@ -145,9 +149,11 @@ static void conn_timer_fire(struct loop_timer *timer)
 
     CHECK_OBJ(conn, CONN_MAGIC);
     if (now >= conn->send_deadline_us) {
-        /* Not one byte taken: what the kernel still holds is not worth keeping. */
-        net_count(&conn->set->counters->timed_out, 1);
-        conn_gone(conn, ERR_TIMEOUT, true);
+        if (conn_pace_send_is_over(conn)) {
+            /* Nothing, or too little is taken: what the kernel still holds is not worth keeping. */
+            net_count(&conn->set->counters->timed_out, 1);
+            conn_gone(conn, ERR_TIMEOUT, true);
+        }
     } else if (now >= conn->read_deadline_us) {
         conn->read_deadline_us = CONN_NEVER;
         conn_read_timed_out(conn);
@@ -174,11 +180,11 @@ void conn_interest_update(struct conn *conn)
     if (blocked) {
         events |= EPOLLOUT;
         if (conn->send_deadline_us == CONN_NEVER) {
-            conn_send_deadline_set(conn, loop_now_us(conn->set->loop) +
-                                             conn->set->limits.send_timeout_us);
+            conn_pace_send_wait(conn);
         }
-    } else {
+    } else if (conn->send_deadline_us != CONN_NEVER) {
         conn->send_deadline_us = CONN_NEVER;
+        conn_pace_send_went(conn);
     }
     if (UNLIKELY(conn->is_shut) && (conn->eof || conn->read_full)) {
         events = 0; /* h1_tunnel.c says why */
@@ -261,6 +267,20 @@ bool conn_enter(struct conn *conn)
     return false;
 }
 
+/* At the limit of connections somebody has to go. False: it must be this one, and was counted. */
+static bool conn_fits(struct conn *conn)
+{
+    struct listener_set *set = conn->set;
+    unsigned open = atomic_load_explicit(&set->shared->connections, memory_order_relaxed);
+
+    if (LIKELY(open <= set->limits.connections_max) || listener_make_room(set)) {
+        return true;
+    }
+    net_count(&set->counters->refused_limit, 1);
+    log_warn("connection_limit", "max=%u", set->limits.connections_max);
+    return false;
+}
+
 void conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer,
                bool proxy_due)
 {
@@ -293,13 +313,14 @@ void conn_open(struct listener *listener, int fd, const struct sockaddr_storage 
     net_count(&set->counters->connections, 1);
     net_count(&set->counters->idle_connections, 1);
     conn_read_deadline_set(conn, loop_now_us(set->loop) + set->limits.idle_timeout_us);
-    if (!proxy_due && !conn_enter(conn)) {
+    conn->is_opening = true;
+    /* In this order: who may not enter is no reason to send others away. */
+    if ((!proxy_due && !conn_enter(conn)) || !conn_fits(conn)) {
         conn_destroy(conn, false);
         return;
     }
     /* Under load the first request is there before its connection is accepted, and a connection for
      * one request then never meets epoll. */
-    conn->is_opening = true;
     if (h1_readable(conn)) {
         conn->is_opening = false;
         conn_interest_update(conn);

@@ -6,6 +6,7 @@
  *   listener.c  accepts, counts, drains          conn.c      life, events, deadlines
  *   h1_read.c   heads and request bodies          h1_write.c  responses
  *   h1_tunnel.c what follows a 101                conn_proxy.c  the PROXY protocol header
+ *   conn_pace.c clients that are too slow
  *
  * A connection owns little while idle: this struct. A block (request, field table, receive buffer)
  * comes from the worker's pool with the first byte of a head and goes back when its last byte is
@@ -48,6 +49,14 @@ struct conn_block {
     size_t capacity; /* of data */
     unsigned items_count;
     struct http_field items[]; /* data lies behind them */
+};
+
+/* How fast a client goes on while it is waited for; see conn_pace.c. */
+struct conn_pace {
+    uint64_t since_us;  /* it is waited for since; 0: it is not */
+    uint64_t waited_us; /* of the window under way, before that */
+    uint64_t bytes;     /* of a body: in the window. Of a response: acknowledged before it; 0: no
+                           window has begun */
 };
 
 enum conn_state {
@@ -93,7 +102,13 @@ struct conn {
     struct loop_timer timer;
     struct loop_task task;
     uint64_t read_deadline_us;
-    uint64_t send_deadline_us;
+    uint64_t send_deadline_us; /* the next look at a response that waits for its client */
+    uint64_t body_stop_us;     /* without a byte of the body until then: the end */
+    uint64_t send_stop_us;     /* the same of the response */
+    uint64_t send_seen;        /* bytes acknowledged at the last look; 0: there was none */
+    struct conn_pace upload;
+    struct conn_pace download;
+    unsigned requests; /* begun on this connection */
 
     struct conn_block *block;  /* holds the head; NULL while idle */
     struct conn_block *window; /* receives; mostly the same block */
@@ -198,6 +213,27 @@ void conn_block_give(struct listener_set *set, struct conn_block *block);
 
 /* Asks the gate for the peer. False: it must go, and was counted. */
 bool conn_enter(struct conn *conn);
+
+/* ---- listener.c ---- */
+
+/* Closes the connection that is idle for longest among some, which are looked at in turn: to keep
+ * all of them in order would cost each request. False: none of them is idle. */
+bool listener_make_room(struct listener_set *set);
+
+/* ---- conn_pace.c ---- */
+
+/* The request body is waited for: sets the read deadline. */
+void conn_pace_body_wait(struct conn *conn);
+/* Some of it came. */
+void conn_pace_body_came(struct conn *conn);
+/* The read deadline has passed. True: give up; else there is a new one. */
+bool conn_pace_body_is_over(struct conn *conn);
+/* The response is blocked by its client: sets the send deadline. */
+void conn_pace_send_wait(struct conn *conn);
+/* It is not any more. */
+void conn_pace_send_went(struct conn *conn);
+/* The send deadline has passed. True: give up; else there is a new one. */
+bool conn_pace_send_is_over(struct conn *conn);
 
 /* ---- conn_proxy.c ---- */
 

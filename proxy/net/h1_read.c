@@ -70,6 +70,7 @@ static bool h1_receive(struct conn *conn)
     ssize_t got = recv(conn->watch.fd, conn->window->data + conn->end, room, MSG_DONTWAIT);
     if (got > 0) {
         conn->end += (size_t)got;
+        conn->upload.bytes += (size_t)got;
     } else if (got == 0) {
         conn->eof = true;
         conn_interest_update(conn);
@@ -106,6 +107,7 @@ static bool h1_body_arrived(struct conn *conn)
     }
     conn->want_body = false;
     conn->read_deadline_us = CONN_NEVER;
+    conn_pace_body_came(conn);
     conn->in_handler = true;
     conn->set->handler->body(&conn->stream);
     conn->in_handler = false;
@@ -206,6 +208,13 @@ static void h1_head_begin(struct conn *conn)
     }
 }
 
+static bool h1_is_last_request(const struct conn *conn)
+{
+    unsigned most = conn->set->limits.requests_max;
+
+    return UNLIKELY(most > 0) && conn->requests >= most;
+}
+
 /* A whole head is there: gives it to the handler. */
 static bool h1_dispatch(struct conn *conn)
 {
@@ -223,7 +232,8 @@ static bool h1_dispatch(struct conn *conn)
     }
     conn->state = CONN_BUSY;
     conn->floor = conn->begin;
-    conn->close_after = !request->keep_alive;
+    conn->requests++;
+    conn->close_after = !request->keep_alive || h1_is_last_request(conn);
     conn->want_body = false;
     conn->want_writable = false;
     conn->body_done = request->body == HTTP_BODY_NONE ||
@@ -238,6 +248,7 @@ static bool h1_dispatch(struct conn *conn)
     if (!conn->body_done) {
         conn->body_left = request->content_length;
         conn->body_bytes = 0;
+        conn->upload = (struct conn_pace){0};
         http_chunk_decoder_init(&conn->decoder);
     }
     if (UNLIKELY(conn->eof)) {
@@ -297,6 +308,9 @@ bool h1_next(struct conn *conn)
     conn->stream.request = NULL;
     conn->stream.begin_us = 0;
     conn->scanned = 0;
+    if (UNLIKELY(conn->download.waited_us != 0 || conn->download.bytes != 0)) {
+        conn->download = (struct conn_pace){0};
+    }
     if (set->draining) {
         conn_destroy(conn, false);
         return false;
@@ -427,7 +441,7 @@ enum stream_body h1_body_next(struct stream *stream, struct span *out)
     }
     h1_window_reset(conn);
     conn->want_body = true;
-    conn_read_deadline_set(conn, loop_now_us(conn->set->loop) + conn->set->limits.body_timeout_us);
+    conn_pace_body_wait(conn);
     return STREAM_BODY_WAIT;
 }
 

@@ -64,7 +64,7 @@ static void h1_progress(struct conn *conn)
         conn_leaving_set(conn);
     }
     if (conn->send_deadline_us != CONN_NEVER) {
-        conn->send_deadline_us = loop_now_us(conn->set->loop) + conn->set->limits.send_timeout_us;
+        conn->send_stop_us = loop_now_us(conn->set->loop) + conn->set->limits.send_timeout_us;
     }
 }
 

@@ -21,7 +21,8 @@
 #include "net/conn.h"
 
 enum {
-    ACCEPT_BATCH = 64, /* per listener and round */
+    ACCEPT_BATCH = 64,    /* per listener and round */
+    MAKE_ROOM_LOOKS = 64, /* connections looked at for one to be closed */
 };
 #define ACCEPT_PAUSE_US ((uint64_t)100000)
 
@@ -74,6 +75,35 @@ static void listener_refuse(struct listener *listener)
     listener_set_pause(set);
 }
 
+/* Has its next request not come in the meantime? */
+static bool listener_is_silent(const struct conn *conn)
+{
+    char byte;
+    return recv(conn->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+bool listener_make_room(struct listener_set *set)
+{
+    struct conn *oldest = NULL;
+
+    for (unsigned i = 0; i < MAKE_ROOM_LOOKS && i < set->conn_count; i++) {
+        struct conn *conn = CONTAINER_OF(list_pop(&set->conns), struct conn, node);
+        list_push(&set->conns, &conn->node);
+        /* The deadlines of idle connections are in the order in which they became idle. */
+        if (conn->is_idle && !conn->is_opening &&
+            (oldest == NULL || conn->read_deadline_us < oldest->read_deadline_us) &&
+            listener_is_silent(conn)) {
+            oldest = conn;
+        }
+    }
+    if (oldest == NULL) {
+        return false;
+    }
+    net_count(&set->counters->made_room, 1);
+    conn_destroy(oldest, false);
+    return true;
+}
+
 /* False: no more for now. */
 static bool listener_accept_one(struct listener *listener)
 {
@@ -84,6 +114,9 @@ static bool listener_accept_one(struct listener *listener)
                      SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd < 0) {
+        if ((errno == EMFILE || errno == ENFILE) && listener_make_room(set)) {
+            return true;
+        }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             listener_refuse(listener);
             return false;
@@ -91,14 +124,7 @@ static bool listener_accept_one(struct listener *listener)
         /* A client that left while it waited is no reason to stop. */
         return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
     }
-    unsigned open = atomic_fetch_add_explicit(&set->shared->connections, 1, memory_order_relaxed);
-    if (open >= set->limits.connections_max) {
-        atomic_fetch_sub_explicit(&set->shared->connections, 1, memory_order_relaxed);
-        net_count(&set->counters->refused_limit, 1);
-        log_warn("connection_limit", "max=%u", set->limits.connections_max);
-        (void)close(fd);
-        return true;
-    }
+    atomic_fetch_add_explicit(&set->shared->connections, 1, memory_order_relaxed);
     net_count(&set->counters->accepted, 1);
     enum listener_proxy proxy = LISTENER_PLAIN;
     if (set->proxy != NULL) {

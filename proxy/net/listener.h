@@ -22,7 +22,10 @@ struct conn_limits {
     uint64_t head_timeout_us; /* absolute: first byte of a head to its end */
     uint64_t body_timeout_us; /* between bytes of a request body */
     uint64_t idle_timeout_us; /* keep-alive, nothing received */
-    uint64_t send_timeout_us; /* response waiting, not one byte taken */
+    uint64_t send_timeout_us; /* response waiting, the client has taken nothing */
+    uint64_t rate_bytes_s;    /* least of a body and of a response; 0: none */
+    uint64_t rate_window_us;  /* measured over so much waiting for the client */
+    unsigned requests_max;    /* on one connection; 0: any number */
     unsigned connections_max; /* of all workers together */
 };
 
@@ -34,7 +37,7 @@ struct conn_shared {
 /* Per worker; the net layer counts, statistics read. Single writer, relaxed. */
 struct net_counters {
     _Atomic uint64_t accepted, refused_limit, refused_gate, refused_descriptors, closed_idle,
-        timed_out, refused_proxy, bad_requests;
+        timed_out, refused_proxy, bad_requests, too_slow, made_room;
     _Atomic uint64_t connections, idle_connections;
 };
 

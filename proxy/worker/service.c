@@ -129,6 +129,8 @@ void service_connections(struct service *service, struct service_connections *ou
         out->refused +=
             get(&net->refused_limit) + get(&net->refused_gate) + get(&net->refused_descriptors);
         out->refused_proxy += get(&net->refused_proxy);
+        out->too_slow += get(&net->too_slow);
+        out->made_room += get(&net->made_room);
         out->timed_out += get(&net->timed_out);
         out->bad_requests += get(&net->bad_requests);
         out->origin_active += fetches.active;

@@ -28,7 +28,8 @@ enum service_state {
 };
 
 struct service_connections {
-    uint64_t open, idle, accepted, refused, refused_proxy, timed_out, bad_requests;
+    uint64_t open, idle, accepted, refused, refused_proxy, timed_out, too_slow, made_room,
+        bad_requests;
     uint64_t origin_active, origin_requests, origin_connects, origin_reused;
 };
 

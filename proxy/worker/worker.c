@@ -61,6 +61,9 @@ static struct conn_limits limits_of(const struct conf *conf)
         .body_timeout_us = limits->body_timeout_ms * 1000,
         .idle_timeout_us = limits->client_idle_ms * 1000,
         .send_timeout_us = limits->send_timeout_ms * 1000,
+        .rate_bytes_s = limits->min_rate_bytes,
+        .rate_window_us = limits->min_rate_over_ms * 1000,
+        .requests_max = limits->keepalive_requests,
         .connections_max = limits->connections,
     };
 }

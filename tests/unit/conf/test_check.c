@@ -3,10 +3,10 @@
 
 #define MAIN_NAMES "{workers user state_dir listen trust admin store log limits origins site}"
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
-#define SITE_NAMES                                                                                      \
-    "{origins cache compress compress_types compress_min compress_max compress_level "                  \
-    "normalize_path strip_prefix add_prefix redirect_rewrite cache_status via trust forwarded upgrade " \
-    "tunnel_idle header rule limit allow deny}"
+#define SITE_NAMES                                                                                 \
+    "{origins cache compress compress_types compress_min compress_max compress_level "             \
+    "normalize_path strip_prefix add_prefix redirect_rewrite redirect respond error_page "         \
+    "cache_status via trust forwarded upgrade tunnel_idle header rule limit allow deny}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define ORIGINS(body) "listen :80; site * { origins { " body " } }"
 

@@ -58,6 +58,9 @@ static void test_default_limits(void **state)
     assert_int_equal(limits->body_timeout_ms, 60000);
     assert_int_equal(limits->client_idle_ms, 60000);
     assert_int_equal(limits->send_timeout_ms, 60000);
+    assert_int_equal(limits->min_rate_bytes, 256);
+    assert_int_equal(limits->min_rate_over_ms, 60000);
+    assert_int_equal(limits->keepalive_requests, 0);
     assert_int_equal(limits->waiters, 10000);
     assert_int_equal(limits->drain_ms, 60000);
     assert_int_equal(conf->site_count, 1);
@@ -107,7 +110,8 @@ static const char everything[] =
     "store { path off; size 1T; memory 1G; max_object 1M; flush 100ms; read_threads 3; }\n"
     "log { access /a/b json; error /e debug; }\n"
     "limits { connections 1; head 1K; target 256; fields 9; request_body 0; head_timeout 1s;\n"
-    "  body_timeout 2s; client_idle 1d; send_timeout 3m; waiters 1; drain 0;\n"
+    "  body_timeout 2s; client_idle 1d; send_timeout 3m; min_rate off;\n"
+    "  min_rate_over 5s; keepalive_requests 7; waiters 1; drain 0;\n"
     "  connections_per_client 7; connections_except 10.0.0.0/8 ::1; limit_memory 1M; }\n"
     "site WWW.a a { origins { server x HTTP://H:1/; timeout connect=1s first_byte=2s idle=3s;\n"
     "    keepalive 1 idle=2m; host H:1; }\n"
@@ -122,12 +126,17 @@ static const char everything[] =
     "  limit requests 10/s burst=3 key=header:X-A status=503 count=misses name=n; limit concurrent 4;\n"
     "  limit except 10.0.0.0/8 ::1; allow 10.0.0.1; deny 10.0.0.0/8 ::/0; allow all;\n"
     "  header request set X-A \"b c\"; header response remove Server;\n"
+    "  normalize_path fold; strip_prefix /a; add_prefix /b/c; redirect_rewrite off;\n"
+    "  redirect https host b port=81; respond 404 \"a b\" type=text/html;\n"
+    "  error_page 404 500-503 5xx /f intercept type=a/b; error_page 403 /g;\n"
     "  rule path /a/* \"*path\" method GET header X-B=c* { pass; ttl 1d; default_ttl 1s; min_ttl 0;\n"
     "    max_ttl 2s; stale_while_revalidate 3s; stale_if_error 4s; hit_for_miss 0; set_cookie store;\n"
     "    client_revalidate on; serve_stale off; max_object store; ignore_cookies off; vary_ignore off; vary_max 1;\n"
     "    cache_status on; compress brotli; upgrade off; header response add X-C \"\"; header request remove X-D; }\n"
     "  rule path * { ignore_query off; sort_query off; pass off; timeout first_byte=2m idle=1h;\n"
     "    limit off; deny 1.2.3.4; allow all; }\n"
+    "  rule prefix /p { redirect 301 \"/x{path}\"; respond 410 /f; host server; strip_prefix off;\n"
+    "    add_prefix /q; redirect_rewrite on; }\n"
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
     "site * { origins { server y http://[::1]; server z https://[::1]:2;\n"
     "    tls verify=off name=N.a ca=/a/ca.pem cert=/a/cert.pem key=/a/key.pem min=1.3; }\n"
@@ -167,6 +176,9 @@ static void test_everything_server(void **state)
     assert_int_equal(conf->log.error.level, LOG_LEVEL_DEBUG);
     assert_int_equal(conf->limits.target_bytes, 256);
     assert_int_equal(conf->limits.request_body_bytes, 0);
+    assert_int_equal(conf->limits.min_rate_bytes, 0);
+    assert_int_equal(conf->limits.min_rate_over_ms, 5000);
+    assert_int_equal(conf->limits.keepalive_requests, 7);
     assert_int_equal(conf->limits.drain_ms, 0);
     conf_unref(conf);
 }

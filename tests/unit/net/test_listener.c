@@ -203,20 +203,78 @@ static void test_connection_limit(void **state)
     buf_init(&got, 1 << 20);
     for (int i = 0; i < 3; i++) {
         fds[i] = client_open(server);
+        client_puts(fds[i], GET("/never"));
     }
+    wait_for(&server->requests, 3);
     int fd = client_open(server);
     (void)client_read_all(fd, &got);
     assert_int_equal(got.len, 0);
     assert_int_equal(atomic_load(&server->counters.refused_limit), 1);
+    assert_int_equal(atomic_load(&server->counters.made_room), 0);
     close(fd);
+    struct linger cut = {.l_onoff = 1, .l_linger = 0};
+    assert_int_equal(setsockopt(fds[0], SOL_SOCKET, SO_LINGER, &cut, sizeof(cut)), 0);
     close(fds[0]);
-    for (int i = 0; i < 1000 && atomic_load(&server->shared.connections) == 3; i++) {
+    for (int i = 0; i < 1000 && atomic_load(&server->shared.connections) != 2; i++) {
         sleep_ms(1);
     }
     fds[0] = client_open(server);
     client_puts(fds[0], GET("/size/3"));
     client_read_to(fds[0], &got, "\r\n\r\naho");
     for (int i = 0; i < 3; i++) {
+        close(fds[i]);
+    }
+    buf_free(&got);
+    stop();
+}
+
+static void ask_three(int fd)
+{
+    struct buf got;
+
+    buf_init(&got, 1 << 20);
+    client_puts(fd, GET("/size/3"));
+    client_read_to(fd, &got, "\r\n\r\naho");
+    buf_free(&got);
+}
+
+/* At the limit the connection that is idle for longest goes; one that is not idle never does. */
+static void test_room_is_made(void **state)
+{
+    struct buf got;
+    int fds[5];
+
+    (void)state;
+    start(three_connections);
+    buf_init(&got, 1 << 20);
+    for (int i = 0; i < 3; i++) {
+        fds[i] = client_open(server);
+        ask_three(fds[i]);
+        sleep_ms(5);
+    }
+    ask_three(fds[0]); /* now the second is the oldest, the third next */
+    sleep_ms(5);
+    for (int i = 3; i < 5; i++) {
+        fds[i] = client_open(server);
+        ask_three(fds[i]);
+        assert_int_equal(client_read(fds[i - 2], &got), CLIENT_EOF);
+        assert_int_equal(atomic_load(&server->counters.made_room), (unsigned)i - 2);
+        sleep_ms(5);
+    }
+    client_puts(fds[0], "GET /half"); /* these three are at something */
+    client_puts(fds[3], GET("/never"));
+    client_puts(fds[4], GET("/never"));
+    wait_for(&server->requests, 8);
+    sleep_ms(20);
+    int fd = client_open(server);
+    buf_clear(&got);
+    (void)client_read_all(fd, &got);
+    assert_int_equal(got.len, 0);
+    assert_int_equal(atomic_load(&server->counters.refused_limit), 1);
+    close(fd);
+    client_puts(fds[0], " HTTP/1.1\r\nHost: a\r\n\r\n");
+    client_read_to(fds[0], &got, "\r\n\r\n");
+    for (int i = 0; i < 5; i++) {
         close(fds[i]);
     }
     buf_free(&got);
@@ -419,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_keep_alive_outlives_its_first_deadline),
         cmocka_unit_test(test_connection_limit),
+        cmocka_unit_test(test_room_is_made),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_with_nobody_there),
         cmocka_unit_test(test_out_of_descriptors),
