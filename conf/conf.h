@@ -173,6 +173,73 @@ struct conf_origin_timeout {
     uint64_t total_ms; /* for all of it; 0: no bound */
 };
 
+struct conf_status_range {
+    uint16_t low, high;
+};
+
+#define CONF_STATUSES_MAX 8u
+
+struct conf_statuses {
+    struct conf_status_range list[CONF_STATUSES_MAX];
+    uint32_t count;
+};
+
+enum conf_probe_kind {
+    CONF_PROBE_OFF,
+    CONF_PROBE_GET,
+    CONF_PROBE_HEAD,
+    CONF_PROBE_TCP, /* that a connection stands is enough */
+};
+
+/* How each server of a pool is checked. */
+struct conf_probe {
+    enum conf_probe_kind kind;
+    const char *path; /* GET, HEAD; with query */
+    const char *host; /* Host to send; NULL: the pool's, or the server's */
+    const char *body; /* text that the first 64 KiB must have; NULL: any */
+    struct conf_statuses expect;
+    uint64_t every_ms, timeout_ms;
+    uint32_t rise, fall; /* so many in a row */
+    uint32_t jitter;     /* percent of every_ms, either way */
+};
+
+/* What counts as a failure of a server. A bit each. */
+enum conf_failure {
+    CONF_FAILURE_CONNECT = 1, /* no name, no connection, no TLS */
+    CONF_FAILURE_TIMEOUT = 2,
+    CONF_FAILURE_RESET = 4, /* closed too early */
+    CONF_FAILURE_BAD = 8,   /* nonsense */
+};
+
+struct conf_failures {
+    uint32_t faults; /* enum conf_failure */
+    struct conf_statuses statuses;
+};
+
+enum conf_eject_kind {
+    CONF_EJECT_AUTO, /* where a pool has two servers or more */
+    CONF_EJECT_OFF,
+    CONF_EJECT_ON,
+};
+
+/* Failures in a row take a server out. */
+struct conf_eject {
+    enum conf_eject_kind kind;
+    uint32_t fails;
+    uint64_t within_ms;
+    uint64_t time_ms; /* doubled each time it happens again, up to: */
+    uint64_t max_time_ms;
+    struct conf_failures on;
+};
+
+/* A share of failures takes a server out. */
+struct conf_breaker {
+    bool is_on;
+    uint32_t errors;   /* percent */
+    uint32_t requests; /* at least so many */
+    uint64_t within_ms;
+};
+
 /* Of OpenSSL. */
 struct x509_store_st;
 struct x509_st;
@@ -222,6 +289,10 @@ struct conf_origins {
     size_t server_count; /* 0 (site without a pool of its own)..CONF_SERVERS_MAX */
     struct conf_balancing balance;
     struct conf_queue queue;
+    struct conf_probe probe;
+    struct conf_eject eject;
+    struct conf_breaker breaker;
+    uint64_t resolve_every_ms; /* 0: as the answers' time to live says */
     struct conf_sticky sticky;
     uint64_t slow_start_ms; /* 0: none */
     uint32_t owner;         /* private: of its settings, when it has a name */
@@ -527,6 +598,7 @@ struct conf {
     struct conf_store store;
     struct conf_log log;
     struct conf_limits limits;
+    struct conf_names resolvers;      /* ADDRESS:PORT each; none: the system's */
     const struct conf_origins *pools; /* those with a name */
     size_t pool_count;
     const struct conf_site *sites;

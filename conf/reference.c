@@ -16,10 +16,13 @@ static void reference_options(const struct schema_row *row, struct buf *out)
 {
     for (size_t i = 0; i < row->option_count; i++) {
         const struct schema_option *option = &row->options[i];
-        buf_printf(out, "    option   %s=%s  %s, ", option->name, option->fallback, option->doc);
-        conf_scalar_print(option->type, option->min, out);
-        buf_puts(out, "..");
-        conf_scalar_print(option->type, option->max, out);
+        buf_printf(out, "    option   %s=%s  %s", option->name, option->fallback, option->doc);
+        if (option->max > 0) {
+            buf_puts(out, ", ");
+            conf_scalar_print(option->type, option->min, out);
+            buf_puts(out, "..");
+            conf_scalar_print(option->type, option->max, out);
+        }
         buf_putc(out, '\n');
     }
 }

@@ -67,13 +67,21 @@ enum schema_type {
     SCHEMA_ACCESS,       /* struct conf_access_entry; allow and deny in one list */
     SCHEMA_PREFIX,       /* const char *; a prefix of paths, or "" for off */
     SCHEMA_UPGRADE,      /* struct conf_names; protocols, or on or off */
+    SCHEMA_STATUSES,     /* struct conf_statuses; 200-299,301 */
+    SCHEMA_FAILURES,     /* struct conf_failures; connect,503 */
+    SCHEMA_TEXT,         /* const char *; NULL for none */
+    SCHEMA_AUTHORITY,    /* const char *, as HOST; NULL for none */
+    SCHEMA_PROBE,        /* struct conf_probe */
+    SCHEMA_EJECT,        /* struct conf_eject */
+    SCHEMA_BREAKER,      /* struct conf_breaker */
+    SCHEMA_RESOLVERS,    /* struct conf_names; addresses with port */
     SCHEMA_TYPE_COUNT,
 };
 
 /* A name=value word behind a directive. */
 struct schema_option {
     const char *name;
-    enum schema_type type; /* COUNT, MODE, SIZE or DURATION */
+    enum schema_type type; /* COUNT, MODE, SIZE, DURATION, PERCENT, or one of a single word */
     const char *fallback;
     const char *doc;
     uint64_t min;

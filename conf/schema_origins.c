@@ -26,6 +26,53 @@ static const struct schema_option queue_options[] = {
      offsetof(struct conf_origins, queue.timeout_ms)},
 };
 
+static const struct schema_option check_options[] = {
+    {"every", SCHEMA_DURATION, "5s", "from one check of a server to the next", 100, DAY,
+     offsetof(struct conf_origins, probe.every_ms)},
+    {"timeout", SCHEMA_DURATION, "2s", "for all of a check", 10, HOUR,
+     offsetof(struct conf_origins, probe.timeout_ms)},
+    {"expect", SCHEMA_STATUSES, "200-299", "statuses that are good", 0, 0,
+     offsetof(struct conf_origins, probe.expect)},
+    {"body", SCHEMA_TEXT, "", "text that must be in the first 64 KiB of a GET's body", 0, 0,
+     offsetof(struct conf_origins, probe.body)},
+    {"host", SCHEMA_AUTHORITY, "", "Host to send; else the host of this block, or the server's", 0,
+     0, offsetof(struct conf_origins, probe.host)},
+    {"rise", SCHEMA_COUNT, "2", "checks passed in a row until it is up", 1, 100,
+     offsetof(struct conf_origins, probe.rise)},
+    {"fall", SCHEMA_COUNT, "3", "checks failed in a row until it is down", 1, 100,
+     offsetof(struct conf_origins, probe.fall)},
+    {"jitter", SCHEMA_PERCENT, "10%", "of every, by lot, sooner or later", 0, 50,
+     offsetof(struct conf_origins, probe.jitter)},
+};
+
+static const struct schema_option eject_options[] = {
+    {"fails", SCHEMA_COUNT, "5", "failures in a row", 1, 1000,
+     offsetof(struct conf_origins, eject.fails)},
+    {"within", SCHEMA_DURATION, "10s", "from the first of them to the last", 100, HOUR,
+     offsetof(struct conf_origins, eject.within_ms)},
+    {"time", SCHEMA_DURATION, "1s", "out for so long; doubled when it happens again", 100, HOUR,
+     offsetof(struct conf_origins, eject.time_ms)},
+    {"max_time", SCHEMA_DURATION, "60s", "out for no longer", 100, DAY,
+     offsetof(struct conf_origins, eject.max_time_ms)},
+    {"on", SCHEMA_FAILURES, "connect,timeout,reset,bad,502-504",
+     "what is a failure: connect, timeout, reset (closed too early), bad (malformed), statuses", 0,
+     0, offsetof(struct conf_origins, eject.on)},
+};
+
+static const struct schema_option breaker_options[] = {
+    {"errors", SCHEMA_PERCENT, "50%", "share of failures", 1, 100,
+     offsetof(struct conf_origins, breaker.errors)},
+    {"requests", SCHEMA_COUNT, "20", "of at least so many requests", 1, 1000000,
+     offsetof(struct conf_origins, breaker.requests)},
+    {"within", SCHEMA_DURATION, "10s", "of the last so long", 100, HOUR,
+     offsetof(struct conf_origins, breaker.within_ms)},
+};
+
+static const struct schema_option resolve_options[] = {
+    {"every", SCHEMA_DURATION, "0", "0: when the answer's time to live is over", 0, DAY,
+     offsetof(struct conf_origins, resolve_every_ms)},
+};
+
 static const struct schema_option keepalive_options[] = {
     {"idle", SCHEMA_DURATION, "60s", "how long one is kept", 10, DAY,
      offsetof(struct conf_origins, keepalive.idle_ms)},
@@ -73,6 +120,37 @@ static const struct schema_row rows[] = {
      .option_count = ARRAY_LEN(queue_options),
      .doc = "Requests wait here, first come first served, while every server has its max.",
      .example = "queue size=200 timeout=2s;"},
+    {ROW(ORIGINS, "check", PROBE), LIVE,
+     .syntax = "[GET | HEAD] PATH | tcp | off  [every=DURATION] [timeout=DURATION] "
+               "[expect=200-299,301] [body=TEXT] [host=NAME] [rise=NUMBER] [fall=NUMBER] "
+               "[jitter=PERCENT]",
+     .fallback = "off", AT(conf_origins, probe), .options = check_options,
+     .option_count = ARRAY_LEN(check_options),
+     .doc = "Each server is asked regularly, and gets no requests while it fails. tcp: a "
+            "connection is enough. A new server's first check is made at once and decides alone; "
+            "until then it counts as up.",
+     .example = "check GET /healthz every=5s timeout=2s expect=200-299 rise=2 fall=3;"},
+    {ROW(ORIGINS, "eject", EJECT), LIVE,
+     .syntax = "[on | off | auto] [fails=NUMBER] [within=DURATION] [time=DURATION] "
+               "[max_time=DURATION] [on=FAILURE,...]",
+     .fallback = "auto", AT(conf_origins, eject), .options = eject_options,
+     .option_count = ARRAY_LEN(eject_options),
+     .doc = "Failures of requests in a row take a server out; then one request at a time tries it. "
+            "auto: where there are two servers or more. The last one that is up goes only when "
+            "connections to it break.",
+     .example = "eject fails=3 time=2s;"},
+    {ROW(ORIGINS, "breaker", BREAKER), LIVE,
+     .syntax = "off | [errors=PERCENT] [requests=NUMBER] [within=DURATION]", .fallback = "off",
+     AT(conf_origins, breaker), .options = breaker_options,
+     .option_count = ARRAY_LEN(breaker_options),
+     .doc =
+         "Too large a share of failures takes a server out. What is a failure, and for how long, "
+         "says eject.",
+     .example = "breaker errors=30% requests=50;"},
+    {ROW(ORIGINS, "resolve", OPTIONS), LIVE, .syntax = "[every=DURATION]", .fallback = "",
+     AT(conf_origins, resolve_every_ms), .options = resolve_options,
+     .option_count = ARRAY_LEN(resolve_options),
+     .doc = "When names of servers are looked up again.", .example = "resolve every=30s;"},
     {ROW(ORIGINS, "timeout", OPTIONS), LIVE,
      .syntax = "[connect=DURATION] [first_byte=DURATION] [idle=DURATION] [total=DURATION]",
      .fallback = "", AT(conf_origins, timeout), .options = timeout_options,

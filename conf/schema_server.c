@@ -50,6 +50,10 @@ static const struct schema_row rows[] = {
     {ROW(MAIN, "limits", BLOCK), .block = SCHEMA_LIMITS, LIVE, .syntax = "{ ... }",
      AT(conf, limits), .doc = "What one client and all clients may take.",
      .example = "limits { connections 50000; }"},
+    {ROW(MAIN, "resolver", RESOLVERS), LIVE, .syntax = "ADDRESS[:PORT]...", AT(conf, resolvers),
+     .doc = "Name servers that are asked for names of origins. Unset: the system's, of "
+            "/etc/resolv.conf, after its hosts file.",
+     .example = "resolver 10.0.0.53 [2001:db8::53]:53;"},
     {ROW(MAIN, "origins", BLOCK), .block = SCHEMA_ORIGINS, LIVE, .syntax = "NAME { ... }",
      LIST(pools, pool_count, conf_origins), .owner_offset = offsetof(struct conf_origins, owner),
      .doc = "A pool of origin servers that several sites, or rules, use by its name. May be "

@@ -97,6 +97,9 @@ static bool item_is_special(const struct conf_item *item)
            span_eq(item->words[0].text, span_str(item->row->allowed[0]));
 }
 
+static const struct conf_type type_scalar;
+static const struct conf_type *const types[SCHEMA_TYPE_COUNT];
+
 static bool option_set(const struct conf_item *item, const struct schema_option *option,
                        struct conf_place place, struct span text)
 {
@@ -104,6 +107,14 @@ static bool option_set(const struct conf_item *item, const struct schema_option 
         .type = option->type, .name = option->name, .min = option->min, .max = option->max};
     uint64_t value;
 
+    if (types[option->type] != &type_scalar) {
+        const struct conf_word word = {.text = text, .place = place};
+        struct conf_item one = *item;
+        one.words = &word;
+        one.count = 1;
+        one.target = (char *)item->owner + option->offset;
+        return types[option->type]->set(&one);
+    }
     if (!conf_scalar_read(item->check, &scalar, place, text, &value)) {
         return false;
     }
@@ -460,18 +471,27 @@ static bool options_set(const struct conf_item *item)
     return conf_item_options(item, 0);
 }
 
+bool conf_print_options(const struct schema_row *row, const void *owner, const char *before,
+                        struct buf *out)
+{
+    for (size_t i = 0; i < row->option_count; i++) {
+        const struct schema_option *option = &row->options[i];
+        const void *value = (const char *)owner + option->offset;
+        buf_printf(out, "%s%s=", i == 0 ? before : " ", option->name);
+        if (types[option->type] == &type_scalar) {
+            conf_scalar_print(option->type, conf_scalar_load(option->type, value), out);
+        } else {
+            (void)types[option->type]->print(row, owner, value, out);
+        }
+    }
+    return true;
+}
+
 static bool options_print(const struct schema_row *row, const void *owner, const void *value,
                           struct buf *out)
 {
     (void)value;
-    for (size_t i = 0; i < row->option_count; i++) {
-        const struct schema_option *option = &row->options[i];
-        buf_printf(out, "%s%s=", i == 0 ? "" : " ", option->name);
-        conf_scalar_print(option->type,
-                          conf_scalar_load(option->type, (const char *)owner + option->offset),
-                          out);
-    }
-    return true;
+    return conf_print_options(row, owner, "", out);
 }
 
 static const struct conf_type type_flag = {flag_set, flag_print};
@@ -526,6 +546,14 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_RESPOND] = &conf_type_respond,
     [SCHEMA_ERROR_PAGE] = &conf_type_error_page,
     [SCHEMA_UPGRADE] = &conf_type_upgrade,
+    [SCHEMA_STATUSES] = &conf_type_statuses,
+    [SCHEMA_FAILURES] = &conf_type_failures,
+    [SCHEMA_TEXT] = &conf_type_text,
+    [SCHEMA_AUTHORITY] = &conf_type_authority,
+    [SCHEMA_PROBE] = &conf_type_probe,
+    [SCHEMA_EJECT] = &conf_type_eject,
+    [SCHEMA_BREAKER] = &conf_type_breaker,
+    [SCHEMA_RESOLVERS] = &conf_type_resolvers,
 };
 
 bool conf_item_set(const struct conf_item *item)

@@ -96,6 +96,17 @@ extern const struct conf_type conf_type_error_page;
 /* Whole segments of a path, "/api", or a message. */
 bool conf_item_prefix(const struct conf_item *item, const struct conf_word *word);
 extern const struct conf_type conf_type_upgrade;
+extern const struct conf_type conf_type_statuses;
+extern const struct conf_type conf_type_failures;
+extern const struct conf_type conf_type_text;
+extern const struct conf_type conf_type_authority;
+extern const struct conf_type conf_type_probe;
+extern const struct conf_type conf_type_eject;
+extern const struct conf_type conf_type_breaker;
+extern const struct conf_type conf_type_resolvers;
+/* " name=value" for each option. Returns true. */
+bool conf_print_options(const struct schema_row *row, const void *owner, const char *before,
+                        struct buf *out);
 /* 404, 400-499 or 5xx, or a message. */
 bool conf_item_status(const struct conf_item *item, const struct conf_word *word,
                       struct conf_match *out);

@@ -210,10 +210,22 @@ static bool limit_set(const struct conf_item *item)
     return good;
 }
 
+/* Names are tokens, which may hold what means something to the language. */
+static void print_pair(const char *option, const char *value, struct buf *out)
+{
+    struct buf word;
+
+    buf_init(&word, out->limit);
+    buf_puts(&word, option);
+    buf_puts(&word, value);
+    buf_putc(out, ' ');
+    conf_print_word(word.data, out);
+    buf_free(&word);
+}
+
 void conf_print_limit(const struct conf_limit *limit, struct buf *out)
 {
-    static const char *const prefixes[] = {" key=client",
-                                           " key=header:", " key=cookie:", " key=site"};
+    static const char *const prefixes[] = {"key=client", "key=header:", "key=cookie:", "key=site"};
 
     buf_puts(out, kind_words[limit->kind]);
     if (limit->kind == CONF_LIMIT_EXCEPT) {
@@ -227,11 +239,10 @@ void conf_print_limit(const struct conf_limit *limit, struct buf *out)
     if (limit->kind == CONF_LIMIT_REQUESTS) {
         buf_printf(out, "%s burst=%u", limit->period_s == 1 ? "/s" : "/m", limit->burst);
     }
-    buf_puts(out, prefixes[limit->key]);
-    buf_puts(out, limit->key_name == NULL ? "" : limit->key_name);
+    print_pair(prefixes[limit->key], limit->key_name == NULL ? "" : limit->key_name, out);
     buf_printf(out, " status=%u count=%s", limit->status, count_words[limit->misses_only ? 1 : 0]);
     if (limit->has_own_name) {
-        buf_printf(out, " name=%s", limit->name);
+        print_pair("name=", limit->name, out);
     }
 }
 

@@ -271,6 +271,7 @@ static enum exchange_next part_find(struct exchange *x, bool *found)
     if (++plan->tries > PART_TRIES_MAX) {
         return part_give_up(x);
     }
+    enum exchange_next refused;
     lookup.may_lead = plan->may_fetch;
     lookup.may_follow = plan->may_follow;
     lookup.loaded = x->loaded;
@@ -289,6 +290,12 @@ static enum exchange_next part_find(struct exchange *x, bool *found)
             store_load_start(x->env->store, &lookup, loop_mailbox(x->env->loop), on_loaded, x);
         return EXCHANGE_PARK;
     case STORE_LEAD:
+        if (UNLIKELY(x->site->guards.counts_misses) && !x->head_sent &&
+            !exchange_guard_origin(x, &refused)) {
+            store_lead_abort(&lookup.lead, 0);
+            lookup_drop(&lookup);
+            return refused;
+        }
         plan->part = part_fetch(x, &lookup, plan->position);
         lookup_drop(&lookup);
         break;

@@ -40,6 +40,8 @@ static uint32_t code_of(enum origin_verdict verdict)
     switch (verdict) {
     case ORIGIN_DOWN:
         return FILL_CODE_DOWN;
+    case ORIGIN_UNKNOWN:
+        return FILL_CODE_FAULT(FETCH_DNS);
     case ORIGIN_FULL:
         return FILL_CODE_FULL;
     case ORIGIN_LATE:

@@ -23,6 +23,9 @@ uint64_t origin_weight(const struct origin_pool *pool, const struct origin_serve
     uint64_t ramp_us = pool->settings->slow_start_ms * 1000;
     uint64_t since_us = server->state->up_since_us;
 
+    if (UNLIKELY(!health_may_ask(&server->state->health, false))) {
+        return 0;
+    }
     if (LIKELY(ramp_us == 0) || since_us == 0 || now_us >= since_us + ramp_us) {
         return weight;
     }
@@ -33,7 +36,8 @@ uint64_t origin_weight(const struct origin_pool *pool, const struct origin_serve
 
 static bool is_busy(const struct origin_server *server)
 {
-    return server->settings->max > 0 && server->state->active >= server->settings->max;
+    return (server->settings->max > 0 && server->state->active >= server->settings->max) ||
+           UNLIKELY(server->state->names.state == NAMES_PENDING);
 }
 
 static bool was_tried(const struct origin_want *want, const struct origin_state *state)
@@ -249,13 +253,12 @@ static unsigned choose_from(struct origin_pool *pool, struct field *field,
 
 /* The server a client is to stay with, if it may be asked at all. */
 static enum origin_choice choose_sticky(const struct origin_pool *pool,
-                                        const struct origin_want *want, uint64_t now_us,
-                                        unsigned *out)
+                                        const struct origin_want *want, unsigned *out)
 {
     for (unsigned i = 0; want->sticky != 0 && i < pool->server_count; i++) {
         const struct origin_server *server = pool->servers[i];
         if (server->state->id != want->sticky || was_tried(want, server->state) ||
-            origin_weight(pool, server, now_us) == 0) {
+            !health_may_ask(&server->state->health, true)) {
             continue;
         }
         *out = i;
@@ -269,7 +272,7 @@ enum origin_choice origin_choose(struct origin_pool *pool, const struct origin_w
 {
     static const unsigned rounds[] = {0, FIELD_BACKUP, FIELD_TRIED, FIELD_TRIED | FIELD_BACKUP};
     struct field field;
-    enum origin_choice sticky = choose_sticky(pool, want, now_us, out);
+    enum origin_choice sticky = choose_sticky(pool, want, out);
 
     if (sticky != ORIGIN_CHOICE_NONE) {
         return sticky;

@@ -30,6 +30,11 @@ struct origin_ticket; /* private: a claim that waits */
 struct origins *origins_new(void);
 /* All pools must have been given back, but those the registry itself holds. */
 void origins_free(struct origins **origins);
+/* Starts the thread that checks servers and looks up their names; before any claim. Without it
+ * names are left to libcurl, nothing is checked, and what is ejected stays so. */
+MUST_USE enum err origins_watch_start(struct origins *origins);
+/* Ends it; before the loops that claims live in are freed. */
+void origins_watch_stop(struct origins *origins);
 /* Brings every pool in line with conf, which is in force from now on. One thread at a time. */
 void origins_apply(struct origins *origins, struct conf *conf);
 /* The pool of this name (conf_origins.name, or of a site's own pool the site's first name), with a
@@ -57,6 +62,7 @@ enum origin_verdict {
     ORIGIN_GRANTED,
     ORIGIN_WAITING, /* wake follows, in the loop */
     ORIGIN_DOWN,    /* no server may be asked now */
+    ORIGIN_UNKNOWN, /* the same, as their names have no address */
     ORIGIN_FULL,    /* every server is busy, and the queue is full */
     ORIGIN_LATE,    /* too long in the queue; only told by wake */
 };
@@ -65,7 +71,8 @@ struct origin_claim {
     struct origin_pool *pool;     /* a reference; NULL: no claim */
     struct origin_server *server; /* a reference; NULL: not granted */
     struct origin_ticket *ticket; /* while it waits */
-    char address[64];             /* literal address to connect to; empty: look the name up */
+    char address[64];             /* literal address to connect to; empty: the host is one */
+    bool is_trial;                /* private: its outcome decides whether the server is back */
 };
 
 /* Asks for a server of pool. Before WAITING ends, wake(ctx, verdict) is called once, in the loop and

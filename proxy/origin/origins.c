@@ -59,6 +59,9 @@ static struct origin_state *state_new(const struct origin_pool *pool,
     state->name = mem_copy(settings->name, strlen(settings->name));
     state->url = mem_copy(settings->url, strlen(settings->url));
     state->id = state_id(pool->name, settings->name);
+    if (pool->origins->watch != NULL && !names_is_literal(settings->host)) {
+        state->names.state = NAMES_PENDING;
+    }
     state->figures.born_us = clock_mono_us();
     return state;
 }
@@ -115,6 +118,7 @@ static struct origin_server *server_new(struct origin_pool *pool, struct conf *c
     server->pool = pool;
     server->conf = conf_ref(conf);
     server->settings = settings;
+    server->origins = origins;
     server->fetch = (struct fetch_origin){
         .name = settings->name,
         .host = settings->host,
@@ -249,6 +253,7 @@ void origins_free(struct origins **origins_at)
         struct origin_pool *pool = CONTAINER_OF(node, struct origin_pool, node);
         origin_pool_unref(&pool);
     }
+    watch_free(&origins->watch);
     lock_fini(&origins->lock);
     mem_free(origins);
 }
@@ -276,13 +281,14 @@ struct origin_pool *origins_find(struct origins *origins, const char *name)
     return pool;
 }
 
-static struct origin_pool *pool_new(const char *name)
+static struct origin_pool *pool_new(struct origins *origins, const char *name)
 {
     struct origin_pool *pool = mem_new(sizeof(*pool));
 
     pool->magic = ORIGIN_POOL_MAGIC;
     atomic_init(&pool->references, 1);
     pool->name = mem_copy(name, strlen(name));
+    pool->origins = origins;
     list_init(&pool->node);
     list_init(&pool->queue);
     lock_init(&pool->lock, LOCK_POOL);
@@ -297,13 +303,14 @@ static void apply_one(struct origins *origins, struct conf *conf, const char *na
     struct origin_pool *pool = origins_find(origins, name);
 
     if (pool == NULL) {
-        pool = pool_new(name);
+        pool = pool_new(origins, name);
         lock_acquire(&origins->lock);
         list_push(&origins->pools, &pool->node);
         lock_release(&origins->lock);
         origin_pool_ref(pool);
     }
     pool_set(pool, conf, settings);
+    origin_note_settings(pool);
     origin_pool_unref(&pool);
 }
 
@@ -342,4 +349,5 @@ void origins_apply(struct origins *origins, struct conf *conf)
         }
     }
     drop_others(origins, conf);
+    watch_stir(origins->watch);
 }

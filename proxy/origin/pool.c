@@ -14,14 +14,23 @@
 #define QUEUE_LOOK_MAX 64u
 
 /* [pool->lock] */
-static struct origin_server *take(struct origin_pool *pool, unsigned index)
+static void take(struct origin_pool *pool, unsigned index, struct origin_place *out)
 {
-    struct origin_server *server = origin_server_ref(pool->servers[index]);
+    struct origin_state *state = pool->servers[index]->state;
 
-    server->state->active++;
-    server->state->requests++;
+    out->server = origin_server_ref(pool->servers[index]);
+    out->is_trial = health_take(&state->health);
+    names_pick(&state->names, out->address);
+    state->active++;
+    state->requests++;
     pool->active++;
-    return server;
+}
+
+/* [pool->lock] */
+static enum origin_verdict refuse_down(struct origin_pool *pool)
+{
+    pool->refused_down++;
+    return origin_lacks_names(pool) ? ORIGIN_UNKNOWN : ORIGIN_DOWN;
 }
 
 /* Tickets that were granted or refused under the lock are told outside of it. */
@@ -56,12 +65,11 @@ static void move_queue(struct origin_pool *pool, uint64_t now_us, struct list *t
         at = at->next;
         switch (origin_choose(pool, &ticket->want, now_us, &index)) {
         case ORIGIN_CHOICE_MADE:
-            ticket->granted = take(pool, index);
+            take(pool, index, &ticket->granted);
             settle(pool, ticket, ORIGIN_GRANTED, told);
             break;
         case ORIGIN_CHOICE_NONE:
-            pool->refused_down++;
-            settle(pool, ticket, ORIGIN_DOWN, told);
+            settle(pool, ticket, refuse_down(pool), told);
             break;
         case ORIGIN_CHOICE_BUSY:
             looked++;
@@ -82,9 +90,11 @@ void origin_pool_move(struct origin_pool *pool, uint64_t now_us)
 }
 
 /* A place that was taken is free again. */
-static void give_back(struct origin_pool *pool, struct origin_server *server,
+static void give_back(struct origin_pool *pool, const struct origin_place *place,
                       const struct origin_outcome *outcome, uint64_t now_us)
 {
+    struct origin_server *server = place->server;
+    struct health_change change;
     struct list told;
 
     list_init(&told);
@@ -95,11 +105,13 @@ static void give_back(struct origin_pool *pool, struct origin_server *server,
     if (outcome != NULL) {
         origin_figures_note(&server->state->figures, outcome, now_us);
     }
+    origin_judge(pool, place, outcome, now_us, &change);
     if (UNLIKELY(pool->queued > 0)) {
         move_queue(pool, now_us, &told);
     }
     lock_release(&pool->lock);
     post_all(&told);
+    origin_tell(pool, server->state, &change);
     origin_server_unref(&server);
 }
 
@@ -112,6 +124,13 @@ static void ticket_free(struct origin_ticket *ticket)
     mem_free(ticket);
 }
 
+static void claim_set(struct origin_claim *claim, const struct origin_place *place)
+{
+    claim->server = place->server;
+    claim->is_trial = place->is_trial;
+    memcpy(claim->address, place->address, sizeof(claim->address));
+}
+
 /* In the claim's own loop. */
 static void on_mail(struct mail *mail)
 {
@@ -120,15 +139,15 @@ static void on_mail(struct mail *mail)
     enum origin_verdict verdict = ticket->verdict;
 
     if (claim == NULL) {
-        if (ticket->granted != NULL) {
-            give_back(ticket->pool, ticket->granted, NULL, ticket->now_us);
+        if (ticket->granted.server != NULL) {
+            give_back(ticket->pool, &ticket->granted, NULL, ticket->now_us);
         }
         ticket_free(ticket);
         return;
     }
     void (*wake)(void *ctx, enum origin_verdict verdict) = ticket->wake;
     void *ctx = ticket->ctx;
-    claim->server = ticket->granted;
+    claim_set(claim, &ticket->granted);
     claim->ticket = NULL;
     ticket_free(ticket);
     wake(ctx, verdict);
@@ -190,14 +209,15 @@ static struct origin_ticket *ticket_new(struct origin_claim *claim, struct origi
 static enum origin_verdict decide(struct origin_pool *pool, struct origin_claim *claim,
                                   const struct origin_want *want, uint64_t now_us)
 {
+    struct origin_place place = {0};
     unsigned index = 0;
 
     switch (origin_choose(pool, want, now_us, &index)) {
     case ORIGIN_CHOICE_NONE:
-        pool->refused_down++;
-        return ORIGIN_DOWN;
+        return refuse_down(pool);
     case ORIGIN_CHOICE_MADE:
-        claim->server = take(pool, index);
+        take(pool, index, &place);
+        claim_set(claim, &place);
         return ORIGIN_GRANTED;
     case ORIGIN_CHOICE_BUSY:
         break;
@@ -244,14 +264,15 @@ void origin_claim_end(struct origin_claim *claim, const struct origin_outcome *o
 {
     struct origin_pool *pool = claim->pool;
     struct origin_ticket *ticket = claim->ticket;
-    struct origin_server *server = claim->server;
+    struct origin_place place = {.server = claim->server, .is_trial = claim->is_trial};
 
     if (pool == NULL) {
         return;
     }
+    memcpy(place.address, claim->address, sizeof(place.address));
     *claim = (struct origin_claim){0};
-    if (server != NULL) {
-        give_back(pool, server, outcome, now_us);
+    if (place.server != NULL) {
+        give_back(pool, &place, outcome, now_us);
     }
     if (ticket != NULL) {
         ticket->claim = NULL;

@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "origin/origin_private.h"
 
-static void view_server(struct origin_server_view *out, const struct origin_server *server,
-                        uint64_t now_us)
+static void view_server(struct origin_server_view *out, const struct origin_pool *pool,
+                        const struct origin_server *server, uint64_t now_us)
 {
     const struct origin_state *state = server->state;
 
@@ -20,6 +20,7 @@ static void view_server(struct origin_server_view *out, const struct origin_serv
                                        .requests = state->requests,
                                        .figures = state->figures};
     origin_figures_recent(&state->figures, now_us, &out->recent);
+    origin_state_show(pool, state, &out->health);
 }
 
 static void view_pool(struct origin_pool_view *out, struct origin_pool *pool, uint64_t now_us)
@@ -39,7 +40,7 @@ static void view_pool(struct origin_pool_view *out, struct origin_pool *pool, ui
     out->refused_late = pool->refused_late;
     out->full_us = pool->full_us;
     for (unsigned i = 0; i < pool->server_count; i++) {
-        view_server(&out->servers[i], pool->servers[i], now_us);
+        view_server(&out->servers[i], pool, pool->servers[i], now_us);
     }
     lock_release(&pool->lock);
 }

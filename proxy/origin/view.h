@@ -7,6 +7,7 @@
  * Threads: any; a view belongs to who made it. Ownership: text in a view lives as long as it.
  */
 #include "origin/figures.h"
+#include "origin/health.h"
 #include "origin/origin.h"
 
 struct origin_server_view {
@@ -15,6 +16,7 @@ struct origin_server_view {
     uint64_t requests; /* ever */
     struct origin_figures figures;
     struct origin_recent recent;
+    struct origin_health_view health;
 };
 
 struct origin_pool_view {

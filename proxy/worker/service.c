@@ -546,6 +546,10 @@ enum err service_start(struct service *service)
     }
     service->log = access_log_start(service->rings, service->worker_count, service->top);
     apply_logs(service, service->conf);
+    enum err watched = origins_watch_start(service->origins);
+    if (watched != ERR_OK) {
+        return watched;
+    }
     for (unsigned w = 0; w < service->worker_count; w++) {
         enum err err = worker_start(service->workers[w]);
         if (err != ERR_OK) {
@@ -594,6 +598,7 @@ void service_end(struct service **service_at)
 {
     struct service *service = *service_at;
     *service_at = NULL;
+    origins_watch_stop(service->origins);
     for (unsigned w = 0; w < service->worker_count; w++) {
         worker_stop(service->workers[w]);
     }

@@ -193,6 +193,20 @@ def test_misses_only(t):
     same(larder.metrics()['larder_limited_total{site="*",limit="requests"}'], 19)
 
 
+def test_misses_only_parts(t):
+    """Stretches of a large file that are not there cost a token each, those that are there none."""
+    port, _ = t.nginx({"/big.html": content("/big", 8 << 20)})
+    larder = t.larder(port, site="limit requests 2/m count=misses;")
+
+    def part(first, source=None):
+        return larder.fetch("/big.html", headers=[("Range", f"bytes={first}-{first + 99}")], source=source).status
+    same([part(0), part(3 << 20)], [206, 206])
+    same([part(6 << 20), part(7 << 20)], [429, 429])
+    same([part(10), part((3 << 20) + 20)], [206, 206], "these are there")
+    same(part(6 << 20, source="127.0.0.2"), 206, "and others may")
+    same(part(6 << 20), 206)
+
+
 def test_misses_only_followers(t):
     """Who waits for another one's fetch costs the origin nothing, and one that may not lead does not spoil it for others."""
     origin = t.origin({"/slow": reply(b"slow", cache="max-age=600", delay=1.0), "/a": PAGE})

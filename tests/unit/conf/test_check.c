@@ -1,7 +1,8 @@
 /* Each kind of mistake the schema knows, with exact place and words. */
 #include "conf_test.h"
 
-#define MAIN_NAMES "{workers user state_dir listen trust admin store log limits origins site}"
+#define MAIN_NAMES                                                                                 \
+    "{workers user state_dir listen trust admin store log limits resolver origins site}"
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
 #define SITE_NAMES                                                                                 \
     "{origins cache compress compress_types compress_min compress_max compress_level "             \

@@ -104,7 +104,7 @@ static void test_default_limits(void **state)
 /* Every directive, each with a value that is not the default. */
 static const char everything[] =
     "workers 4; trust x_forwarded 10.0.0.0/8 ::1; user nobody; state_dir \"/s t\"; listen 1.2.3.4:1;\n"
-    "listen [::1]:2 { proxy_protocol from 10.0.0.0/8 ::1; }\n"
+    "resolver 10.0.0.53; listen [::1]:2 { proxy_protocol from 10.0.0.0/8 ::1; }\n"
     "admin { listen 10.0.0.1:9; socket /a mode=0600; tokens /t; session 1h; metrics open;\n"
     "  www_dir /w; plain_http_from 10.0.0.0/8 fe80::/10; server_names A.b c; }\n"
     "store { path off; size 1T; memory 1G; max_object 1M; flush 100ms; read_threads 3; }\n"

@@ -132,7 +132,7 @@ static void test_dump(void **state)
     (void)state;
     struct conf *conf = text_good(SITE(
         "deny 10.1.0.0/16; allow 10.0.0.0/8 ::1; deny all; limit requests 10/s burst=20; limit "
-        "concurrent 3 key=cookie:sid name=c; limit except 127.0.0.0/8; rule path /a { allow "
+        "concurrent 3 key=cookie:s#d name=c; limit except 127.0.0.0/8; rule path /a { allow "
         "all; limit off; }"));
     struct buf first;
     struct buf second;
@@ -148,13 +148,14 @@ static void test_dump(void **state)
     assert_non_null(
         strstr(first.data, "limit requests 10/s burst=20 key=client status=429 count=all;"));
     assert_non_null(
-        strstr(first.data, "limit concurrent 3 key=cookie:sid status=503 count=all name=c;"));
+        strstr(first.data, "limit concurrent 3 \"key=cookie:s#d\" status=503 count=all name=c;"));
     assert_non_null(strstr(first.data, "limit except 127.0.0.0/8;"));
     assert_non_null(strstr(first.data, "limit off;"));
     conf = text_good(first.data);
     conf_print_effective(conf, false, &second);
     assert_int_equal(conf->sites[0].access.count, 3);
     assert_int_equal(conf->sites[0].limit_count, 3);
+    assert_string_equal(conf->sites[0].limits[1].key_name, "s#d");
     conf_unref(conf);
     buf_free(&first);
     buf_free(&second);
