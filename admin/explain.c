@@ -9,6 +9,7 @@
 #include "admin/handlers.h"
 #include "admin/private.h"
 #include "admin/problem.h"
+#include "admin/views.h"
 #include "base/mem.h"
 
 /* ---- the question ---- */
@@ -291,6 +292,8 @@ static void write_answer(struct admin_request *request, const struct explain *ex
     put_span(&json, "key", explain->key);
     json_put_text(&json, "answer", explain_answer_name(explain->answer));
     json_put_text(&json, "reason", http_reason_name(explain->reason));
+    json_put_bool(&json, "in_maintenance",
+                  sites_in_maintenance(request->admin->service, explain->site->conf));
     if (explain->own_status != 0) {
         json_put_u64(&json, "status", explain->own_status);
         put_span(&json, "location", explain->location);

@@ -16,6 +16,8 @@ void top_get(struct admin_request *request);
 void events_get(struct admin_request *request);
 void purges_get(struct admin_request *request);
 void purges_post(struct admin_request *request);
+void sites_get(struct admin_request *request);
+void sites_post(struct admin_request *request);
 void explain_post(struct admin_request *request);
 void config_reload_post(struct admin_request *request);
 void log_reopen_post(struct admin_request *request);

@@ -18,6 +18,7 @@
 #include "http/coding.h"
 #include "limit/limit.h"
 #include "origin/figures.h"
+#include "worker/site_state.h"
 
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
@@ -125,6 +126,24 @@ static void put_sites(struct scrape *scrape)
                 site_line(scrape->out, names[kind], site, labels[kind], &row);
             }
         }
+    }
+}
+
+static void put_maintenance(struct scrape *scrape)
+{
+    static const char name[] = "larder_site_maintenance";
+
+    head(scrape->out, name, "gauge", "Is the site switched to maintenance?");
+    for (unsigned slot = 1; slot < COUNTERS_SITES; slot++) {
+        const char *site = service_site_name(scrape->service, slot);
+        struct site_note note;
+        if (site == NULL) {
+            continue;
+        }
+        site_state_get(service_site_state(scrape->service), slot, &note);
+        buf_printf(scrape->out, "%s{site=\"", name);
+        label_put(scrape->out, site);
+        buf_printf(scrape->out, "\"} %d\n", note.on ? 1 : 0);
     }
 }
 
@@ -446,6 +465,7 @@ void metrics_get(struct admin_request *request)
     put_process(scrape);
     put_traffic(scrape);
     put_limits(scrape);
+    put_maintenance(scrape);
     put_origin(scrape);
     put_store(scrape);
     put_admin(scrape, admin);

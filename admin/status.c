@@ -52,12 +52,13 @@ static void write_store(struct json *json, const struct store_stats *store)
     json_object_end(json);
 }
 
-static void write_problems(struct json *json)
+static void write_problems(struct json *json, struct service *service)
 {
     struct log_problem problems[STATUS_PROBLEMS];
     size_t count = log_problems(problems, STATUS_PROBLEMS);
 
     json_array(json);
+    sites_write_problems(service, json);
     for (size_t i = 0; i < count; i++) {
         json_object(json);
         json_put_text(json, "level", problems[i].level == LOG_LEVEL_ERROR ? "error" : "warn");
@@ -118,7 +119,7 @@ void status_write(struct admin *admin, struct json *json)
     json_key(json, "store");
     write_store(json, &store);
     json_key(json, "problems");
-    write_problems(json);
+    write_problems(json, service);
     json_key(json, "config");
     write_config(json, service);
     json_object_end(json);

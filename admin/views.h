@@ -9,7 +9,13 @@
 #include "worker/top.h"
 
 struct admin;
+struct service;
 
+/* Is it switched to maintenance? */
+struct conf_site;
+bool sites_in_maintenance(struct service *service, const struct conf_site *site);
+/* Sites in maintenance, as elements of status' problems. */
+void sites_write_problems(struct service *service, struct json *json);
 void status_write(struct admin *admin, struct json *json);
 /* now: Unix seconds. */
 void stats_write(struct admin *admin, enum history_range range, int64_t now, struct json *json);

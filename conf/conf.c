@@ -168,6 +168,18 @@ enum conf_socket conf_find_socket(const char *path, struct conf_report *report, 
     return found;
 }
 
+struct conf_retry conf_retry_of(const struct conf_origins *pool)
+{
+    struct conf_retry retry = pool->retry;
+
+    if (retry.is_auto) {
+        bool has_others = pool->server_count > 1;
+        retry.count = has_others ? 2 : 1;
+        retry.on = has_others ? CONF_RETRY_CONNECT | CONF_RETRY_RESET : CONF_RETRY_CONNECT;
+    }
+    return retry;
+}
+
 const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name)
 {
     for (size_t i = 0; i < conf->pool_count; i++) {

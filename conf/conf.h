@@ -22,94 +22,10 @@
 #include "base/log.h"
 #include "base/netset.h"
 #include "base/span.h"
+#include "conf/conf_answer.h"
+#include "conf/conf_server.h"
 
 struct conf_places; /* where each value was set, for conf_print_effective */
-
-struct conf_network {
-    uint8_t address[16]; /* network order; IPv4 in the first 4, host bits zero */
-    uint8_t bits;        /* prefix length */
-    bool v6;
-};
-
-struct conf_networks {
-    const struct conf_network *list;
-    size_t count; /* 0: nobody */
-};
-
-/* Where to listen. `:PORT` has any set: every IPv4 and IPv6 address; address is then [::]:PORT and
- * IPV6_V6ONLY must be 0 (on a machine without IPv6, bind 0.0.0.0 instead). */
-struct conf_listen {
-    const char *text; /* as written */
-    struct sockaddr_storage address;
-    socklen_t address_len;
-    uint16_t port;
-    bool any;
-    struct conf_networks proxy_from; /* whose connections begin with a PROXY protocol header */
-    uint32_t owner;                  /* private: of its settings */
-};
-
-struct conf_names {
-    const char *const *list; /* host names: lower case; the others as written */
-    size_t count;
-};
-
-#define CONF_FIELDS_MAX 8 /* field names in one directive */
-
-enum conf_metrics {
-    CONF_METRICS_OFF,
-    CONF_METRICS_ON,   /* needs a token with scope read */
-    CONF_METRICS_OPEN, /* no token */
-};
-
-struct conf_admin {
-    bool enabled;              /* false: no TCP listener (`listen off`) */
-    struct conf_listen listen; /* loopback unless plain_http_from is set */
-    const char *socket_path;   /* NULL: no Unix socket */
-    uint32_t socket_mode;      /* permission bits, for example 0660 */
-    const char *tokens_path;
-    uint64_t session_ms;
-    enum conf_metrics metrics;
-    const char *www_dir;                  /* NULL: the dashboard built into the program */
-    struct conf_networks plain_http_from; /* peers that may speak plain HTTP beside loopback */
-    struct conf_names server_names;       /* Host names accepted beside loopback and listen */
-};
-
-struct conf_store {
-    const char *path; /* NULL: RAM only */
-    uint64_t size_bytes;
-    uint64_t memory_bytes;
-    uint64_t max_object_bytes;
-    uint64_t flush_ms;
-    uint32_t read_threads;
-};
-
-enum conf_log_kind {
-    CONF_LOG_OFF,
-    CONF_LOG_STDERR,
-    CONF_LOG_FILE,
-};
-
-enum conf_log_format {
-    CONF_LOG_COMBINED,
-    CONF_LOG_JSON,
-};
-
-struct conf_access_log {
-    enum conf_log_kind kind;
-    enum conf_log_format format;
-    const char *path; /* only with CONF_LOG_FILE, else NULL */
-};
-
-struct conf_error_log {
-    enum conf_log_kind kind; /* never CONF_LOG_OFF */
-    enum log_level level;
-    const char *path; /* only with CONF_LOG_FILE, else NULL */
-};
-
-struct conf_log {
-    struct conf_access_log access;
-    struct conf_error_log error;
-};
 
 struct conf_limits {
     uint32_t connections;
@@ -171,6 +87,37 @@ struct conf_origin_timeout {
     uint64_t first_byte_ms;
     uint64_t idle_ms;  /* between two reads of a response body */
     uint64_t total_ms; /* for all of it; 0: no bound */
+};
+
+/* After which failures a request is sent again, and how often. A bit each. */
+enum conf_retry_on {
+    CONF_RETRY_CONNECT = 1, /* before any of it was sent */
+    CONF_RETRY_TIMEOUT = 2, /* no answer within first_byte */
+    CONF_RETRY_RESET = 4,   /* closed, or nonsense, before a complete head */
+};
+
+/* Methods that may be sent again although they may have arrived: the idempotent ones (RFC 9110
+ * 9.2.2). A bit each, in the order in which they are printed. */
+enum conf_retry_method {
+    CONF_RETRY_GET = 1,
+    CONF_RETRY_HEAD = 2,
+    CONF_RETRY_OPTIONS = 4,
+    CONF_RETRY_TRACE = 8,
+    CONF_RETRY_PUT = 16,
+    CONF_RETRY_DELETE = 32,
+};
+
+#define CONF_RETRIES_MAX 7u
+#define CONF_RETRY_STATUSES_MAX 16u
+
+struct conf_retry {
+    bool is_auto;     /* count and on follow from how many servers there are (conf_retry_of) */
+    uint32_t count;   /* tries beyond the first, 0..CONF_RETRIES_MAX */
+    uint32_t on;      /* enum conf_retry_on */
+    uint32_t methods; /* enum conf_retry_method */
+    uint32_t budget;  /* percent of the requests of the last 10 s */
+    uint32_t status_count;
+    uint16_t statuses[CONF_RETRY_STATUSES_MAX]; /* 400..599 */
 };
 
 struct conf_status_range {
@@ -289,6 +236,7 @@ struct conf_origins {
     size_t server_count; /* 0 (site without a pool of its own)..CONF_SERVERS_MAX */
     struct conf_balancing balance;
     struct conf_queue queue;
+    struct conf_retry retry;
     struct conf_probe probe;
     struct conf_eject eject;
     struct conf_breaker breaker;
@@ -298,6 +246,7 @@ struct conf_origins {
     uint32_t owner;         /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     struct conf_origin_tls tls;
+    bool http2; /* to servers with https:// that choose it */
     struct conf_keepalive keepalive;
     const char *host; /* Host to send; "client": as the client sent it; "server": its URL's */
 };
@@ -385,21 +334,6 @@ struct conf_access {
     bool only_allows; /* then it refuses all others; else it says nothing of them */
 };
 
-/* What a path that can be written in several ways counts as. */
-enum conf_normalize {
-    CONF_NORMALIZE_AUTO, /* FOLD where the site's settings look at paths, else OFF */
-    CONF_NORMALIZE_OFF,
-    CONF_NORMALIZE_REJECT,
-    CONF_NORMALIZE_FOLD,
-};
-
-/* Other paths at the origin. Prefixes: whole segments, no "/" at the end; "": none. */
-struct conf_rewrite {
-    const char *strip_prefix;
-    const char *add_prefix;
-    bool redirect_rewrite; /* Location and Content-Location back again */
-};
-
 enum conf_header_side {
     CONF_HEADER_REQUEST,  /* towards the origin */
     CONF_HEADER_RESPONSE, /* towards the client */
@@ -478,41 +412,6 @@ enum conf_rule_setting {
     CONF_RULE_LIMIT = 1u << 28, /* limit, allow, deny */
 };
 
-/* Bytes to send, read with the configuration. */
-struct conf_page {
-    const char *text; /* as written: the path, or the text itself */
-    const char *path; /* NULL: it is a text */
-    const char *type; /* media type */
-    struct span body; /* at most 1 MiB; empty when loaded with CONF_SEALED or CONF_PORTABLE */
-    uint64_t tag[2];  /* of the bytes, the same on every machine */
-    bool names_type;
-};
-
-struct conf_redirect {
-    enum {
-        CONF_REDIRECT_OFF,
-        CONF_REDIRECT_PLACE, /* same path and query, at another scheme or host */
-        CONF_REDIRECT_URL,
-    } kind;
-    bool https;          /* PLACE: clients that come without */
-    uint32_t https_port; /* to name; 0: none */
-    const char *host;    /* PLACE: to be asked for, with or without port; NULL: any */
-    uint16_t status;     /* URL: 301, 302, 303, 307, 308 */
-    const char *url;     /* with {host}, {path} and {query} (template.h) */
-};
-
-struct conf_respond {
-    uint16_t status;       /* 0: off */
-    struct conf_page page; /* text NULL: nothing */
-};
-
-struct conf_error_page {
-    const struct conf_match *statuses;
-    size_t status_count;
-    bool intercept; /* also in place of what the origin says with this status */
-    struct conf_page page;
-};
-
 #define CONF_RULES_MAX 256u /* of one site */
 
 /* Settings for the requests and responses for which all its conditions hold. */
@@ -561,6 +460,14 @@ enum conf_forwarded {
     CONF_FORWARDED_BOTH,
 };
 
+/* What a site that is switched to maintenance at run time says, and to whom not. */
+struct conf_maintenance {
+    struct conf_networks allow; /* served as ever */
+    struct conf_page page;      /* text NULL: as for any 503 */
+    uint64_t retry_after_ms;    /* 0: not said */
+    bool cached;                /* what is in the cache is still served */
+};
+
 struct conf_site {
     struct conf_names names; /* host names without port, "*.NAME", or "*" */
     struct conf_origins origins;
@@ -572,6 +479,7 @@ struct conf_site {
     struct conf_respond respond;
     const struct conf_error_page *error_pages; /* a later one overrides an earlier one */
     size_t error_page_count;
+    struct conf_maintenance maintenance;
     bool cache_status;
     const char *via;
     struct conf_trust trust;
@@ -680,6 +588,8 @@ enum conf_admission conf_access_judge(const struct conf_access *access,
                                       const struct sockaddr *address,
                                       const struct conf_access_entry **entry);
 
+/* What counts for a pool: `auto` spelled out. */
+struct conf_retry conf_retry_of(const struct conf_origins *pool);
 /* The pool of that name, or NULL. */
 const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name);
 /* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */

@@ -21,6 +21,7 @@ enum schema_context {
     SCHEMA_ORIGINS,
     SCHEMA_CACHE,
     SCHEMA_RULE,
+    SCHEMA_MAINTENANCE,
     SCHEMA_ANY, /* include */
 };
 
@@ -55,6 +56,7 @@ enum schema_type {
     SCHEMA_TLS,          /* struct conf_origin_tls */
     SCHEMA_KEEPALIVE,    /* struct conf_keepalive */
     SCHEMA_BALANCE,      /* struct conf_balancing */
+    SCHEMA_RETRY,        /* struct conf_retry */
     SCHEMA_STICKY,       /* struct conf_sticky */
     SCHEMA_ACCESS_LOG,   /* struct conf_access_log */
     SCHEMA_ERROR_LOG,    /* struct conf_error_log */
@@ -62,6 +64,7 @@ enum schema_type {
     SCHEMA_MEDIA_TYPES,  /* struct conf_names; patterns of media types */
     SCHEMA_REDIRECT,     /* struct conf_redirect */
     SCHEMA_RESPOND,      /* struct conf_respond */
+    SCHEMA_PAGE,         /* struct conf_page */
     SCHEMA_ERROR_PAGE,   /* struct conf_error_page */
     SCHEMA_LIMIT,        /* struct conf_limit */
     SCHEMA_ACCESS,       /* struct conf_access_entry; allow and deny in one list */

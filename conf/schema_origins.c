@@ -84,6 +84,7 @@ static const struct schema_option sticky_options[] = {
 };
 
 static const char *const word_off[] = {"off"};
+static const char *const words_switch[] = {"on", "off"};
 static const char *const words_balance[] = {"round_robin", "least_conn", "random", "hash"};
 
 static const struct schema_row rows[] = {
@@ -120,6 +121,20 @@ static const struct schema_row rows[] = {
      .option_count = ARRAY_LEN(queue_options),
      .doc = "Requests wait here, first come first served, while every server has its max.",
      .example = "queue size=200 timeout=2s;"},
+    {ROW(ORIGINS, "retry", RETRY), LIVE,
+     .syntax = "auto | NUMBER [on=connect,timeout,reset,STATUS,...] [methods=NAME,...] "
+               "[budget=PERCENT]",
+     .fallback = "auto", AT(conf_origins, retry),
+     .doc =
+         "How many more servers a request is sent to when one fails (0 to 7), and when. connect: "
+         "before any of it was sent; timeout: no answer within first_byte; reset: the connection "
+         "ended, or what came was no HTTP, before a complete head; or an answer with this status. "
+         "What may have arrived is sent again only with these of the idempotent methods, and "
+         "never once part of its body or of the answer was passed on. budget bounds what is sent "
+         "again to this share of the requests of the last 10 s, or 3 per second. Without on: "
+         "connect,reset; methods: all idempotent ones; budget: 20%. auto: 2 tries more in a pool "
+         "of several servers, and with a single one only 1 when it closed before it was asked.",
+     .example = "retry 1 on=connect,timeout,503 methods=GET,HEAD;"},
     {ROW(ORIGINS, "check", PROBE), LIVE,
      .syntax = "[GET | HEAD] PATH | tcp | off  [every=DURATION] [timeout=DURATION] "
                "[expect=200-299,301] [body=TEXT] [host=NAME] [rise=NUMBER] [fall=NUMBER] "
@@ -154,7 +169,9 @@ static const struct schema_row rows[] = {
     {ROW(ORIGINS, "timeout", OPTIONS), LIVE,
      .syntax = "[connect=DURATION] [first_byte=DURATION] [idle=DURATION] [total=DURATION]",
      .fallback = "", AT(conf_origins, timeout), .options = timeout_options,
-     .option_count = ARRAY_LEN(timeout_options), .doc = "How long the origin may take.",
+     .option_count = ARRAY_LEN(timeout_options),
+     .doc =
+         "How long the origin may take. total counts from the request on, over queue and retries.",
      .example = "timeout connect=1s first_byte=10s;"},
     {ROW(ORIGINS, "keepalive", KEEPALIVE), LIVE, .syntax = "NUMBER [idle=DURATION]",
      .fallback = "64", RANGE(0, 10000), AT(conf_origins, keepalive), .options = keepalive_options,
@@ -170,6 +187,11 @@ static const struct schema_row rows[] = {
             "and key: shown to servers that ask who we are. Files are PEM, read at start and "
             "reload.",
      .example = "tls name=app.internal ca=/etc/larder/origin-ca.pem;"},
+    {ROW(ORIGINS, "http2", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
+     ALLOWED(words_switch), AT(conf_origins, http2),
+     .doc = "Offer HTTP/2 to servers with https://: those that choose it get many requests over "
+            "one connection of each worker.",
+     .example = "http2 off;"},
     {ROW(ORIGINS, "host", HOST), LIVE, .syntax = "NAME | client | server", .fallback = "client",
      AT(conf_origins, host),
      .doc = "Host to send to the origin: this name, what the client sent, or host and port of the "

@@ -91,6 +91,12 @@ static const struct schema_row rows[] = {
             "place of what the origin sends with such a status. The file is read as for respond. "
             "A later one overrides an earlier one. May be repeated.",
      .example = "error_page 502 503 504 /etc/larder/sorry.html;"},
+    {ROW(SITE, "maintenance", BLOCK), .block = SCHEMA_MAINTENANCE, LIVE, .syntax = "{ ... }",
+     AT(conf_site, maintenance),
+     .doc = "What the site says while it is switched to maintenance: `larder maintenance on SITE`, "
+            "or the API. It stays so over reloads, until it is switched off or larder ends. "
+            "redirect and respond go on.",
+     .example = "maintenance { allow 10.0.0.0/8; page /etc/larder/sorry.html; }"},
     {ROW(SITE, "cache_status", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
      ALLOWED(words_switch), AT(conf_site, cache_status),
      .doc = "Sends Cache-Status (RFC 9211) with each response.", .example = "cache_status off;"},
@@ -133,6 +139,22 @@ static const struct schema_row rows[] = {
             "read from top to bottom, every one that holds applies, and a later one overrides an "
             "earlier one. May be repeated.",
      .example = "rule path /static/* method GET { ttl 30d; ignore_cookies; }"},
+
+    {ROW(MAINTENANCE, "allow", NETWORKS), LIVE, .syntax = "NETWORK...", AT(conf_maintenance, allow),
+     .doc = "Clients that are served as ever.", .example = "allow 10.0.0.0/8 2001:db8::/32;"},
+    {ROW(MAINTENANCE, "page", PAGE), LIVE, .syntax = "FILE | \"TEXT\" [type=TYPE]",
+     AT(conf_maintenance, page),
+     .doc = "What the others get, with 503; read as for respond. Unset: as error_page says for "
+            "503.",
+     .example = "page /etc/larder/sorry.html;"},
+    {ROW(MAINTENANCE, "retry_after", DURATION), LIVE, .syntax = "DURATION", .fallback = "5m",
+     RANGE(0, 365 * DAY), AT(conf_maintenance, retry_after_ms),
+     .doc = "Retry-After to send; 0: none.", .example = "retry_after 1h;"},
+    {ROW(MAINTENANCE, "cached", SWITCH), LIVE, .syntax = "on | off", .fallback = "off",
+     ALLOWED(words_switch), AT(conf_maintenance, cached),
+     .doc =
+         "Goes on serving what is in the cache, fresh or stale, and asks the origin for nothing.",
+     .example = "cached on;"},
 };
 
 const struct schema_group schema_group_site = {rows, ARRAY_LEN(rows)};

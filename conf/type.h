@@ -74,6 +74,7 @@ extern const struct conf_type conf_type_listen;
 extern const struct conf_type conf_type_admin_listen;
 extern const struct conf_type conf_type_server;
 extern const struct conf_type conf_type_balance;
+extern const struct conf_type conf_type_retry;
 extern const struct conf_type conf_type_sticky;
 extern const struct conf_type conf_type_host;
 extern const struct conf_type conf_type_tls;
@@ -93,6 +94,7 @@ extern const struct conf_type conf_type_prefix;
 extern const struct conf_type conf_type_redirect;
 extern const struct conf_type conf_type_respond;
 extern const struct conf_type conf_type_error_page;
+extern const struct conf_type conf_type_page;
 /* Whole segments of a path, "/api", or a message. */
 bool conf_item_prefix(const struct conf_item *item, const struct conf_word *word);
 extern const struct conf_type conf_type_upgrade;

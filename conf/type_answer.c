@@ -284,6 +284,40 @@ static bool error_page_print(const struct schema_row *row, const void *owner, co
     return true;
 }
 
+/* ---- page ---- */
+
+static bool page_set(const struct conf_item *item)
+{
+    struct conf_page *out = item->target;
+    size_t before = conf_report_count(item->check->report);
+    size_t at = 1;
+
+    *out = (struct conf_page){0};
+    if (!conf_item_expect(item, 1, 2) || !conf_item_page(item, &item->words[0], out)) {
+        return false;
+    }
+    if (item->count > 1 && conf_item_page_type(item, &item->words[1], out)) {
+        at++;
+    }
+    return conf_item_expect(item, 1, at) && conf_report_count(item->check->report) == before;
+}
+
+static bool page_print(const struct schema_row *row, const void *owner, const void *value,
+                       struct buf *out)
+{
+    const struct conf_page *page = value;
+
+    (void)row;
+    (void)owner;
+    if (page->text == NULL) {
+        return false;
+    }
+    conf_print_word(page->text, out);
+    conf_print_page_type(page, out);
+    return true;
+}
+
+const struct conf_type conf_type_page = {page_set, page_print};
 const struct conf_type conf_type_redirect = {redirect_set, redirect_print};
 const struct conf_type conf_type_respond = {respond_set, respond_print};
 const struct conf_type conf_type_error_page = {error_page_set, error_page_print};

@@ -16,6 +16,8 @@ static const struct cli_command commands[] = {
     {"purge", "remove URLs from the cache, or mark them stale", "--url URL... --soft | --hard",
      FLAGS_SERVER | FLAG(URL) | FLAG(SOFT) | FLAG(HARD) | FLAG(DRY_RUN) | FLAG(REASON) | FLAG(JSON),
      1, command_purge},
+    {"maintenance", "switch sites to maintenance and back", "on SITE | off SITE | list [SITE]",
+     FLAGS_SERVER | FLAG(REASON) | FLAG(JSON), 2, command_maintenance},
     {"explain", "what would become of a request, and which setting decides", "URL",
      FLAGS_SERVER | FLAG(HEADER) | FLAG(METHOD) | FLAG(CLIENT) | FLAG(JSON), 1, command_explain},
     {"reload", "read the configuration file again", "", FLAGS_SERVER | FLAG(JSON), 0,

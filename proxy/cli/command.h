@@ -96,6 +96,7 @@ int command_check(struct cli_args *args);
 int command_config(struct cli_args *args);
 int command_status(struct cli_args *args);
 int command_purge(struct cli_args *args);
+int command_maintenance(struct cli_args *args);
 int command_explain(struct cli_args *args);
 int command_reload(struct cli_args *args);
 int command_stop(struct cli_args *args);

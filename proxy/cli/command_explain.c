@@ -165,6 +165,9 @@ static void print_own(const cJSON *json)
 static void print_answer(const cJSON *json)
 {
     print_row("answer", client_text(json, "answer"), client_text(json, "reason"));
+    if (is_true(json, "in_maintenance")) {
+        print_row("maintenance", "on: 503 for all but those it allows", "");
+    }
     print_own(json);
     print_row("site", client_text(json, "site"), "");
     print_row("key", client_text(json, "key"), "");

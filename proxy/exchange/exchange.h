@@ -23,6 +23,7 @@
 struct exchange;
 struct fill;
 struct limit_table;
+struct maintenance;
 struct press;
 struct rearm_table;
 
@@ -31,8 +32,9 @@ struct exchange_env {
     struct loop *loop;
     struct store *store;
     struct fetch_pool *fetches;
-    struct press *press;        /* shared by all workers */
-    struct limit_table *limits; /* the same */
+    struct press *press;                   /* shared by all workers */
+    struct limit_table *limits;            /* the same */
+    const struct maintenance *maintenance; /* the same */
     struct counters *counters;
     struct record_ring *ring;
     struct site_table *sites; /* in force for new requests */

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
+#include "exchange/maintenance.h"
 #include "http/key.h"
 
 /* Has it passed here before? Via members look like "1.1 larder" or "HTTP/1.1 larder (comment)". */
@@ -158,6 +159,10 @@ enum exchange_next exchange_admit(struct exchange *x)
     }
     enum http_reason reason = exchange_pass_reason(request, x->policy);
     exchange_directives(&x->directives, request, x->policy);
+    if (UNLIKELY(maintenance_is_on(env->maintenance, x->site->slot)) &&
+        exchange_maintenance(x, reason, &answered)) {
+        return answered;
+    }
     if (reason == HTTP_REASON_PRECONDITION &&
         http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)) {
         return exchange_fail(x, 504, "only-if-cached, and its condition is the origin's");

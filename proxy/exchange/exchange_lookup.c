@@ -220,6 +220,9 @@ static bool only_if_cached(const struct exchange *x)
 
 static enum exchange_next fail_not_cached(struct exchange *x)
 {
+    if (UNLIKELY(x->in_maintenance)) {
+        return exchange_maintenance_page(x);
+    }
     return exchange_fail(x, 504, "only-if-cached, and it is not in the cache");
 }
 

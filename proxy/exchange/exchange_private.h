@@ -71,6 +71,7 @@ struct exchange {
     bool collapsed, stored;
     bool origin_counted; /* by limits that count misses */
     bool log_record;
+    bool in_maintenance; /* only what is in the cache is sent */
     bool has_origin_name;
     uint8_t lookups;
     uint8_t coding; /* enum http_coding: of what is being sent, or looked for */
@@ -164,6 +165,11 @@ bool exchange_varies_by_coding(struct exchange *x, const struct http_stored *fac
 /* A date in If-Range does not say in which coding the client has its part. */
 bool exchange_range_is_vague(const struct exchange *x, const struct http_stored *facts);
 
+/* exchange_maintenance.c, for a site that is in it. Is it over with that? Then *next says how. */
+bool exchange_maintenance(struct exchange *x, enum http_reason pass_reason,
+                          enum exchange_next *next);
+/* exchange_maintenance.c: 503. */
+enum exchange_next exchange_maintenance_page(struct exchange *x);
 /* exchange_own.c: is it answered by a setting alone (redirect, respond)? Then *next says how. */
 bool exchange_answer(struct exchange *x, enum exchange_next *next);
 /* exchange_own.c: is there a page to be sent in place of this response of the origin? Then all of it

@@ -41,6 +41,7 @@ static void fill_free(struct fill *fill)
     }
     fill_variants_drop(fill);
     fill_let_go(fill, NULL);
+    origin_claim_end(&fill->next, NULL, loop_now_us(env->loop));
     if (fill->owner != NULL) {
         fill->owner->fill = NULL;
     }
@@ -125,6 +126,8 @@ static void on_task(struct loop_task *task)
         fill_end(fill);
     } else if (fill_waits_for_nobody(fill)) {
         fill_kill(fill);
+    } else if (fill->dropped_status != 0) {
+        fill_retry_next(fill);
     }
 }
 
@@ -236,6 +239,7 @@ static void on_informational(void *ctx, struct span head)
         buf_puts(&out, "\r\n");
         if (!out.failed) {
             stream_informational(fill->owner->stream, buf_span(&out));
+            fill->interim_sent = true;
         }
         buf_free(&out);
     }
@@ -254,6 +258,7 @@ static enum fetch_flow on_upload(void *ctx, char *out, size_t size, size_t *coun
         *count = bytes.len < size ? bytes.len : size;
         memcpy(out, bytes.ptr, *count);
         stream_body_consume(fill->owner->stream, *count);
+        fill->body_taken = true;
         fill->owner->received_bytes += *count;
         if (UNLIKELY(fill->is_tunnel)) {
             counter_add(&fill->env->counters->tunnel_bytes[TUNNEL_TO_ORIGIN], *count);
@@ -295,17 +300,6 @@ void fill_tunnel_resume(struct fill *fill)
     }
 }
 
-static void fill_log_fault(const struct fill *fill, const struct fetch_result *result)
-{
-    char path[160] = "-";
-    if (fill->request != NULL) {
-        log_escape(path, sizeof(path), fill->request->path);
-    }
-    const struct fetch_origin *origin = origin_server_fetch(fill->claim.server);
-    log_warn("origin_fault", "site=%s origin=%s server=%s:%u path=\"%s\" detail=\"%s\"",
-             fill->site->name.ptr, origin->name, origin->host, origin->port, path, result->detail);
-}
-
 /* The framing was whole, but a Content-Range had promised more. */
 static bool fill_is_short(const struct fill *fill)
 {
@@ -327,6 +321,9 @@ static void on_done(void *ctx, const struct fetch_result *result)
     if (UNLIKELY(fill->is_tunnel)) {
         exchange_tunnel_over(fill->owner, result);
         fill_end(fill);
+        return;
+    }
+    if (UNLIKELY(result->fault != FETCH_OK) && fill_retry(fill, result)) {
         return;
     }
     if (result->fault == FETCH_OK && fill->restart) {
@@ -395,8 +392,9 @@ void fill_fetch(struct fill *fill)
         .shared = fill->shared,
         .range = fill->has_range ? &fill->range : NULL,
     };
+    fill->asked_us = loop_now_us(fill->env->loop);
     struct fetch_request out = {
-        .patience = fill_patience(&fill->policy),
+        .patience = fill_patience(fill),
         .origin = origin_server_fetch(fill->claim.server),
         .address = fill->claim.address[0] != '\0' ? fill->claim.address : NULL,
         .method = request->method_text,
@@ -483,6 +481,7 @@ struct fill *fill_start(const struct fill_options *options)
         .soft_at_ms = options->soft_at_ms,
         .background = options->background,
         .length = STORE_LENGTH_UNKNOWN,
+        .begun_us = loop_now_us(x->env->loop),
         .lead = options->lead,
     };
     if (fill->lead == NULL) {

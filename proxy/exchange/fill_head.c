@@ -77,7 +77,7 @@ void fill_settle_policy(struct fill *fill, const struct http_response *response)
                             http_fields_find(&response->fields, HTTP_FIELD_CONTENT_TYPE));
     exchange_fill_policy(&fill->policy, site_policy(fill->site, &facts, &room), fill->has_lookup);
     if (fill->fetch != NULL) {
-        const struct fetch_patience patience = fill_patience(&fill->policy);
+        const struct fetch_patience patience = fill_patience(fill);
         fetch_be_patient(fill->fetch, &patience);
     }
 }
@@ -404,6 +404,9 @@ enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
 {
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
+    if (UNLIKELY(response->status >= 400) && fill_retry_status(fill, response->status)) {
+        return FETCH_CANCEL;
+    }
     fill_sticky_note(fill);
     response = onward_back(&fill->arena, &fill->policy, fill->request, &fill->onward, response);
     if (response == NULL) {

@@ -7,6 +7,9 @@
 #include "base/hash.h"
 #include "exchange/fill_private.h"
 
+/* The queue's timer may fire by so much too early. */
+#define TIMER_SLACK_US 20000u
+
 /* The same on every Larder, so that several send one key to one server. */
 static uint64_t hash_of(struct span value)
 {
@@ -54,8 +57,8 @@ static uint32_t code_of(enum origin_verdict verdict)
     return FILL_CODE_INTERNAL;
 }
 
-/* For the access log. */
-static void note_name(const struct fill *fill)
+/* For the access log: who was asked last. */
+static void tell_owner(const struct fill *fill)
 {
     struct exchange *x = fill->owner;
 
@@ -66,17 +69,28 @@ static void note_name(const struct fill *fill)
     }
 }
 
-static void go_on(struct fill *fill, enum origin_verdict verdict)
+/* What a fill without a server fails with: after a try, as that one did. */
+static uint32_t failed_code(const struct fill *fill, enum origin_verdict verdict)
+{
+    if (fill->last_code != 0) {
+        return fill->last_code;
+    }
+    return verdict == ORIGIN_LATE && fill_time_left_us(fill) < TIMER_SLACK_US
+               ? FILL_CODE_FAULT(FETCH_TOTAL_TIMEOUT)
+               : code_of(verdict);
+}
+
+void fill_go_on(struct fill *fill, enum origin_verdict verdict)
 {
     if (verdict == ORIGIN_GRANTED) {
         const struct fetch_origin *origin = origin_server_fetch(fill->claim.server);
         fill->idle_timeout_us = origin->idle_timeout_us;
         onward_choose(&fill->onward, fill->site, &fill->policy, fill->request,
                       span_str(origin_server_url(fill->claim.server)));
-        note_name(fill);
+        tell_owner(fill);
         fill_fetch(fill);
     } else if (verdict != ORIGIN_WAITING) {
-        (void)fill_fail_later(fill, code_of(verdict));
+        (void)fill_fail_later(fill, failed_code(fill, verdict));
     }
 }
 
@@ -85,7 +99,7 @@ static void on_wake(void *ctx, enum origin_verdict verdict)
     struct fill *fill = ctx;
 
     CHECK_OBJ(fill, FILL_MAGIC);
-    go_on(fill, verdict);
+    fill_go_on(fill, verdict);
 }
 
 void fill_ask(struct fill *fill)
@@ -98,8 +112,10 @@ void fill_ask(struct fill *fill)
     }
     fill->want.hash = balance_hash(fill, &pool->conf->balance);
     fill_sticky_read(fill, &pool->conf->sticky);
-    go_on(fill, origin_claim_begin(&fill->claim, pool->pool, &fill->want, fill->env->loop, on_wake,
-                                   fill));
+    uint64_t left_us = fill_time_left_us(fill);
+    fill->want.patience_us = left_us == UINT64_MAX ? 0 : left_us;
+    fill_go_on(fill, origin_claim_begin(&fill->claim, pool->pool, &fill->want, fill->env->loop,
+                                        on_wake, fill));
 }
 
 void fill_let_go(struct fill *fill, const struct fetch_result *result)

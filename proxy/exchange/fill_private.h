@@ -20,12 +20,16 @@ struct fill {
     bool has_lookup; /* the cache was asked: its settings count */
     bool head_done;
     bool paused;
-    bool failed;    /* the deferred task ends it with fail_code */
-    bool restart;   /* a 304 that fits nothing: again, without condition */
-    bool complete;  /* every byte of a known length was appended */
-    bool is_tunnel; /* the origin has switched protocols */
-    bool has_range; /* range says what was asked for */
+    bool failed;       /* the deferred task ends it with fail_code */
+    bool restart;      /* a 304 that fits nothing: again, without condition */
+    bool complete;     /* every byte of a known length was appended */
+    bool is_tunnel;    /* the origin has switched protocols */
+    bool has_range;    /* range says what was asked for */
+    bool body_taken;   /* of the client's request: it cannot be had again */
+    bool interim_sent; /* a 1xx was passed on */
     uint32_t fail_code;
+    uint32_t last_code;      /* how the try before this one failed; 0: this is the first */
+    unsigned dropped_status; /* the deferred task asks the server of `next`; 0: it does not */
     struct exchange_env *env;
     struct exchange *owner;
     struct site_table *table;
@@ -35,7 +39,10 @@ struct fill {
     const struct http_request *request; /* the owner's, or a copy in the arena */
     struct exchange_client client;      /* address: while its request is */
     struct origin_claim claim;          /* on the server that is asked */
+    struct origin_claim next;           /* granted, for the try after this one */
     struct origin_want want;
+    uint64_t begun_us;        /* total time counts from here */
+    uint64_t asked_us;        /* when `fetch` began */
     uint64_t idle_timeout_us; /* of that server */
     struct fetch *fetch;      /* NULL while it waits for a server */
     struct store_lead *lead;
@@ -60,22 +67,25 @@ struct fill {
     struct arena arena;
 };
 
-/* How long the origin may take, as rules have it. */
-static inline struct fetch_patience fill_patience(const struct policy *policy)
-{
-    return (struct fetch_patience){
-        .first_byte_us = policy->timeout.first_byte_us,
-        .idle_us = policy->timeout.idle_us,
-        .total_us = policy->timeout.total_us,
-    };
-}
-
 /* From head or data: ends the fill with this code once the fetch has returned. */
 enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code);
 /* fill.c: the request goes out, to the server of fill->claim. */
 void fill_fetch(struct fill *fill);
 /* fill_origin.c: has a server of the pool, then fill_fetch, now or later; or the fill fails. */
 void fill_ask(struct fill *fill);
+/* fill_origin.c: the claim's verdict is there. */
+void fill_go_on(struct fill *fill, enum origin_verdict verdict);
+/* fill_retry.c: what is left of the total time; 0: over, UINT64_MAX: there is no bound. */
+uint64_t fill_time_left_us(const struct fill *fill);
+/* fill_retry.c: how long the fetch that began at asked_us may take. */
+struct fetch_patience fill_patience(const struct fill *fill);
+/* fill_retry.c: a fetch failed; is the request sent again? Then that is under way. */
+bool fill_retry(struct fill *fill, const struct fetch_result *result);
+/* fill_retry.c: the same for a response with this status, which the caller then cancels. */
+bool fill_retry_status(struct fill *fill, unsigned status);
+/* fill_retry.c, from the deferred task: goes on after fill_retry_status. */
+void fill_retry_next(struct fill *fill);
+void fill_log_fault(const struct fill *fill, const struct fetch_result *result);
 /* fill_origin.c: the server is not needed any more. result NULL: given up by us. */
 void fill_let_go(struct fill *fill, const struct fetch_result *result);
 /* fill_sticky.c: the value of a cookie of the request; NULL ptr: there is none. */

@@ -25,17 +25,45 @@ static void fetch_free(struct fetch *fetch)
     mem_free(fetch);
 }
 
+/* Its connection is of no use to it any more. */
+static void fetch_leave(struct fetch *fetch)
+{
+    struct fetch_conn *conn = fetch->conn;
+
+    if (conn == NULL) {
+        return;
+    }
+    if (fetch->stream != 0) {
+        fetch_h2_leave(fetch);
+        return;
+    }
+    fetch->conn = NULL;
+    if (conn->fetch != fetch) {
+        list_remove(&fetch->ride_node); /* it only waited */
+        conn->waiting_count--;
+        if (conn->h2 != NULL) {
+            fetch_h2_work_later(conn->h2);
+        }
+        return;
+    }
+    if (list_is_empty(&conn->waiting)) {
+        fetch_conn_close(conn);
+        return;
+    }
+    conn->fetch = CONTAINER_OF(list_pop(&conn->waiting), struct fetch, ride_node);
+    conn->waiting_count--;
+    conn->fetch->result.reused_connection = false;
+}
+
 /* Out of everything, and aside for the next request. */
 static void fetch_release(struct fetch *fetch)
 {
     struct fetch_pool *pool = fetch->pool;
 
     CHECK_OBJ(fetch, FETCH_MAGIC);
-    if (fetch->conn != NULL) {
-        fetch_tunnel_reset(fetch);
-        fetch_conn_close(fetch->conn);
-        fetch->conn = NULL;
-    }
+    fetch_tunnel_reset(fetch);
+    fetch_leave(fetch);
+    list_remove(&fetch->ride_node);
     loop_timer_clear(&fetch->deadline);
     list_remove(&fetch->work_node);
     list_remove(&fetch->node);
@@ -71,23 +99,22 @@ void fetch_end(struct fetch *fetch, enum fetch_fault fault, const char *detail, 
 {
     CHECK_OBJ(fetch, FETCH_MAGIC);
     CHECK(!fetch->busy && !fetch->over);
-    struct fetch_conn *conn = fetch->conn;
-
     fetch->over = true;
     if (fetch->cancelled) {
         fetch_release(fetch);
         return;
     }
     fetch_result_set(fetch, fault, detail);
-    /* The connection is free for others before batch or done starts anything new. */
-    fetch->conn = NULL;
     bool is_clean = keep && fetch->may_keep && fetch->out_len == 0 &&
                     (!fetch->has_body || (fetch->body_ended && !fetch->body_given_up));
-    if (conn != NULL && is_clean) {
-        fetch_conn_keep(conn, fetch->origin, fetch->keep_us);
-    } else if (conn != NULL) {
-        fetch_conn_close(conn);
+    /* The connection is free for others before batch or done starts anything new. */
+    if (fetch->conn != NULL && fetch->stream == 0 && is_clean) {
+        uint64_t idle_us = fetch->origin->keepalive_idle_us;
+        fetch_conn_keep(fetch->conn, fetch->origin->keepalive,
+                        idle_us < fetch->keep_us ? idle_us : fetch->keep_us);
+        fetch->conn = NULL;
     }
+    fetch_leave(fetch);
     loop_timer_clear(&fetch->deadline);
     fetch->busy = true;
     if (fetch->dirty) {
@@ -188,8 +215,18 @@ static void fetch_attend(struct fetch *fetch)
         fetch_end(fetch, fetch->result.fault, NULL, false);
         return;
     }
+    if (fetch->stream_ended) {
+        fetch_feed_rest(fetch);
+        return;
+    }
     if (!fetch->connected) {
-        fetch_conn_push(fetch->conn);
+        if (fetch->conn->fetch == fetch) {
+            fetch_conn_push(fetch->conn);
+        }
+        return;
+    }
+    if (fetch->stream != 0) {
+        fetch_h2_resume(fetch);
         return;
     }
     if (fetch_write(fetch, true) && !fetch->paused) {
@@ -211,6 +248,7 @@ static void fetch_task_run(struct loop_task *task)
     while ((node = list_pop(&now)) != NULL) {
         fetch_attend(CONTAINER_OF(node, struct fetch, work_node));
     }
+    fetch_h2_work(pool);
     fetch_multi_run_due(pool);
 }
 
@@ -325,8 +363,6 @@ void fetch_connected(struct fetch *fetch)
     char detail[sizeof(fetch->result.detail)];
 
     CHECK_OBJ(fetch, FETCH_MAGIC);
-    fetch->pool->figures.connects++;
-    fetch->result.connect_us = fetch_conn_connect_us(fetch->conn);
     switch (fetch_conn_peek(fetch->conn)) {
     case FETCH_IO_AGAIN:
         fetch_send(fetch, true);
@@ -345,32 +381,26 @@ void fetch_connected(struct fetch *fetch)
     }
 }
 
-void fetch_connect_failed(struct fetch *fetch, CURLcode code)
+enum fetch_fault fetch_connect_fault(const struct fetch_conn *conn, CURLcode code, char *out,
+                                     size_t size)
 {
-    char detail[sizeof(fetch->result.detail)];
-    const char *error = fetch->conn->error;
-    enum fetch_fault fault = fetch_tls_fault(fetch->conn, code, detail, sizeof(detail));
+    enum fetch_fault fault = fetch_tls_fault(conn, code, out, size);
 
     if (fault != FETCH_OK) {
-        fetch_end(fetch, fault, detail, false);
-        return;
+        return fault;
     }
-    fault = FETCH_INTERNAL;
-
+    (void)snprintf(out, size, "%s",
+                   conn->error[0] != '\0' ? conn->error : curl_easy_strerror(code));
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
-        fault = FETCH_DNS;
-        break;
+        return FETCH_DNS;
     case CURLE_COULDNT_CONNECT:
-        fault = FETCH_CONNECT_REFUSED;
-        break;
+        return FETCH_CONNECT_REFUSED;
     case CURLE_OPERATION_TIMEDOUT:
-        fault = FETCH_CONNECT_TIMEOUT;
-        break;
+        return FETCH_CONNECT_TIMEOUT;
     default:
-        break;
+        return FETCH_INTERNAL;
     }
-    fetch_end(fetch, fault, error[0] != '\0' ? error : curl_easy_strerror(code), false);
 }
 
 /* It cannot even be tried; said in the next round. */
@@ -382,14 +412,33 @@ static void fetch_refused(struct fetch *fetch)
     fetch_work(fetch);
 }
 
-bool fetch_retry(struct fetch *fetch)
+void fetch_go(struct fetch *fetch)
 {
-    if (!fetch->may_retry || !fetch->result.reused_connection || fetch->head_len > 0 ||
-        fetch->head_done || fetch->informational_count > 0) {
-        return false;
+    struct fetch_pool *pool = fetch->pool;
+    const struct fetch_peer *peer = fetch->shares ? fetch_peer_find(pool, fetch->origin) : NULL;
+    bool shares = fetch->shares && (peer == NULL || peer->protocol != FETCH_PEER_H1);
+
+    if (shares && fetch_h2_board(fetch)) {
+        return;
     }
-    fetch_conn_close(fetch->conn);
-    fetch->may_retry = false;
+    /* A kept connection may turn out dead: only for what can be asked a second time. */
+    fetch->conn = !shares && fetch->may_retry ? fetch_conn_take(fetch) : NULL;
+    if (fetch->conn != NULL) {
+        fetch->conn->fetch = fetch;
+        fetch->result.reused_connection = true;
+        pool->figures.reused++;
+        fetch_send(fetch, false);
+        return;
+    }
+    fetch->conn = fetch_conn_open(fetch, shares);
+    if (fetch->conn == NULL) {
+        fetch_refused(fetch);
+    }
+}
+
+void fetch_again(struct fetch *fetch)
+{
+    fetch_leave(fetch);
     fetch->connected = false;
     fetch->body_given_up = false;
     fetch->result.reused_connection = false;
@@ -397,10 +446,17 @@ bool fetch_retry(struct fetch *fetch)
     fetch->result.detail[0] = '\0';
     fetch->activity_us = loop_now_us(fetch->pool->loop);
     fetch->out_len = 0;
-    fetch->conn = fetch_conn_open(fetch);
-    if (fetch->conn == NULL) {
-        fetch_refused(fetch);
+    fetch_go(fetch);
+}
+
+bool fetch_retry(struct fetch *fetch)
+{
+    if (!fetch->may_retry || !fetch->result.reused_connection || fetch->head_len > 0 ||
+        fetch->head_done || fetch->informational_count > 0) {
+        return false;
     }
+    fetch->may_retry = false;
+    fetch_again(fetch);
     return true;
 }
 
@@ -447,6 +503,7 @@ static struct fetch *fetch_take(struct fetch_pool *pool)
     fetch->magic = FETCH_MAGIC;
     fetch->pool = pool;
     list_init(&fetch->work_node);
+    list_init(&fetch->ride_node);
     loop_timer_init(&fetch->deadline, fetch_deadline_fire);
     return fetch;
 }
@@ -467,6 +524,8 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
     fetch->has_body = request->has_body && !fetch->is_head;
     fetch->body_length = request->body_length;
     fetch->may_retry = request->may_retry && !fetch->has_body && request->upgrade.len == 0;
+    fetch->shares =
+        request->origin->tls != NULL && request->origin->tls->http2 && request->upgrade.len == 0;
     fetch->tunnel_idle_us = request->tunnel_idle_us;
     fetch_patience_set(fetch, &request->patience);
     list_push(&pool->active, &fetch->node);
@@ -474,18 +533,8 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
     pool->figures.requests++;
     loop_timer_set(pool->loop, &fetch->deadline, fetch_patience_least_us(fetch));
     if (fetch_text_build(fetch, request)) {
-        /* A kept connection may turn out dead: only for what can be asked a second time. */
-        fetch->conn = fetch->may_retry ? fetch_conn_take(fetch) : NULL;
-        if (fetch->conn != NULL) {
-            fetch->conn->fetch = fetch;
-            fetch->result.reused_connection = true;
-            pool->figures.reused++;
-            fetch_send(fetch, false);
-            return fetch;
-        }
-        fetch->conn = fetch_conn_open(fetch);
-    }
-    if (fetch->conn == NULL) {
+        fetch_go(fetch);
+    } else {
         fetch_refused(fetch);
     }
     return fetch;

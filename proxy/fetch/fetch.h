@@ -34,6 +34,7 @@ struct evp_pkey_st;
 struct fetch_tls {
     bool verify;                 /* no connection unless the certificate is valid for name */
     const char *name;            /* host name (then sent as SNI) or address; never NULL */
+    bool http2;                  /* offered to it (ALPN), and used if it chooses it */
     unsigned min_version;        /* FETCH_TLS_1_2 or FETCH_TLS_1_3 */
     struct x509_store_st *trust; /* whom to believe; never NULL with verify */
     struct x509_st *certificate; /* shown to an origin that asks for one; NULL: none */

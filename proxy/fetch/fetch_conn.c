@@ -81,6 +81,8 @@ static struct fetch_conn *fetch_conn_new(struct fetch_pool *pool)
     list_init(&conn->node);
     list_init(&conn->idle_node);
     list_init(&conn->age_node);
+    list_init(&conn->share_node);
+    list_init(&conn->waiting);
     conn->easy = curl_easy_init();
     if (conn->easy == NULL || !fetch_conn_setup(conn)) {
         fetch_conn_free(conn);
@@ -136,7 +138,7 @@ static bool fetch_conn_limit(struct fetch_conn *conn, uint64_t timeout_us)
 
 /* ---- opening and closing ---- */
 
-struct fetch_conn *fetch_conn_open(struct fetch *fetch)
+struct fetch_conn *fetch_conn_open(struct fetch *fetch, bool is_shared)
 {
     struct fetch_pool *pool = fetch->pool;
     struct fetch_conn *conn = fetch_conn_new(pool);
@@ -147,6 +149,8 @@ struct fetch_conn *fetch_conn_open(struct fetch *fetch)
     conn->is_used = false;
     conn->error[0] = '\0';
     conn->alert = 0;
+    conn->is_shared = is_shared;
+    conn->speaks_h2 = false;
     memcpy(conn->address, fetch->address, sizeof(conn->address));
     conn->peer = fetch_peer_join(pool, fetch->origin);
     if (!fetch_conn_aim(conn) || !fetch_conn_limit(conn, fetch->origin->connect_timeout_us) ||
@@ -158,6 +162,9 @@ struct fetch_conn *fetch_conn_open(struct fetch *fetch)
     }
     conn->in_multi = true;
     conn->fetch = fetch;
+    if (is_shared) {
+        list_push(&conn->peer->shared, &conn->share_node);
+    }
     return conn;
 }
 
@@ -169,13 +176,56 @@ void fetch_conn_push(struct fetch_conn *conn)
     conn->pool->timeout_due = true;
 }
 
+/* Whoever wanted it hears why it could not be had. */
+static void fetch_conn_failed(struct fetch_conn *conn, CURLcode code)
+{
+    char detail[CURL_ERROR_SIZE];
+    enum fetch_fault fault = fetch_connect_fault(conn, code, detail, sizeof(detail));
+    struct list all;
+    struct list *node;
+
+    list_init(&all);
+    list_push(&all, &conn->fetch->ride_node);
+    while ((node = list_pop(&conn->waiting)) != NULL) {
+        list_push(&all, node);
+    }
+    for (node = all.next; node != &all; node = node->next) {
+        CONTAINER_OF(node, struct fetch, ride_node)->conn = NULL;
+    }
+    conn->waiting_count = 0;
+    fetch_conn_close(conn);
+    while ((node = list_pop(&all)) != NULL) {
+        fetch_end(CONTAINER_OF(node, struct fetch, ride_node), fault, detail, false);
+    }
+}
+
+/* It is for one at a time after all: the others look for connections of their own. */
+static void fetch_conn_unshare(struct fetch_conn *conn)
+{
+    struct list all;
+    struct list *node;
+
+    conn->peer->protocol = FETCH_PEER_H1;
+    list_remove(&conn->share_node);
+    list_init(&all);
+    while ((node = list_pop(&conn->waiting)) != NULL) {
+        CONTAINER_OF(node, struct fetch, ride_node)->conn = NULL;
+        list_push(&all, node);
+    }
+    conn->waiting_count = 0;
+    while ((node = list_pop(&all)) != NULL) {
+        struct fetch *fetch = CONTAINER_OF(node, struct fetch, ride_node);
+        fetch->result.reused_connection = false;
+        fetch_go(fetch);
+    }
+}
+
 void fetch_conn_opened(struct fetch_conn *conn, CURLcode code)
 {
     CHECK_OBJ(conn, CONN_MAGIC);
-    struct fetch *fetch = conn->fetch;
     curl_socket_t fd = CURL_SOCKET_BAD;
 
-    CHECK(fetch != NULL && conn->fd < 0);
+    CHECK(conn->fetch != NULL && conn->fd < 0);
     if (code == CURLE_OK &&
         (curl_easy_getinfo(conn->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
          fd == CURL_SOCKET_BAD)) {
@@ -185,17 +235,37 @@ void fetch_conn_opened(struct fetch_conn *conn, CURLcode code)
     if (code == CURLE_OK && !fetch_socket_adopt(conn)) {
         code = CURLE_OUT_OF_MEMORY;
     }
-    if (code == CURLE_OK) {
-        fetch_connected(fetch);
-    } else {
-        fetch_connect_failed(fetch, code);
+    if (code != CURLE_OK) {
+        fetch_conn_failed(conn, code);
+        return;
     }
+    conn->pool->figures.connects++;
+    conn->fetch->result.connect_us = fetch_conn_connect_us(conn);
+    if (conn->speaks_h2) {
+        conn->peer->protocol = FETCH_PEER_H2;
+        if (!fetch_h2_opened(conn)) {
+            fetch_conn_failed(conn, CURLE_OUT_OF_MEMORY);
+        }
+        return;
+    }
+    if (conn->is_shared) {
+        fetch_conn_unshare(conn);
+    }
+    fetch_connected(conn->fetch);
 }
 
-static void fetch_conn_leave_idle(struct fetch_conn *conn)
+bool fetch_conn_is_kept(const struct fetch_conn *conn)
+{
+    return !list_is_empty(&conn->age_node);
+}
+
+void fetch_conn_unkeep(struct fetch_conn *conn)
 {
     struct fetch_peer *peer = conn->peer;
 
+    if (!fetch_conn_is_kept(conn)) {
+        return;
+    }
     CHECK(peer != NULL && peer->idle_count > 0);
     list_remove(&conn->age_node);
     list_remove(&conn->idle_node);
@@ -210,8 +280,12 @@ void fetch_conn_close(struct fetch_conn *conn)
     struct fetch_peer *peer = conn->peer;
 
     CHECK(peer != NULL);
-    if (!list_is_empty(&conn->age_node)) {
-        fetch_conn_leave_idle(conn);
+    CHECK(list_is_empty(&conn->waiting));
+    fetch_conn_unkeep(conn);
+    list_remove(&conn->share_node);
+    if (conn->h2 != NULL) {
+        fetch_h2_close(conn->h2);
+        conn->h2 = NULL;
     }
     conn->fetch = NULL;
     conn->fd = -1;
@@ -282,17 +356,16 @@ static bool fetch_idle_room(struct fetch_pool *pool, struct fetch_peer *peer, un
     return true;
 }
 
-void fetch_conn_keep(struct fetch_conn *conn, const struct fetch_origin *origin, uint64_t max_us)
+void fetch_conn_keep(struct fetch_conn *conn, unsigned most, uint64_t max_us)
 {
     CHECK_OBJ(conn, CONN_MAGIC);
     struct fetch_pool *pool = conn->pool;
     struct fetch_peer *peer = conn->peer;
 
-    if (!fetch_idle_room(pool, peer, origin->keepalive)) {
+    if (!fetch_idle_room(pool, peer, most)) {
         fetch_conn_close(conn);
         return;
     }
-    max_us = origin->keepalive_idle_us < max_us ? origin->keepalive_idle_us : max_us;
     conn->fetch = NULL;
     conn->idle_until_us = loop_now_us(pool->loop) + max_us;
     fetch_socket_watch(conn, EPOLLIN);
@@ -313,7 +386,7 @@ static struct fetch_conn *fetch_idle_find(const struct fetch *fetch)
     if (peer != NULL) {
         for (struct list *at = peer->idle.next; at != &peer->idle; at = at->next) {
             struct fetch_conn *conn = CONTAINER_OF(at, struct fetch_conn, idle_node);
-            if (strcmp(conn->address, fetch->address) == 0) {
+            if (conn->h2 == NULL && strcmp(conn->address, fetch->address) == 0) {
                 return conn;
             }
         }
@@ -329,7 +402,7 @@ struct fetch_conn *fetch_conn_take(const struct fetch *fetch)
     while ((conn = fetch_idle_find(fetch)) != NULL) {
         if (loop_now_us(fetch->pool->loop) < conn->idle_until_us &&
             fetch_conn_peek(conn) == FETCH_IO_AGAIN) {
-            fetch_conn_leave_idle(conn);
+            fetch_conn_unkeep(conn);
             return conn;
         }
         fetch_conn_close(conn);
@@ -394,6 +467,8 @@ void fetch_conns_init(struct fetch_pool *pool)
     list_init(&pool->idle);
     pool->idle_due_us = UINT64_MAX;
     list_init(&pool->spare_conns);
+    list_init(&pool->h2_all);
+    list_init(&pool->h2_work);
     loop_timer_init(&pool->idle_timer, fetch_idle_fire);
 }
 
@@ -401,6 +476,9 @@ void fetch_conns_fini(struct fetch_pool *pool)
 {
     struct list *node;
 
+    while (!list_is_empty(&pool->h2_all)) {
+        fetch_conn_close(fetch_h2_conn(pool->h2_all.next));
+    }
     while (!list_is_empty(&pool->idle)) {
         fetch_conn_close(CONTAINER_OF(pool->idle.next, struct fetch_conn, age_node));
     }

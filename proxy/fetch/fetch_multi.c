@@ -80,7 +80,9 @@ static struct fetch_socket *fetch_socket_at(const struct fetch_pool *pool, int f
 
 static void fetch_conn_ready(struct fetch_conn *conn, uint32_t events)
 {
-    if (conn->fetch != NULL) {
+    if (conn->h2 != NULL) {
+        fetch_h2_run(conn->h2, (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0);
+    } else if (conn->fetch != NULL) {
         fetch_ready(conn->fetch, events);
     } else if (fetch_conn_peek(conn) != FETCH_IO_AGAIN) {
         fetch_conn_close(conn); /* kept, and ended or spoken on without being asked */

@@ -63,6 +63,7 @@ static struct fetch_peer *fetch_peer_new(struct fetch_pool *pool, const struct f
     peer->host = mem_copy(origin->host, strlen(origin->host));
     list_init(&peer->idle);
     list_init(&peer->rest_node);
+    list_init(&peer->shared);
     if (origin->tls != NULL) {
         peer->has_tls = true;
         fetch_tls_copy(&peer->tls, origin->tls);
@@ -101,6 +102,7 @@ void fetch_peer_leave(struct fetch_peer *peer)
         fetch_peer_free(peer);
         return;
     }
+    peer->protocol = FETCH_PEER_UNKNOWN; /* it may be another one by then */
     list_push(&pool->resting, &peer->rest_node);
     if (++pool->resting_count > FETCH_PEERS_RESTING_MAX) {
         pool->resting_count--;

@@ -10,6 +10,9 @@
  *   fetch_conn.c       connections: opened and read and written through libcurl, kept, closed
  *   fetch_peer.c       the servers they go to
  *   fetch_tls.c        what is said to OpenSSL about them
+ *   fetch_h2.c         connections of HTTP/2, and the fetches that ride them together
+ *   fetch_h2_session.c nghttp2 on such a connection
+ *   fetch_feed.c       what it brings for a fetch
  *   fetch_multi.c      libcurl's multi handle in our loop: its timer and its sockets
  *
  * libcurl resolves, connects and moves the bytes (CURLOPT_CONNECT_ONLY, curl_easy_send and
@@ -39,18 +42,21 @@ enum {
     FETCH_URL_BYTES = 300,
     FETCH_PEER_SLOTS = 64,
     FETCH_PEERS_RESTING_MAX = 64, /* servers remembered without a connection */
+    FETCH_REFUSALS_MAX = 2,       /* HTTP/2: so often a request nobody acted on is sent once more */
     FETCH_ADDRESS_BYTES = 48,     /* a literal address and its end */
 };
 
 struct fetch_conn;
+struct fetch_h2; /* fetch_h2_private.h */
 
 /* What follows the final head (RFC 9112 6.3). */
 enum fetch_framing {
     FETCH_BODY_NONE,
     FETCH_BODY_LENGTH,
     FETCH_BODY_CHUNKED,
-    FETCH_BODY_CLOSE, /* up to the end of the connection */
-    FETCH_TUNNEL,     /* no HTTP any more */
+    FETCH_BODY_CLOSE,  /* up to the end of the connection */
+    FETCH_BODY_STREAM, /* HTTP/2: up to the end of the stream */
+    FETCH_TUNNEL,      /* no HTTP any more */
 };
 
 struct fetch {
@@ -107,13 +113,30 @@ struct fetch {
     size_t head_capacity;
     char *held; /* bytes read before the handler paused */
     size_t held_len;
+    size_t held_capacity; /* HTTP/2 */
     struct http_response response;
+
+    /* ---- HTTP/2 ---- */
+    bool shares;           /* may use a connection together with others */
+    bool stream_closed;    /* on both sides */
+    bool stream_ended;     /* the response is complete, some of it held back; conn is NULL */
+    bool stream_bad;       /* nghttp2 did not like what came */
+    bool body_deferred;    /* nghttp2 waits to be told that there is more of the request body */
+    unsigned refusals;     /* times the origin did not take it */
+    int32_t stream;        /* 0: none */
+    struct list ride_node; /* conn->waiting, or the riders of its connection */
 
     /* ---- a tunnel ---- */
     struct span upgrade; /* what was offered; in text */
     uint64_t tunnel_idle_us;
     bool input_ended;  /* the origin sends no more */
     bool output_ended; /* it was told that we send no more */
+};
+
+enum fetch_peer_protocol {
+    FETCH_PEER_UNKNOWN, /* what it chooses by ALPN */
+    FETCH_PEER_H1,
+    FETCH_PEER_H2,
 };
 
 /* One server to connect to. */
@@ -129,6 +152,8 @@ struct fetch_peer {
     bool has_tls;
     struct fetch_tls tls; /* all in it is its own */
     CURLSH *sessions;     /* TLS sessions to resume */
+    struct list shared;   /* connections that carry many fetches, or may come to */
+    enum fetch_peer_protocol protocol;
 };
 
 struct fetch_conn {
@@ -148,6 +173,12 @@ struct fetch_conn {
     uint64_t told_connect_timeout_us;
     char url[FETCH_URL_BYTES]; /* what the handle was told */
     struct curl_slist *connect_to;
+    bool is_shared;         /* HTTP/2 was, or will be, offered */
+    bool speaks_h2;         /* and chosen */
+    struct fetch_h2 *h2;    /* NULL: not HTTP/2 */
+    struct list share_node; /* peer->shared */
+    struct list waiting;    /* fetches that would ride it once it is ready */
+    unsigned waiting_count;
     int alert; /* TLS: the origin's, as of OpenSSL; 0: none */
     char error[CURL_ERROR_SIZE];
 };
@@ -172,6 +203,8 @@ struct fetch_pool {
     struct list spares;
     unsigned spare_count;
     struct list work;
+    struct list h2_all;  /* sessions */
+    struct list h2_work; /* those the task will look at */
     struct list spare_conns;
     unsigned spare_conn_count;
     struct list idle; /* kept connections */
@@ -197,8 +230,13 @@ enum fetch_io {
 
 /* Its connection is up: the request may go out. */
 void fetch_connected(struct fetch *fetch);
-/* Its connection could not be had. */
-void fetch_connect_failed(struct fetch *fetch, CURLcode code);
+/* Why its connection could not be had. out: in words. */
+enum fetch_fault fetch_connect_fault(const struct fetch_conn *conn, CURLcode code, char *out,
+                                     size_t size);
+/* Looks for a connection, kept, shared or new. */
+void fetch_go(struct fetch *fetch);
+/* Leaves its connection and looks for another one: nothing has come of the request. */
+void fetch_again(struct fetch *fetch);
 /* Our own side holds it up from now on, or no longer: `paused` or `body_paused` has changed. */
 void fetch_halt_note(struct fetch *fetch);
 /* Its connection has something to read or room to write. */
@@ -225,6 +263,66 @@ bool fetch_write(struct fetch *fetch, bool pull);
 
 /* Reads and hands on what there is, first what was held back. False: the fetch is gone. */
 bool fetch_read(struct fetch *fetch);
+
+/* What to do after a piece. */
+enum fetch_step {
+    FETCH_STEP_MORE,
+    FETCH_STEP_WHOLE, /* the response is complete */
+    FETCH_STEP_BAD,   /* fault and detail are set */
+    FETCH_STEP_GONE,  /* cancelled by its handler */
+};
+
+/* Appends to a head that comes in pieces. False without memory. */
+bool fetch_head_append(struct fetch *fetch, struct span data);
+/* A whole head; busy is set. */
+enum fetch_step fetch_head_judge(struct fetch *fetch, struct span head);
+/* Hands on bytes of a body that are not coded, no more than belong to it; busy is set. */
+enum fetch_step fetch_length_take(struct fetch *fetch, struct span *data);
+
+/* ---- fetch_feed.c: for fetches that ride HTTP/2 ---- */
+
+enum fetch_feed {
+    FETCH_FEED_MORE,
+    FETCH_FEED_LAST,
+    FETCH_FEED_LATER, /* fetch_h2_resume follows */
+    FETCH_FEED_GONE,
+};
+
+/* The head in fetch->head. False, as with the others: the fetch is gone. */
+bool fetch_feed_head(struct fetch *fetch);
+/* *used: bytes that need not be held back. */
+bool fetch_feed_data(struct fetch *fetch, struct span data, size_t *used);
+/* What was held back. */
+bool fetch_feed_held(struct fetch *fetch);
+/* The origin has ended the stream. */
+void fetch_feed_end(struct fetch *fetch);
+/* Hands on what was held back of a stream that has ended. */
+void fetch_feed_rest(struct fetch *fetch);
+/* The stream was broken off. is_refused: the origin has not acted on the request. */
+void fetch_feed_reset(struct fetch *fetch, const char *reason, bool is_refused);
+/* Its connection has ended. problem: the origin's fault, or NULL. */
+void fetch_feed_broken(struct fetch *fetch, const char *problem);
+/* More of the request body. */
+enum fetch_feed fetch_feed_body(struct fetch *fetch, char *out, size_t size, size_t *got);
+
+/* ---- fetch_h2.c ---- */
+
+/* Gets on a connection of others, or waits for one. False: there is none. */
+bool fetch_h2_board(struct fetch *fetch);
+/* The origin has chosen HTTP/2; conn->fetch is the first on it. False without memory. */
+bool fetch_h2_opened(struct fetch_conn *conn);
+/* The fetch goes; its stream is reset unless it is closed. */
+void fetch_h2_leave(struct fetch *fetch);
+/* It wants more, or has more to send. */
+void fetch_h2_resume(struct fetch *fetch);
+/* Reads and writes, and sees to those who wait. Not from inside its callbacks. */
+void fetch_h2_run(struct fetch_h2 *h2, bool may_read);
+void fetch_h2_work_later(struct fetch_h2 *h2);
+/* Those that were put off. */
+void fetch_h2_work(struct fetch_pool *pool);
+/* With a word to the origin; its connection is closed by the caller. */
+void fetch_h2_close(struct fetch_h2 *h2);
+struct fetch_conn *fetch_h2_conn(const struct list *node);
 
 /* ---- fetch_peer.c ---- */
 
@@ -274,7 +372,7 @@ void fetch_tunnel_cut(struct fetch *fetch);
 struct fetch_conn *fetch_conn_take(const struct fetch *fetch);
 /* Begins a new one; fetch_connected or fetch_connect_failed follows, never from inside. NULL:
  * libcurl or memory refused. */
-struct fetch_conn *fetch_conn_open(struct fetch *fetch);
+struct fetch_conn *fetch_conn_open(struct fetch *fetch, bool is_shared);
 /* libcurl is to look at this connect once more. */
 void fetch_conn_push(struct fetch_conn *conn);
 /* libcurl is through with connecting. */
@@ -285,9 +383,13 @@ enum fetch_io fetch_conn_read(struct fetch_conn *conn, char *to, size_t size, si
 enum fetch_io fetch_conn_write(struct fetch_conn *conn, const char *from, size_t size,
                                size_t *count);
 uint64_t fetch_conn_connect_us(const struct fetch_conn *conn);
-/* The user leaves it, for the next one who comes before max_us are over, and as origin has it. */
-void fetch_conn_keep(struct fetch_conn *conn, const struct fetch_origin *origin, uint64_t max_us);
-/* In whatever state it is. */
+/* Nobody uses it now: stays for the next one who comes before max_us are over, as one of at most
+ * so many of its server. */
+void fetch_conn_keep(struct fetch_conn *conn, unsigned most, uint64_t max_us);
+bool fetch_conn_is_kept(const struct fetch_conn *conn);
+/* It is used again. */
+void fetch_conn_unkeep(struct fetch_conn *conn);
+/* In whatever state it is; nobody uses it or waits for it. */
 void fetch_conn_close(struct fetch_conn *conn);
 void fetch_conns_init(struct fetch_pool *pool);
 void fetch_conns_fini(struct fetch_pool *pool);

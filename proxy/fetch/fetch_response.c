@@ -14,14 +14,6 @@
 #include "fetch/fetch_private.h"
 #include "http/status.h"
 
-/* What to do after a piece. */
-enum fetch_step {
-    FETCH_STEP_MORE,
-    FETCH_STEP_WHOLE, /* the response is complete */
-    FETCH_STEP_BAD,   /* fault and detail are set */
-    FETCH_STEP_GONE,  /* cancelled by its handler */
-};
-
 static enum fetch_step fetch_bad(struct fetch *fetch, enum fetch_fault fault, const char *detail)
 {
     if (fetch->result.fault == FETCH_OK) {
@@ -97,7 +89,7 @@ static void fetch_framing_set(struct fetch *fetch, const struct http_response *r
         fetch->framing = response->content_length > 0 ? FETCH_BODY_LENGTH : FETCH_BODY_NONE;
         fetch->body_left = response->content_length;
     } else {
-        fetch->framing = FETCH_BODY_CLOSE;
+        fetch->framing = fetch->stream != 0 ? FETCH_BODY_STREAM : FETCH_BODY_CLOSE;
     }
     fetch->keep_us = fetch_keep_us(&response->fields);
     fetch->may_keep =
@@ -116,7 +108,7 @@ static enum fetch_step fetch_head_informational(struct fetch *fetch, struct span
     return fetch_flow_step(fetch, FETCH_GO);
 }
 
-static enum fetch_step fetch_head_judge(struct fetch *fetch, struct span head)
+enum fetch_step fetch_head_judge(struct fetch *fetch, struct span head)
 {
     struct fetch_pool *pool = fetch->pool;
     struct http_response *response = &fetch->response;
@@ -150,8 +142,7 @@ static enum fetch_step fetch_head_judge(struct fetch *fetch, struct span head)
     return step == FETCH_STEP_MORE && fetch->framing == FETCH_BODY_NONE ? FETCH_STEP_WHOLE : step;
 }
 
-/* Appends what belongs to the head, or all there is. False without memory. */
-static bool fetch_head_append(struct fetch *fetch, struct span data)
+bool fetch_head_append(struct fetch *fetch, struct span data)
 {
     size_t wanted = fetch->head_len + data.len;
 
@@ -213,7 +204,7 @@ static enum fetch_step fetch_body_give(struct fetch *fetch, struct span data)
     return fetch_flow_step(fetch, fetch->handler->data(fetch->ctx, data));
 }
 
-static enum fetch_step fetch_length_take(struct fetch *fetch, struct span *data)
+enum fetch_step fetch_length_take(struct fetch *fetch, struct span *data)
 {
     struct span piece = *data;
 

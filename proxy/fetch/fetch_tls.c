@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "fetch/fetch_private.h"
 
+static const unsigned char alpn_both[] = "\x02h2\x08http/1.1";
 static const unsigned char alpn_http1[] = "\x08http/1.1";
 
 /* ---- the settings, as a peer keeps them ---- */
@@ -82,6 +83,12 @@ static void fetch_tls_note(const SSL *ssl, int where, int value)
     if (where == SSL_CB_READ_ALERT && (value & 0xff) != SSL_AD_CLOSE_NOTIFY) {
         conn->alert = value;
     }
+    if (where == SSL_CB_HANDSHAKE_DONE) {
+        const unsigned char *chosen;
+        unsigned len;
+        SSL_get0_alpn_selected(ssl, &chosen, &len);
+        conn->speaks_h2 = len == 2 && memcmp(chosen, "h2", 2) == 0;
+    }
 }
 
 /* CURLOPT_SSL_CTX_FUNCTION: libcurl has made its settings and hands its SSL_CTX over. */
@@ -100,7 +107,9 @@ static CURLcode fetch_tls_context(CURL *easy, void *ctx, void *arg)
     SSL_CTX_set_info_callback(context, fetch_tls_note);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     good = SSL_CTX_set_min_proto_version(context, (int)tls->min_version) == 1 &&
-           SSL_CTX_set_alpn_protos(context, alpn_http1, sizeof(alpn_http1) - 1) == 0;
+           SSL_CTX_set_alpn_protos(context, conn->is_shared ? alpn_both : alpn_http1,
+                                   (conn->is_shared ? sizeof(alpn_both) : sizeof(alpn_http1)) -
+                                       1) == 0;
     if (good && tls->certificate != NULL) {
         good = fetch_tls_identify(context, tls);
     }

@@ -45,6 +45,7 @@ static const char *const reason_names[HTTP_REASON_COUNT] = {
     [HTTP_REASON_ADDRESS] = "address",
     [HTTP_REASON_LIMIT_REQUESTS] = "limit_requests",
     [HTTP_REASON_LIMIT_CONCURRENT] = "limit_concurrent",
+    [HTTP_REASON_MAINTENANCE] = "maintenance",
 };
 
 const char *http_reason_name(enum http_reason reason)

@@ -56,6 +56,7 @@ struct origin_want {
     /* Servers that failed this request: asked again only when there is no other. */
     const struct origin_state *tried[ORIGIN_TRIES_MAX];
     unsigned tried_count;
+    uint64_t patience_us; /* the most to wait in the queue; 0: as the pool says */
 };
 
 enum origin_verdict {
@@ -81,6 +82,10 @@ enum origin_verdict origin_claim_begin(struct origin_claim *claim, struct origin
                                        const struct origin_want *want, struct loop *loop,
                                        void (*wake)(void *ctx, enum origin_verdict verdict),
                                        void *ctx);
+
+/* May a request that failed be sent again? Counts it then, against `budget` percent of the pool's
+ * requests; is_free: nothing of it has come to a server, so that it is no second request to any. */
+bool origin_retry_take(struct origin_pool *pool, unsigned budget, bool is_free, uint64_t now_us);
 
 /* How it went, as far as the server is concerned. */
 struct origin_outcome {

@@ -6,6 +6,7 @@
  *   origins.c   the registry: pools by name, and new settings for them
  *   pool.c      claims: granted, queued, given back
  *   balance.c   which server: the algorithms
+ *   budget.c    how many requests may be sent again
  *   health.c    one server's state machine: up, down, ejected, trial
  *   names.c     the addresses of one server's name
  *   judge.c     brings news of servers to their states, and tells it
@@ -22,6 +23,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/mailbox.h"
+#include "origin/budget.h"
 #include "origin/figures.h"
 #include "origin/health_private.h"
 #include "origin/names.h"
@@ -71,7 +73,9 @@ struct origin_pool {
     unsigned active;   /* of all servers, also of those that are no longer in it */
     struct list queue; /* tickets, the oldest first */
     unsigned queued;
-    uint64_t random;                                           /* state of the lots */
+    uint64_t random; /* state of the lots */
+    struct origin_budget budget;
+    uint64_t retries, retries_refused; /* figures: sent again; not, for the budget */
     uint64_t waited, refused_down, refused_full, refused_late; /* figures */
     uint64_t full_us; /* when the queue was full last; 0: never */
 };

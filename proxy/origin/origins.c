@@ -93,6 +93,7 @@ static void server_tls(struct origin_server *server, const struct conf_origins *
     server->tls = (struct fetch_tls){
         .verify = !tls->no_verify,
         .name = tls->name != NULL ? tls->name : server->settings->host,
+        .http2 = origins->http2,
         .min_version = tls->only_13 ? FETCH_TLS_1_3 : FETCH_TLS_1_2,
     };
     if (server->tls.verify) {

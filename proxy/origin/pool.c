@@ -242,11 +242,17 @@ enum origin_verdict origin_claim_begin(struct origin_claim *claim, struct origin
     *claim = (struct origin_claim){.pool = origin_pool_ref(pool)};
     lock_acquire(&pool->lock);
     enum origin_verdict verdict = decide(pool, claim, want, loop_now_us(loop));
+    if (want->tried_count == 0 && (verdict == ORIGIN_GRANTED || verdict == ORIGIN_WAITING)) {
+        origin_budget_request(&pool->budget, loop_now_us(loop));
+    }
     if (verdict == ORIGIN_WAITING) {
         ticket = ticket_new(claim, pool, want, loop);
         ticket->wake = wake;
         ticket->ctx = ctx;
         patience_us = pool->settings->queue.timeout_ms * 1000;
+        if (want->patience_us != 0 && want->patience_us < patience_us) {
+            patience_us = want->patience_us;
+        }
         list_push(&pool->queue, &ticket->node);
         pool->queued++;
         pool->waited++;
@@ -257,6 +263,16 @@ enum origin_verdict origin_claim_begin(struct origin_claim *claim, struct origin
         loop_timer_set(loop, &ticket->timer, patience_us);
     }
     return verdict;
+}
+
+bool origin_retry_take(struct origin_pool *pool, unsigned budget, bool is_free, uint64_t now_us)
+{
+    lock_acquire(&pool->lock);
+    bool may = is_free || origin_budget_take(&pool->budget, now_us, budget);
+    pool->retries += may;
+    pool->retries_refused += !may;
+    lock_release(&pool->lock);
+    return may;
 }
 
 void origin_claim_end(struct origin_claim *claim, const struct origin_outcome *outcome,

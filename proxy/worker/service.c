@@ -24,6 +24,7 @@
 #include "worker/folders.h"
 #include "worker/privileges.h"
 #include "worker/service_run.h"
+#include "worker/site_state.h"
 #include "worker/worker.h"
 
 #define BACKLOG 4096
@@ -61,6 +62,7 @@ struct service {
     struct service_reload reload; /* [conf_lock] */
     struct lock slot_lock;        /* rank LOCK_STATS */
     char *slots[COUNTERS_SITES];  /* [slot_lock] set once each */
+    struct site_state site_state;
 };
 
 /* ---- asked by the admin side ---- */
@@ -172,6 +174,11 @@ const char *service_site_name(struct service *service, unsigned slot)
 struct origins *service_origins(struct service *service)
 {
     return service->origins;
+}
+
+struct site_state *service_site_state(struct service *service)
+{
+    return &service->site_state;
 }
 
 struct top *service_top(struct service *service)
@@ -459,6 +466,7 @@ static bool build_workers(struct service *service, const struct service_options 
             .conf = options->conf,
             .shared = &service->shared,
             .limits = service->limits,
+            .maintenance = &service->site_state.maintenance,
             .listen_fds = fds + (size_t)w * service->listen_count,
             .listen_count = service->listen_count,
             .slot_of = slot_of,
@@ -502,6 +510,7 @@ struct service *service_new(const struct service_options *options, char *error, 
         conf->listen_count > LISTENS_MAX ? LISTENS_MAX : (unsigned)conf->listen_count;
     lock_init(&service->conf_lock, LOCK_CONF);
     lock_init(&service->slot_lock, LOCK_STATS);
+    site_state_init(&service->site_state);
     service->conf = conf_ref(conf);
     service->conf_path = options->conf_path == NULL
                              ? NULL
@@ -625,6 +634,7 @@ void service_end(struct service **service_at)
     }
     lock_fini(&service->conf_lock);
     lock_fini(&service->slot_lock);
+    site_state_fini(&service->site_state);
     mem_free(service->conf_path);
     mem_free(service->workers);
     if (service->state_lock >= 0) {

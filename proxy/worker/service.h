@@ -18,6 +18,7 @@
 
 struct service;
 struct limit_table;
+struct site_state;
 struct site_table;
 struct origins;
 
@@ -58,6 +59,8 @@ void service_connections(struct service *service, struct service_connections *ou
 const char *service_site_name(struct service *service, unsigned slot);
 /* The pools of origins, as long as the service. */
 struct origins *service_origins(struct service *service);
+/* What operators said of sites, by slot. */
+struct site_state *service_site_state(struct service *service);
 struct top *service_top(struct service *service);
 uint64_t service_log_dropped(const struct service *service);
 /* Reads the file again and applies it whole, or changes nothing. report (may be NULL) gets the

@@ -19,6 +19,7 @@
 struct worker;
 
 struct limit_table;
+struct maintenance;
 
 struct worker_options {
     unsigned index;
@@ -28,6 +29,7 @@ struct worker_options {
     struct conf *conf;       /* borrowed for the call */
     struct conn_shared *shared;
     struct limit_table *limits;
+    const struct maintenance *maintenance;
     const int *listen_fds; /* taken */
     unsigned listen_count;
     unsigned (*slot_of)(void *ctx, const char *name); /* any thread */

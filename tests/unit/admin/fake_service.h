@@ -12,6 +12,7 @@
 #include "limit/limit.h"
 #include "worker/service.h"
 #include "worker/service_run.h"
+#include "worker/site_state.h"
 
 struct fake_purge {
     char key[256];
@@ -60,6 +61,18 @@ struct limit_table *service_limits(struct service *service)
     (void)service;
     limits = limits == NULL ? limit_table_new(LIMIT_MEMORY_MIN) : limits;
     return limits;
+}
+
+struct site_state *service_site_state(struct service *service)
+{
+    static struct site_state state;
+    static bool is_made;
+    (void)service;
+    if (!is_made) {
+        site_state_init(&state);
+        is_made = true;
+    }
+    return &state;
 }
 
 struct conf *service_conf(struct service *service)

@@ -4,9 +4,9 @@
 #define MAIN_NAMES                                                                                 \
     "{workers user state_dir listen trust admin store log limits resolver origins site}"
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
-#define SITE_NAMES                                                                                 \
-    "{origins cache compress compress_types compress_min compress_max compress_level "             \
-    "normalize_path strip_prefix add_prefix redirect_rewrite redirect respond error_page "         \
+#define SITE_NAMES                                                                                     \
+    "{origins cache compress compress_types compress_min compress_max compress_level "                 \
+    "normalize_path strip_prefix add_prefix redirect_rewrite redirect respond error_page maintenance " \
     "cache_status via trust forwarded upgrade tunnel_idle header rule limit allow deny}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define ORIGINS(body) "listen :80; site * { origins { " body " } }"
@@ -60,6 +60,15 @@ static const struct bad_case amounts[] = {
     {ORIGINS("server a http://a; timeout connet=1s;"),
      "1:59 \"connet=1s\" is not an option of \"timeout\"; options are name=value [connect] "
      "{connect first_byte idle total}\n"},
+    {ORIGINS("server a http://a; retry 1 methods=GET,POST;"),
+     "1:59 \"POST\" may not be sent twice; GET, HEAD, OPTIONS, TRACE, PUT and DELETE may\n"},
+    {ORIGINS("server a http://a; retry 1 on=connect,;"),
+     "1:59 \"\" is nothing to retry on: connect, timeout, reset, or up to 16 statuses from 400 to "
+     "599, with commas between\n"},
+    {ORIGINS("server a http://a; retry 1 on=503 on=502;"),
+     "1:66 \"on\" is set twice in this \"retry\"; remove one\n"},
+    {ORIGINS("server a http://a; retry 1 often;"),
+     "1:59 \"often\" is no option of \"retry\": on=, methods=, budget=\n"},
     {ORIGINS("server a http://a; timeout idle;"), "1:59 \"idle\" needs a value: idle=VALUE\n"},
     {"admin { socket /s mode=0888; }" REST,
      "1:19 \"0888\" is not right: \"mode\" takes permission bits like 0660\n"},

@@ -74,6 +74,9 @@ static void test_default_limits(void **state)
     assert_int_equal(site->origins.keepalive.count, 64);
     assert_int_equal(site->origins.keepalive.idle_ms, 60000);
     assert_string_equal(site->origins.host, "client");
+    assert_true(site->origins.retry.is_auto);
+    assert_int_equal(conf_retry_of(&site->origins).count, 1);
+    assert_int_equal(conf_retry_of(&site->origins).on, CONF_RETRY_CONNECT);
     assert_false(site->cache.off);
     assert_int_equal(site->cache.default_ttl_ms, 0);
     assert_int_equal(site->cache.max_ttl_ms, (uint64_t)365 * 86400 * 1000);
@@ -114,7 +117,7 @@ static const char everything[] =
     "  min_rate_over 5s; keepalive_requests 7; waiters 1; drain 0;\n"
     "  connections_per_client 7; connections_except 10.0.0.0/8 ::1; limit_memory 1M; }\n"
     "site WWW.a a { origins { server x HTTP://H:1/; timeout connect=1s first_byte=2s idle=3s;\n"
-    "    keepalive 1 idle=2m; host H:1; }\n"
+    "    keepalive 1 idle=2m; host H:1; retry 3 on=503,timeout,429 methods=PUT,GET budget=50%; }\n"
     "  cache { off; default_ttl 1s; min_ttl 2s; max_ttl 9d; stale_while_revalidate 3s;\n"
     "    stale_if_error 4d; hit_for_miss 5s; set_cookie strip; targeted X-A B; purge from 1.0.0.0/8 ::1;\n"
     "    client_revalidate off; max_object 2M; ignore_cookies; ignore_query utm_* a; sort_query on;\n"
@@ -129,6 +132,7 @@ static const char everything[] =
     "  normalize_path fold; strip_prefix /a; add_prefix /b/c; redirect_rewrite off;\n"
     "  redirect https host b port=81; respond 404 \"a b\" type=text/html;\n"
     "  error_page 404 500-503 5xx /f intercept type=a/b; error_page 403 /g;\n"
+    "  maintenance { allow 10.0.0.0/8 ::1; page /f type=a/b; retry_after 0; cached on; }\n"
     "  rule path /a/* \"*path\" method GET header X-B=c* { pass; ttl 1d; default_ttl 1s; min_ttl 0;\n"
     "    max_ttl 2s; stale_while_revalidate 3s; stale_if_error 4s; hit_for_miss 0; set_cookie store;\n"
     "    client_revalidate on; serve_stale off; max_object store; ignore_cookies off; vary_ignore off; vary_max 1;\n"
@@ -139,7 +143,7 @@ static const char everything[] =
     "    add_prefix /q; redirect_rewrite on; }\n"
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
     "site * { origins { server y http://[::1]; server z https://[::1]:2;\n"
-    "    tls verify=off name=N.a ca=/a/ca.pem cert=/a/cert.pem key=/a/key.pem min=1.3; }\n"
+    "    tls verify=off name=N.a ca=/a/ca.pem cert=/a/cert.pem key=/a/key.pem min=1.3; http2 off; }\n"
     "  trust off; forwarded both; }\n";
 
 static void test_everything_server(void **state)
@@ -197,6 +201,16 @@ static void test_everything_site(void **state)
     assert_int_equal(site->origins.servers[0].port, 1);
     assert_int_equal(site->origins.timeout.first_byte_ms, 2000);
     assert_string_equal(site->origins.host, "h:1");
+    const struct conf_retry retry = conf_retry_of(&site->origins);
+    assert_int_equal(retry.count, 3);
+    assert_int_equal(retry.on, CONF_RETRY_TIMEOUT);
+    assert_int_equal(retry.status_count, 2);
+    assert_int_equal(retry.statuses[1], 429);
+    assert_int_equal(retry.methods, CONF_RETRY_PUT | CONF_RETRY_GET);
+    assert_int_equal(retry.budget, 50);
+    assert_int_equal(conf_retry_of(&conf->sites[1].origins).count, 2);
+    assert_int_equal(conf_retry_of(&conf->sites[1].origins).on,
+                     CONF_RETRY_CONNECT | CONF_RETRY_RESET);
     assert_true(site->cache.off);
     assert_int_equal(site->cache.min_ttl_ms, 2000);
     assert_int_equal(site->cache.stale_if_error_ms, (uint64_t)4 * 86400 * 1000);
@@ -453,6 +467,8 @@ static void test_examples(void **state)
         [SCHEMA_RULE] = {"origins api { server b http://b; } "
                          "site x { origins { server a http://a; } rule path /* {",
                          "} }" REST},
+        [SCHEMA_MAINTENANCE] = {"site x { origins { server a http://a; } maintenance {",
+                                "} }" REST},
         [SCHEMA_CACHE] = {"site x { origins { server a http://a; } cache {", "} }" REST},
     };
 

@@ -86,7 +86,8 @@ static void reasons(void **state)
                                                          "precondition",
                                                          "address",
                                                          "limit_requests",
-                                                         "limit_concurrent"};
+                                                         "limit_concurrent",
+                                                         "maintenance"};
 
     (void)state;
     for (unsigned i = 0; i < HTTP_REASON_COUNT; i++) {
