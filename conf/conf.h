@@ -23,9 +23,95 @@
 #include "base/netset.h"
 #include "base/span.h"
 #include "conf/conf_answer.h"
-#include "conf/conf_server.h"
+#include "conf/conf_problem.h"
 
 struct conf_places; /* where each value was set, for conf_print_effective */
+
+struct conf_network {
+    uint8_t address[16]; /* network order; IPv4 in the first 4, host bits zero */
+    uint8_t bits;        /* prefix length */
+    bool v6;
+};
+
+struct conf_networks {
+    const struct conf_network *list;
+    size_t count; /* 0: nobody */
+};
+
+/* Where to listen. `:PORT` has any set: every IPv4 and IPv6 address; address is then [::]:PORT and
+ * IPV6_V6ONLY must be 0 (on a machine without IPv6, bind 0.0.0.0 instead). */
+struct conf_listen {
+    const char *text; /* as written */
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    uint16_t port;
+    bool any;
+    struct conf_networks proxy_from; /* whose connections begin with a PROXY protocol header */
+    uint32_t owner;                  /* private: of its settings */
+};
+
+struct conf_names {
+    const char *const *list; /* host names: lower case; the others as written */
+    size_t count;
+};
+
+#define CONF_FIELDS_MAX 8 /* field names in one directive */
+
+enum conf_metrics {
+    CONF_METRICS_OFF,
+    CONF_METRICS_ON,   /* needs a token with scope read */
+    CONF_METRICS_OPEN, /* no token */
+};
+
+struct conf_admin {
+    bool enabled;              /* false: no TCP listener (`listen off`) */
+    struct conf_listen listen; /* loopback unless plain_http_from is set */
+    const char *socket_path;   /* NULL: no Unix socket */
+    uint32_t socket_mode;      /* permission bits, for example 0660 */
+    const char *tokens_path;
+    uint64_t session_ms;
+    enum conf_metrics metrics;
+    const char *www_dir;                  /* NULL: the dashboard built into the program */
+    struct conf_networks plain_http_from; /* peers that may speak plain HTTP beside loopback */
+    struct conf_names server_names;       /* Host names accepted beside loopback and listen */
+};
+
+struct conf_store {
+    const char *path; /* NULL: RAM only */
+    uint64_t size_bytes;
+    uint64_t memory_bytes;
+    uint64_t max_object_bytes;
+    uint64_t flush_ms;
+    uint32_t read_threads;
+};
+
+enum conf_log_kind {
+    CONF_LOG_OFF,
+    CONF_LOG_STDERR,
+    CONF_LOG_FILE,
+};
+
+enum conf_log_format {
+    CONF_LOG_COMBINED,
+    CONF_LOG_JSON,
+};
+
+struct conf_access_log {
+    enum conf_log_kind kind;
+    enum conf_log_format format;
+    const char *path; /* only with CONF_LOG_FILE, else NULL */
+};
+
+struct conf_error_log {
+    enum conf_log_kind kind; /* never CONF_LOG_OFF */
+    enum log_level level;
+    const char *path; /* only with CONF_LOG_FILE, else NULL */
+};
+
+struct conf_log {
+    struct conf_access_log access;
+    struct conf_error_log error;
+};
 
 struct conf_limits {
     uint32_t connections;
@@ -515,36 +601,6 @@ struct conf {
     const struct conf_certificate *system_trust; /* NULL: no server needs it */
     struct conf_places *places;                  /* private */
 };
-
-/* One problem. Everything in it belongs to the report. */
-struct conf_problem {
-    bool is_warning; /* the file may be used all the same */
-    const char *file;
-    uint32_t line;   /* from 1; 0: the file as a whole */
-    uint32_t column; /* from 1, counted in characters */
-    const char *message;
-    const char *hint;           /* the likely word meant, or NULL */
-    const char *const *allowed; /* what may stand here */
-    size_t allowed_count;       /* 0: not said */
-    const char *source;         /* the line of the file without control bytes, or NULL */
-    uint32_t caret;             /* characters of source before the caret */
-};
-
-struct conf_report;
-
-struct conf_report *conf_report_new(void);
-void conf_report_free(struct conf_report *report);
-/* Problems found but warnings, also those beyond the limit of 50 that are only counted. */
-size_t conf_report_count(const struct conf_report *report);
-/* In the order of the files and lines; NULL past the last one kept. */
-const struct conf_problem *conf_report_get(const struct conf_report *report, size_t index);
-/* For people: one paragraph a problem, then the count. */
-void conf_report_print(const struct conf_report *report, struct buf *out);
-/* The same on standard error. */
-void conf_report_tell(const struct conf_report *report);
-/* {"problems":[{"severity":"error"|"warning","file","line","column","message","hint","allowed",
- * "source","caret"}],"count":N}; count: the errors. */
-void conf_report_print_json(const struct conf_report *report, struct buf *out);
 
 enum conf_flags {
     CONF_SEALED = 1,   /* no include, no environment: arbitrary bytes touch nothing */
