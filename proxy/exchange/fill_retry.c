@@ -163,10 +163,9 @@ bool fill_retry(struct fill *fill, const struct fetch_result *result)
     /* Where nobody listens, nobody is asked twice. */
     bool is_free = !result->request_sent &&
                    (result->fault == FETCH_CONNECT_REFUSED || result->fault == FETCH_DNS);
-    if (!origin_retry_take(fill->claim.pool, retry.budget, is_free, loop_now_us(fill->env->loop))) {
+    if (!take(fill, &retry, is_free)) {
         return false;
     }
-    counter_add(&fill->env->counters->origin_retries, 1);
     fill_log_fault(fill, result);
     note_tried(fill);
     fill->last_code = FILL_CODE_FAULT(result->fault);
