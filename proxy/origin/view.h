@@ -40,6 +40,15 @@ struct origins_view {
     size_t count;
 };
 
+/* Which server a request would be sent to now, as far as that does not depend on turns and lots. */
+struct origin_foreseen {
+    char name[80]; /* ""; not certain, or none may be asked */
+    bool is_only;  /* no other may be asked */
+};
+/* Changes nothing. */
+void origin_pool_foresee(struct origin_pool *pool, const struct origin_want *want, uint64_t now_us,
+                         struct origin_foreseen *out);
+
 struct origins_view *origins_view_new(struct origins *origins, uint64_t now_us);
 /* Nulls *view; NULL inside is fine. */
 void origins_view_free(struct origins_view **view);
