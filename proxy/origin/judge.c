@@ -43,8 +43,7 @@ static bool is_last(const struct origin_pool *pool, const struct origin_server *
 }
 
 /* Back: it starts slowly. [pool->lock] */
-static void note_up(struct origin_state *state, const struct health_change *change,
-                    uint64_t now_us)
+static void note_up(struct origin_state *state, const struct health_change *change, uint64_t now_us)
 {
     if (change->is_any && change->to == ORIGIN_IS_UP) {
         state->up_since_us = now_us;

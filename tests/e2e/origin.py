@@ -189,7 +189,7 @@ def content(target, size):
 class Origin:
     """Listens at once. routes: path -> behaviour (callable(connection, request) or bytes); `default` for the rest."""
 
-    def __init__(self, routes=None, default=None, port=0, backlog=1024):
+    def __init__(self, routes=None, default=None, port=0, backlog=1024, host="127.0.0.1"):
         self.routes = dict(routes or {})
         self.default = default or reply("not here", 404)
         self.requests = []
@@ -199,15 +199,15 @@ class Origin:
         self.stopping = threading.Event()
         self.live = set()
         self.backlog = backlog
-        self.port = port
+        self.host, self.port = host, port
         self.listener = None
         self.listen()
 
     def listen(self):
         """Also after shut(): the origin comes back on the same port."""
-        self.listener = socket.socket()
+        self.listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", self.port))
+        self.listener.bind((self.host, self.port))
         self.listener.listen(self.backlog)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
