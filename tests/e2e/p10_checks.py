@@ -4,6 +4,7 @@ import threading
 import time
 
 from case import free_port, head, raw, reply, same, wait_for
+from tls import Authority, TlsOrigin
 
 
 def pool(t, origins, settings, **options):
@@ -191,3 +192,16 @@ def test_reload_keeps_the_state(t):
     larder.command("reload", check=0)
     says(larder, 'server=b from=down to=up reason="no longer checked"')
     same(set(answers(larder)), {"a", "b"})
+
+
+def test_https(t):
+    """A check is made under the same TLS settings as requests: a certificate nobody vouches for is a failed check."""
+    ca, other = Authority(t), Authority(t, "other")
+    origin = TlsOrigin(t, ca.issue("DNS:app.test"), {"/healthz": reply(b"fine")}, default=reply("a", cache="no-store"))
+    block = "site {} {{ origins {{ server {} https://127.0.0.1:%d; tls ca={} name=app.test; check /healthz every=300ms; }} }}"
+    larder = t.larder(sites="".join(block.format(*words) % origin.port
+                                    for words in (("a.test", "a", ca.path), ("b.test", "b", other.path))))
+    says(larder, 'server=b from=up to=down reason="1 check failed: certificate not valid"')
+    wait_for(lambda: len(origin.requests) >= 2, 10, "checks")
+    same((larder.fetch("/", host="a.test").body, larder.fetch("/", host="b.test").status), (b"a", 503))
+    same(set(origin.names), {"app.test"})
