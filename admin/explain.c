@@ -7,9 +7,11 @@
 
 #include "admin/body.h"
 #include "admin/handlers.h"
+#include "admin/pools.h"
 #include "admin/private.h"
 #include "admin/problem.h"
 #include "admin/views.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 /* ---- the question ---- */
@@ -252,7 +254,29 @@ static void write_variants(const struct explain *explain, struct json *json)
     json_array_end(json);
 }
 
-static void write_origin(const struct explain *explain, struct json *json)
+/* The one that would be asked, where that is certain, and how they all are. */
+static void write_servers(const struct explain *explain, struct service *service, const char *name,
+                          struct json *json)
+{
+    struct origins_view *view = origins_view_new(service_origins(service), clock_mono_us());
+    const struct origin_pool_view *pool = pools_find(view, name);
+
+    json_put_text(json, "server", explain->server.name[0] == '\0' ? NULL : explain->server.name);
+    json_key(json, "servers");
+    json_array(json);
+    for (unsigned i = 0; pool != NULL && i < pool->server_count; i++) {
+        const struct origin_server_view *server = &pool->servers[i];
+        json_object(json);
+        json_put_text(json, "name", server->settings->name);
+        json_put_text(json, "state", origin_status_name(server->health.status));
+        json_put_text(json, "reason", server->health.reason);
+        json_object_end(json);
+    }
+    json_array_end(json);
+    origins_view_free(&view);
+}
+
+static void write_origin(const struct explain *explain, struct service *service, struct json *json)
 {
     const struct site *site = explain->site;
     const struct site_pool *pool = site_pool(site, &explain->asked);
@@ -265,9 +289,7 @@ static void write_origin(const struct explain *explain, struct json *json)
     json_object(json);
     if (pool->pool != NULL) {
         json_put_text(json, "pool", origin_pool_name(pool->pool));
-    }
-    if (pool->conf->server_count == 1) {
-        json_put_text(json, "server", pool->conf->servers[0].name);
+        write_servers(explain, service, origin_pool_name(pool->pool), json);
     }
     put_span(json, "target", explain->onward.target);
     put_span(json, "host", explain->onward.host);
@@ -307,7 +329,7 @@ static void write_answer(struct admin_request *request, const struct explain *ex
     write_settings(explain, &json);
     write_stored(explain, &json);
     write_variants(explain, &json);
-    write_origin(explain, &json);
+    write_origin(explain, request->admin->service, &json);
     json_object_end(&json);
 }
 

@@ -19,6 +19,8 @@ void purges_post(struct admin_request *request);
 void sites_get(struct admin_request *request);
 void sites_post(struct admin_request *request);
 void explain_post(struct admin_request *request);
+void origins_get(struct admin_request *request);
+void origins_post(struct admin_request *request);
 void config_reload_post(struct admin_request *request);
 void log_reopen_post(struct admin_request *request);
 void stop_post(struct admin_request *request);

@@ -9,21 +9,15 @@
 #include <unistd.h>
 
 #include "admin/handlers.h"
+#include "admin/metrics_text.h"
 #include "admin/private.h"
 #include "admin/problem.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "fetch/fetch.h"
 #include "http/cache_status.h"
 #include "http/coding.h"
 #include "limit/limit.h"
-#include "origin/figures.h"
 #include "worker/site_state.h"
-
-static void head(struct buf *out, const char *name, const char *type, const char *help)
-{
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
 
 static void value(struct buf *out, const char *name, uint64_t number)
 {
@@ -35,13 +29,13 @@ static void value(struct buf *out, const char *name, uint64_t number)
 
 static void counter(struct buf *out, const char *name, const char *help, uint64_t number)
 {
-    head(out, name, "counter", help);
+    metric_head(out, name, "counter", help);
     value(out, name, number);
 }
 
 static void gauge(struct buf *out, const char *name, const char *help, uint64_t number)
 {
-    head(out, name, "gauge", help);
+    metric_head(out, name, "gauge", help);
     value(out, name, number);
 }
 
@@ -60,24 +54,13 @@ static void rows_put(struct buf *out, const char *name, const char *label,
     }
 }
 
-/* A label's value: a site's name comes from the configuration, but may hold anything. */
-static void label_put(struct buf *out, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (*text == '\\' || *text == '"') {
-            buf_putc(out, '\\');
-        }
-        buf_putc(out, *text == '\n' ? ' ' : *text);
-    }
-}
-
 /* name{site="...",label="word"} number */
 static void site_line(struct buf *out, const char *name, const char *site, const char *label,
                       const struct labelled *row)
 {
     buf_puts(out, name);
     buf_puts(out, "{site=\"");
-    label_put(out, site);
+    metric_label(out, site);
     buf_printf(out, "\",%s=\"%s\"} ", label, row->label);
     buf_put_u64(out, row->number);
     buf_putc(out, '\n');
@@ -118,7 +101,7 @@ static void put_sites(struct scrape *scrape)
     static const unsigned counts[3] = {RESULT_COUNT, 6, BYTES_COUNT};
 
     for (unsigned kind = 0; kind < 3; kind++) {
-        head(scrape->out, names[kind], "counter", helps[kind]);
+        metric_head(scrape->out, names[kind], "counter", helps[kind]);
         for (unsigned slot = 0; slot < COUNTERS_SITES; slot++) {
             const char *site = service_site_name(scrape->service, slot);
             for (unsigned i = 0; site != NULL && i < counts[kind]; i++) {
@@ -133,7 +116,7 @@ static void put_maintenance(struct scrape *scrape)
 {
     static const char name[] = "larder_site_maintenance";
 
-    head(scrape->out, name, "gauge", "Is the site switched to maintenance?");
+    metric_head(scrape->out, name, "gauge", "Is the site switched to maintenance?");
     for (unsigned slot = 1; slot < COUNTERS_SITES; slot++) {
         const char *site = service_site_name(scrape->service, slot);
         struct site_note note;
@@ -142,7 +125,7 @@ static void put_maintenance(struct scrape *scrape)
         }
         site_state_get(service_site_state(scrape->service), slot, &note);
         buf_printf(scrape->out, "%s{site=\"", name);
-        label_put(scrape->out, site);
+        metric_label(scrape->out, site);
         buf_printf(scrape->out, "\"} %d\n", note.on ? 1 : 0);
     }
 }
@@ -168,22 +151,18 @@ static void put_times(struct scrape *scrape)
 {
     const struct counters_sum *sum = &scrape->counters;
 
-    head(scrape->out, "larder_request_duration_seconds", "histogram",
-         "From the request to the last byte.");
+    metric_head(scrape->out, "larder_request_duration_seconds", "histogram",
+                "From the request to the last byte.");
     put_histogram(scrape->out, "larder_request_duration_seconds", "result=\"hit\"", sum->hit_time,
                   sum->hit_time_sum_us);
     put_histogram(scrape->out, "larder_request_duration_seconds", "result=\"miss\"", sum->miss_time,
                   sum->miss_time_sum_us);
-    head(scrape->out, "larder_origin_duration_seconds", "histogram",
-         "Origin requests, from the start to the phase named.");
-    put_histogram(scrape->out, "larder_origin_duration_seconds", "phase=\"first_byte\"",
-                  sum->origin_first_byte, sum->origin_first_byte_sum_us);
 }
 
 static void put_reasons(struct scrape *scrape, const char *name, const char *help, unsigned first,
                         unsigned last)
 {
-    head(scrape->out, name, "counter", help);
+    metric_head(scrape->out, name, "counter", help);
     for (unsigned i = first; i <= last && i < COUNTERS_REASONS; i++) {
         const struct labelled row = {http_reason_name((enum http_reason)i),
                                      scrape->counters.reasons[i]};
@@ -196,21 +175,12 @@ static void put_origin(struct scrape *scrape)
     const struct counters_sum *sum = &scrape->counters;
     struct buf *out = scrape->out;
 
-    counter(out, "larder_origin_requests_total", "Requests sent to origins.", sum->origin_requests);
-    counter(out, "larder_origin_bytes_total", "Body bytes received from origins.",
-            sum->origin_bytes);
     counter(out, "larder_origin_retries_total", "Requests sent once more.", sum->origin_retries);
     counter(out, "larder_origin_connects_total", "Connections made to origins.",
             scrape->connections.origin_connects);
     counter(out, "larder_origin_reused_total", "Origin requests over a connection that was there.",
             scrape->connections.origin_reused);
-    gauge(out, "larder_origin_requests_active", "Origin requests under way.",
-          scrape->connections.origin_active);
-    head(out, "larder_origin_errors_total", "counter", "Origin requests that failed.");
-    for (unsigned i = FETCH_OK + 1; i <= FETCH_INTERNAL; i++) {
-        const struct labelled row = {origin_fault_name((enum fetch_fault)i), sum->origin_faults[i]};
-        rows_put(out, "larder_origin_errors_total", "reason", &row, 1);
-    }
+    metrics_put_origins(out, scrape->service);
 }
 
 static void put_encoded(struct scrape *scrape)
@@ -230,13 +200,16 @@ static void put_encoded(struct scrape *scrape)
         made[i - 1] = (struct labelled){name, sum->encoded[i]};
         hits[i - 1] = (struct labelled){name, sum->encoded_hits[i]};
     }
-    head(out, "larder_compressed_total", "counter", "Compressed copies made, by coding.");
+    metric_head(out, "larder_compressed_total", "counter", "Compressed copies made, by coding.");
     rows_put(out, "larder_compressed_total", "coding", made, ARRAY_LEN(made));
-    head(out, "larder_compressed_hits_total", "counter", "Responses sent from compressed copies.");
+    metric_head(out, "larder_compressed_hits_total", "counter",
+                "Responses sent from compressed copies.");
     rows_put(out, "larder_compressed_hits_total", "coding", hits, ARRAY_LEN(hits));
-    head(out, "larder_compressed_bytes_total", "counter", "Bytes before and after compression.");
+    metric_head(out, "larder_compressed_bytes_total", "counter",
+                "Bytes before and after compression.");
     rows_put(out, "larder_compressed_bytes_total", "direction", bytes, ARRAY_LEN(bytes));
-    head(out, "larder_compress_skipped_total", "counter", "Compressed copies not made, by reason.");
+    metric_head(out, "larder_compress_skipped_total", "counter",
+                "Compressed copies not made, by reason.");
     rows_put(out, "larder_compress_skipped_total", "reason", skipped, ARRAY_LEN(skipped));
 }
 
@@ -247,8 +220,8 @@ static void put_limits(struct scrape *scrape)
     struct limit_figures figures;
     struct buf *out = scrape->out;
 
-    head(out, "larder_limited_total", "counter",
-         "Requests refused by a limit; site - : connections of one client.");
+    metric_head(out, "larder_limited_total", "counter",
+                "Requests refused by a limit; site - : connections of one client.");
     for (unsigned i = 0; i < LIMIT_GROUPS; i++) {
         const char *site;
         const char *name;
@@ -261,7 +234,7 @@ static void put_limits(struct scrape *scrape)
     limit_table_figures(limits, clock_mono_us(), &figures);
     const struct labelled entries[] = {{"used", figures.in_use},
                                        {"free", figures.entries - figures.in_use}};
-    head(out, "larder_limit_entries", "gauge", "Buckets and counts that limits remember.");
+    metric_head(out, "larder_limit_entries", "gauge", "Buckets and counts that limits remember.");
     rows_put(out, "larder_limit_entries", "state", entries, ARRAY_LEN(entries));
     gauge(out, "larder_limit_bytes", "Memory of the limits, fixed at the start.", figures.bytes);
     counter(out, "larder_limit_crowded_total",
@@ -280,7 +253,7 @@ static void put_tunnels(struct scrape *scrape)
             sum->tunnels_opened);
     gauge(out, "larder_tunnels_open", "Of these, open now.",
           sum->tunnels_opened > closed ? sum->tunnels_opened - closed : 0);
-    head(out, "larder_tunnel_bytes_total", "counter", "Bytes through them.");
+    metric_head(out, "larder_tunnel_bytes_total", "counter", "Bytes through them.");
     rows_put(out, "larder_tunnel_bytes_total", "direction", bytes, ARRAY_LEN(bytes));
 }
 
@@ -302,11 +275,14 @@ static void put_traffic(struct scrape *scrape)
                 HTTP_REASON_ABSENT, HTTP_REASON_CORRUPT);
     put_reasons(scrape, "larder_pass_total", "Requests never looked for in the cache, by reason.",
                 HTTP_REASON_RULE, HTTP_REASON_TUNNEL);
+    put_reasons(scrape, "larder_unasked_total",
+                "Requests answered 503 because no origin could be asked, by reason.",
+                HTTP_REASON_ORIGIN_DOWN, HTTP_REASON_QUEUE_TIMEOUT);
     put_reasons(scrape, "larder_not_stored_total", "Responses that were not stored, by reason.",
                 HTTP_REASON_NO_STORE, HTTP_REASON_STREAM);
-    head(out, "larder_errors_total", "counter", "Responses 5xx by who made them.");
+    metric_head(out, "larder_errors_total", "counter", "Responses 5xx by who made them.");
     rows_put(out, "larder_errors_total", "source", errors, ARRAY_LEN(errors));
-    head(out, "larder_connections", "gauge", "Client connections.");
+    metric_head(out, "larder_connections", "gauge", "Client connections.");
     rows_put(out, "larder_connections", "state", open, ARRAY_LEN(open));
     counter(out, "larder_connections_accepted_total", "Client connections accepted.",
             net->accepted);
@@ -346,13 +322,14 @@ static void put_store(struct scrape *scrape)
     const struct labelled errors[] = {{"read", store->read_errors}, {"write", store->write_errors}};
     struct buf *out = scrape->out;
 
-    head(out, "larder_store_bytes", "gauge", "In use.");
+    metric_head(out, "larder_store_bytes", "gauge", "In use.");
     rows_put(out, "larder_store_bytes", "tier", bytes, ARRAY_LEN(bytes));
-    head(out, "larder_store_capacity_bytes", "gauge", "The most that may be in use.");
+    metric_head(out, "larder_store_capacity_bytes", "gauge", "The most that may be in use.");
     rows_put(out, "larder_store_capacity_bytes", "tier", capacity, ARRAY_LEN(capacity));
-    head(out, "larder_store_objects", "gauge", "Stored responses.");
+    metric_head(out, "larder_store_objects", "gauge", "Stored responses.");
     rows_put(out, "larder_store_objects", "tier", objects, ARRAY_LEN(objects));
-    head(out, "larder_store_removed_total", "counter", "Stored responses that left the store.");
+    metric_head(out, "larder_store_removed_total", "counter",
+                "Stored responses that left the store.");
     rows_put(out, "larder_store_removed_total", "reason", removed, ARRAY_LEN(removed));
     counter(out, "larder_store_memory_evictions_total", "Objects that left memory to make room.",
             store->evicted_memory);
@@ -368,7 +345,7 @@ static void put_store(struct scrape *scrape)
     counter(out, "larder_store_reads_total", "Objects and pieces read from disk.",
             store->read_count);
     counter(out, "larder_store_writes_total", "Batches written to disk.", store->written_count);
-    head(out, "larder_store_errors_total", "counter", "Disk operations that failed.");
+    metric_head(out, "larder_store_errors_total", "counter", "Disk operations that failed.");
     rows_put(out, "larder_store_errors_total", "op", errors, ARRAY_LEN(errors));
     gauge(out, "larder_store_recovering", "1 while the index is loaded.", store->recovering);
     gauge(out, "larder_store_disk_failed", "1 while the disk cannot be used.",
@@ -391,15 +368,16 @@ static void put_admin(struct scrape *scrape, struct admin *admin)
     struct buf *out = scrape->out;
 
     service_last_reload(scrape->service, &reload);
-    head(out, "larder_purges_total", "counter", "Purges asked for over the admin API.");
+    metric_head(out, "larder_purges_total", "counter", "Purges asked for over the admin API.");
     rows_put(out, "larder_purges_total", "mode", orders, ARRAY_LEN(orders));
-    head(out, "larder_purged_objects_total", "counter", "Stored responses these purges matched.");
+    metric_head(out, "larder_purged_objects_total", "counter",
+                "Stored responses these purges matched.");
     rows_put(out, "larder_purged_objects_total", "mode", purged, ARRAY_LEN(purged));
     gauge(out, "larder_config_last_reload_successful", "1 unless the last reload failed.",
           !reload.ever || reload.ok);
     gauge(out, "larder_config_last_reload_success_timestamp_seconds",
           "When the configuration in force was loaded.", (uint64_t)(reload.loaded_ms / 1000));
-    head(out, "larder_log_dropped_total", "counter", "Access log lines that were lost.");
+    metric_head(out, "larder_log_dropped_total", "counter", "Access log lines that were lost.");
     rows_put(out, "larder_log_dropped_total", "cause", dropped, ARRAY_LEN(dropped));
     counter(out, "larder_admin_auth_failures_total", "Wrong tokens and logins.",
             auth_failures(admin->auth));
@@ -433,17 +411,17 @@ static void put_process(struct scrape *scrape)
     struct rusage usage;
     struct buf *out = scrape->out;
 
-    head(out, "larder_build_info", "gauge", "The version that runs.");
+    metric_head(out, "larder_build_info", "gauge", "The version that runs.");
     buf_puts(out, "larder_build_info{version=\"" LARDER_VERSION "\"} 1\n");
     gauge(out, "larder_workers", "Worker threads.", service_workers(scrape->service));
     if (getrusage(RUSAGE_SELF, &usage) == 0) {
         double cpu_s = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
                        (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-        head(out, "process_cpu_seconds_total", "counter", "Processor time.");
+        metric_head(out, "process_cpu_seconds_total", "counter", "Processor time.");
         buf_printf(out, "process_cpu_seconds_total %.6f\n", cpu_s);
     }
     gauge(out, "process_resident_memory_bytes", "Memory in use.", resident_bytes());
-    head(out, "process_start_time_seconds", "gauge", "Unix time of the start.");
+    metric_head(out, "process_start_time_seconds", "gauge", "Unix time of the start.");
     buf_printf(out, "process_start_time_seconds %.3f\n",
                (double)clock_wall_ms() / 1000.0 - service_uptime_s(scrape->service));
 }

@@ -299,13 +299,9 @@ static void write_results(const struct purge_order *order, unsigned limit, struc
 static void write_order(struct admin_request *request, const struct purge_order *order,
                         unsigned limit, struct json *json)
 {
-    const char *kind = request->who.session != 0 ? "session:" : "token:";
     char by[AUTH_NAME_BYTES + 16];
 
-    if (request->is_trusted && request->who.session == 0) {
-        kind = ""; /* "unix:1000" says already what it is */
-    }
-    (void)snprintf(by, sizeof(by), "%s%s", kind, request->who.name);
+    request_by(request, by, sizeof(by));
     json_object(json);
     json_put_text(json, "id", order->id);
     json_put_text(json, "state", "done");

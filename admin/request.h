@@ -56,6 +56,9 @@ const char *request_header(const struct admin_request *request, const char *name
 const char *request_query(const struct admin_request *request, const char *name);
 const char *request_cookie(const struct admin_request *request, const char *name);
 
+/* Who asks, for logs and histories: "token:NAME", "session:NAME", "unix:1000". Truncated to size. */
+void request_by(const struct admin_request *request, char *out, size_t size);
+
 /* Sets status and type and gives the empty body to write to. */
 struct buf *reply_begin(struct admin_request *request, unsigned status, const char *type);
 /* Starts a JSON answer. */

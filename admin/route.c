@@ -29,6 +29,8 @@ static const struct route routes[] = {
     {"GET", "/api/v1/sites", AUTH_READ, sites_get, false},
     {"POST", "/api/v1/sites/*", AUTH_ADMIN, sites_post, false},
     {"POST", "/api/v1/explain", AUTH_READ, explain_post, true},
+    {"GET", "/api/v1/origins", AUTH_READ, origins_get, false},
+    {"POST", "/api/v1/origins/*", AUTH_ADMIN, origins_post, false},
     {"POST", "/api/v1/config/reload", AUTH_ADMIN, config_reload_post, true},
     {"POST", "/api/v1/log/reopen", AUTH_ADMIN, log_reopen_post, true},
     {"POST", "/api/v1/stop", AUTH_ADMIN, stop_post, false},

@@ -101,6 +101,18 @@ static void sample(struct sampler *sampler, int64_t t)
     memcpy(&sampler->last, &sampler->now, sizeof(sampler->last));
 }
 
+static void publish_origins(struct admin *admin, struct buf *text)
+{
+    struct json json;
+
+    buf_clear(text);
+    json_init(&json, text);
+    origins_write(admin, &json);
+    if (!text->failed) { /* of more than a thousand servers: the page asks instead */
+        events_publish(admin->events, "origins", buf_span(text));
+    }
+}
+
 static void publish(struct sampler *sampler, int64_t now)
 {
     struct admin *admin = sampler->admin;
@@ -123,6 +135,7 @@ static void publish(struct sampler *sampler, int64_t now)
     stats_write_totals(admin, now, &json);
     json_object_end(&json);
     events_publish(admin->events, "tick", buf_span(&text));
+    publish_origins(admin, &text);
     if (sampler->ticks % SAMPLER_TOP_S == 0) {
         buf_clear(&text);
         json_init(&json, &text);

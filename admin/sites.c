@@ -8,6 +8,7 @@
 #include "admin/private.h"
 #include "admin/problem.h"
 #include "admin/views.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "worker/site_state.h"
 
@@ -196,14 +197,16 @@ void sites_write_problems(struct service *service, struct json *json)
             continue;
         }
         buf_init(&text, 1024);
-        buf_printf(&text, "site=%s by=%s reason=\"%s\"", conf->sites[i].names.list[0], note.by,
-                   note.reason);
+        buf_printf(&text, "Site %s is in maintenance%s%s, by %s", conf->sites[i].names.list[0],
+                   note.reason[0] == '\0' ? "" : ": ", note.reason, note.by);
         json_object(json);
         json_put_text(json, "level", "warn");
         json_put_text(json, "event", "maintenance");
         json_put_text(json, "text", text.data);
-        json_put_time(json, "last", note.since_ms);
+        json_put_time(json, "last", clock_wall_ms());
+        json_put_time(json, "since", note.since_ms);
         json_put_u64(json, "count", 1);
+        json_put_bool(json, "now", true);
         json_object_end(json);
         buf_free(&text);
     }

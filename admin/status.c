@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "admin/handlers.h"
+#include "admin/pools.h"
 #include "admin/private.h"
 #include "admin/views.h"
 #include "base/log.h"
@@ -52,12 +53,14 @@ static void write_store(struct json *json, const struct store_stats *store)
     json_object_end(json);
 }
 
+/* What is wrong now, then what went wrong lately. */
 static void write_problems(struct json *json, struct service *service)
 {
     struct log_problem problems[STATUS_PROBLEMS];
     size_t count = log_problems(problems, STATUS_PROBLEMS);
 
     json_array(json);
+    (void)pools_write_problems(service, json, STATUS_PROBLEMS);
     sites_write_problems(service, json);
     for (size_t i = 0; i < count; i++) {
         json_object(json);
@@ -66,6 +69,7 @@ static void write_problems(struct json *json, struct service *service)
         json_put_text(json, "text", problems[i].text);
         json_put_time(json, "last", problems[i].last_ms);
         json_put_u64(json, "count", problems[i].count);
+        json_put_bool(json, "now", false);
         json_object_end(json);
     }
     json_array_end(json);

@@ -27,5 +27,7 @@ void events_get(struct admin_request *request)
     stats_write(admin, HISTORY_5M, clock_wall_ms() / 1000, &json);
     json_key(&json, "top");
     top_write(admin, TOP_REQUESTS, STREAM_TOP_LIMIT, &json);
+    json_key(&json, "origins");
+    origins_write(admin, &json);
     json_object_end(&json);
 }

@@ -22,6 +22,8 @@ void stats_write(struct admin *admin, enum history_range range, int64_t now, str
 /* One value per column of stats_write for the second t. */
 void stats_write_point(struct admin *admin, int64_t t, struct json *json);
 void stats_write_totals(struct admin *admin, int64_t now, struct json *json);
+/* All pools of origins with their servers. */
+void origins_write(struct admin *admin, struct json *json);
 /* limit: 1..TOP_LIMIT_MAX. */
 #define TOP_LIMIT_MAX 100u
 void top_write(struct admin *admin, enum top_order order, unsigned limit, struct json *json);

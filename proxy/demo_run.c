@@ -18,6 +18,9 @@
 
 #define ORIGIN_DELAY_MS 150
 #define PORT_TRIES 50u
+/* The second server is out for some seconds of each minute, so that there is something to see. */
+#define FLAP_PERIOD_MS 60000u
+#define FLAP_DOWN_MS 12000u
 
 struct demo {
     const struct demo_options *options;
@@ -25,7 +28,9 @@ struct demo {
     bool temporary;
     unsigned port, admin_port, origin_port;
     char origin_url[512];
+    char flaky_url[64];
     struct demo_origin *origin;
+    struct demo_origin *flaky; /* the same site, but it flaps */
     struct demo_traffic *traffic;
 };
 
@@ -96,12 +101,15 @@ static bool start_origin(struct demo *demo)
         snprintf(demo->origin_url, sizeof(demo->origin_url), "%s", demo->options->origin);
         return true;
     }
-    if (demo_origin_start("127.0.0.1", 0, ORIGIN_DELAY_MS, &demo->origin) != ERR_OK) {
+    if (demo_origin_start("127.0.0.1", 0, ORIGIN_DELAY_MS, &demo->origin) != ERR_OK ||
+        demo_origin_start("127.0.0.1", 0, ORIGIN_DELAY_MS, &demo->flaky) != ERR_OK) {
         fprintf(stderr, "larder: the demo origin cannot start: no free port on 127.0.0.1\n");
         return false;
     }
     demo->origin_port = demo_origin_port(demo->origin);
     snprintf(demo->origin_url, sizeof(demo->origin_url), "http://127.0.0.1:%u", demo->origin_port);
+    snprintf(demo->flaky_url, sizeof(demo->flaky_url), "http://127.0.0.1:%u",
+             demo_origin_port(demo->flaky));
     return true;
 }
 
@@ -118,7 +126,15 @@ static struct conf *make_conf(struct demo *demo)
     buf_printf(&text, "store { path \"%s/store\"; size %s; memory 128M; }\n", demo->folder,
                demo->temporary ? "1G" : "10G");
     buf_puts(&text, "log { error stderr warn; }\nlimits { drain 5s; }\n");
-    buf_printf(&text, "site * { origins { server app \"%s\"; } }\n", demo->origin_url);
+    if (demo->flaky == NULL) {
+        buf_printf(&text, "site * { origins { server app \"%s\"; } }\n", demo->origin_url);
+    } else {
+        buf_printf(&text,
+                   "origins demo {\n    server app \"%s\" weight=9;\n    server flaky \"%s\";\n"
+                   "    check GET /hello every=1s timeout=1s fall=2;\n}\n"
+                   "site * { origins demo; }\n",
+                   demo->origin_url, demo->flaky_url);
+    }
     enum err err = conf_load_text("demo", buf_span(&text), 0, &conf, report);
     const struct conf_problem *problem = conf_report_get(report, 0);
     if (err != ERR_OK && demo->options->origin != NULL && problem != NULL) {
@@ -161,6 +177,8 @@ static void on_started(void *ctx, struct service *service, struct admin *admin)
     if (demo->origin != NULL) {
         printf("demo origin   %s      (built in, slow on purpose: %d ms)\n", demo->origin_url,
                ORIGIN_DELAY_MS);
+        printf("and another   %s      (down for %u s of each minute)\n", demo->flaky_url,
+               FLAP_DOWN_MS / 1000);
     } else {
         printf("origin        %s\n", demo->origin_url);
     }
@@ -180,6 +198,9 @@ static void on_started(void *ctx, struct service *service, struct admin *admin)
                            : "Ctrl-C stops; what is cached stays in %s\n",
            demo->folder);
     (void)fflush(stdout);
+    if (demo->flaky != NULL) {
+        demo_origin_flap(demo->flaky, FLAP_PERIOD_MS, FLAP_DOWN_MS);
+    }
     bool has_visitors = demo->origin != NULL && demo->options->traffic > 0;
     if (has_visitors && demo_traffic_start("127.0.0.1", demo->port, demo->options->traffic,
                                            &demo->traffic) != ERR_OK) {
@@ -225,6 +246,9 @@ int demo_run(const struct demo_options *options)
     int status = run(&demo);
     if (demo.origin != NULL) {
         demo_origin_stop(&demo.origin);
+    }
+    if (demo.flaky != NULL) {
+        demo_origin_stop(&demo.flaky);
     }
     if (demo.temporary) {
         /* NOLINTNEXTLINE(concurrency-mt-unsafe): the other threads are gone */

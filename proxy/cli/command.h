@@ -29,6 +29,7 @@ enum cli_flag {
     FLAG_HARD,
     FLAG_DRY_RUN,
     FLAG_REASON,
+    FLAG_YES,
     FLAG_HEADER,
     FLAG_METHOD,
     FLAG_CLIENT,
@@ -90,12 +91,17 @@ struct cli_figure {
 };
 const char *cli_bytes(struct cli_figure *figure, double bytes);
 const char *cli_count(struct cli_figure *figure, double count);
+/* "3 d 4 h", "12 min 5 s", "8 s". */
+const char *cli_duration(struct cli_figure *figure, double seconds);
+/* Unix seconds of an RFC 3339 time in UTC; 0: not one. */
+int64_t cli_unix_time(const char *text);
 
 int command_run(struct cli_args *args);
 int command_check(struct cli_args *args);
 int command_config(struct cli_args *args);
 int command_status(struct cli_args *args);
 int command_purge(struct cli_args *args);
+int command_origins(struct cli_args *args);
 int command_maintenance(struct cli_args *args);
 int command_explain(struct cli_args *args);
 int command_reload(struct cli_args *args);

@@ -122,6 +122,34 @@ static void print_stored(const cJSON *json)
     print_row("storable now", client_text(stored, "storable_now"), "");
 }
 
+/* "app, server a", or "app, one of its servers"; then how they are. */
+static void print_pool(const cJSON *origin)
+{
+    const char *server = client_text(origin, "server");
+    const char *before = "";
+    const cJSON *at;
+
+    printf("%-24s ", "origin");
+    cli_print_line(stdout, client_text(origin, "pool"));
+    printf("%s", server[0] == '\0' ? ", one of its servers: " : ", server ");
+    if (server[0] != '\0') {
+        cli_print_line(stdout, server);
+        printf(" of: ");
+    }
+    cJSON_ArrayForEach(at, member(origin, "servers"))
+    {
+        const char *reason = client_text(at, "reason");
+        bool is_up = strcmp(client_text(at, "state"), "up") == 0;
+        printf("%s", before);
+        cli_print_line(stdout, client_text(at, "name"));
+        printf(" %s%s", client_text(at, "state"), is_up || reason[0] == '\0' ? "" : " (");
+        cli_print_line(stdout, is_up ? "" : reason);
+        printf("%s", is_up || reason[0] == '\0' ? "" : ")");
+        before = ", ";
+    }
+    printf("\n");
+}
+
 static void print_origin(const cJSON *json)
 {
     const cJSON *origin = member(json, "origin");
@@ -131,7 +159,7 @@ static void print_origin(const cJSON *json)
         print_row("origin", "not asked", "");
         return;
     }
-    print_row("origin", client_text(origin, "server"), "");
+    print_pool(origin);
     printf("    ");
     cli_print_safe(stdout, client_text(json, "method"));
     printf(" ");

@@ -1,6 +1,5 @@
 /* command_status - one screen, and an exit status for monitoring. */
 #include <string.h>
-#include <time.h>
 
 #include <cjson/cJSON.h>
 
@@ -18,17 +17,9 @@ enum verdict {
 
 static const char *const verdict_names[] = {"ok", "warning", "critical"};
 
-/* Unix seconds of an RFC 3339 time in UTC; 0: not one. */
-static int64_t unix_time(const char *text)
-{
-    struct tm parts = {0};
-
-    return strptime(text, "%Y-%m-%dT%H:%M:%S", &parts) == NULL ? 0 : (int64_t)timegm(&parts);
-}
-
 static bool is_recent(const cJSON *problem)
 {
-    int64_t age_s = clock_wall_ms() / 1000 - unix_time(client_text(problem, "last"));
+    int64_t age_s = clock_wall_ms() / 1000 - cli_unix_time(client_text(problem, "last"));
 
     return age_s < STATUS_RECENT_S;
 }
@@ -37,6 +28,18 @@ static bool is_recent(const cJSON *problem)
 static bool is_reload(const cJSON *problem)
 {
     return strcmp(client_text(problem, "event"), "reload_failed") == 0;
+}
+
+/* It lasts, and ends by itself; the others are past events. */
+static bool is_now(const cJSON *problem)
+{
+    return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(problem, "now"));
+}
+
+/* The line of a state that is told by itself as long as it lasts. */
+static bool is_past(const cJSON *problem)
+{
+    return is_reload(problem) || strncmp(client_text(problem, "event"), "origin_", 7) == 0;
 }
 
 static enum verdict judge(const cJSON *status)
@@ -53,28 +56,17 @@ static enum verdict judge(const cJSON *status)
     if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(config, "last_reload_ok"))) {
         return VERDICT_WARN;
     }
+    enum verdict verdict = VERDICT_OK;
     cJSON_ArrayForEach(problem, cJSON_GetObjectItemCaseSensitive(status, "problems"))
     {
-        if (is_recent(problem) && !is_reload(problem)) {
-            return VERDICT_WARN;
+        if (is_now(problem) && strcmp(client_text(problem, "level"), "error") == 0) {
+            return VERDICT_CRIT;
+        }
+        if (is_now(problem) || (is_recent(problem) && !is_past(problem))) {
+            verdict = VERDICT_WARN;
         }
     }
-    return VERDICT_OK;
-}
-
-static void print_duration(double seconds)
-{
-    unsigned long all = (unsigned long)seconds;
-
-    if (all >= 86400) {
-        printf("%lu d %lu h", all / 86400, all % 86400 / 3600);
-    } else if (all >= 3600) {
-        printf("%lu h %lu min", all / 3600, all % 3600 / 60);
-    } else if (all >= 60) {
-        printf("%lu min %lu s", all / 60, all % 60);
-    } else {
-        printf("%lu s", all);
-    }
+    return verdict;
 }
 
 /* A ratio, or "-" when nothing was measured. */
@@ -152,6 +144,19 @@ static void print_store(const cJSON *store)
     printf("\n");
 }
 
+static void print_state(const cJSON *problem)
+{
+    int64_t since = cli_unix_time(client_text(problem, "since"));
+    int64_t age = clock_wall_ms() / 1000 - since;
+    struct cli_figure figure;
+
+    cli_print_line(stdout, client_text(problem, "text"));
+    if (since > 0) {
+        printf(" (for %s)", cli_duration(&figure, (double)age));
+    }
+    printf("\n");
+}
+
 static void print_problems(const cJSON *status)
 {
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(status, "config");
@@ -168,6 +173,10 @@ static void print_problems(const cJSON *status)
             continue;
         }
         printf("%-9s ", client_text(problem, "level"));
+        if (is_now(problem)) {
+            print_state(problem);
+            continue;
+        }
         cli_print_line(stdout, client_text(problem, "last"));
         printf(" ");
         cli_print_line(stdout, client_text(problem, "event"));
@@ -185,11 +194,11 @@ static void print_screen(const cJSON *status, const cJSON *totals, enum verdict 
 {
     static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
     bool colour = cli_has_colour(stdout);
+    struct cli_figure uptime;
 
     printf("larder    %s%s%s, %s for ", colour ? colours[verdict] : "", verdict_names[verdict],
            colour ? "\033[0m" : "", client_text(status, "state"));
-    print_duration(client_number(status, "uptime_s"));
-    printf(" on ");
+    printf("%s on ", cli_duration(&uptime, client_number(status, "uptime_s")));
     cli_print_line(stdout, client_text(status, "host"));
     double workers = client_number(status, "workers");
     double connections = client_number(status, "connections");

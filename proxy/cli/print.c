@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/command.h"
@@ -127,4 +128,29 @@ const char *cli_count(struct cli_figure *figure, double count)
     static const char *const units[] = {"", "k", "M", "G"};
 
     return scaled(figure, count, 1000, units, ARRAY_LEN(units));
+}
+
+const char *cli_duration(struct cli_figure *figure, double seconds)
+{
+    unsigned long all = seconds > 0 ? (unsigned long)seconds : 0;
+    char *text = figure->text;
+    size_t size = sizeof(figure->text);
+
+    if (all >= 86400) {
+        (void)snprintf(text, size, "%lu d %lu h", all / 86400, all % 86400 / 3600);
+    } else if (all >= 3600) {
+        (void)snprintf(text, size, "%lu h %lu min", all / 3600, all % 3600 / 60);
+    } else if (all >= 60) {
+        (void)snprintf(text, size, "%lu min %lu s", all / 60, all % 60);
+    } else {
+        (void)snprintf(text, size, "%lu s", all);
+    }
+    return text;
+}
+
+int64_t cli_unix_time(const char *text)
+{
+    struct tm parts = {0};
+
+    return strptime(text, "%Y-%m-%dT%H:%M:%S", &parts) == NULL ? 0 : (int64_t)timegm(&parts);
 }

@@ -63,6 +63,9 @@ struct demo_origin {
     unsigned delay_ms;
     pthread_t thread;
     _Atomic uint64_t requests;
+    _Atomic uint64_t flap_us; /* when it began to flap, monotonic */
+    _Atomic unsigned period_ms;
+    _Atomic unsigned down_ms; /* of each period; 0: it does not flap */
     struct conn conns[CONN_MAX];
     char piece[PIECE_BYTES];
 };
@@ -260,12 +263,33 @@ static void conn_send(struct demo_origin *origin, struct conn *conn)
     conn_parse(origin, conn);
 }
 
+static bool is_down(const struct demo_origin *origin, uint64_t now_us)
+{
+    uint64_t down_ms = atomic_load(&origin->down_ms);
+    uint64_t period_ms = atomic_load(&origin->period_ms);
+
+    return down_ms > 0 && (now_us - atomic_load(&origin->flap_us)) / 1000 % period_ms < down_ms;
+}
+
+/* Breaks a connection off, as a process that dies does. */
+static void send_away(int fd)
+{
+    const struct linger now = {.l_onoff = 1};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
 static void origin_accept(struct demo_origin *origin)
 {
     int fd = accept4(origin->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     int one = 1;
 
     if (fd < 0) {
+        return;
+    }
+    if (is_down(origin, clock_mono_us())) {
+        send_away(fd);
+        close(fd);
         return;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -286,10 +310,16 @@ static int origin_timers(struct demo_origin *origin)
 {
     uint64_t now_us = clock_mono_us();
     uint64_t next_us = now_us + 1000000;
+    bool down = is_down(origin, now_us);
 
     for (size_t i = 0; i < CONN_MAX; i++) {
         struct conn *conn = &origin->conns[i];
         if (conn->state == CONN_FREE) {
+            continue;
+        }
+        if (down) {
+            send_away(conn->fd);
+            conn_close(conn);
             continue;
         }
         if (conn->due_us <= now_us) {
@@ -422,6 +452,15 @@ enum err demo_origin_start(const char *addr, unsigned port, unsigned delay_ms,
 fail:
     mem_free(origin);
     return err;
+}
+
+void demo_origin_flap(struct demo_origin *origin, unsigned period_ms, unsigned down_ms)
+{
+    CHECK_OBJ(origin, ORIGIN_MAGIC);
+    CHECK(down_ms == 0 || down_ms < period_ms);
+    atomic_store(&origin->flap_us, clock_mono_us());
+    atomic_store(&origin->period_ms, period_ms);
+    atomic_store(&origin->down_ms, down_ms); /* the last: with it the others count */
 }
 
 unsigned demo_origin_port(const struct demo_origin *origin)

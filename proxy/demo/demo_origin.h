@@ -24,6 +24,9 @@ struct demo_origin;
  * each answer. */
 MUST_USE enum err demo_origin_start(const char *addr, unsigned port, unsigned delay_ms,
                                     struct demo_origin **out);
+/* From now on, out for down_ms of every period_ms: what it has is broken off, whoever comes is sent
+ * away without an answer. The first time begins now. down_ms < period_ms; 0: never again. */
+void demo_origin_flap(struct demo_origin *origin, unsigned period_ms, unsigned down_ms);
 /* The port it listens on. */
 unsigned demo_origin_port(const struct demo_origin *origin);
 /* Requests answered since the start. */

@@ -10,6 +10,7 @@
 #include "http/head.h"
 #include "http/status.h"
 
+#define RETRY_AFTER_MAX_S 60u
 /* A stored head and what is added to it. */
 #define HEAD_LIMIT (256u * 1024u + 4096u)
 
@@ -319,13 +320,34 @@ enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char
     return exchange_go(x, EXCHANGE_STEP_ERROR);
 }
 
-/* No origin was asked. */
-static enum exchange_next fail_unasked(struct exchange *x, enum http_proxy_error error,
-                                       const char *text)
+/* When to try again: a place in the queue is there in a moment, a server that is down is looked at
+ * within its check's interval, or when its time out is over. */
+static uint32_t retry_after_s(const struct exchange *x, uint32_t code)
 {
-    x->proxy_error = error;
-    x->reason = HTTP_REASON_ORIGIN_ERROR;
-    return exchange_fail(x, 503, text);
+    const struct conf_origins *pool = site_pool(x->site, x->policy)->conf;
+    uint64_t wait_ms = 0;
+
+    if (code == FILL_CODE_DOWN) {
+        wait_ms = pool->probe.kind != CONF_PROBE_OFF ? pool->probe.every_ms : pool->eject.time_ms;
+    }
+    uint64_t wait_s = (wait_ms + 999) / 1000;
+    return wait_s == 0 ? 1 : wait_s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : (uint32_t)wait_s;
+}
+
+/* No origin was asked. */
+static enum exchange_next fail_unasked(struct exchange *x, uint32_t code)
+{
+    bool is_down = code == FILL_CODE_DOWN;
+
+    x->proxy_error =
+        is_down ? HTTP_PROXY_DESTINATION_UNAVAILABLE : HTTP_PROXY_CONNECTION_LIMIT_REACHED;
+    x->reason = is_down                  ? HTTP_REASON_ORIGIN_DOWN
+                : code == FILL_CODE_FULL ? HTTP_REASON_QUEUE_FULL
+                                         : HTTP_REASON_QUEUE_TIMEOUT;
+    x->retry_after_s = retry_after_s(x, code);
+    return exchange_fail(x, 503,
+                         is_down ? "no origin can be asked at the moment"
+                                 : "the origins are busy, please try again");
 }
 
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
@@ -362,12 +384,9 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
     case FILL_CODE_TOO_LARGE:
         return exchange_fail(x, 413, "the request body is larger than this proxy accepts");
     case FILL_CODE_DOWN:
-        return fail_unasked(x, HTTP_PROXY_DESTINATION_UNAVAILABLE,
-                            "no origin can be asked at the moment");
     case FILL_CODE_FULL:
     case FILL_CODE_LATE:
-        return fail_unasked(x, HTTP_PROXY_CONNECTION_LIMIT_REACHED,
-                            "the origins are busy, please try again");
+        return fail_unasked(x, code);
     default:
         break;
     }

@@ -249,6 +249,20 @@ static struct span offer(struct explain *out, struct store *store)
     return line;
 }
 
+/* Whoever asks has no address, so a hash of it says nothing. */
+static void foresee(struct explain *out, const struct site_pool *pool)
+{
+    struct origin_want want = {0};
+    if (pool->pool == NULL) {
+        return;
+    }
+    fill_want(&want, pool->conf, &out->request.fields, out->key, span_of("", 0));
+    origin_pool_foresee(pool->pool, &want, clock_mono_us(), &out->server);
+    if (pool->conf->balance.by == CONF_BALANCE_HASH_CLIENT && !out->server.is_only) {
+        out->server.name[0] = '\0';
+    }
+}
+
 static void write_origin(struct explain *out, struct store *store)
 {
     struct policy policy;
@@ -277,6 +291,7 @@ static void write_origin(struct explain *out, struct store *store)
     }
     onward_settle(&out->onward, &out->arena, &policy, out->target);
     const struct conf_origins *pool = site_pool(out->site, &policy)->conf;
+    foresee(out, site_pool(out->site, &policy));
     if (pool->server_count > 0) { /* which one will be asked is not known before it is */
         onward_choose(&out->onward, out->site, &policy, &out->request,
                       span_str(pool->servers[0].url));

@@ -16,6 +16,7 @@
 #include "http/cache_status.h"
 #include "http/freshness.h"
 #include "http/request.h"
+#include "origin/view.h"
 #include "store/store.h"
 
 #define EXPLAIN_FIELDS_MAX 64u
@@ -88,6 +89,7 @@ struct explain {
     const struct span *lines;
     unsigned line_count;
     bool asks_origin;
+    struct origin_foreseen server; /* who would be asked, where that is certain */
     struct explain_setting settings[EXPLAIN_SETTINGS_MAX];
     unsigned setting_count;
     struct arena arena;

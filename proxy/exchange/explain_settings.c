@@ -19,6 +19,7 @@ enum setting_kind {
     SETTING_HOST,     /* struct policy_host */
     SETTING_REDIRECT, /* const struct conf_redirect * */
     SETTING_RESPOND,  /* const struct conf_respond * */
+    SETTING_POOL,     /* struct site_pool */
 };
 
 struct setting {
@@ -54,6 +55,7 @@ static const struct setting settings[] = {
     {"vary_max", SETTING_COUNT, CONF_RULE_VARY_MAX, AT(vary_max), false},
     {"cache_status", SETTING_SWITCH, CONF_RULE_CACHE_STATUS, AT(cache_status), false},
     {"compress", SETTING_CODINGS, CONF_RULE_COMPRESS, AT(codings), false},
+    {"origins", SETTING_POOL, CONF_RULE_ORIGINS, AT(pool), false},
     {"redirect", SETTING_REDIRECT, CONF_RULE_REDIRECT, AT(redirect), false},
     {"respond", SETTING_RESPOND, CONF_RULE_RESPOND, AT(respond), false},
     {"host", SETTING_HOST, CONF_RULE_HOST, AT(host), false},
@@ -110,6 +112,11 @@ static void print_host(const struct policy_host *host, struct buf *out)
                                                        : SPAN("client"));
 }
 
+static void print_pool(const struct site_pool *pool, struct buf *out)
+{
+    buf_puts(out, pool->pool == NULL ? "none" : origin_pool_name(pool->pool));
+}
+
 static void print_value(const struct setting *setting, const void *at, struct buf *out)
 {
     static const char *const cookies[] = {
@@ -150,6 +157,9 @@ static void print_value(const struct setting *setting, const void *at, struct bu
         break;
     case SETTING_HOST:
         print_host(at, out);
+        break;
+    case SETTING_POOL:
+        print_pool(at, out);
         break;
     case SETTING_REDIRECT:
         print_redirect(*(const struct conf_redirect *const *)at, out);
@@ -199,6 +209,9 @@ static void explain_one(struct explain *out, const struct conf *conf, const stru
     const void *value = (const char *)policy + setting->offset;
     if (setting->kind == SETTING_HOST && policy->host.from == POLICY_HOST_ORIGINS) {
         value = &out->site->own.host;
+    }
+    if (setting->kind == SETTING_POOL) {
+        value = site_pool(out->site, policy);
     }
     print_value(setting, value, &text);
     to->value = arena_copy(&out->arena, buf_span(&text));

@@ -17,25 +17,33 @@ static uint64_t hash_of(struct span value)
 }
 
 /* What the pool balances by. */
-static uint64_t balance_hash(const struct fill *fill, const struct conf_balancing *balance)
+static uint64_t balance_hash(const struct conf_balancing *balance, const struct http_fields *fields,
+                             struct span key, struct span client)
 {
-    const struct http_fields *fields = &fill->request->fields;
-
     switch (balance->by) {
     case CONF_BALANCE_ROUND_ROBIN:
     case CONF_BALANCE_LEAST_CONN:
     case CONF_BALANCE_RANDOM:
         break;
     case CONF_BALANCE_HASH_URL:
-        return hash_of(fill->key.bytes);
+        return hash_of(key);
     case CONF_BALANCE_HASH_CLIENT:
-        return hash_of(fill->client.text);
+        return hash_of(client);
     case CONF_BALANCE_HASH_HEADER:
         return hash_of(http_fields_find_name(fields, span_str(balance->name)));
     case CONF_BALANCE_HASH_COOKIE:
         return hash_of(fill_cookie(fields, span_str(balance->name)));
     }
     return 0;
+}
+
+void fill_want(struct origin_want *out, const struct conf_origins *origins,
+               const struct http_fields *fields, struct span key, struct span client)
+{
+    out->hash = balance_hash(&origins->balance, fields, key, client);
+    out->sticky = UNLIKELY(origins->sticky.cookie != NULL)
+                      ? fill_sticky_id(fill_cookie(fields, span_str(origins->sticky.cookie)))
+                      : 0;
 }
 
 static uint32_t code_of(enum origin_verdict verdict)
@@ -110,8 +118,8 @@ void fill_ask(struct fill *fill)
         (void)fill_fail_later(fill, FILL_CODE_DOWN);
         return;
     }
-    fill->want.hash = balance_hash(fill, &pool->conf->balance);
-    fill_sticky_read(fill, &pool->conf->sticky);
+    fill_want(&fill->want, pool->conf, &fill->request->fields, fill->key.bytes, fill->client.text);
+    fill->want.sticky = fill->background ? 0 : fill->want.sticky;
     uint64_t left_us = fill_time_left_us(fill);
     fill->want.patience_us = left_us == UINT64_MAX ? 0 : left_us;
     fill_go_on(fill, origin_claim_begin(&fill->claim, pool->pool, &fill->want, fill->env->loop,

@@ -90,8 +90,9 @@ void fill_log_fault(const struct fill *fill, const struct fetch_result *result);
 void fill_let_go(struct fill *fill, const struct fetch_result *result);
 /* fill_sticky.c: the value of a cookie of the request; NULL ptr: there is none. */
 struct span fill_cookie(const struct http_fields *fields, struct span name);
-/* fill_sticky.c: which server the client is to stay with, and at the head: the cookie it needs. */
-void fill_sticky_read(struct fill *fill, const struct conf_sticky *sticky);
+/* fill_sticky.c: which server a cookie of ours names (0: it is none), and at the head: the cookie
+ * the client needs. */
+uint32_t fill_sticky_id(struct span text);
 void fill_sticky_note(struct fill *fill);
 /* fill.c: the lead wakes this fill from now on. */
 void fill_bind(struct fill *fill);

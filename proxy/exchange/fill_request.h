@@ -26,6 +26,9 @@ unsigned fill_offer_take(struct store *store, const struct store_key *key,
 /* The line that offers them; empty when there are none, or no room. */
 struct span fill_offer_line(struct arena *arena, struct store_object *const *variants,
                             unsigned count);
+/* fill_origin.c: what the choice of a server depends on, hash and cookie. client: its address. */
+void fill_want(struct origin_want *out, const struct conf_origins *origins,
+               const struct http_fields *fields, struct span key, struct span client);
 /* A copy of head and fields that outlives the client. NULL when the arena is full. */
 const struct http_request *fill_request_clone(struct arena *arena, const struct http_request *from);
 #endif

@@ -26,8 +26,7 @@ struct span fill_cookie(const struct http_fields *fields, struct span name)
     return span_of(NULL, 0);
 }
 
-/* 0: not one of ours. */
-static uint32_t id_read(struct span text)
+uint32_t fill_sticky_id(struct span text)
 {
     uint32_t id = 0;
 
@@ -45,14 +44,6 @@ static uint32_t id_read(struct span text)
         }
     }
     return id;
-}
-
-void fill_sticky_read(struct fill *fill, const struct conf_sticky *sticky)
-{
-    if (LIKELY(sticky->cookie == NULL) || fill->background) {
-        return;
-    }
-    fill->want.sticky = id_read(fill_cookie(&fill->request->fields, span_str(sticky->cookie)));
 }
 
 void fill_sticky_note(struct fill *fill)

@@ -60,6 +60,10 @@ enum http_reason {
     HTTP_REASON_LIMIT_REQUESTS,
     HTTP_REASON_LIMIT_CONCURRENT,
     HTTP_REASON_MAINTENANCE,
+    /* no origin was asked */
+    HTTP_REASON_ORIGIN_DOWN, /* none may be */
+    HTTP_REASON_QUEUE_FULL,
+    HTTP_REASON_QUEUE_TIMEOUT,
     HTTP_REASON_COUNT,
 };
 

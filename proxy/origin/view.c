@@ -36,6 +36,8 @@ static void view_pool(struct origin_pool_view *out, struct origin_pool *pool, ui
     out->queued = pool->queued;
     out->waited = pool->waited;
     out->refused_down = pool->refused_down;
+    out->retries = pool->retries;
+    out->retries_refused = pool->retries_refused;
     out->refused_full = pool->refused_full;
     out->refused_late = pool->refused_late;
     out->full_us = pool->full_us;

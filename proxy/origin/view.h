@@ -28,6 +28,7 @@ struct origin_pool_view {
     unsigned queued;
     uint64_t waited; /* ever in the queue */
     uint64_t refused_down, refused_full, refused_late;
+    uint64_t retries, retries_refused; /* sent again; not, because of the budget */
     uint64_t full_us; /* monotonic; when the queue was full last, 0: never */
 
     struct origin_pool *pool; /* a reference */
@@ -38,6 +39,15 @@ struct origins_view {
     struct origin_pool_view *pools; /* by name */
     size_t count;
 };
+
+/* Which server a request would be sent to now, as far as that does not depend on turns and lots. */
+struct origin_foreseen {
+    char name[80]; /* ""; not certain, or none may be asked */
+    bool is_only;  /* no other may be asked */
+};
+/* Changes nothing. */
+void origin_pool_foresee(struct origin_pool *pool, const struct origin_want *want, uint64_t now_us,
+                         struct origin_foreseen *out);
 
 struct origins_view *origins_view_new(struct origins *origins, uint64_t now_us);
 /* Nulls *view; NULL inside is fine. */

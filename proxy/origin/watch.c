@@ -492,7 +492,7 @@ enum err origins_watch_start(struct origins *origins)
     mark_names(origins);
     watch_stir(watch);
     enum err err = thread_start(&watch->thread, "origins", watch_run, watch);
-    if (err != ERR_OK) {
+    if (err != ERR_OK) { /* else the thread reads it already */
         watch->is_over = true;
     }
     return err;

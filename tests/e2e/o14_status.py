@@ -155,4 +155,4 @@ def test_total_time_of_an_origin(t):
         time.sleep(3)
         response = client.read_response()
         same((response.complete, len(response.body)), (True, 8_000_000))
-    same(larder.metrics()['larder_origin_errors_total{reason="total_timeout"}'], 1)
+    same(larder.metrics()['larder_origin_errors_total{pool="*",origin="main",reason="total_timeout"}'], 1)

@@ -18,7 +18,8 @@ def site(origins, settings="", rest="", cache="", timeouts="connect=1s first_byt
     """A site before these origins or ports, named s0, s1, ..."""
     servers = "\n".join(f"server s{i} http://127.0.0.1:{getattr(origin, 'port', origin)};"
                         for i, origin in enumerate(origins))
-    return (f"site * {{ origins {{ {servers} timeout {timeouts}; eject off; {settings} }} "
+    eject = "" if "eject" in settings else "eject off;"  # what is told of one request should not depend on others
+    return (f"site * {{ origins {{ {servers} timeout {timeouts}; {eject} {settings} }} "
             f"cache {{ purge from 127.0.0.1; {cache} }} {rest} }}")
 
 

@@ -61,7 +61,8 @@ def test_cached(t):
     origin, larder = setup(t, "cached on;")
     origin.routes["/old"] = reply(b"old", cache="max-age=1", etag='"1"')
     origin.routes["/must"] = reply(b"must", cache="max-age=1, must-revalidate", etag='"1"')
-    for target in ("/a", "/old", "/must"):
+    origin.routes["/swr"] = reply(b"swr", cache="max-age=1, stale-while-revalidate=600")
+    for target in ("/a", "/old", "/must", "/swr"):
         larder.fetch(target)
     switch(larder, True)
     time.sleep(2.2)
@@ -69,6 +70,7 @@ def test_cached(t):
     for _ in range(2):
         same((larder.fetch("/a").status, larder.fetch("/a").is_hit), (200, True))
         same((larder.fetch("/old").status, larder.fetch("/old").body), (200, b"old"))
+        same(larder.fetch("/swr").body, b"swr")
         for target in ("/must", "/b"):
             response = larder.fetch(target)
             same((response.status, response.get("Retry-After")), (503, "300"), target)

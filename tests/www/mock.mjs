@@ -4,6 +4,7 @@ import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { originOrder, origins } from './mock-origins.mjs';
 
 export const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
@@ -175,17 +176,19 @@ function status(now, scenario, uptime) {
       ? [
           {
             level: 'warn',
+            event: 'origin_down',
+            text: 'app/app-3 is down: 3 checks failed: connect timed out after 2 s',
+            last: ago(0),
+            since: ago(741),
+            count: 1,
+            now: true,
+          },
+          {
+            level: 'warn',
             event: 'origin.slow',
             text: 'Origin app-3 answers slowly: first byte p95 4.2 s over the last minute',
             last: ago(12),
             count: 48,
-          },
-          {
-            level: 'error',
-            event: 'origin.failed',
-            text: 'Origin app-3 (10.0.4.13:8080) could not be reached: connect timed out after 2 s',
-            last: ago(3),
-            count: 1240,
           },
           {
             level: 'error',
@@ -292,6 +295,7 @@ export class Mock {
     this.matched = 3;
     this.requests = [];
     this.bodies = []; // of purges
+    this.changes = new Map(); // of origins
   }
 
   history() {
@@ -381,6 +385,7 @@ export class Mock {
         point: { t, ...point(t, 1, this.scenario) },
         totals: totals(t, this.scenario),
       });
+      this.event(stream, 'origins', origins(t, this.scenario, this.changes));
       if (t % 5 === 0) {
         this.event(stream, 'top', top('requests', 20, this.scenario));
       }
@@ -492,6 +497,10 @@ export class Mock {
           this.scenario,
         ),
       );
+    } else if (route === 'GET /origins') {
+      this.json(response, 200, origins(now, this.scenario, this.changes));
+    } else if (route.startsWith('POST /origins/')) {
+      this.order(path, JSON.parse(body), session, response);
     } else if (route === 'GET /events') {
       this.events(response);
     } else if (route === 'GET /purges') {
@@ -516,10 +525,24 @@ export class Mock {
         status: status(now, this.scenario, this.uptime()),
         stats: stats('5m', now, this.scenario),
         top: top('requests', 20, this.scenario),
+        origins: origins(now, this.scenario, this.changes),
       });
     }
     this.streams.add(response);
     response.on('close', () => this.streams.delete(response));
+  }
+
+  order(path, order, session, response) {
+    this.bodies.push(order);
+    if (!session.scopes.includes('admin')) {
+      this.problem(response, 403, 'Scope “admin” is missing');
+    } else if (order.reason === 'refuse this') {
+      this.problem(response, 404, 'There is nothing at this address', 'pool app has no server "app-3"');
+    } else if (originOrder(path, order, session, this.now(), this.scenario, this.changes)) {
+      this.json(response, 200, { ok: true });
+    } else {
+      this.problem(response, 404, 'There is nothing at this address');
+    }
   }
 
   purge(order, session, response) {

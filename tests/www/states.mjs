@@ -119,6 +119,39 @@ export const STATES = [
       await p.locator('#purge-faults').waitFor();
     },
   },
+  { name: 'origins', page: 'origins', full: true, act: (p) => p.getByText('new disks').waitFor() },
+  {
+    name: 'origins-problems',
+    page: 'origins',
+    scenario: 'problems',
+    full: true,
+    act: async (p) => {
+      await p.locator('.more summary').nth(2).click();
+      await p.getByText('connect timeout', { exact: true }).waitFor();
+    },
+  },
+  {
+    name: 'origins-empty',
+    page: 'origins',
+    scenario: 'empty',
+    act: (p) => p.getByText('names no origins').waitFor(),
+  },
+  { name: 'origins-read-only', page: 'origins', token: 'read-token', act: (p) => p.getByText('lacks the scope').waitFor() },
+  {
+    name: 'origins-dialog-last',
+    page: 'origins',
+    act: async (p) => {
+      await p.getByRole('button', { name: 'Drain media/media-1' }).click();
+      await p.getByText('No server of pool media will be left').waitFor();
+    },
+  },
+  {
+    name: 'origins-none-left',
+    page: 'origins',
+    full: true,
+    before: (m) => m.changes.set('media/media-1', { state: 'drain', reason: 'deploy', by: 'token:ci' }),
+    act: (p) => p.getByText('No server is left').waitFor(),
+  },
   { name: 'dialog', act: dialogOpen },
   {
     name: 'dialog-hard',
@@ -193,7 +226,10 @@ export async function enter(page, mock, state = {}) {
   }
   await page.locator('.tile .value').first().waitFor();
   await page.locator('.cell-url, .blank').first().waitFor();
-  if (state.page !== undefined) {
+  if (state.page === 'origins') {
+    await page.getByRole('navigation').getByRole('link', { name: /^Origins/ }).click();
+    await page.locator('.origins-page').waitFor();
+  } else if (state.page !== undefined) {
     await page.getByRole('link', { name: 'Purge', exact: true }).click();
     await page.getByLabel('URLs, one a line').waitFor();
   }

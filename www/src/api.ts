@@ -16,6 +16,8 @@ export interface Problem {
   text: string;
   last: string;
   count: number;
+  now?: boolean; // a state that lasts, not a past event
+  since?: string | null;
 }
 
 export interface StoreStatus {
@@ -139,10 +141,65 @@ export interface Purge {
   hints?: string[];
 }
 
+export type OriginState = 'up' | 'down' | 'ejected' | 'trial' | 'drain' | 'maintenance';
+export type OriginOrder = 'up' | 'drain' | 'maintenance';
+
+export interface OriginServer {
+  name: string;
+  url: string;
+  state: OriginState;
+  reason: string;
+  by: string;
+  since: string | null;
+  is_last: boolean; // without it nobody is left to ask
+  weight: number;
+  max: number | null;
+  backup: boolean;
+  checks: boolean;
+  last_check: { time: string; result: 'passed' | 'failed'; detail: string; ms: number } | null;
+  addresses: string[];
+  resolve_error: string;
+  active: number;
+  requests: number;
+  requests_per_s: number;
+  errors_last_minute: number;
+  errors: Record<string, number>;
+  first_byte_p50_ms: Cell;
+  first_byte_p95_ms: Cell;
+  bytes: number;
+  connections_made: number;
+  connections_reused: number;
+  ejections: number;
+}
+
+export interface OriginPool {
+  name: string;
+  sites: string[];
+  balance: string;
+  active: number;
+  up: number;
+  warning: string;
+  queue: {
+    waiting: number;
+    size: number;
+    timeout_s: number;
+    waited: number;
+    refused_full: number;
+    refused_late: number;
+    refused_down: number;
+  };
+  servers: OriginServer[];
+}
+
+export interface Origins {
+  pools: OriginPool[];
+}
+
 export interface Snapshot {
   status: Status;
   stats: Stats;
   top: Top;
+  origins?: Origins;
 }
 
 export interface Tick {
@@ -212,6 +269,10 @@ async function problemOf(answer: Response): Promise<ApiError> {
     Array.isArray(body.errors) ? (body.errors as FieldError[]) : [],
     Number.isFinite(after) && after > 0 ? after : null,
   );
+}
+
+function originPath(pool: string, server: string): string {
+  return `/origins/${encodeURIComponent(pool)}/${encodeURIComponent(server)}`;
 }
 
 export class Api {
@@ -302,6 +363,16 @@ export class Api {
   status = (): Promise<Status> => this.guarded('GET', '/status');
   stats = (range: Range): Promise<Stats> => this.guarded('GET', `/stats?range=${range}`);
   top = (by: TopBy, limit = 20): Promise<Top> => this.guarded('GET', `/top?by=${by}&limit=${limit}`);
+
+  origins = (): Promise<Origins> => this.guarded('GET', '/origins');
+
+  originSet(pool: string, server: string, state: OriginOrder, reason: string): Promise<unknown> {
+    return this.guarded('POST', originPath(pool, server), { state, reason });
+  }
+
+  originCheck(pool: string, server: string): Promise<unknown> {
+    return this.guarded('POST', `${originPath(pool, server)}/check`, {});
+  }
 
   async purges(): Promise<Purge[]> {
     return (await this.guarded<{ items: Purge[] }>('GET', '/purges')).items;

@@ -2,12 +2,13 @@
 import { render } from 'preact';
 import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
 import { Api, sessionLikely } from './api';
-import type { Purge, Session, Snapshot, Tick, Top } from './api';
+import type { Origins, Purge, Session, Snapshot, Tick, Top } from './api';
 import { Live } from './live';
 import type { Health } from './live';
 import { codeTake, loginFault, LoginPage, SessionEnded } from './login';
-import { mayPurge, modelInitial, problemsNow, reduce, severityOf, silenceOf } from './model';
+import { mayOperate, mayPurge, modelInitial, originFaults, problemsNow, reduce, severityOf, silenceOf } from './model';
 import type { Model } from './model';
+import { OriginsPage } from './origins';
 import { Overview } from './overview';
 import { PurgeDialog, PurgePage } from './purge';
 import type { PurgeOrder } from './purge';
@@ -16,10 +17,11 @@ import './styles.css';
 import { themeKeep, themeRead } from './theme';
 import type { Theme } from './theme';
 
-type Page = 'overview' | 'purge';
+const PAGES = { overview: 'Overview', origins: 'Origins', purge: 'Purge' } as const;
+type Page = keyof typeof PAGES;
 
 function pageOf(hash: string): Page {
-  return hash === '#/purge' ? 'purge' : 'overview';
+  return hash === '#/purge' ? 'purge' : hash === '#/origins' ? 'origins' : 'overview';
 }
 
 function usePage(): Page {
@@ -53,6 +55,7 @@ interface LiveData {
   model: Model;
   health: Health;
   purges: number;
+  refresh: () => void; // of the origins, after they were changed here
 }
 
 function useLive(api: Api, session: Session, onEnded: () => void): LiveData {
@@ -69,8 +72,13 @@ function useLive(api: Api, session: Session, onEnded: () => void): LiveData {
           (e: { status?: number }) => e.status !== 401,
         ),
       poll: async () => {
-        const [status, stats, top] = await Promise.all([api.status(), api.stats('5m'), api.top('requests')]);
-        dispatch({ type: 'snapshot', data: { status, stats, top } });
+        const [status, stats, top, origins] = await Promise.all([
+          api.status(),
+          api.stats('5m'),
+          api.top('requests'),
+          api.origins(),
+        ]);
+        dispatch({ type: 'snapshot', data: { status, stats, top, origins } });
         return true;
       },
       data: (type, data) => {
@@ -81,6 +89,8 @@ function useLive(api: Api, session: Session, onEnded: () => void): LiveData {
           dispatch({ type, data: data as Tick });
         } else if (type === 'top') {
           dispatch({ type, data: data as Top });
+        } else if (type === 'origins') {
+          dispatch({ type, data: data as Origins });
         } else {
           setPurges((n) => n + 1);
         }
@@ -104,7 +114,13 @@ function useLive(api: Api, session: Session, onEnded: () => void): LiveData {
       live.send({ type: 'stop' });
     };
   }, [api, session]);
-  return { model, health, purges };
+  const refresh = (): void => {
+    api.origins().then(
+      (data) => dispatch({ type: 'origins', data }),
+      () => undefined, // the stream brings them
+    );
+  };
+  return { model, health, purges, refresh };
 }
 
 const ICONS = { ok: 'icon.svg', warn: 'icon-warn.svg', error: 'icon-error.svg' } as const;
@@ -112,8 +128,7 @@ const SIGNS = { ok: '', warn: '▲ ', error: '● ' } as const;
 
 function useTitle(page: Page, host: string, severity: keyof typeof ICONS): void {
   useEffect(() => {
-    const name = page === 'purge' ? 'Purge' : 'Overview';
-    document.title = `${SIGNS[severity]}${name} · ${host === '' ? '' : `${host} · `}Larder`;
+    document.title = `${SIGNS[severity]}${PAGES[page]} · ${host === '' ? '' : `${host} · `}Larder`;
     document.getElementById('icon')?.setAttribute('href', ICONS[severity]);
   }, [page, host, severity]);
 }
@@ -152,6 +167,7 @@ function Inside({ api, session, theme, onSession, onSignOut }: InsideProps) {
       status={status}
       health={data.health}
       problems={problems}
+      originFaults={originFaults(data.model.origins)}
       theme={theme.theme}
       onTheme={theme.choose}
       onSignOut={onSignOut}
@@ -164,6 +180,14 @@ function Inside({ api, session, theme, onSession, onSignOut }: InsideProps) {
           serial={data.purges + serial}
           fresh={fresh}
           onOrder={setOrder}
+        />
+      ) : page === 'origins' ? (
+        <OriginsPage
+          api={api}
+          origins={data.model.origins}
+          now={now}
+          canOperate={mayOperate(session.scopes)}
+          onChange={data.refresh}
         />
       ) : (
         <Overview

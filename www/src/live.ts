@@ -168,7 +168,7 @@ export interface LiveDeps {
   health(health: Health): void;
 }
 
-export const EVENTS = ['snapshot', 'tick', 'top', 'purge'] as const;
+export const EVENTS = ['snapshot', 'tick', 'top', 'origins', 'purge'] as const;
 const CLOSED = 2;
 
 export class Live {

@@ -5,6 +5,9 @@ import type {
   Cell,
   Column,
   Mode,
+  OriginPool,
+  OriginServer,
+  Origins,
   Point,
   Problem,
   Range,
@@ -60,6 +63,7 @@ export interface Model {
   definitions: Record<string, string>;
   recent: Series | null; // five minutes by the second, grown by each tick
   top: Top | null;
+  origins: Origins | null;
   now: number; // unix seconds, by the server's clock
 }
 
@@ -69,6 +73,7 @@ export const modelInitial: Model = {
   definitions: {},
   recent: null,
   top: null,
+  origins: null,
   now: 0,
 };
 
@@ -113,7 +118,10 @@ export function seriesAppend(series: Series, point: Point): Series {
 }
 
 export type Action =
-  { type: 'snapshot'; data: Snapshot } | { type: 'tick'; data: Tick } | { type: 'top'; data: Top };
+  | { type: 'snapshot'; data: Snapshot }
+  | { type: 'tick'; data: Tick }
+  | { type: 'top'; data: Top }
+  | { type: 'origins'; data: Origins };
 
 export function reduce(model: Model, action: Action): Model {
   switch (action.type) {
@@ -122,6 +130,7 @@ export function reduce(model: Model, action: Action): Model {
       return {
         status,
         top,
+        origins: action.data.origins ?? model.origins,
         totals: stats.totals,
         definitions: stats.definitions ?? {},
         recent: seriesOf(stats),
@@ -135,6 +144,8 @@ export function reduce(model: Model, action: Action): Model {
     }
     case 'top':
       return { ...model, top: action.data };
+    case 'origins':
+      return { ...model, origins: action.data };
   }
 }
 
@@ -411,6 +422,11 @@ function ofTheState(status: Status): Problem[] {
   return made;
 }
 
+// That a server left or came back is an event; how it is now is said by a problem of its own.
+export function isOfOrigins(problem: Problem): boolean {
+  return /^(origin|pool|queue|server)_/.test(problem.event);
+}
+
 // What is wrong now, worst first: the state itself, and events of the last five minutes.
 export function problemsNow(status: Status | null, now: number): Problem[] {
   if (status === null) {
@@ -418,7 +434,7 @@ export function problemsNow(status: Status | null, now: number): Problem[] {
   }
   const recent = status.problems.filter((p) => {
     const last = f.unixOf(p.last);
-    return last !== null && now - last <= ACTIVE_S;
+    return p.now === true || (last !== null && now - last <= ACTIVE_S && !isOfOrigins(p));
   });
   const all = [...ofTheState(status), ...recent];
   return [...all.filter((p) => p.level === 'error'), ...all.filter((p) => p.level !== 'error')];
@@ -524,4 +540,41 @@ export function whoOf(by: string): string {
 
 export function mayPurge(scopes: readonly string[]): boolean {
   return scopes.includes('purge') || scopes.includes('admin');
+}
+
+export function mayOperate(scopes: readonly string[]): boolean {
+  return scopes.includes('admin');
+}
+
+const OUT: readonly string[] = ['down', 'ejected'];
+
+// How many things are wrong with the origins: servers that fail, and pools an operator has emptied.
+export function originFaults(origins: Origins | null): number {
+  const pools = origins?.pools ?? [];
+  const failing = (pool: OriginPool): number => pool.servers.filter((s) => OUT.includes(s.state)).length;
+  return pools.reduce((sum, pool) => sum + (failing(pool) || (pool.up === 0 ? 1 : 0)), 0);
+}
+
+export type Tone = 'good' | 'warn' | 'bad';
+
+export function originTone(server: OriginServer): Tone {
+  return server.state === 'up' ? 'good' : OUT.includes(server.state) ? 'bad' : 'warn';
+}
+
+// Why it is so, and who said so: "deploy 8812, by token ci".
+export function originReason(server: OriginServer): string {
+  return [server.reason, server.by === '' ? '' : `by ${whoOf(server.by)}`].filter(Boolean).join(', ');
+}
+
+const TONES: readonly Tone[] = ['bad', 'warn', 'good'];
+
+// For the overview: those that are not up first, otherwise in the order of the configuration.
+export function originsWorst(origins: Origins | null): { pool: OriginPool; server: OriginServer }[] {
+  const all = (origins?.pools ?? []).flatMap((pool) => pool.servers.map((server) => ({ pool, server })));
+  return TONES.flatMap((tone) => all.filter(({ server }) => originTone(server) === tone));
+}
+
+// Requests over connections that were there already.
+export function reuseShare(server: OriginServer): number | null {
+  return divide(server.connections_reused, server.connections_reused + server.connections_made);
 }

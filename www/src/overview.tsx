@@ -5,6 +5,7 @@ import { StackChart } from './charts';
 import * as f from './format';
 import { isQuiet, RANGES, RESULTS, seriesOf, SOURCES, tilesOf } from './model';
 import type { Model, Series } from './model';
+import { OriginsHealth } from './origins';
 import { Segments } from './parts';
 import { Tiles, TilesLoading } from './tiles';
 import { TopUrls } from './top';
@@ -53,7 +54,8 @@ function useSeries(
 }
 
 function RecentProblems({ problems, now }: { problems: Problem[] | null; now: number }) {
-  const sorted = [...(problems ?? [])]
+  const sorted = (problems ?? [])
+    .filter((p) => p.now !== true) // those are in the strip
     .sort((a, b) => (f.unixOf(b.last) ?? 0) - (f.unixOf(a.last) ?? 0))
     .slice(0, 20);
   return (
@@ -148,7 +150,10 @@ export function Overview({ api, model, drawn, active, canPurge, onPurge }: Overv
       </div>
       <div class="lower">
         <TopUrls api={api} live={model.top} active={active} canPurge={canPurge} onPurge={onPurge} />
-        <RecentProblems problems={model.status?.problems ?? null} now={model.now} />
+        <div class="aside-panels">
+          <OriginsHealth origins={model.origins} now={model.now} />
+          <RecentProblems problems={model.status?.problems ?? null} now={model.now} />
+        </div>
       </div>
     </>
   );

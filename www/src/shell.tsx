@@ -4,7 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Problem, Session, Status } from './api';
 import * as f from './format';
 import type { Health } from './live';
-import { whoOf } from './model';
+import { isOfOrigins, whoOf } from './model';
 import { Mark, Segments } from './parts';
 import type { Theme } from './theme';
 
@@ -177,7 +177,9 @@ function ProblemStrip({ problems }: { problems: Problem[] }) {
         {problems.slice(0, STRIP_LINES).map((p) => (
           <li key={p.event + p.text} class={`level-${p.level}`}>
             <span class="level">{p.level === 'error' ? 'Error' : 'Warning'}</span>
-            <span class="problem-text">{p.text}</span>
+            <span class="problem-text">
+              {p.text} {isOfOrigins(p) && <a href="#/origins">Origins</a>}
+            </span>
           </li>
         ))}
       </ul>
@@ -192,6 +194,7 @@ interface Props {
   status: Status | null;
   health: Health;
   problems: Problem[];
+  originFaults: number;
   theme: Theme;
   onTheme: (theme: Theme) => void;
   onSignOut: () => void;
@@ -204,6 +207,7 @@ export function Shell({
   status,
   health,
   problems,
+  originFaults,
   theme,
   onTheme,
   onSignOut,
@@ -211,9 +215,15 @@ export function Shell({
 }: Props) {
   const main = useRef<HTMLElement>(null);
   const dim = health.kind === 'stale' || health.kind === 'offline' || health.kind === 'ended';
-  const link = (key: string, label: string) => (
+  const link = (key: string, label: string, faults = 0) => (
     <a href={`#/${key}`} aria-current={page === key ? 'page' : undefined}>
       {label}
+      {faults > 0 && (
+        <span class="badge">
+          {f.exact(faults)}
+          <span class="hidden"> {faults === 1 ? 'problem' : 'problems'}</span>
+        </span>
+      )}
     </a>
   );
   return (
@@ -236,6 +246,7 @@ export function Shell({
         </div>
         <nav aria-label="Pages">
           {link('overview', 'Overview')}
+          {link('origins', 'Origins', originFaults)}
           {link('purge', 'Purge')}
         </nav>
         <LiveSign health={health} />

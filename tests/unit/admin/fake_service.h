@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "limit/limit.h"
+#include "origin/origin.h"
 #include "worker/service.h"
 #include "worker/service_run.h"
 #include "worker/site_state.h"
@@ -23,6 +24,7 @@ struct fake_purge {
 static struct {
     struct conf *conf;
     struct top *top;
+    struct origins *origins;
     _Atomic int state;
     _Atomic unsigned hits; /* counters show so many */
     bool reload_fails;
@@ -109,6 +111,12 @@ const char *service_site_name(struct service *service, unsigned slot)
 {
     (void)service;
     return slot == 0 ? "-" : slot == 1 ? "www.\"x\"\\y" : NULL;
+}
+
+struct origins *service_origins(struct service *service)
+{
+    (void)service;
+    return fake.origins;
 }
 
 struct top *service_top(struct service *service)

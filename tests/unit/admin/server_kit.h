@@ -88,6 +88,8 @@ static inline void start(const char *more)
     char error[512] = "";
 
     fake.conf = make_conf(more);
+    fake.origins = origins_new();
+    origins_apply(fake.origins, fake.conf);
     admin = admin_start((struct service *)(void *)&fake, fake.conf, error, sizeof(error));
     if (admin == NULL) {
         fail_msg("%s", error);
@@ -98,6 +100,7 @@ static inline void stop(void)
 {
     admin_stop(&admin);
     assert_null(admin);
+    origins_free(&fake.origins);
     conf_unref(fake.conf);
     fake.conf = NULL;
 }

@@ -87,7 +87,10 @@ static void reasons(void **state)
                                                          "address",
                                                          "limit_requests",
                                                          "limit_concurrent",
-                                                         "maintenance"};
+                                                         "maintenance",
+                                                         "origin_down",
+                                                         "queue_full",
+                                                         "queue_timeout"};
 
     (void)state;
     for (unsigned i = 0; i < HTTP_REASON_COUNT; i++) {

@@ -1,0 +1,183 @@
+"""A random-query flood, a purge of everything, a storm of expiries: the origin sees no more at once than it was said to take."""
+import selectors
+import threading
+import time
+
+from case import Client, head, same, slow, wait_for
+
+MAX = 50
+
+
+class Gauge:
+    """Answers after a moment and knows how many it is asked at once: all in all, and of each path."""
+
+    def __init__(self, t, take_s=0.004, cache="max-age=60"):
+        self.take_s, self.cache = take_s, cache
+        self.lock = threading.Lock()
+        self.active = self.most = self.seen = 0
+        self.of_path, self.most_of_path = {}, 0
+        self.origin = t.origin(default=self.behave)
+        self.port = self.origin.port
+
+    def behave(self, conn, request):
+        with self.lock:
+            self.origin.requests.clear()  # there are too many to keep
+            self.seen += 1
+            self.active += 1
+            self.most = max(self.most, self.active)
+            self.of_path[request.target] = self.of_path.get(request.target, 0) + 1
+            self.most_of_path = max(self.most_of_path, self.of_path[request.target])
+        time.sleep(self.take_s)
+        body = request.target.encode()
+        with self.lock:  # before the answer: with its last byte the next one may come
+            self.active -= 1
+            self.of_path[request.target] -= 1
+            if self.of_path[request.target] == 0:
+                del self.of_path[request.target]
+        conn.send(head(200, [("Cache-Control", self.cache), ("Content-Length", str(len(body)))]) + body)
+
+
+class Flood:
+    """Many connections, one request after another on each. Counts what comes back."""
+
+    def __init__(self, larder, connections, total, target):
+        self.left, self.total, self.target = total, total, target
+        self.good = self.refused = 0
+        self.wrong = []
+        self.selector = selectors.DefaultSelector()
+        self.clients = [Client(larder.port, timeout=30) for _ in range(connections)]
+        for client in self.clients:
+            self.selector.register(client.socket, selectors.EVENT_READ, client)
+            self.ask(client)
+
+    def ask(self, client):
+        if self.left == 0:
+            self.selector.unregister(client.socket)
+            return
+        self.left -= 1
+        client.asked = self.target(self.total - self.left)
+        client.send(f"GET {client.asked} HTTP/1.1\r\nHost: site.test\r\n\r\n")
+
+    def judge(self, client):
+        data, _, rest = client.buffer.partition(b"\r\n\r\n")
+        if not _:
+            return False
+        length = int(data.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        if len(rest) < length:
+            return False
+        body, client.buffer = rest[:length], rest[length:]
+        if data.startswith(b"HTTP/1.1 200 ") and body == client.asked.encode():
+            self.good += 1
+        elif data.startswith(b"HTTP/1.1 503 ") and b"\r\nRetry-After: 1\r\n" in data + b"\r\n" and \
+                b"connection_limit_reached" in data:
+            self.refused += 1
+        else:
+            self.wrong.append((client.asked, data, body))
+        return True
+
+    def run(self, limit_s):
+        end = time.monotonic() + limit_s
+        while self.good + self.refused + len(self.wrong) < self.total and time.monotonic() < end and not self.wrong:
+            for key, _ in self.selector.select(1):
+                client = key.data
+                if not client.fill():
+                    self.wrong.append((client.asked, b"the connection ended", b""))
+                elif self.judge(client):
+                    self.ask(client)
+        for client in self.clients:
+            client.close()
+        return self
+
+
+def site(gauge, settings, rest=""):
+    return (f"site * {{ origins {{ server one http://127.0.0.1:{gauge.port} max={MAX}; "
+            f"timeout first_byte=20s idle=20s; {settings} }} cache {{ purge from 127.0.0.1; {rest} }} }}")
+
+
+class Beside:
+    """Another client, who asks for what is stored meanwhile."""
+
+    def __init__(self, larder, target):
+        self.larder, self.target = larder, target
+        self.over = threading.Event()
+        self.wrong, self.slowest, self.count = [], 0.0, 0
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        with self.larder.client() as client:
+            while not self.over.wait(0.02):
+                begun = time.monotonic()
+                client.request(self.target)
+                response = client.read_response()
+                self.slowest = max(self.slowest, time.monotonic() - begun)
+                self.count += 1
+                if response.status != 200 or not response.is_hit:
+                    self.wrong.append(response)
+
+    def end(self):
+        self.over.set()
+        self.thread.join(30)
+        return self
+
+
+@slow(300)
+def test_50000_distinct_queries(t):
+    gauge = Gauge(t)
+    larder = t.larder(sites=site(gauge, "queue size=200 timeout=10s;"), memory="64M", access="off")
+    same(larder.fetch("/hot").status, 200)
+    before = larder.rss_bytes()
+    beside = Beside(larder, "/hot")
+    flood = Flood(larder, 300, 50_000, lambda number: f"/search?q={number}").run(240)
+    beside.end()
+    same(flood.wrong[:3], [])
+    same(flood.good + flood.refused, 50_000, "every request has its answer")
+    assert flood.good > 1000 and flood.refused > 0, (flood.good, flood.refused)
+    same(gauge.seen, flood.good + 1, "what was answered, was asked for once")
+    assert MAX / 2 < gauge.most <= MAX, gauge.most
+    same((beside.wrong, beside.count > 20), ([], True), "hits of other objects")
+    assert beside.slowest < 2.0, beside.slowest
+    if not larder.is_sanitized():
+        assert larder.rss_bytes() < before + (160 << 20), (before, larder.rss_bytes())
+    metrics = larder.metrics()
+    same(metrics['larder_unasked_total{reason="queue_full"}'], flood.refused)
+    same(metrics["larder_origin_requests_active"], 0)
+
+
+@slow(120)
+def test_a_queue_that_takes_all_loses_none(t):
+    gauge = Gauge(t, take_s=0.002)
+    larder = t.larder(sites=site(gauge, "queue size=1000 timeout=60s;"), memory="64M", access="off")
+    flood = Flood(larder, 300, 5_000, lambda number: f"/search?q={number}").run(100)
+    same((flood.wrong[:3], flood.good, flood.refused), ([], 5_000, 0))
+    same(gauge.seen, 5_000)
+    assert gauge.most <= MAX, gauge.most
+
+
+@slow(120)
+def test_expiries_and_purges_of_everything(t):
+    """300 clients, 100 hot objects that expire each second and are purged all the time: one fetch of each at a time."""
+    gauge = Gauge(t, take_s=0.02, cache="max-age=1")
+    larder = t.larder(sites=site(gauge, "queue size=1000 timeout=20s;"), access="off")
+    over = threading.Event()
+
+    def purge():
+        number = 0
+        with larder.client() as client:
+            while not over.is_set():
+                client.request(f"/hot?{number % 100}", "PURGE")
+                client.read_response()
+                number += 1
+                if number % 100 == 0:
+                    time.sleep(0.3)
+    thread = threading.Thread(target=purge)
+    thread.start()
+    flood = Flood(larder, 300, 8_000, lambda number: f"/hot?{number % 100}").run(100)
+    over.set()
+    thread.join(30)
+    same((flood.wrong[:3], flood.good), ([], 8_000))
+    assert gauge.most <= MAX, gauge.most
+    # A purge while one is fetched makes the next one fetch anew: two at a time, not one per client.
+    assert gauge.most_of_path <= 4, gauge.most_of_path
+    assert gauge.seen < 8_000 / 2, gauge.seen
+    wait_for(lambda: larder.metrics()["larder_origin_requests_active"] == 0, 10, "the end of it")
