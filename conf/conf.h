@@ -25,6 +25,7 @@
 #include "conf/conf_answer.h"
 #include "conf/conf_health.h"
 #include "conf/conf_problem.h"
+#include "conf/conf_tls.h"
 
 struct conf_places; /* where each value was set, for conf_print_effective */
 
@@ -241,6 +242,71 @@ struct conf_origin_tls {
 struct conf_keepalive {
     uint32_t count; /* of one server, in each worker */
     uint64_t idle_ms;
+struct conf_status_range {
+    uint16_t low, high;
+};
+
+#define CONF_STATUSES_MAX 8u
+
+struct conf_statuses {
+    struct conf_status_range list[CONF_STATUSES_MAX];
+    uint32_t count;
+};
+
+enum conf_probe_kind {
+    CONF_PROBE_OFF,
+    CONF_PROBE_GET,
+    CONF_PROBE_HEAD,
+    CONF_PROBE_TCP, /* that a connection stands is enough */
+};
+
+/* How each server of a pool is checked. */
+struct conf_probe {
+    enum conf_probe_kind kind;
+    const char *path; /* GET, HEAD; with query */
+    const char *host; /* Host to send; NULL: the pool's, or the server's */
+    const char *body; /* text that the first 64 KiB must have; NULL: any */
+    struct conf_statuses expect;
+    uint64_t every_ms, timeout_ms;
+    uint32_t rise, fall; /* so many in a row */
+    uint32_t jitter;     /* percent of every_ms, either way */
+};
+
+/* What counts as a failure of a server. A bit each. */
+enum conf_failure {
+    CONF_FAILURE_CONNECT = 1, /* no name, no connection, no TLS */
+    CONF_FAILURE_TIMEOUT = 2,
+    CONF_FAILURE_RESET = 4, /* closed too early */
+    CONF_FAILURE_BAD = 8,   /* nonsense */
+};
+
+struct conf_failures {
+    uint32_t faults; /* enum conf_failure */
+    struct conf_statuses statuses;
+};
+
+enum conf_eject_kind {
+    CONF_EJECT_AUTO, /* where a pool has two servers or more */
+    CONF_EJECT_OFF,
+    CONF_EJECT_ON,
+};
+
+/* Failures in a row take a server out. */
+struct conf_eject {
+    enum conf_eject_kind kind;
+    uint32_t fails;
+    uint64_t within_ms;
+    uint64_t time_ms; /* doubled each time it happens again, up to: */
+    uint64_t max_time_ms;
+    struct conf_failures on;
+};
+
+/* A share of failures takes a server out. */
+struct conf_breaker {
+    bool is_on;
+    uint32_t errors;   /* percent */
+    uint32_t requests; /* at least so many */
+    uint64_t within_ms;
 };
 
 /* A cookie of ours that names the server a client is to stay with. */
@@ -266,7 +332,8 @@ struct conf_origins {
     uint32_t owner;         /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     struct conf_origin_tls tls;
-    bool http2; /* to servers with https:// that choose it */
+    enum conf_proxy_protocol proxy_protocol; /* only with servers without TLS */
+    bool http2;                              /* to servers with https:// that choose it */
     struct conf_keepalive keepalive;
     const char *host; /* Host to send; "client": as the client sent it; "server": its URL's */
 };
