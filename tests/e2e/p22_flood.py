@@ -141,7 +141,7 @@ def test_50000_distinct_queries(t):
         assert larder.rss_bytes() < before + (160 << 20), (before, larder.rss_bytes())
     metrics = larder.metrics()
     same(metrics['larder_unasked_total{reason="queue_full"}'], flood.refused)
-    same(metrics["larder_origin_requests_active"], 0)
+    wait_for(lambda: larder.metrics()["larder_origin_requests_active"] == 0, 10, "the end of it")
 
 
 @slow(120)
