@@ -90,7 +90,7 @@ class Flood:
 
 
 def active(larder):
-    figures = [value for name, value in larder.metrics().items() if name.startswith("larder_origin_requests_active")]
+    figures = [value for name, value in larder.metrics().items() if name.startswith("larder_origin_active")]
     assert figures
     return sum(figures)
 
