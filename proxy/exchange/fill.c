@@ -287,6 +287,7 @@ static void on_ended(void *ctx)
 void fill_tunnel_begin(struct fill *fill)
 {
     CHECK_OBJ(fill, FILL_MAGIC);
+    store_lead_abort(&fill->lead, 0); /* there is no response to hold */
     fetch_resume(fill->fetch);
     fetch_resume_body(fill->fetch);
 }
@@ -396,6 +397,7 @@ void fill_fetch(struct fill *fill)
         .patience = fill_patience(fill),
         .origin = origin_server_fetch(fill->claim.server),
         .address = fill->claim.address[0] != '\0' ? fill->claim.address : NULL,
+        .client = fill->client.address,
         .method = request->method_text,
         .host = fill->onward.host,
         .target = fill->onward.target,
