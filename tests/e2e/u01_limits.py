@@ -146,6 +146,8 @@ def test_counted_and_logged(t):
     origin = t.origin({"/": PAGE})
     larder = t.larder(origin, site="limit requests 1/m name=per_minute; limit concurrent 5;")
     same(statuses(larder, 4), [200, 429, 429, 429])
+    records = wait_for(lambda: larder.access_records()[3:] and larder.access_records(), 5, "four records")
+    same([(r["status"], r["result"], r["reason"]) for r in records[1:]], [(429, "denied", "limit_requests")] * 3)
     metrics = larder.metrics()
     same(metrics['larder_limited_total{site="*",limit="per_minute"}'], 3)
     same(metrics['larder_limited_total{site="*",limit="concurrent"}'], 0)
@@ -154,8 +156,6 @@ def test_counted_and_logged(t):
     assert metrics['larder_limit_entries{state="used"}'] >= 1
     same(metrics['larder_limit_entries{state="used"}'] + metrics['larder_limit_entries{state="free"}'], 131072)
     same(metrics["larder_limit_crowded_total"], 0)
-    records = wait_for(lambda: larder.access_records()[3:] and larder.access_records(), 5, "four records")
-    same([(r["status"], r["result"], r["reason"]) for r in records[1:]], [(429, "denied", "limit_requests")] * 3)
 
 
 def test_reload_keeps_the_buckets(t):
