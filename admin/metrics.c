@@ -176,6 +176,8 @@ static void put_origin(struct scrape *scrape)
     struct buf *out = scrape->out;
 
     counter(out, "larder_origin_retries_total", "Requests sent once more.", sum->origin_retries);
+    counter(out, "larder_origin_retry_budget_exhausted_total",
+            "Requests not sent once more because of the budget.", sum->origin_retries_refused);
     counter(out, "larder_origin_connects_total", "Connections made to origins.",
             scrape->connections.origin_connects);
     counter(out, "larder_origin_reused_total", "Origin requests over a connection that was there.",

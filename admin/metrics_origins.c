@@ -93,6 +93,11 @@ static uint64_t get_waited(const struct origin_pool_view *pool)
     return pool->waited;
 }
 
+static uint64_t get_retries_refused(const struct origin_pool_view *pool)
+{
+    return pool->retries_refused;
+}
+
 static const struct pool_metric {
     const char *name, *type, *help;
     uint64_t (*get)(const struct origin_pool_view *pool);
@@ -102,6 +107,8 @@ static const struct pool_metric {
     {"larder_origin_queue_waiting", "gauge", "Requests waiting for a server.", get_queued},
     {"larder_origin_queue_size", "gauge", "Requests that may wait.", get_queue_size},
     {"larder_origin_queue_waited_total", "counter", "Requests that had to wait.", get_waited},
+    {"larder_origin_retries_refused_total", "counter", "Not sent once more: the budget was spent.",
+     get_retries_refused},
 };
 
 /* ---- several values each ---- */

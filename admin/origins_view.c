@@ -206,6 +206,8 @@ static void write_pool(const struct conf *conf, const struct origin_pool_view *p
     json_put_u64(json, "active", pool->active);
     json_put_u64(json, "up", up);
     json_put_text(json, "warning", warning);
+    json_put_u64(json, "retries", pool->retries);
+    json_put_u64(json, "retries_refused", pool->retries_refused);
     write_queue(pool, json);
     json_key(json, "servers");
     json_array(json);

@@ -96,7 +96,7 @@ static void take_host(struct exchange *x, struct span host)
     }
 }
 
-static void believe(struct exchange *x, const struct conf_trust *trust)
+static bool believe(struct exchange *x, const struct conf_trust *trust)
 {
     struct http_forwarded said;
     const struct http_forwarded_options options = {
@@ -105,15 +105,21 @@ static void believe(struct exchange *x, const struct conf_trust *trust)
         .ctx = trust,
     };
     http_forwarded_read(&said, &x->stream->request->fields, &options);
+    if (said.is_malformed) {
+        return false;
+    }
     take_client(x, &said);
     take_host(x, said.host);
+    return true;
 }
 
-void exchange_client_settle(struct exchange *x)
+bool exchange_client_settle(struct exchange *x)
 {
     const struct conf_trust *trust = trust_of(x, x->site);
+    bool is_understood = true;
     if (UNLIKELY(trust != NULL) && is_trusted(trust, (const struct sockaddr *)x->stream->peer)) {
-        believe(x, trust);
+        is_understood = believe(x, trust);
     }
     x->stream->request->scheme = x->client.is_https ? SPAN("https") : SPAN("http");
+    return is_understood;
 }

@@ -33,6 +33,6 @@ const struct exchange_client *exchange_client(const struct exchange *x);
 void exchange_client_begin(struct exchange *x);
 /* x->site was found by Host (or there is none): whom it trusts has its say. May change the
  * request's authority, and x->site with it, to what the client asked that proxy for. Then the
- * request's scheme is the client's. */
-void exchange_client_settle(struct exchange *x);
+ * request's scheme is the client's. False: what the trusted peer says is not to be understood. */
+bool exchange_client_settle(struct exchange *x);
 #endif

@@ -55,6 +55,7 @@ void counters_sum_add(struct counters_sum *sum, const struct counters *counters)
     sum->origin_requests += get(&counters->origin_requests);
     sum->origin_bytes += get(&counters->origin_bytes);
     sum->origin_retries += get(&counters->origin_retries);
+    sum->origin_retries_refused += get(&counters->origin_retries_refused);
     sum->log_dropped += get(&counters->log_dropped);
     sum->tunnels_opened += get(&counters->tunnels_opened);
     sum->tunnels_closed += get(&counters->tunnels_closed);

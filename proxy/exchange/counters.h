@@ -61,6 +61,7 @@ struct counters {
     _Atomic uint64_t errors_origin; /* 5xx that came from the origin */
     _Atomic uint64_t errors_self;   /* 5xx of our own */
     _Atomic uint64_t origin_requests, origin_bytes, origin_retries;
+    _Atomic uint64_t origin_retries_refused;         /* by the budget */
     _Atomic uint64_t origin_faults[COUNTERS_FAULTS]; /* by enum fetch_fault */
     _Atomic uint64_t log_dropped;
     _Atomic uint64_t tunnels_opened, tunnels_closed;
@@ -95,6 +96,7 @@ struct counters_sum {
     uint64_t reasons[COUNTERS_REASONS];
     uint64_t collapsed, errors_origin, errors_self, origin_requests, origin_bytes, origin_retries,
         log_dropped;
+    uint64_t origin_retries_refused;
     uint64_t tunnels_opened, tunnels_closed;
     uint64_t tunnel_bytes[TUNNEL_SIDES];
     uint64_t encoded[COUNTERS_CODINGS], encoded_hits[COUNTERS_CODINGS];

@@ -122,12 +122,13 @@ enum exchange_next exchange_admit(struct exchange *x)
     const struct http_request *request = x->stream->request;
     x->table = site_table_ref(env->sites);
     x->site = site_table_find(x->table, request->authority);
-    exchange_client_settle(x);
+    bool is_understood = exchange_client_settle(x);
     if (x->site == NULL) {
         return exchange_fail(x, 421, "no site of this name here");
     }
     x->policy = &x->site->policy;
-    const char *fault = exchange_path_settle(&x->arena, x->site, x->stream->request);
+    const char *fault = is_understood ? exchange_path_settle(&x->arena, x->site, x->stream->request)
+                                      : "its Forwarded is malformed";
     if (UNLIKELY(fault != NULL)) {
         return exchange_fail(x, 400, fault);
     }

@@ -287,6 +287,7 @@ static void on_ended(void *ctx)
 void fill_tunnel_begin(struct fill *fill)
 {
     CHECK_OBJ(fill, FILL_MAGIC);
+    store_lead_abort(&fill->lead, 0); /* there is no response to hold */
     fetch_resume(fill->fetch);
     fetch_resume_body(fill->fetch);
 }

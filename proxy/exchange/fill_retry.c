@@ -120,6 +120,17 @@ static bool may_repeat(const struct fill *fill, const struct conf_retry *retry, 
     return !is_sent || (is_repeatable(retry, fill->request->method) && !offers_upgrade(fill));
 }
 
+/* Does the budget allow it? */
+static bool take(const struct fill *fill, const struct conf_retry *retry, bool is_free)
+{
+    struct counters *counters = fill->env->counters;
+    bool may =
+        origin_retry_take(fill->claim.pool, retry->budget, is_free, loop_now_us(fill->env->loop));
+
+    counter_add(may ? &counters->origin_retries : &counters->origin_retries_refused, 1);
+    return may;
+}
+
 static void note_tried(struct fill *fill)
 {
     fill->want.tried[fill->want.tried_count++] = origin_server_state(fill->claim.server);
@@ -152,10 +163,9 @@ bool fill_retry(struct fill *fill, const struct fetch_result *result)
     /* Where nobody listens, nobody is asked twice. */
     bool is_free = !result->request_sent &&
                    (result->fault == FETCH_CONNECT_REFUSED || result->fault == FETCH_DNS);
-    if (!origin_retry_take(fill->claim.pool, retry.budget, is_free, loop_now_us(fill->env->loop))) {
+    if (!take(fill, &retry, is_free)) {
         return false;
     }
-    counter_add(&fill->env->counters->origin_retries, 1);
     fill_log_fault(fill, result);
     note_tried(fill);
     fill->last_code = FILL_CODE_FAULT(result->fault);
@@ -194,12 +204,11 @@ bool fill_retry_status(struct fill *fill, unsigned status)
     note_tried(fill);
     if (origin_claim_begin(&fill->next, fill->claim.pool, &fill->want, fill->env->loop, never_wakes,
                            fill) != ORIGIN_GRANTED ||
-        !origin_retry_take(fill->claim.pool, retry->budget, false, now_us)) {
+        !take(fill, retry, false)) {
         origin_claim_end(&fill->next, NULL, now_us);
         fill->want.tried_count--;
         return false;
     }
-    counter_add(&fill->env->counters->origin_retries, 1);
     fill->dropped_status = status;
     fill->fetch = NULL; /* the caller cancels it */
     loop_task_defer(fill->env->loop, &fill->task);

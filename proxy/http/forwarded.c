@@ -8,8 +8,8 @@
  *   pair              = token "=" ( token / quoted-string )
  *
  * Values may be written without the quotes they need for ":" and brackets, and with white space
- * around ";": many do. A line that is not in the grammar is one name that hides: with a quote that is
- * never closed a client could swallow what a proxy has added behind it.
+ * around ";": many do. A line that is not in the grammar says nothing and is to be refused: with a
+ * quote that is never closed a client could swallow what a proxy has added behind it.
  */
 #include "http/forwarded.h"
 
@@ -338,6 +338,7 @@ static void read_7239(struct http_forwarded *out, const struct http_fields *fiel
 
     while (goes_on && list_back_line(&list)) {
         if (!elements_read(&elements, list.rest)) {
+            out->is_malformed = true;
             elements.count = 1;
             elements.list[0] = (struct element){0};
         }
@@ -357,6 +358,7 @@ void http_forwarded_read(struct http_forwarded *out, const struct http_fields *f
     memset(&out->client, 0, sizeof(out->client));
     out->count = 0;
     out->scheme = HTTP_SCHEME_UNSAID;
+    out->is_malformed = false;
     out->host = (struct span){0};
     if (options->family == HTTP_FORWARDED_X) {
         read_x(out, fields, options);

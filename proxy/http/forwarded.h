@@ -48,7 +48,9 @@ struct http_forwarded {
     char hops[HTTP_FORWARDED_HOPS_MAX][HTTP_FORWARDED_TEXT_BYTES];
     unsigned count;
     enum http_scheme scheme; /* the client's, as said by who stands next to it */
-    struct span host;        /* a valid authority as the client asked for; empty: not said */
+    bool is_malformed; /* a line of Forwarded is not in the grammar: a client may have put a quote
+                                before what a proxy has added to it. To be refused */
+    struct span host;  /* a valid authority as the client asked for; empty: not said */
 };
 
 /* The peer is trusted; what do its fields say? */

@@ -94,6 +94,7 @@ struct conn {
     bool proxy_due;     /* a PROXY protocol header comes first */
     bool cut_by_reset;  /* a plain close would look like the end of the response */
     bool is_shut;       /* a tunnel: we have sent our FIN */
+    bool is_wide;       /* a tunnel: what came last filled its room */
     struct stream stream;
     struct listener_set *set;
     struct list node;
@@ -266,9 +267,7 @@ static inline bool conn_is_tunnel(const struct conn *conn)
 
 /* The head of a 101 is being sent. */
 void h1_tunnel_begin(struct conn *conn);
-/* Is the room to receive in so small that a block of its own is better? */
-bool h1_tunnel_is_narrow(const struct conn *conn);
-/* Takes one, if nothing waits to be consumed. */
+/* Before receiving: takes a larger block if there is little room, and nothing in it. */
 void h1_tunnel_widen(struct conn *conn);
 enum stream_body h1_tunnel_next(struct conn *conn, struct span *out);
 void h1_tunnel_consume(struct conn *conn, size_t count);

@@ -58,7 +58,7 @@ static bool h1_receive(struct conn *conn)
             return false;
         }
     }
-    if (UNLIKELY(conn_is_tunnel(conn)) && h1_tunnel_is_narrow(conn)) {
+    if (UNLIKELY(conn_is_tunnel(conn))) {
         h1_tunnel_widen(conn);
     }
     size_t room = conn->window->capacity - conn->end;

@@ -3,7 +3,7 @@
  * side ends by itself.
  *
  * Bytes are received behind the request's head while they are few, and into a larger block of their
- * own while they are many; it is given back once they are not. When our sending side is shut, epoll
+ * own while they are many, which is given back as soon as they are used up. When our sending side is shut, epoll
  * reports the end of the client's as a hang-up, whether it is asked for or not: nothing is watched
  * then while there is no room to read.
  */
@@ -29,14 +29,13 @@ void h1_tunnel_begin(struct conn *conn)
 /* All that was received is used up. */
 static void h1_tunnel_reset(struct conn *conn)
 {
-    bool was_full = conn->end == conn->window->capacity && conn->end > conn->floor;
-
-    if (!was_full && conn->window != conn->block) {
+    if (conn->end > conn->floor) {
+        conn->is_wide = conn->end == conn->window->capacity;
+    }
+    if (conn->window != conn->block) {
         conn_block_give(conn->set, conn->window);
         conn->window = conn->block;
         conn->floor = conn->tunnel_floor;
-    } else if (was_full && conn->window == conn->block) {
-        h1_tunnel_widen(conn);
     }
     conn->begin = conn->end = conn->floor;
     if (conn->read_full) {
@@ -47,22 +46,16 @@ static void h1_tunnel_reset(struct conn *conn)
 
 void h1_tunnel_widen(struct conn *conn)
 {
-    struct conn_block *block;
+    bool is_narrow = conn->is_wide || conn->window->capacity - conn->end < TUNNEL_ROOM_BYTES;
 
-    if (conn->window != conn->block || conn->begin != conn->end) {
+    if (conn->window != conn->block || conn->begin != conn->end || !is_narrow) {
         return;
     }
-    block = conn_block_take(conn->set, CONN_BODY_BYTES);
+    struct conn_block *block = conn_block_take(conn->set, CONN_BODY_BYTES);
     if (block != NULL) {
         conn->window = block;
         conn->floor = conn->begin = conn->end = 0;
     }
-}
-
-bool h1_tunnel_is_narrow(const struct conn *conn)
-{
-    return conn->window == conn->block && conn->begin == conn->end &&
-           conn->window->capacity - conn->end < TUNNEL_ROOM_BYTES;
 }
 
 enum stream_body h1_tunnel_next(struct conn *conn, struct span *out)

@@ -10,7 +10,7 @@ import threading
 import time
 
 import larder as program
-from case import Client, Skip, content, die_with_parent, head, reply, same, same_body, slow, wait_for
+from case import Client, ProtocolError, Skip, content, die_with_parent, head, reply, same, same_body, slow, wait_for
 
 
 def cpu_s(pid):
@@ -239,14 +239,18 @@ def test_out_of_descriptors_towards_the_origin(t):
         except OSError:
             break
     time.sleep(0.5)
-    keep.request("/m")
-    response = keep.read_response()
-    assert response.status in (200, 500, 502, 503, 504), response
+    answered = 0
+    for client in [keep] + clients[-20:]:  # idle ones may have been closed to make room for newer ones
+        try:
+            client.request("/m")
+            response = client.read_response()
+            assert response.status in (200, 500, 502, 503, 504), response
+            answered += 1
+        except (OSError, ProtocolError):
+            pass
+    assert answered > 0
     for client in clients:
         client.close()
-    time.sleep(0.5)
-    keep.request("/m")
-    response = keep.read_response()
     wait_for(lambda: larder.fetch("/m").status == 200, 15, "misses after the descriptors are back")
 
 

@@ -302,6 +302,7 @@ def test_the_budget_holds_in_an_outage(t):
     assert sent * 1.05 < seen <= sent * 1.2, (sent, seen)
     metrics = larder.metrics()
     same(metrics["larder_origin_retries_total"], seen - sent)
+    assert metrics["larder_origin_retry_budget_exhausted_total"] >= 300, metrics["larder_origin_retry_budget_exhausted_total"]
 
 
 def test_the_budget_counts_no_refusals(t):

@@ -80,4 +80,25 @@ export const originTests = [
       equal(await page.locator('.cell-orders button:enabled').count(), 0, 'buttons');
     },
   },
+  {
+    name: 'sites: one is put into maintenance with a reason, and taken out',
+    body: async ({ page, mock }) => {
+      await enter(page, mock, { page: 'origins' });
+      await page.getByRole('button', { name: 'Maintenance… of www.shop.example' }).click();
+      await page.getByText('Visitors get 503').waitFor();
+      await page.getByLabel('Reason').fill('new release');
+      await page.keyboard.press('Enter');
+      await until('maintenance is shown', async () =>
+        /maintenance.*new release/s.test(await row(page, 'www.shop.example').innerText()),
+      );
+      await page.getByRole('button', { name: 'End maintenance… of www.shop.example' }).click();
+      await page.getByRole('button', { name: 'End maintenance', exact: true }).click();
+      await until('serving is shown', async () => /serving/.test(await row(page, 'www.shop.example').innerText()));
+      equal(
+        JSON.stringify(mock.bodies),
+        '[{"on":true,"reason":"new release"},{"on":false,"reason":""}]',
+        'what was sent',
+      );
+    },
+  },
 ];

@@ -159,3 +159,33 @@ export function originOrder(path, order, session, now, scenario, changes) {
   changes.set(key, { ...changes.get(key), ...change });
   return true;
 }
+
+// GET /sites
+export function sites(now, scenario, changes) {
+  const off = { on: false, reason: '', since: null, by: '', retry_after_s: 300, cached: true };
+  const one = (name, ...more) => ({ name, names: [name, ...more], maintenance: changes.get(`site ${name}`) ?? off });
+  const list = [one('www.shop.example', 'shop.example'), one('media.shop.example'), one('*')];
+  if (scenario === 'problems' && !changes.has('site media.shop.example')) {
+    list[1].maintenance = {
+      ...off,
+      on: true,
+      reason: 'moving to new disks',
+      by: 'token:ops',
+      since: new Date((now - 1_260) * 1000).toISOString(),
+    };
+  }
+  return { sites: list };
+}
+
+// POST /sites/NAME/maintenance
+export function siteOrder(path, order, session, now, changes) {
+  const name = decodeURIComponent(path.split('/')[2]);
+  changes.set(`site ${name}`, {
+    on: order.on,
+    reason: order.reason,
+    by: order.on ? `session:${session.name}` : '',
+    since: order.on ? new Date(now * 1000).toISOString() : null,
+    retry_after_s: 300,
+    cached: true,
+  });
+}

@@ -4,7 +4,7 @@ import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { originOrder, origins } from './mock-origins.mjs';
+import { originOrder, origins, siteOrder, sites } from './mock-origins.mjs';
 
 export const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
@@ -501,6 +501,12 @@ export class Mock {
       this.json(response, 200, origins(now, this.scenario, this.changes));
     } else if (route.startsWith('POST /origins/')) {
       this.order(path, JSON.parse(body), session, response);
+    } else if (route === 'GET /sites') {
+      this.json(response, 200, sites(now, this.scenario, this.changes));
+    } else if (route.startsWith('POST /sites/')) {
+      this.bodies.push(JSON.parse(body));
+      siteOrder(path, JSON.parse(body), session, now, this.changes);
+      this.json(response, 200, { ok: true });
     } else if (route === 'GET /events') {
       this.events(response);
     } else if (route === 'GET /purges') {

@@ -146,6 +146,14 @@ export const STATES = [
     },
   },
   {
+    name: 'origins-site-dialog',
+    page: 'origins',
+    act: async (p) => {
+      await p.getByRole('button', { name: 'Maintenance… of www.shop.example' }).click();
+      await p.getByText('Visitors get 503').waitFor();
+    },
+  },
+  {
     name: 'origins-none-left',
     page: 'origins',
     full: true,

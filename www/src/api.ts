@@ -195,6 +195,12 @@ export interface Origins {
   pools: OriginPool[];
 }
 
+export interface Site {
+  name: string;
+  names: string[];
+  maintenance: { on: boolean; reason: string; since: string | null; by: string; cached: boolean };
+}
+
 export interface Snapshot {
   status: Status;
   stats: Stats;
@@ -372,6 +378,14 @@ export class Api {
 
   originCheck(pool: string, server: string): Promise<unknown> {
     return this.guarded('POST', `${originPath(pool, server)}/check`, {});
+  }
+
+  async sites(): Promise<Site[]> {
+    return (await this.guarded<{ sites: Site[] }>('GET', '/sites')).sites;
+  }
+
+  siteMaintain(site: string, on: boolean, reason: string): Promise<unknown> {
+    return this.guarded('POST', `/sites/${encodeURIComponent(site)}/maintenance`, { on, reason });
   }
 
   async purges(): Promise<Purge[]> {

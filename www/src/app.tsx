@@ -186,6 +186,7 @@ function Inside({ api, session, theme, onSession, onSignOut }: InsideProps) {
           api={api}
           origins={data.model.origins}
           now={now}
+          active={active}
           canOperate={mayOperate(session.scopes)}
           onChange={data.refresh}
         />

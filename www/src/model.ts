@@ -424,7 +424,7 @@ function ofTheState(status: Status): Problem[] {
 
 // That a server left or came back is an event; how it is now is said by a problem of its own.
 export function isOfOrigins(problem: Problem): boolean {
-  return /^(origin|pool|queue|server)_/.test(problem.event);
+  return /^((origin|pool|queue|server)_|maintenance$)/.test(problem.event);
 }
 
 // What is wrong now, worst first: the state itself, and events of the last five minutes.

@@ -4,6 +4,7 @@ import type { Api, OriginOrder, OriginPool, Origins, OriginServer } from './api'
 import * as f from './format';
 import { originReason, originsWorst, originTone, reuseShare } from './model';
 import { Modal } from './parts';
+import { Sites } from './sites';
 
 function State({ server }: { server: OriginServer }) {
   return <span class={`state tone-${originTone(server)}`}>{server.state}</span>;
@@ -387,11 +388,12 @@ interface PageProps {
   api: Api;
   origins: Origins | null;
   now: number;
+  active: boolean;
   canOperate: boolean;
   onChange: () => void;
 }
 
-export function OriginsPage({ api, origins, now, canOperate, onChange }: PageProps) {
+export function OriginsPage({ api, origins, now, active, canOperate, onChange }: PageProps) {
   const [order, setOrder] = useState<Order | null>(null);
   const [said, setSaid] = useState('');
   const loaded = useRef(false);
@@ -423,6 +425,7 @@ export function OriginsPage({ api, origins, now, canOperate, onChange }: PagePro
           onChange={onChange}
         />
       ))}
+      <Sites api={api} now={now} active={active} canOperate={canOperate} />
       {order !== null && (
         <OrderDialog
           api={api}

@@ -1,7 +1,7 @@
 #ifndef TESTS_UNIT_FETCH_KIT_H
 #define TESTS_UNIT_FETCH_KIT_H
 /* kit - a pool, an origin and a probe for each test of one fetch. Header only. */
-#include "origin.h"
+#include "probe.h"
 
 static struct loop *loop;
 static struct fetch_pool *pool;

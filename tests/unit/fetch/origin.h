@@ -2,8 +2,7 @@
 #define TESTS_UNIT_FETCH_ORIGIN_H
 /*
  * origin - a scripted origin: a thread that accepts, and one per connection that reads a request
- * and does what its path says. And a probe: a fetch handler that writes down what it was told.
- * Header only; for the tests of this folder.
+ * and does what its path says. Header only; for the tests of this folder.
  *
  *   a path of the table given   the raw bytes of its row, then close
  *   /bytes/N     N bytes with Content-Length      /chunks/N   N bytes, chunked
@@ -14,6 +13,9 @@
  *                "alive", later just closes                   response
  *   /hang/N      N bytes, closes 1 ms later       /early      413 before it has read the body
  *   /hints/N     a 103 every N ms, without end    /lull/N     half of 1000 bytes, N ms later the rest
+ *   /switch/...  101 to "test", then: echo  sends back what comes, at its end "(end)"
+ *                                     end   "bye" and its end, reads on to ours
+ *                                     cut   "x", then a reset
  *   /tardy/N     as /stall/N, 150 ms later        /early-slow half of its 413, the rest later
  */
 #include <arpa/inet.h>
@@ -61,7 +63,8 @@ struct origin {
     _Atomic unsigned requests;
     _Atomic unsigned body_ends; /* request bodies read to their end */
     _Atomic unsigned body_cuts; /* broken off */
-    _Atomic uint64_t sent;      /* bytes the kernel took */
+    _Atomic unsigned tunnel_bytes, tunnel_ends;
+    _Atomic uint64_t sent; /* bytes the kernel took */
     _Atomic bool stopping;
     bool drips; /* rows are sent byte by byte */
 };
@@ -209,6 +212,35 @@ static bool origin_chunks(struct origin_conn *conn, size_t count)
     return origin_puts(conn, "0\r\n\r\n");
 }
 
+#define ORIGIN_SWITCH "HTTP/1.1 101 Switch\r\nConnection: upgrade\r\nUpgrade: test\r\n\r\n"
+
+static void origin_switch(struct origin_conn *conn, const char *how, size_t total)
+{
+    struct linger cut = {.l_onoff = 1};
+
+    (void)origin_puts(conn, strcmp(how, "end") == 0 ? ORIGIN_SWITCH "bye" : ORIGIN_SWITCH);
+    if (strcmp(how, "end") == 0) {
+        (void)shutdown(conn->fd, SHUT_WR);
+    }
+    if (strcmp(how, "cut") == 0) {
+        (void)origin_puts(conn, "x");
+        sleep_ms(30);
+        (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &cut, sizeof(cut));
+        return;
+    }
+    do {
+        if (strcmp(how, "echo") == 0) {
+            (void)origin_send(conn, conn->in.data + total, conn->in.len - total);
+        }
+        atomic_fetch_add(&conn->origin->tunnel_bytes, (unsigned)(conn->in.len - total));
+        conn->in.len = total;
+    } while (origin_read(conn));
+    atomic_fetch_add(&conn->origin->tunnel_ends, 1);
+    if (strcmp(how, "echo") == 0) {
+        (void)origin_puts(conn, "(end)");
+    }
+}
+
 /* False: the connection ends. */
 static bool origin_answer(struct origin_conn *conn, const char *path, size_t total)
 {
@@ -235,6 +267,10 @@ static bool origin_answer(struct origin_conn *conn, const char *path, size_t tot
     }
     if (strncmp(path, "/chunks/", 8) == 0) {
         return origin_chunks(conn, number);
+    }
+    if (strncmp(path, "/switch/", 8) == 0) {
+        origin_switch(conn, digits, total);
+        return false;
     }
     if (strncmp(path, "/twice/", 7) == 0) {
         bool good = origin_puts(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nonce");
@@ -420,276 +456,5 @@ static inline void origin_stop(struct origin *origin)
     }
     close(origin->fd);
     mem_free(origin);
-}
-
-/* ---- probes ---- */
-
-enum probe_stage {
-    PROBE_NEVER,
-    PROBE_IN_INFORMATIONAL,
-    PROBE_IN_HEAD,
-    PROBE_IN_DATA,
-    PROBE_IN_BATCH,
-    PROBE_IN_BODY,
-    PROBE_IN_DONE,
-};
-
-struct probe {
-    struct loop *loop;
-    struct fetch *fetch;
-    struct loop_timer timer;
-    unsigned informational, heads, datas, batches, dones;
-    unsigned status;
-    bool chunked, has_length, unstorable;
-    struct buf body;
-    struct fetch_result result;
-    /* behaviour */
-    enum probe_stage cancel_at;
-    bool cancel_by_call; /* fetch_cancel from inside instead of FETCH_CANCEL */
-    bool ends_cancelled;
-    bool pause_head;
-    unsigned pause_every; /* data calls between pauses; 0: never */
-    bool paused;
-    struct span upload;
-    size_t upload_at;
-    size_t upload_piece; /* bytes per call */
-    bool upload_pauses;  /* between pieces */
-    bool upload_breaks;  /* FETCH_CANCEL at the end */
-    bool upload_stalls;  /* waits for ever at the end */
-    bool stops;          /* the loop, when done */
-    bool wants_body_later;
-};
-
-static void probe_end(struct probe *probe)
-{
-    if (probe->stops) {
-        loop_stop(probe->loop);
-    }
-}
-
-/* Cancels here, when told so. */
-static bool probe_cancels(struct probe *probe, enum probe_stage stage, enum fetch_flow *flow)
-{
-    if (probe->cancel_at != stage) {
-        return false;
-    }
-    assert_false(probe->ends_cancelled); /* nothing is called after a cancel */
-    probe->ends_cancelled = true;
-    if (probe->cancel_by_call) {
-        fetch_cancel(&probe->fetch);
-        assert_null(probe->fetch);
-    } else {
-        *flow = FETCH_CANCEL;
-    }
-    return true;
-}
-
-static void probe_informational(void *ctx, struct span head)
-{
-    struct probe *probe = ctx;
-    enum fetch_flow flow;
-
-    assert_false(probe->ends_cancelled);
-    assert_memory_equal(head.ptr + head.len - 4, "\r\n\r\n", 4);
-    probe->informational++;
-    (void)probe_cancels(probe, PROBE_IN_INFORMATIONAL, &flow);
-}
-
-static enum fetch_flow probe_head(void *ctx, const struct http_response *response)
-{
-    struct probe *probe = ctx;
-    enum fetch_flow flow = FETCH_GO;
-
-    assert_false(probe->ends_cancelled);
-    probe->heads++;
-    probe->status = response->status;
-    probe->chunked = response->chunked;
-    probe->has_length = response->has_content_length;
-    probe->unstorable = response->unstorable;
-    if (!probe_cancels(probe, PROBE_IN_HEAD, &flow) && probe->pause_head) {
-        probe->paused = true;
-        flow = FETCH_PAUSE;
-    }
-    return flow;
-}
-
-static enum fetch_flow probe_data(void *ctx, struct span data)
-{
-    struct probe *probe = ctx;
-    enum fetch_flow flow = FETCH_GO;
-
-    assert_false(probe->ends_cancelled);
-    assert_false(probe->paused); /* nothing comes while paused */
-    assert_true(data.len > 0);
-    probe->datas++;
-    buf_append(&probe->body, data);
-    if (!probe_cancels(probe, PROBE_IN_DATA, &flow) && probe->pause_every > 0 &&
-        probe->datas % probe->pause_every == 0) {
-        probe->paused = true;
-        flow = FETCH_PAUSE;
-    }
-    return flow;
-}
-
-static void probe_batch(void *ctx)
-{
-    struct probe *probe = ctx;
-    enum fetch_flow flow = FETCH_GO;
-
-    assert_false(probe->ends_cancelled);
-    assert_true(probe->heads > 0);
-    probe->batches++;
-    if (probe->cancel_at == PROBE_IN_BATCH) {
-        probe->cancel_by_call = true;
-        (void)probe_cancels(probe, PROBE_IN_BATCH, &flow);
-        return;
-    }
-    if (probe->paused) {
-        loop_timer_set(probe->loop, &probe->timer, 1000);
-    }
-}
-
-static void probe_done(void *ctx, const struct fetch_result *result)
-{
-    struct probe *probe = ctx;
-
-    assert_false(probe->ends_cancelled);
-    assert_int_equal(probe->dones, 0);
-    assert_true(probe->heads == 0 || probe->batches > 0);
-    probe->dones++;
-    probe->result = *result;
-    if (probe->cancel_at == PROBE_IN_DONE) {
-        fetch_cancel(&probe->fetch); /* superfluous, but harmless */
-    }
-    probe->fetch = NULL;
-    probe_end(probe);
-}
-
-static enum fetch_flow probe_body(void *ctx, char *out, size_t size, size_t *count)
-{
-    struct probe *probe = ctx;
-    enum fetch_flow flow = FETCH_GO;
-    size_t left = probe->upload.len - probe->upload_at;
-    size_t piece = probe->upload_piece < left ? probe->upload_piece : left;
-
-    assert_false(probe->ends_cancelled);
-    *count = 0;
-    if (probe_cancels(probe, PROBE_IN_BODY, &flow)) {
-        return flow;
-    }
-    if (probe->upload_pauses && !probe->wants_body_later) {
-        probe->wants_body_later = true;
-        loop_timer_set(probe->loop, &probe->timer, 1000);
-        return FETCH_PAUSE;
-    }
-    probe->wants_body_later = false;
-    if (piece == 0 && probe->upload_stalls) {
-        return FETCH_PAUSE;
-    }
-    if (piece == 0 && probe->upload_breaks) {
-        probe->ends_cancelled = true;
-        return FETCH_CANCEL;
-    }
-    piece = piece < size ? piece : size;
-    if (piece > 0) {
-        memcpy(out, probe->upload.ptr + probe->upload_at, piece);
-    }
-    probe->upload_at += piece;
-    *count = piece;
-    return FETCH_GO;
-}
-
-/* Resumes what was paused. */
-static void probe_timer(struct loop_timer *timer)
-{
-    struct probe *probe = CONTAINER_OF(timer, struct probe, timer);
-
-    if (probe->fetch == NULL || probe->ends_cancelled) {
-        return;
-    }
-    if (probe->wants_body_later) {
-        fetch_resume_body(probe->fetch);
-    }
-    if (probe->paused) {
-        probe->paused = false;
-        fetch_resume(probe->fetch);
-    }
-}
-
-static const struct fetch_handler probe_handler = {
-    .informational = probe_informational,
-    .head = probe_head,
-    .data = probe_data,
-    .batch = probe_batch,
-    .done = probe_done,
-    .body = probe_body,
-};
-
-static inline void probe_init(struct probe *probe, struct loop *loop)
-{
-    memset(probe, 0, sizeof(*probe));
-    probe->loop = loop;
-    probe->stops = true;
-    probe->upload_piece = SIZE_MAX;
-    loop_timer_init(&probe->timer, probe_timer);
-    buf_init(&probe->body, ORIGIN_BODY_BYTES);
-}
-
-static inline void probe_fini(struct probe *probe)
-{
-    loop_timer_clear(&probe->timer);
-    buf_free(&probe->body);
-}
-
-static inline struct fetch_request probe_request(const struct origin *origin, const char *target)
-{
-    return (struct fetch_request){
-        .origin = &origin->address,
-        .method = SPAN("GET"),
-        .host = SPAN("example.org"),
-        .target = span_str(target),
-        .may_retry = true,
-    };
-}
-
-/* A loop that does not end by itself is stopped and the test fails. */
-struct watchdog {
-    struct loop_timer timer;
-    struct loop *loop;
-    bool bit;
-};
-
-static void watchdog_fire(struct loop_timer *timer)
-{
-    struct watchdog *dog = CONTAINER_OF(timer, struct watchdog, timer);
-
-    dog->bit = true;
-    loop_stop(dog->loop);
-}
-
-static inline void run_loop(struct loop *loop, unsigned ms, bool may_bite)
-{
-    struct watchdog dog = {.loop = loop};
-
-    loop_timer_init(&dog.timer, watchdog_fire);
-    loop_timer_set(loop, &dog.timer, (uint64_t)ms * 1000);
-    loop_run(loop);
-    loop_timer_clear(&dog.timer);
-    assert_true(may_bite || !dog.bit);
-}
-
-/* Around all tests of a program. */
-static inline int group_begin(void **state)
-{
-    (void)state;
-    fetch_global_init();
-    return 0;
-}
-
-static inline int group_end(void **state)
-{
-    (void)state;
-    mem_free(origin_body);
-    return 0;
 }
 #endif

@@ -1,5 +1,5 @@
 /* What origins may send, row by row: many a client is lenient, we are not. */
-#include "origin.h"
+#include "probe.h"
 
 #define OK_HEAD "HTTP/1.1 200 OK\r\n"
 #define LENGTH_5 "Content-Length: 5\r\n"

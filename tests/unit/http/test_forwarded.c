@@ -111,22 +111,22 @@ static const struct row rfc_rows[] = {
     {FWD "for=192.0.2.1, for=\"_SEVKISEK\", for=10.0.0.2\n", "10.0.0.2 unknown", NULL, NULL},
     {FWD "for=192.0.2.1, proto=https\n", "unknown", "https", NULL}, /* an element without for */
     {FWD "for=\"192.0.2.1\\1\"\n", "unknown", NULL, NULL},
-    /* a line that is not in the grammar hides, whatever a client has put before what we trust */
-    {FWD "for=192.0.2.1;x=\", for=198.51.100.7\n", "unknown", NULL, NULL},
-    {FWD "for=192.0.2.1;x=\", for=\"[2001:db8::7]\"\n", "unknown", NULL, NULL},
-    {FWD "for=192.0.2.1;x=\", for=198.51.100.7;by=\"10.0.0.1\"\n", "unknown", NULL, NULL},
+    /* a line that is not in the grammar: what may a client have put before what we trust */
+    {FWD "for=192.0.2.1;x=\", for=198.51.100.7\n", "malformed", NULL, NULL},
+    {FWD "for=192.0.2.1;x=\", for=\"[2001:db8::7]\"\n", "malformed", NULL, NULL},
+    {FWD "for=192.0.2.1;x=\", for=198.51.100.7;by=\"10.0.0.1\"\n", "malformed", NULL, NULL},
     {FWD "for=192.0.2.1;x=\"\n" FWD "for=198.51.100.7\n", "198.51.100.7", NULL, NULL},
-    {FWD "for=192.0.2.1;for=192.0.2.2\n", "unknown", NULL, NULL},
-    {FWD "for=192.0.2.1;proto=http;proto=https\n", "unknown", NULL, NULL},
-    {FWD "for =192.0.2.1\n", "unknown", NULL, NULL},
-    {FWD "for= 192.0.2.1\n", "unknown", NULL, NULL},
-    {FWD "for=\n", "unknown", NULL, NULL},
-    {FWD "for\n", "unknown", NULL, NULL},
-    {FWD "=192.0.2.1\n", "unknown", NULL, NULL},
-    {FWD "192.0.2.1\n", "unknown", NULL, NULL},
-    {FWD "for=192.0.2.1 proto=https\n", "unknown", NULL, NULL},
-    {FWD "for=\"192.0.2.1\n", "unknown", NULL, NULL},
-    {FWD "for=\"192.0.2.1\\\n", "unknown", NULL, NULL},
+    {FWD "for=192.0.2.1;for=192.0.2.2\n", "malformed", NULL, NULL},
+    {FWD "for=192.0.2.1;proto=http;proto=https\n", "malformed", NULL, NULL},
+    {FWD "for =192.0.2.1\n", "malformed", NULL, NULL},
+    {FWD "for= 192.0.2.1\n", "malformed", NULL, NULL},
+    {FWD "for=\n", "malformed", NULL, NULL},
+    {FWD "for\n", "malformed", NULL, NULL},
+    {FWD "=192.0.2.1\n", "malformed", NULL, NULL},
+    {FWD "192.0.2.1\n", "malformed", NULL, NULL},
+    {FWD "for=192.0.2.1 proto=https\n", "malformed", NULL, NULL},
+    {FWD "for=\"192.0.2.1\n", "malformed", NULL, NULL},
+    {FWD "for=\"192.0.2.1\\\n", "malformed", NULL, NULL},
     {FWD "for=192.0.2.1;host=\"a b\"\n", "192.0.2.1", NULL, NULL},
 };
 
@@ -167,6 +167,9 @@ static bool row_holds(const struct row *row, const struct http_forwarded *got)
 {
     static const char *const schemes[] = {NULL, "http", "https"};
     char hops[1024] = "";
+    if (got->is_malformed) {
+        return strcmp(row->hops, "malformed") == 0;
+    }
     size_t len = 0;
     const char *scheme = schemes[got->scheme];
 

@@ -10,6 +10,9 @@
  *   /echo        reads the body, sends it back     /early       "early", leaves the body unread
  *   /abort/N     announces 1000000, sends N, cuts  /cut/N       unknown length, sends N, cuts
  *   /hint        103, then "hint"                  /never       no answer
+ *   /tunnel/...  101, then: echo  what comes goes back; at its end "(end)" and ours
+ *                           end   "bye" and our end, then counts what comes
+ *                           deaf  our end, reads nothing       cut  "x", then a reset
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -51,6 +54,7 @@ struct server {
     _Atomic bool called;
     _Atomic unsigned requests, closed, refused, drained, writables, too_large;
     _Atomic unsigned closed_why, refused_status, body_bad;
+    _Atomic unsigned tunnel_bytes, tunnel_ends;
 };
 
 /* One request being answered. */
@@ -64,6 +68,8 @@ struct job {
     bool is_chunked;
     bool is_late;
     bool cuts;
+    bool is_tunnel;
+    bool said_end;
 };
 
 static char *server_body;
@@ -201,6 +207,73 @@ static void job_echo(struct job *job)
     }
 }
 
+static bool job_put(struct job *job, const char *text, bool end)
+{
+    struct iovec part = {.iov_base = (char *)(uintptr_t)text, .iov_len = strlen(text)};
+
+    job->said_end = end;
+    return stream_send(job->stream, &part, 1, end) == (ptrdiff_t)strlen(text);
+}
+
+/* Goes on with what came and what the client takes. */
+static void job_tunnel(struct job *job)
+{
+    bool echoes = path_is(job, "/tunnel/echo");
+    struct span bytes;
+
+    for (;;) {
+        switch (stream_body_next(job->stream, &bytes)) {
+        case STREAM_BODY_BYTES: {
+            struct iovec part = {.iov_base = (char *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
+            ptrdiff_t taken = (ptrdiff_t)bytes.len;
+            if (path_is(job, "/tunnel/deaf")) {
+                return;
+            }
+            taken = echoes ? stream_send(job->stream, &part, 1, false) : taken;
+            if (taken < 0) {
+                job_end(job);
+                return;
+            }
+            stream_body_consume(job->stream, (size_t)taken);
+            atomic_fetch_add(&job->server->tunnel_bytes, (unsigned)taken);
+            if ((size_t)taken < bytes.len) {
+                return; /* writable goes on */
+            }
+            break;
+        }
+        case STREAM_BODY_WAIT:
+            return;
+        case STREAM_BODY_END:
+            atomic_fetch_add(&job->server->tunnel_ends, 1);
+            if (!job->said_end) {
+                assert_true(job_put(job, "(end)", true));
+            }
+            job_end(job);
+            return;
+        case STREAM_BODY_BAD:
+            fail();
+        }
+    }
+}
+
+static void job_tunnel_begin(struct job *job)
+{
+    job->is_tunnel = true;
+    stream_head(job->stream, SPAN("HTTP/1.1 101 Switching Protocols\r\nX-Test: 1\r\n"),
+                SPAN("Connection: Upgrade\r\nUpgrade: test\r\n"), STREAM_BODY_TUNNEL);
+    assert_int_equal(stream_send(job->stream, NULL, 0, false), 0);
+    if (path_is(job, "/tunnel/cut")) {
+        assert_true(job_put(job, "x", false));
+        job->cuts = true;
+        job_end(job);
+        return;
+    }
+    if (!path_is(job, "/tunnel/echo")) {
+        assert_true(job_put(job, path_is(job, "/tunnel/end") ? "bye" : "", true));
+    }
+    job_tunnel(job);
+}
+
 static void on_request(struct stream *stream)
 {
     struct server *server = stream->listener_ctx;
@@ -216,7 +289,9 @@ static void on_request(struct stream *stream)
     job->cuts = path_is(job, "/abort") || path_is(job, "/cut");
     job->is_chunked = path_is(job, "/chunked") || path_is(job, "/cut");
     job->is_late = path_is(job, "/late");
-    if (path_is(job, "/echo")) {
+    if (path_is(job, "/tunnel")) {
+        job_tunnel_begin(job);
+    } else if (path_is(job, "/echo")) {
         job_echo(job);
     } else if (path_is(job, "/slow")) {
         loop_timer_set(stream->loop, &job->timer, 60000);
@@ -240,12 +315,22 @@ static void on_writable(struct stream *stream)
     struct job *job = stream->exchange;
 
     atomic_fetch_add(&job->server->writables, 1);
+    if (job->is_tunnel) {
+        job_tunnel(job);
+        return;
+    }
     job_send(job);
 }
 
 static void on_body(struct stream *stream)
 {
-    job_echo(stream->exchange);
+    struct job *job = stream->exchange;
+
+    if (job->is_tunnel) {
+        job_tunnel(job);
+    } else {
+        job_echo(job);
+    }
 }
 
 static void on_closed(struct stream *stream, enum err why)
