@@ -278,7 +278,7 @@ def test_concurrent(t):
 
 def test_concurrent_counts_the_sending(t):
     """A request is under way until its last byte is with the client."""
-    body = content("/big", 8 << 20)
+    body = content("/big", 24 << 20)
     origin = t.origin({"/big": reply(body, cache="max-age=60"), "/": PAGE})
     larder = t.larder(origin, site="limit concurrent 2;")
     same(len(larder.fetch("/big").body), len(body))
