@@ -24,6 +24,7 @@
 #include "base/span.h"
 #include "conf/conf_answer.h"
 #include "conf/conf_problem.h"
+#include "conf/conf_tls.h"
 
 struct conf_places; /* where each value was set, for conf_print_effective */
 
@@ -273,42 +274,6 @@ struct conf_breaker {
     uint64_t within_ms;
 };
 
-/* Of OpenSSL. */
-struct x509_store_st;
-struct x509_st;
-struct stack_st_X509;
-struct evp_pkey_st;
-
-/* What a file, or a file and that of its key, held. */
-struct conf_certificate {
-    struct conf_certificate *next; /* private */
-    char *path;                    /* NULL: the machine's own CAs */
-    char *key_path;                /* NULL: certificates to believe */
-    uint64_t id;                   /* of all bytes of the files */
-    struct x509_store_st *trust;   /* to believe, or NULL */
-    struct x509_st *certificate;   /* to show, or NULL */
-    struct stack_st_X509 *chain;   /* behind it, or NULL */
-    struct evp_pkey_st *key;       /* of certificate */
-};
-
-/* How servers with https:// are spoken to. */
-struct conf_origin_tls {
-    bool no_verify;
-    bool only_13;     /* TLS 1.3 or nothing; else 1.2 will do */
-    const char *name; /* to expect and to send as SNI; NULL: the host in the server's URL */
-    const char *ca;   /* files; NULL: not set. key: as cert when it is not */
-    const char *cert;
-    const char *key;
-    const struct conf_certificate *trust;    /* NULL without ca */
-    const struct conf_certificate *identity; /* NULL without cert */
-};
-
-/* Connections kept for later. */
-struct conf_keepalive {
-    uint32_t count; /* of one server, in each worker */
-    uint64_t idle_ms;
-};
-
 /* A cookie of ours that names the server a client is to stay with. */
 struct conf_sticky {
     const char *cookie;  /* NULL: none */
@@ -332,7 +297,8 @@ struct conf_origins {
     uint32_t owner;         /* private: of its settings, when it has a name */
     struct conf_origin_timeout timeout;
     struct conf_origin_tls tls;
-    bool http2; /* to servers with https:// that choose it */
+    enum conf_proxy_protocol proxy_protocol; /* only with servers without TLS */
+    bool http2;                              /* to servers with https:// that choose it */
     struct conf_keepalive keepalive;
     const char *host; /* Host to send; "client": as the client sent it; "server": its URL's */
 };

@@ -46,6 +46,13 @@ void conf_check_origin_tls(struct conf_checker *checker, const struct conf_origi
             check_system_trust(checker, at);
         }
     }
+    const struct conf_setting *header = find_row(checker, "proxy_protocol", owner, 0);
+    if (header != NULL && header->good && has_tls &&
+        pool->proxy_protocol != CONF_PROXY_PROTOCOL_OFF) {
+        conf_report_add(checker->base.report, header->node->words[0].place, NULL,
+                        "\"proxy_protocol\" is not for servers with https://; X-Forwarded-For and "
+                        "Forwarded tell them the client's address");
+    }
     if (tls != NULL && tls->good && !has_tls) {
         conf_report_add(checker->base.report, tls->node->words[0].place, NULL,
                         "\"tls\" is for servers with https://, and this pool has none");

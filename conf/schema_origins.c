@@ -85,6 +85,7 @@ static const struct schema_option sticky_options[] = {
 
 static const char *const word_off[] = {"off"};
 static const char *const words_switch[] = {"on", "off"};
+static const char *const words_proxy_protocol[] = {"off", "v1", "v2"};
 static const char *const words_balance[] = {"round_robin", "least_conn", "random", "hash"};
 
 static const struct schema_row rows[] = {
@@ -187,6 +188,12 @@ static const struct schema_row rows[] = {
             "and key: shown to servers that ask who we are. Files are PEM, read at start and "
             "reload.",
      .example = "tls name=app.internal ca=/etc/larder/origin-ca.pem;"},
+    {ROW(ORIGINS, "proxy_protocol", CHOICE), LIVE, .syntax = "off | v1 | v2", .fallback = "off",
+     ALLOWED(words_proxy_protocol), AT(conf_origins, proxy_protocol),
+     .doc = "Begin connections to the servers with a PROXY protocol header that says the client's "
+            "address (the destination in it is 0.0.0.0 or ::). Such a connection carries one "
+            "request. Not for https://.",
+     .example = "proxy_protocol v2;"},
     {ROW(ORIGINS, "http2", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
      ALLOWED(words_switch), AT(conf_origins, http2),
      .doc = "Offer HTTP/2 to servers with https://: those that choose it get many requests over "

@@ -397,6 +397,7 @@ void fill_fetch(struct fill *fill)
         .patience = fill_patience(fill),
         .origin = origin_server_fetch(fill->claim.server),
         .address = fill->claim.address[0] != '\0' ? fill->claim.address : NULL,
+        .client = fill->client.address,
         .method = request->method_text,
         .host = fill->onward.host,
         .target = fill->onward.target,

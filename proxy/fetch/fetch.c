@@ -422,7 +422,9 @@ void fetch_go(struct fetch *fetch)
         return;
     }
     /* A kept connection may turn out dead: only for what can be asked a second time. */
-    fetch->conn = !shares && fetch->may_retry ? fetch_conn_take(fetch) : NULL;
+    bool may_take =
+        !shares && fetch->may_retry && fetch->origin->proxy_header == FETCH_PROXY_HEADER_NONE;
+    fetch->conn = may_take ? fetch_conn_take(fetch) : NULL;
     if (fetch->conn != NULL) {
         fetch->conn->fetch = fetch;
         fetch->result.reused_connection = true;

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/span.h"
 #include "http/response.h"
@@ -43,6 +44,13 @@ struct fetch_tls {
     uint64_t id;                 /* differs when what trust, certificate, chain or key hold does */
 };
 
+/* What a connection begins with, to say whose request it carries (HAProxy's PROXY protocol). */
+enum fetch_proxy_header {
+    FETCH_PROXY_HEADER_NONE,
+    FETCH_PROXY_HEADER_V1, /* text */
+    FETCH_PROXY_HEADER_V2, /* binary */
+};
+
 /* One origin server, immutable, outlives its fetches (it belongs to the configuration snapshot). */
 struct fetch_origin {
     const char *name;
@@ -53,8 +61,10 @@ struct fetch_origin {
     uint64_t first_byte_timeout_us; /* request sent to first byte of the final head */
     uint64_t idle_timeout_us;       /* between bytes */
     uint64_t total_timeout_us;      /* all of it but what our own side takes; 0: no bound */
-    unsigned keepalive;             /* connections kept open for later per worker; 0: none */
-    uint64_t keepalive_idle_us;     /* so long, unless the origin's Keep-Alive says less */
+    /* Without TLS only; each request then has a connection of its own. */
+    enum fetch_proxy_header proxy_header;
+    unsigned keepalive;         /* connections kept open for later per worker; 0: none */
+    uint64_t keepalive_idle_us; /* so long, unless the origin's Keep-Alive says less */
 };
 
 /* How long to wait, in place of what the origin says; 0: as it says. */
@@ -67,6 +77,8 @@ struct fetch_request {
     /* Where to connect: a literal IPv4 or IPv6 address, no brackets; no resolver is asked then.
      * NULL: wherever libcurl finds origin->host. Copied. */
     const char *address;
+    /* For proxy_header: AF_INET or AF_INET6; another family, or NULL: it is not told. */
+    const struct sockaddr_storage *client;
     struct span method;       /* validated token */
     struct span host;         /* Host field value */
     struct span target;       /* origin form, validated: no SP, CTL */

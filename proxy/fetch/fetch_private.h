@@ -5,6 +5,7 @@
  *
  *   fetch.c            life of one fetch: start, cancel, resume, deadline, the second try, the end
  *   fetch_request.c    what goes out: the head as text, the body, its framing
+ *   fetch_proxy_header.c  before it: whose request it is
  *   fetch_response.c   what comes in: heads judged by the strict parser, framing, flow
  *   fetch_tunnel.c     after a 101: bytes both ways
  *   fetch_conn.c       connections: opened and read and written through libcurl, kept, closed
@@ -250,6 +251,13 @@ void fetch_end(struct fetch *fetch, enum fetch_fault fault, const char *detail, 
 bool fetch_retry(struct fetch *fetch);
 /* Waits for what it needs now: input unless paused, room to write when there is something. */
 void fetch_watch(struct fetch *fetch);
+
+/* ---- fetch_proxy_header.c ---- */
+
+#define FETCH_PROXY_HEADER_BYTES 108 /* always enough */
+
+/* Writes the header. Returns its length; 0: none is wanted. */
+size_t fetch_proxy_header_write(char *out, const struct fetch_request *request);
 
 /* ---- fetch_request.c ---- */
 

@@ -43,6 +43,9 @@ static bool fetch_text_reserve(struct fetch *fetch, const struct fetch_request *
     for (unsigned i = 0; i < request->line_count; i++) {
         bytes += request->lines[i].len + 2;
     }
+    if (UNLIKELY(request->origin->proxy_header != FETCH_PROXY_HEADER_NONE)) {
+        bytes += FETCH_PROXY_HEADER_BYTES;
+    }
     if (UNLIKELY(request->upgrade.len > 0)) {
         bytes += TEXT_UPGRADE.len + request->upgrade.len + 2;
     }
@@ -69,7 +72,8 @@ bool fetch_text_build(struct fetch *fetch, const struct fetch_request *request)
             return false;
         }
     }
-    char *at = fetch_text_put(fetch->text, request->method);
+    char *at = fetch->text + fetch_proxy_header_write(fetch->text, request);
+    at = fetch_text_put(at, request->method);
     *at++ = ' ';
     at = fetch_text_put(at, request->target);
     at = fetch_text_put(at, SPAN(" HTTP/1.1\r\nHost: "));

@@ -94,6 +94,9 @@ static void fetch_framing_set(struct fetch *fetch, const struct http_response *r
     fetch->keep_us = fetch_keep_us(&response->fields);
     fetch->may_keep =
         fetch->framing != FETCH_BODY_CLOSE && fetch->keep_us > 0 && fetch_may_persist(response);
+    if (UNLIKELY(fetch->origin->proxy_header != FETCH_PROXY_HEADER_NONE)) {
+        fetch->may_keep = false; /* it speaks for one client */
+    }
     fetch->result.length_certain = fetch->framing != FETCH_BODY_CLOSE;
 }
 

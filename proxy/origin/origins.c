@@ -128,6 +128,7 @@ static struct origin_server *server_new(struct origin_pool *pool, struct conf *c
         .first_byte_timeout_us = origins->timeout.first_byte_ms * 1000,
         .idle_timeout_us = origins->timeout.idle_ms * 1000,
         .total_timeout_us = origins->timeout.total_ms * 1000,
+        .proxy_header = (enum fetch_proxy_header)origins->proxy_protocol,
         .keepalive = origins->keepalive.count,
         .keepalive_idle_us = origins->keepalive.idle_ms * 1000,
     };

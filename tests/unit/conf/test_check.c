@@ -194,6 +194,9 @@ static const struct bad_case addresses[] = {
     {"admin { server_names a:1; }" REST, "1:22 \"a:1\" has a port; write the host name alone\n"},
     {ORIGINS("server a http://a; tls verify=off;"),
      "1:51 \"tls\" is for servers with https://, and this pool has none\n"},
+    {ORIGINS("server a https://a; proxy_protocol v2;"),
+     "1:52 \"proxy_protocol\" is not for servers with https://; X-Forwarded-For and Forwarded tell "
+     "them the client's address\n"},
     {ORIGINS("server a https://a; tls verify=perhaps;"),
      "1:56 \"perhaps\" is not a value of \"tls\" {on off}\n"},
     {ORIGINS("server a 10.0.0.1:80;"),

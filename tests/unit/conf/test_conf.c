@@ -117,7 +117,7 @@ static const char everything[] =
     "  min_rate_over 5s; keepalive_requests 7; waiters 1; drain 0;\n"
     "  connections_per_client 7; connections_except 10.0.0.0/8 ::1; limit_memory 1M; }\n"
     "site WWW.a a { origins { server x HTTP://H:1/; timeout connect=1s first_byte=2s idle=3s;\n"
-    "    keepalive 1 idle=2m; host H:1; retry 3 on=503,timeout,429 methods=PUT,GET budget=50%; }\n"
+    "    proxy_protocol v1; keepalive 1 idle=2m; host H:1; retry 3 on=503,timeout,429 methods=PUT,GET budget=50%; }\n"
     "  cache { off; default_ttl 1s; min_ttl 2s; max_ttl 9d; stale_while_revalidate 3s;\n"
     "    stale_if_error 4d; hit_for_miss 5s; set_cookie strip; targeted X-A B; purge from 1.0.0.0/8 ::1;\n"
     "    client_revalidate off; max_object 2M; ignore_cookies; ignore_query utm_* a; sort_query on;\n"
@@ -484,7 +484,9 @@ static void test_examples(void **state)
         bool is_whole = strncmp(row->example, "cache { off", 11) == 0;
         buf_init(&text, TEXT_BYTES);
         buf_puts(&text, is_whole ? "site x { " : around[row->context][0]);
-        buf_puts(&text, needs_server ? "server a https://a;" : "");
+        if (needs_server) {
+            buf_printf(&text, "server a http%s://a;", strcmp(row->name, "tls") == 0 ? "s" : "");
+        }
         buf_puts(&text, needs_origins || is_whole ? "origins { server a http://a; }" : "");
         buf_puts(&text, row->example);
         buf_puts(&text, is_whole ? " }" REST : around[row->context][1]);
