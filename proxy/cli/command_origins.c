@@ -355,7 +355,8 @@ static int set_state(struct cli_args *args, struct client *client, const struct 
     if (strcmp(state, "up") != 0 && !may_go(args, client, place)) {
         return 1;
     }
-    (void)snprintf(path, sizeof(path), "/api/v1/origins/%s/%s", place->pool, place->server);
+    int len = snprintf(path, sizeof(path), "/api/v1/origins/%s/%s", place->pool, place->server);
+    CHECK(len > 0 && (size_t)len < sizeof(path));
     char *body = state_body(args, state);
     if (body == NULL) {
         cli_error("out of memory");
@@ -414,7 +415,9 @@ static int check(struct cli_args *args, struct client *client, const struct plac
     char path[PLACE_PATH_BYTES];
     cJSON *before = look(client, place);
 
-    (void)snprintf(path, sizeof(path), "/api/v1/origins/%s/%s/check", place->pool, place->server);
+    int len =
+        snprintf(path, sizeof(path), "/api/v1/origins/%s/%s/check", place->pool, place->server);
+    CHECK(len > 0 && (size_t)len < sizeof(path));
     cJSON *begun = client_get(client, "POST", path, NULL, NULL);
     if (begun == NULL) {
         cJSON_Delete(before);
