@@ -233,6 +233,9 @@ struct place {
     char pool[256], server[128];
 };
 
+/* "/api/v1/origins/POOL/SERVER/check" */
+#define PLACE_PATH_BYTES (sizeof(struct place) + 64)
+
 static bool place_read(const char *word, struct place *out)
 {
     const char *slash = strchr(word, '/');
@@ -346,13 +349,14 @@ static void print_done(const cJSON *json)
 static int set_state(struct cli_args *args, struct client *client, const struct place *place,
                      const char *state)
 {
-    char path[512];
+    char path[PLACE_PATH_BYTES];
     struct buf raw = {0};
 
     if (strcmp(state, "up") != 0 && !may_go(args, client, place)) {
         return 1;
     }
-    (void)snprintf(path, sizeof(path), "/api/v1/origins/%s/%s", place->pool, place->server);
+    int len = snprintf(path, sizeof(path), "/api/v1/origins/%s/%s", place->pool, place->server);
+    CHECK(len > 0 && (size_t)len < sizeof(path));
     char *body = state_body(args, state);
     if (body == NULL) {
         cli_error("out of memory");
@@ -408,10 +412,12 @@ static int print_check(const struct cli_args *args, const struct place *place, c
 
 static int check(struct cli_args *args, struct client *client, const struct place *place)
 {
-    char path[512];
+    char path[PLACE_PATH_BYTES];
     cJSON *before = look(client, place);
 
-    (void)snprintf(path, sizeof(path), "/api/v1/origins/%s/%s/check", place->pool, place->server);
+    int len =
+        snprintf(path, sizeof(path), "/api/v1/origins/%s/%s/check", place->pool, place->server);
+    CHECK(len > 0 && (size_t)len < sizeof(path));
     cJSON *begun = client_get(client, "POST", path, NULL, NULL);
     if (begun == NULL) {
         cJSON_Delete(before);

@@ -13,6 +13,7 @@
  *   watch.c     the thread that looks after them: checks (probe.c), names (resolve.c)
  *   figures.c   what a server has answered
  *   view.c      a picture of it all for operators
+ *   foresee.c   which server would be asked now
  *
  * One lock per pool (rank LOCK_POOL) covers all that changes of the pool and of its servers' state.
  * Under it nothing is called that could block or come back.
