@@ -80,8 +80,12 @@ void origin_judge(struct origin_pool *pool, const struct origin_place *place,
     if (!rules.is_ejecting && !rules.breaker->is_on && health->phase == ORIGIN_IS_UP) {
         return;
     }
-    health_outcome(health, &rules, outcome, place->is_trial, is_failure && is_last(pool, server),
-                   now_us, change);
+    const struct health_ended ended = {
+        .outcome = outcome,
+        .is_trial = place->is_trial,
+        .is_last = is_failure && is_last(pool, server),
+    };
+    health_outcome(health, &rules, &ended, now_us, change);
     note_up(server->state, change, now_us);
 }
 
