@@ -257,17 +257,17 @@ static void count(struct origin_health *health, const struct health_rules *rules
 }
 
 void health_outcome(struct origin_health *health, const struct health_rules *rules,
-                    const struct origin_outcome *outcome, bool is_trial, bool is_last,
-                    uint64_t now_us, struct health_change *change)
+                    const struct health_ended *ended, uint64_t now_us, struct health_change *change)
 {
+    const struct origin_outcome *outcome = ended->outcome;
     enum origin_status before = health_status(health);
-    bool may_go = !is_last || is_broken_connection(outcome);
+    bool may_go = !ended->is_last || is_broken_connection(outcome);
     char room[16];
 
-    health_cancel(health, is_trial);
+    health_cancel(health, ended->is_trial);
     if (health->phase == ORIGIN_IS_UP) {
         count(health, rules, outcome, may_go, now_us);
-    } else if (health->phase == ORIGIN_IS_TRIAL && is_trial) {
+    } else if (health->phase == ORIGIN_IS_TRIAL && ended->is_trial) {
         bool failed = may_go && health_is_failure(rules, outcome);
         (void)snprintf(health->reason, sizeof(health->reason),
                        failed ? "the trial request failed: %s" : "the trial request went well: %s",

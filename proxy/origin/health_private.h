@@ -68,11 +68,18 @@ bool health_may_ask(const struct origin_health *health, bool is_own);
 /* One more request. Is it a trial? */
 bool health_take(struct origin_health *health);
 bool health_is_failure(const struct health_rules *rules, const struct origin_outcome *outcome);
-/* A request is over. is_last: there is no other that may be asked, and a bad one is better than
- * none: only broken connections count. */
+
+/* A request that is over. */
+struct health_ended {
+    const struct origin_outcome *outcome;
+    bool is_trial;
+    bool is_last; /* there is no other that may be asked, and a bad one is better than none: only
+                     broken connections count */
+};
+
 void health_outcome(struct origin_health *health, const struct health_rules *rules,
-                    const struct origin_outcome *outcome, bool is_trial, bool is_last,
-                    uint64_t now_us, struct health_change *change);
+                    const struct health_ended *ended, uint64_t now_us,
+                    struct health_change *change);
 /* A trial that says nothing. */
 void health_cancel(struct origin_health *health, bool is_trial);
 

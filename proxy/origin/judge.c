@@ -79,8 +79,12 @@ void origin_judge(struct origin_pool *pool, const struct origin_place *place,
         health_cancel(health, place->is_trial); /* somebody else has said that it is up */
         return;
     }
-    health_outcome(health, &rules, outcome, place->is_trial, is_failure && is_last(pool, server),
-                   now_us, change);
+    const struct health_ended ended = {
+        .outcome = outcome,
+        .is_trial = place->is_trial,
+        .is_last = is_failure && is_last(pool, server),
+    };
+    health_outcome(health, &rules, &ended, now_us, change);
     note_up(server->state, change, now_us);
 }
 

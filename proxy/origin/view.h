@@ -29,7 +29,7 @@ struct origin_pool_view {
     uint64_t waited; /* ever in the queue */
     uint64_t refused_down, refused_full, refused_late;
     uint64_t retries, retries_refused; /* sent again; not, because of the budget */
-    uint64_t full_us; /* monotonic; when the queue was full last, 0: never */
+    uint64_t full_us;                  /* monotonic; when the queue was full last, 0: never */
 
     struct origin_pool *pool; /* a reference */
     struct conf *conf;        /* private: keeps settings; NULL with settings */

@@ -54,6 +54,7 @@ struct ward {
     /* ---- addresses ---- */
     struct knock knock; /* on a broken one */
     uint64_t knock_at_us;
+    unsigned knocks; /* whose turn it is */
     char knocked[ORIGIN_ADDRESS_BYTES];
     struct lookup *lookup;
     uint64_t lookup_at_us;
@@ -189,6 +190,7 @@ static uint64_t look_addresses(struct ward *ward, const struct sight *sight, uin
         return ward->knock_at_us;
     }
     ward->knock_at_us = now_us + ADDRESS_EVERY_US;
+    ward->knocks++;
     memcpy(ward->knocked, sight->broken, sizeof(ward->knocked));
     knock_start(&ward->knock, ward->knocked, ward->server->fetch.port,
                 ward->server->fetch.connect_timeout_us);
@@ -253,22 +255,21 @@ static uint64_t look_names(struct ward *ward, const struct sight *sight, uint64_
 
 static void see(struct ward *ward, struct sight *out)
 {
-    struct origin_state *state = ward->server->state;
+    const struct origin_state *state = ward->server->state;
+    const struct origin_names *names = &state->names;
 
     *out = (struct sight){0};
     lock_acquire(&ward->pool->lock);
     out->phase = state->health.phase;
     out->until_us = state->health.until_us;
-    out->names = state->names.state;
+    out->names = names->state;
     out->is_check_wanted = state->is_check_wanted;
-    for (unsigned i = 0; i < state->names.count; i++) {
-        const struct origin_address *address = &state->names.list[i];
+    for (unsigned i = 0; i < names->count; i++) {
+        const struct origin_address *address = &names->list[(ward->knocks + i) % names->count];
         if (out->address[0] == '\0' || !address->is_broken) {
             memcpy(out->address, address->text, sizeof(out->address));
         }
-        if (address->is_broken && strcmp(address->text, ward->knocked) != 0) {
-            memcpy(out->broken, address->text, sizeof(out->broken)); /* another one next time */
-        } else if (address->is_broken && out->broken[0] == '\0') {
+        if (address->is_broken && out->broken[0] == '\0') {
             memcpy(out->broken, address->text, sizeof(out->broken));
         }
     }

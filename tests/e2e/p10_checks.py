@@ -4,6 +4,7 @@ import threading
 import time
 
 from case import free_port, head, raw, reply, same, wait_for
+from tls import Authority, TlsOrigin
 
 
 def pool(t, origins, settings, **options):
@@ -33,12 +34,11 @@ def checked(name, health=b"fine", status=200, **words):
 def test_what_is_asked(t):
     origin = t.origin(**checked("a"))
     pool(t, [origin], "check GET /healthz?x=1 every=200ms host=checks.test;")
-    wait_for(lambda: len(origin.requests) >= 3, 10, "checks")
+    wait_for(lambda: len(origin.requests) >= 4, 10, "checks")
     request = origin.requests[0]
     same((request.line, request.get("Host"), request.get("User-Agent"), request.get("Connection")),
          ("GET /healthz?x=1 HTTP/1.1", "checks.test", "larder-check", None), request.raw_head)
-    gaps = [b.at - a.at for a, b in zip(origin.requests, origin.requests[1:])]
-    assert all(0.1 <= gap for gap in gaps), gaps
+    assert origin.requests[3].at - origin.requests[0].at > 0.4
     same(origin.connections, len(origin.requests), "a connection each")
 
 
@@ -191,3 +191,16 @@ def test_reload_keeps_the_state(t):
     larder.command("reload", check=0)
     says(larder, 'server=b from=down to=up reason="no longer checked"')
     same(set(answers(larder)), {"a", "b"})
+
+
+def test_https(t):
+    """A check is made under the same TLS settings as requests: a certificate nobody vouches for is a failed check."""
+    ca, other = Authority(t), Authority(t, "other")
+    origin = TlsOrigin(t, ca.issue("DNS:app.test"), {"/healthz": reply(b"fine")}, default=reply("a", cache="no-store"))
+    block = "site {} {{ origins {{ server {} https://127.0.0.1:%d; tls ca={} name=app.test; check /healthz every=300ms; }} }}"
+    larder = t.larder(sites="".join(block.format(*words) % origin.port
+                                    for words in (("a.test", "a", ca.path), ("b.test", "b", other.path))))
+    says(larder, 'server=b from=up to=down reason="1 check failed: certificate not valid"')
+    wait_for(lambda: len(origin.requests) >= 2, 10, "checks")
+    same((larder.fetch("/", host="a.test").body, larder.fetch("/", host="b.test").status), (b"a", 503))
+    same(set(origin.names), {"app.test"})

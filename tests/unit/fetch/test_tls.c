@@ -185,6 +185,28 @@ static void test_connections_are_kept_and_sessions_resumed(void **state)
     assert_int_equal(atomic_load(&front->resumed), 2);
 }
 
+/* Also by a connection whose handle never saw it. One is good for one connection in TLS 1.3, which
+ * brings the next one. */
+static void test_a_session_is_everybodys(void **state)
+{
+    struct probe other;
+
+    (void)state;
+    use_front(&good, NULL);
+    origin->address.keepalive = 0;
+    get("/bytes/1000");
+    struct fetch_request request = probe_request(origin, "/silent");
+    probe_init(&other, loop);
+    other.stops = false;
+    other.fetch = fetch_start(pool, &request, &probe_handler, &other);
+    run_loop(loop, 300, true); /* it has the handle that was there */
+    get("/bytes/1000");
+    assert_int_equal(probe.result.fault, FETCH_OK);
+    assert_int_equal(atomic_load(&front->resumed), 2);
+    fetch_cancel(&other.fetch);
+    probe_fini(&other);
+}
+
 /* Neither connections nor sessions made by other rules. */
 static void test_nothing_is_shared_between_settings(void **state)
 {
@@ -262,6 +284,36 @@ static void test_pauses(void **state)
     }
 }
 
+static char *small_place(void *ctx, size_t *room)
+{
+    static char place[9000];
+
+    (void)ctx;
+    *room = sizeof(place);
+    return place;
+}
+
+/* A turn that ends within the last record, with nothing left in the socket. */
+static void test_a_turn_ends_within_a_record(void **state)
+{
+    struct fetch_handler handler = probe_handler;
+    char target[64];
+
+    (void)state;
+    handler.place = small_place;
+    use_front(&good, NULL);
+    for (size_t size = 262144 + 8192; size < 262144 + 32768; size += 2048) {
+        snprintf(target, sizeof(target), "/bytes/%zu", size);
+        struct fetch_request request = probe_request(origin, target);
+        probe_again();
+        probe.pause_head = true;
+        probe.fetch = fetch_start(pool, &request, &handler, &probe);
+        run_loop(loop, 15000, false);
+        assert_int_equal(probe.result.fault, FETCH_OK);
+        assert_int_equal(probe.body.len, size);
+    }
+}
+
 /* ---- all of it ---- */
 
 static int identities_make(void **state)
@@ -301,10 +353,12 @@ int main(void)
         FRONT_TEST(test_the_least_version),
         FRONT_TEST(test_a_handshake_that_does_not_end),
         FRONT_TEST(test_connections_are_kept_and_sessions_resumed),
+        FRONT_TEST(test_a_session_is_everybodys),
         FRONT_TEST(test_nothing_is_shared_between_settings),
         FRONT_TEST(test_dead_and_talkative_ones),
         FRONT_TEST(test_bodies_arrive_whole),
         FRONT_TEST(test_pauses),
+        FRONT_TEST(test_a_turn_ends_within_a_record),
     };
     return cmocka_run_group_tests(tests, identities_make, identities_drop);
 }

@@ -223,6 +223,7 @@ static void act(struct origin_health *health, const struct health_rules *rules,
     const struct health_result result = {.is_passed = step->act == PASS || step->act == OPEN,
                                          .detail = step->act == PASS ? "yes" : "no"};
     struct origin_outcome outcome = outcome_of(step->act);
+    const struct health_ended ended = {&outcome, *is_trial, step->is_last};
     struct health_change change = {.is_any = false};
     enum origin_status before = health_status(health);
 
@@ -231,7 +232,7 @@ static void act(struct origin_health *health, const struct health_rules *rules,
     case BAD:
     case REFUSED:
     case LATE:
-        health_outcome(health, rules, &outcome, *is_trial, step->is_last, now_us, &change);
+        health_outcome(health, rules, &ended, now_us, &change);
         *is_trial = false;
         break;
     case UNKNOWN:
