@@ -49,6 +49,7 @@ struct ward {
     struct probe probe;
     bool is_check; /* else a knock */
     uint64_t check_at_us;
+    uint64_t probed_at_us;      /* the last time */
     struct conf_probe knocking; /* settings of a probe of a server without `check` */
     /* ---- addresses ---- */
     struct knock knock; /* on a broken one */
@@ -112,7 +113,10 @@ static void on_probed(struct probe *probe, const struct health_result *result)
     struct ward *ward = CONTAINER_OF(probe, struct ward, probe);
     uint64_t now_us = loop_now_us(ward->watch->loop);
 
-    if (ward->is_check) {
+    if (ward->is_check && result->is_unasked) {
+        log_warn("check_skipped", "pool=%s server=%s reason=\"%s\"", origin_pool_name(ward->pool),
+                 origin_server_name(ward->server), result->detail);
+    } else if (ward->is_check) {
         origin_note_check(ward->pool, ward->server->state, result, now_us);
     } else {
         origin_note_knock(ward->pool, ward->server->state, result, now_us);
@@ -127,6 +131,7 @@ static void start_probe(struct ward *ward, const struct sight *sight, uint64_t n
 
     ward->is_check = origins->probe.kind != CONF_PROBE_OFF;
     ward->probed = origin_server_ref(ward->server);
+    ward->probed_at_us = now_us;
     ward->check_at_us = ward->is_check ? now_us + interval_us(&origins->probe) : 0;
     ward->knocking =
         (struct conf_probe){.kind = CONF_PROBE_TCP, .timeout_ms = origins->timeout.connect_ms};
@@ -148,7 +153,9 @@ static uint64_t look_checks(struct ward *ward, const struct sight *sight, uint64
     if (sight->names == NAMES_PENDING || sight->names == NAMES_NONE || ward->probe.is_busy) {
         return UINT64_MAX; /* its end looks again */
     }
-    if (sight->phase == ORIGIN_IS_EJECTED) {
+    /* Once when its time is over, then as often as always. */
+    if (sight->phase == ORIGIN_IS_EJECTED &&
+        (!is_checked || ward->probed_at_us < sight->until_us)) {
         at_us = least(at_us, sight->until_us);
     }
     if (!sight->is_check_wanted && now_us < at_us) {
