@@ -312,15 +312,15 @@ static bool server_options(const struct conf_item *item, struct conf_server *ser
     for (size_t i = 2; i < item->count; i++) {
         const struct conf_word *word = &item->words[i];
         if (!span_eq(word->text, SPAN("backup"))) {
-            CHECK(rest.count < ARRAY_LEN(words));
-            words[rest.count++] = *word;
-        } else if (server->backup) {
+            words[rest.count++] = *word; /* there is room for all: server_set */
+            continue;
+        }
+        if (server->backup) {
             conf_report_add(item->check->report, word->place, NULL,
                             "\"backup\" stands twice here; remove one");
             good = false;
-        } else {
-            server->backup = true;
         }
+        server->backup = true;
     }
     return conf_item_options(&rest, 0) && good;
 }

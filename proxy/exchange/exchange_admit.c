@@ -116,6 +116,37 @@ static enum exchange_next pass_because(struct exchange *x, enum http_reason reas
     return exchange_go(x, EXCHANGE_STEP_PASS);
 }
 
+/* RFC 9110 7.6.2: the client wants to know what stands at this place of the chain. */
+static enum exchange_next answer_options(struct exchange *x)
+{
+    x->result = RESULT_SYNTHETIC;
+    x->status = 200;
+    x->own = (struct own_page){
+        .body = SPAN(""),
+        .lines = SPAN(
+            "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\nCache-Control: no-store\r\n")};
+    return exchange_go(x, EXCHANGE_STEP_ERROR);
+}
+
+/* Does the request go no further, whatever the site's settings say? */
+static bool ends_here(struct exchange *x, enum exchange_next *next)
+{
+    const struct http_request *request = x->stream->request;
+    uint64_t forwards;
+    if (request->method == HTTP_CONNECT || request->method == HTTP_TRACE) {
+        *next = exchange_fail(x, 405, "this method is not allowed here");
+    } else if (exchange_is_loop(&request->fields, x->site->via)) {
+        x->proxy_error = HTTP_PROXY_LOOP_DETECTED;
+        *next = exchange_fail(x, 508, "the request came back to this proxy");
+    } else if (UNLIKELY(request->method == HTTP_OPTIONS) &&
+               http_max_forwards(&request->fields, &forwards) && forwards == 0) {
+        *next = answer_options(x);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 enum exchange_next exchange_admit(struct exchange *x)
 {
     struct exchange_env *env = x->env;
@@ -140,12 +171,9 @@ enum exchange_next exchange_admit(struct exchange *x)
     if (UNLIKELY(x->site->guards.is_used) && !exchange_guard(x, &refused)) {
         return refused;
     }
-    if (request->method == HTTP_CONNECT || request->method == HTTP_TRACE) {
-        return exchange_fail(x, 405, "this method is not allowed here");
-    }
-    if (exchange_is_loop(&request->fields, x->site->via)) {
-        x->proxy_error = HTTP_PROXY_LOOP_DETECTED;
-        return exchange_fail(x, 508, "the request came back to this proxy");
+    enum exchange_next answered;
+    if (ends_here(x, &answered)) {
+        return answered;
     }
     if (!make_key(x)) {
         return exchange_fail(x, 414, "the target is too long");
@@ -153,7 +181,6 @@ enum exchange_next exchange_admit(struct exchange *x)
     if (request->method == HTTP_PURGE) {
         return exchange_purge(x);
     }
-    enum exchange_next answered;
     if (UNLIKELY(x->policy->redirect != NULL || x->policy->respond != NULL) &&
         exchange_answer(x, &answered)) {
         return answered;

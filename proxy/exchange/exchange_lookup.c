@@ -218,7 +218,7 @@ static bool only_if_cached(const struct exchange *x)
     return http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED);
 }
 
-static enum exchange_next fail_not_cached(struct exchange *x)
+enum exchange_next exchange_fail_not_cached(struct exchange *x)
 {
     if (UNLIKELY(x->in_maintenance)) {
         return exchange_maintenance_page(x);
@@ -229,7 +229,7 @@ static enum exchange_next fail_not_cached(struct exchange *x)
 static enum exchange_next pass_for(struct exchange *x, enum http_reason reason)
 {
     if (only_if_cached(x)) {
-        return fail_not_cached(x);
+        return exchange_fail_not_cached(x);
     }
     x->reason = (uint8_t)reason;
     x->forward = HTTP_FORWARD_BYPASS;
@@ -241,7 +241,7 @@ static enum exchange_next absent(struct exchange *x, const struct store_lookup *
 {
     x->stale = lookup->stale;
     if (only_if_cached(x)) {
-        return fail_not_cached(x);
+        return exchange_fail_not_cached(x);
     }
     note_absence(x, lookup->absence);
     if (http_directives_has(&x->directives, HTTP_CC_NO_STORE)) {
@@ -358,7 +358,7 @@ enum exchange_next exchange_lookup(struct exchange *x)
         /* The reason is that of the last look. */
         x->result = RESULT_MISS;
         x->forward = HTTP_FORWARD_MISS;
-        return only_if_cached(x) ? fail_not_cached(x) : exchange_go(x, EXCHANGE_STEP_PASS);
+        return only_if_cached(x) ? exchange_fail_not_cached(x) : exchange_go(x, EXCHANGE_STEP_PASS);
     }
     x->looked_up = true;
     x->solo = false;

@@ -133,7 +133,7 @@ static enum exchange_next part_give_up(struct exchange *x)
     }
     exchange_release(x);
     if (http_directives_has(&x->directives, HTTP_CC_ONLY_IF_CACHED)) {
-        return exchange_fail(x, 504, "only-if-cached, and it is not in the cache");
+        return exchange_fail_not_cached(x);
     }
     if (is_sole && !x->refuse_sole && !x->led_range) {
         x->refuse_sole = true;

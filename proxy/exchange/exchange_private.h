@@ -170,6 +170,8 @@ bool exchange_maintenance(struct exchange *x, enum http_reason pass_reason,
                           enum exchange_next *next);
 /* exchange_maintenance.c: 503. */
 enum exchange_next exchange_maintenance_page(struct exchange *x);
+/* exchange_lookup.c: only what is in the cache may be sent, and it is not there. */
+enum exchange_next exchange_fail_not_cached(struct exchange *x);
 /* exchange_own.c: is it answered by a setting alone (redirect, respond)? Then *next says how. */
 bool exchange_answer(struct exchange *x, enum exchange_next *next);
 /* exchange_own.c: is there a page to be sent in place of this response of the origin? Then all of it

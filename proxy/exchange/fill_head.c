@@ -407,6 +407,7 @@ enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
     if (UNLIKELY(response->status >= 400) && fill_retry_status(fill, response->status)) {
         return FETCH_CANCEL;
     }
+    origin_claim_answered(&fill->claim, response->status, loop_now_us(fill->env->loop));
     fill_sticky_note(fill);
     response = onward_back(&fill->arena, &fill->policy, fill->request, &fill->onward, response);
     if (response == NULL) {

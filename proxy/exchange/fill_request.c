@@ -83,10 +83,24 @@ static unsigned add_codings(struct arena *arena, const struct fill_request_optio
     return 1;
 }
 
+/* One hop fewer (RFC 9110 7.6.2); 0 never comes here, and what is no number counts for nobody. */
+static struct span forwards_line(struct arena *arena, const struct http_request *request,
+                                 const struct http_field *field)
+{
+    uint64_t hops;
+    if (request->method != HTTP_OPTIONS || !http_max_forwards(&request->fields, &hops)) {
+        return line_of(field);
+    }
+    return arena_printf(arena, "Max-Forwards: %llu", (unsigned long long)(hops - 1));
+}
+
 /* The line as it came, or: the origin knows nothing of the tags we gave our encoded variants. */
 static struct span pass_line(struct arena *arena, const struct fill_request_options *options,
                              const struct http_field *field)
 {
+    if (UNLIKELY(field->id == HTTP_FIELD_MAX_FORWARDS)) {
+        return forwards_line(arena, options->request, field);
+    }
     if (field->id != HTTP_FIELD_IF_MATCH || !options->site->compress.is_used) {
         return line_of(field);
     }

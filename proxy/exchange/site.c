@@ -252,6 +252,9 @@ const struct site *site_table_find(const struct site_table *table, struct span a
         return table->fallback;
     }
     struct span host = http_authority_host(authority);
+    if (UNLIKELY(host.len > 1 && host.ptr[host.len - 1] == '.')) {
+        host.len--; /* the same name, of the DNS's root (RFC 1034 3.1) */
+    }
     const struct site_slot *slot = slot_for(table, host);
     if (slot->site != NULL && (host.len == 0 || host.ptr[0] != '.')) {
         return slot->site;

@@ -42,7 +42,7 @@ static void fetch_leave(struct fetch *fetch)
         list_remove(&fetch->ride_node); /* it only waited */
         conn->waiting_count--;
         if (conn->h2 != NULL) {
-            fetch_h2_work_later(conn->h2);
+            fetch_h2_left(conn->h2, fetch);
         }
         return;
     }
@@ -388,6 +388,10 @@ enum fetch_fault fetch_connect_fault(const struct fetch_conn *conn, CURLcode cod
 
     if (fault != FETCH_OK) {
         return fault;
+    }
+    if (conn->is_denied) {
+        (void)snprintf(out, size, "no descriptor for a connection");
+        return FETCH_INTERNAL; /* not the origin's */
     }
     (void)snprintf(out, size, "%s",
                    conn->error[0] != '\0' ? conn->error : curl_easy_strerror(code));

@@ -51,7 +51,7 @@ static bool fetch_conn_setup(struct fetch_conn *conn)
     return good && curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, fetch_socket_open) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, conn->pool) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, conn) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, fetch_socket_close) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, conn->pool) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, conn->error) == CURLE_OK &&
@@ -149,6 +149,7 @@ struct fetch_conn *fetch_conn_open(struct fetch *fetch, bool is_shared)
     conn->is_used = false;
     conn->error[0] = '\0';
     conn->alert = 0;
+    conn->is_denied = false;
     conn->is_shared = is_shared;
     conn->speaks_h2 = false;
     memcpy(conn->address, fetch->address, sizeof(conn->address));

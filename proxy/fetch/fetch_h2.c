@@ -87,16 +87,24 @@ static bool fetch_h2_ride(struct fetch_h2 *h2, struct fetch *fetch)
     return true;
 }
 
-void fetch_h2_leave(struct fetch *fetch)
+void fetch_h2_left(struct fetch_h2 *h2, const struct fetch *fetch)
 {
-    struct fetch_h2 *h2 = fetch->conn->h2;
     enum fetch_fault fault = fetch->result.fault;
-    bool was_late = fault == FETCH_FIRST_BYTE_TIMEOUT || fault == FETCH_IDLE_TIMEOUT;
+    bool was_late = fault == FETCH_FIRST_BYTE_TIMEOUT || fault == FETCH_IDLE_TIMEOUT ||
+                    fault == FETCH_CONNECT_TIMEOUT;
 
     /* Not a word from this connection since: it may be dead. */
     if (was_late && h2->heard_us <= fetch->activity_us) {
         h2->is_leaving = true;
     }
+    fetch_h2_work_later(h2);
+}
+
+void fetch_h2_leave(struct fetch *fetch)
+{
+    struct fetch_h2 *h2 = fetch->conn->h2;
+
+    fetch_h2_left(h2, fetch);
     list_remove(&fetch->ride_node);
     h2->rider_count--;
     (void)nghttp2_session_set_stream_user_data(h2->session, fetch->stream, NULL);
@@ -106,7 +114,6 @@ void fetch_h2_leave(struct fetch *fetch)
     }
     fetch->stream = 0;
     fetch->conn = NULL;
-    fetch_h2_work_later(h2);
 }
 
 /* ---- getting on ---- */
@@ -185,7 +192,7 @@ static void fetch_h2_let_on(struct fetch_h2 *h2)
     struct list *node;
 
     list_init(&rest);
-    while (h2->is_settled && (node = list_pop(&conn->waiting)) != NULL) {
+    while ((h2->is_settled || h2->is_leaving) && (node = list_pop(&conn->waiting)) != NULL) {
         struct fetch *fetch = CONTAINER_OF(node, struct fetch, ride_node);
         conn->waiting_count--;
         if (!fetch_h2_has_room(h2) || !fetch_h2_ride(h2, fetch)) {

@@ -7,6 +7,7 @@
  * next address of a name it opens no socket until it is called once more, which nothing asks for:
  * we do, when it has let go of one while it connects.
  */
+#include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -180,17 +181,20 @@ static int fetch_socket_want(CURL *easy, curl_socket_t fd, int what, void *ctx, 
 
 curl_socket_t fetch_socket_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    struct fetch_pool *pool = ctx;
+    struct fetch_conn *conn = ctx;
+    struct fetch_pool *pool = conn->pool;
     int fd = socket(address->family, address->socktype | SOCK_NONBLOCK | SOCK_CLOEXEC,
                     address->protocol);
 
     (void)purpose;
     if (fd < 0) {
+        conn->is_denied = errno != EAFNOSUPPORT;
         log_warn("socket_refused", "what=origin");
         return CURL_SOCKET_BAD;
     }
     struct fetch_socket *sock = fetch_socket_make(pool, fd);
     if (sock == NULL) {
+        conn->is_denied = true;
         (void)close(fd);
         return CURL_SOCKET_BAD;
     }

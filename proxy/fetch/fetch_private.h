@@ -180,7 +180,8 @@ struct fetch_conn {
     struct list share_node; /* peer->shared */
     struct list waiting;    /* fetches that would ride it once it is ready */
     unsigned waiting_count;
-    int alert; /* TLS: the origin's, as of OpenSSL; 0: none */
+    int alert;      /* TLS: the origin's, as of OpenSSL; 0: none */
+    bool is_denied; /* the system gave us no socket */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -319,6 +320,8 @@ enum fetch_feed fetch_feed_body(struct fetch *fetch, char *out, size_t size, siz
 bool fetch_h2_board(struct fetch *fetch);
 /* The origin has chosen HTTP/2; conn->fetch is the first on it. False without memory. */
 bool fetch_h2_opened(struct fetch_conn *conn);
+/* A fetch goes that has only waited for it. */
+void fetch_h2_left(struct fetch_h2 *h2, const struct fetch *fetch);
 /* The fetch goes; its stream is reset unless it is closed. */
 void fetch_h2_leave(struct fetch *fetch);
 /* It wants more, or has more to send. */
@@ -408,7 +411,8 @@ void fetch_multi_init(struct fetch_pool *pool);
 void fetch_multi_fini(struct fetch_pool *pool);
 /* libcurl asked to be called at once. */
 void fetch_multi_run_due(struct fetch_pool *pool);
-/* The sockets libcurl opens for this pool (CURLOPT_OPENSOCKETFUNCTION, ...CLOSE...). */
+/* The sockets libcurl opens for a connection (CURLOPT_OPENSOCKETFUNCTION), and closes for the pool
+ * (...CLOSE...). */
 curl_socket_t fetch_socket_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address);
 int fetch_socket_close(void *ctx, curl_socket_t fd);
 /* From now on its events are the connection's, not libcurl's. False: unknown descriptor. */

@@ -190,7 +190,7 @@ bool http_fields_ends_here(const struct http_fields *fields, const struct http_f
     return fields_is_named(fields, field, ~(uint64_t)LASTING);
 }
 
-bool http_field_is_forwarding(const struct http_field *field)
+static bool is_forwarding(enum http_field_id id, struct span name)
 {
     static const char *const others[] = {
         "X-Forwarded-Server", "X-Forwarded-Path",       "X-Forwarded-Uri",
@@ -204,15 +204,41 @@ bool http_field_is_forwarding(const struct http_field *field)
                            BIT(HTTP_FIELD_X_FORWARDED_SCHEME) | BIT(HTTP_FIELD_X_HOST) |
                            BIT(HTTP_FIELD_X_ORIGINAL_URL) | BIT(HTTP_FIELD_X_REWRITE_URL);
 
-    if (field->id != HTTP_FIELD_OTHER) {
-        return (BIT(field->id) & known) != 0;
+    if (id != HTTP_FIELD_OTHER) {
+        return (BIT(id) & known) != 0;
     }
     for (size_t i = 0; i < ARRAY_LEN(others); i++) {
-        if (span_eq_nocase(field->name, span_str(others[i]))) {
+        if (span_eq_nocase(name, span_str(others[i]))) {
             return true;
         }
     }
     return false;
+}
+
+/* Longer than any name above. */
+#define FORWARDING_NAME_BYTES 32u
+
+bool http_field_is_forwarding(const struct http_field *field)
+{
+    char name[FORWARDING_NAME_BYTES];
+    struct span text = field->name;
+
+    if (field->id != HTTP_FIELD_OTHER || text.len > sizeof(name) ||
+        LIKELY(memchr(text.ptr, '_', text.len) == NULL)) {
+        return is_forwarding((enum http_field_id)field->id, text);
+    }
+    /* To a program behind CGI, WSGI and the like "_" and "-" are one (RFC 3875 4.1.18). */
+    for (size_t i = 0; i < text.len; i++) {
+        name[i] = text.ptr[i] == '_' ? '-' : text.ptr[i];
+    }
+    text.ptr = name;
+    return is_forwarding(http_field_id_of(text), text);
+}
+
+bool http_max_forwards(const struct http_fields *fields, uint64_t *out)
+{
+    return http_fields_has(fields, HTTP_FIELD_MAX_FORWARDS) &&
+           span_to_u64(http_fields_find(fields, HTTP_FIELD_MAX_FORWARDS), UINT64_MAX, out);
 }
 
 bool http_is_token(struct span text)

@@ -152,8 +152,11 @@ bool http_fields_is_hop_by_hop(const struct http_fields *fields, const struct ht
  * it (Cache-Control, Vary, ETag, Content-Type ...), which 7.6.1 does not let a sender name. */
 bool http_fields_ends_here(const struct http_fields *fields, const struct http_field *field);
 /* Fields with which a stranger could plant a response under another name (X-Forwarded-Host,
- * Forwarded, X-Original-URL ...; security.md 4): drop from untrusted clients, or overwrite. */
+ * Forwarded, X-Original-URL ...; security.md 4), also spelt with "_": drop from untrusted clients, or
+ * overwrite. */
 bool http_field_is_forwarding(const struct http_field *field);
+/* Max-Forwards (RFC 9110 7.6.2). False: there is none, or no number. */
+bool http_max_forwards(const struct http_fields *fields, uint64_t *out);
 
 /* 1*tchar (RFC 9110 5.6.2)? */
 bool http_is_token(struct span text);

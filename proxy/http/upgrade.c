@@ -4,8 +4,10 @@
 static bool upgrade_is_asked(const struct http_request *request)
 {
     const struct http_fields *fields = &request->fields;
+    /* Content of a HEAD is not sent on: a tunnel would begin with it. */
+    bool is_whole = request->method != HTTP_HEAD || request->body == HTTP_BODY_NONE;
 
-    return http_fields_has(fields, HTTP_FIELD_UPGRADE) && request->minor_version > 0 &&
+    return is_whole && http_fields_has(fields, HTTP_FIELD_UPGRADE) && request->minor_version > 0 &&
            http_fields_has_token(fields, HTTP_FIELD_CONNECTION, SPAN("upgrade"));
 }
 

@@ -21,7 +21,7 @@ bool http_upgrade_is_offered(const struct http_request *request, const struct sp
 size_t http_upgrade_room(const struct http_request *request);
 /* Writes those of the offered protocols that are among allowed (a name without a version allows all
  * versions), in the client's order: "websocket, foo/1". Empty: none, or an Upgrade that is to be
- * ignored (HTTP/1.0, not named in Connection). room: http_upgrade_room bytes. */
+ * ignored (HTTP/1.0, not named in Connection, HEAD with content). room: http_upgrade_room bytes. */
 struct span http_upgrade_offer(char *room, const struct http_request *request,
                                const struct span *allowed, unsigned allowed_count);
 /* Is this 101 one we may believe: named in Connection, every protocol one of those offered, and

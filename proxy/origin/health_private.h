@@ -85,6 +85,7 @@ void health_cancel(struct origin_health *health, bool is_trial);
 
 struct health_result {
     bool is_passed;
+    bool is_unasked; /* we had no descriptor or memory: nothing is known of the server */
     uint64_t took_us;
     const char *detail;
 };

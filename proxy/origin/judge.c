@@ -73,11 +73,10 @@ void origin_judge(struct origin_pool *pool, const struct origin_place *place,
         watch_stir(pool->origins->watch);
     }
     bool is_failure = health_is_failure(&rules, outcome);
-    if (LIKELY(!is_failure && health->streak == 0 && health->phase == ORIGIN_IS_UP &&
-               !rules.breaker->is_on)) {
-        return;
-    }
-    if (!rules.is_ejecting && !rules.breaker->is_on && health->phase == ORIGIN_IS_UP) {
+    bool is_none = !is_failure && health->streak == 0 && !rules.breaker->is_on;
+    bool is_ignored = !rules.is_ejecting && !rules.breaker->is_on;
+    if (LIKELY(is_none || is_ignored) && health->phase == ORIGIN_IS_UP) {
+        health_cancel(health, place->is_trial); /* somebody else has said that it is up */
         return;
     }
     const struct health_ended ended = {

@@ -98,6 +98,9 @@ struct origin_outcome {
     uint64_t received_bytes;
 };
 
+/* The head of the final response is there: of a trial it decides, as a body may go on for hours. */
+void origin_claim_answered(struct origin_claim *claim, unsigned status, uint64_t now_us);
+
 /* Gives the claim back, granted, waiting or none; the next one in the queue may go. Clears it. */
 void origin_claim_end(struct origin_claim *claim, const struct origin_outcome *outcome,
                       uint64_t now_us);

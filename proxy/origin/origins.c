@@ -313,6 +313,7 @@ static void apply_one(struct origins *origins, struct conf *conf, const char *na
     }
     pool_set(pool, conf, settings);
     origin_note_settings(pool);
+    origin_pool_move(pool, clock_mono_us()); /* there may be more places, or more servers */
     origin_pool_unref(&pool);
 }
 

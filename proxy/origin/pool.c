@@ -12,6 +12,8 @@
 
 /* Tickets looked at for one that can go: one that waits for its own server holds nobody up. */
 #define QUEUE_LOOK_MAX 64u
+/* Passed over, as another just like them has to wait: of clients that are to stay somewhere. */
+#define QUEUE_PASS_MAX 4096u
 
 /* [pool->lock] */
 static void take(struct origin_pool *pool, unsigned index, struct origin_place *out)
@@ -54,15 +56,30 @@ static void settle(struct origin_pool *pool, struct origin_ticket *ticket,
     list_push(told, &ticket->node);
 }
 
+static bool is_first_try(const struct origin_want *want)
+{
+    return want->tried_count == 0;
+}
+
 /* [pool->lock] */
 static void move_queue(struct origin_pool *pool, uint64_t now_us, struct list *told)
 {
+    const struct origin_want *busy = NULL; /* of the last one that has to wait */
+    bool is_sticky = pool->settings != NULL && pool->settings->sticky.cookie != NULL;
+    unsigned pass_max = is_sticky ? QUEUE_PASS_MAX : QUEUE_LOOK_MAX;
     unsigned looked = 0;
+    unsigned passed = 0;
 
-    for (struct list *at = pool->queue.next; at != &pool->queue && looked < QUEUE_LOOK_MAX;) {
+    for (struct list *at = pool->queue.next;
+         at != &pool->queue && looked < QUEUE_LOOK_MAX && passed < pass_max;) {
         struct origin_ticket *ticket = CONTAINER_OF(at, struct origin_ticket, node);
         unsigned index = 0;
         at = at->next;
+        if (busy != NULL && ticket->want.sticky == busy->sticky && is_first_try(busy) &&
+            is_first_try(&ticket->want)) {
+            passed++;
+            continue;
+        }
         switch (origin_choose(pool, &ticket->want, now_us, &index)) {
         case ORIGIN_CHOICE_MADE:
             take(pool, index, &ticket->granted);
@@ -72,6 +89,7 @@ static void move_queue(struct origin_pool *pool, uint64_t now_us, struct list *t
             settle(pool, ticket, refuse_down(pool), told);
             break;
         case ORIGIN_CHOICE_BUSY:
+            busy = &ticket->want;
             looked++;
             break;
         }
@@ -273,6 +291,28 @@ bool origin_retry_take(struct origin_pool *pool, unsigned budget, bool is_free, 
     pool->retries_refused += !may;
     lock_release(&pool->lock);
     return may;
+}
+
+void origin_claim_answered(struct origin_claim *claim, unsigned status, uint64_t now_us)
+{
+    const struct origin_outcome outcome = {.is_known = true, .status = status, .head_seen = true};
+    struct origin_pool *pool = claim->pool;
+    struct health_change change;
+    struct list told;
+
+    if (LIKELY(!claim->is_trial)) {
+        return;
+    }
+    struct origin_place place = {.server = claim->server, .is_trial = true};
+    memcpy(place.address, claim->address, sizeof(place.address));
+    claim->is_trial = false;
+    list_init(&told);
+    lock_acquire(&pool->lock);
+    origin_judge(pool, &place, &outcome, now_us, &change);
+    move_queue(pool, now_us, &told);
+    lock_release(&pool->lock);
+    post_all(&told);
+    origin_tell(pool, claim->server->state, &change);
 }
 
 void origin_claim_end(struct origin_claim *claim, const struct origin_outcome *outcome,

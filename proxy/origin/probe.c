@@ -11,10 +11,17 @@
 #define BODY_LOOK_BYTES ((size_t)64 << 10)
 #define TOTAL_SLACK_US UINT64_C(20000) /* so that the timeout that says more comes first */
 
-static void finish(struct probe *probe, bool is_passed)
+enum verdict {
+    FAILED,
+    PASSED,
+    UNASKED,
+};
+
+static void finish(struct probe *probe, enum verdict verdict)
 {
     const struct health_result result = {
-        .is_passed = is_passed,
+        .is_passed = verdict == PASSED,
+        .is_unasked = verdict == UNASKED,
         .took_us = loop_now_us(probe->loop) - probe->started_us,
         .detail = probe->detail,
     };
@@ -46,7 +53,8 @@ static void judge(struct probe *probe)
         (void)snprintf(probe->detail, sizeof(probe->detail),
                        "status %u, but its body is without the text", probe->status);
     }
-    finish(probe, has_text && is_expected(&probe->settings->expect, probe->status));
+    bool is_passed = has_text && is_expected(&probe->settings->expect, probe->status);
+    finish(probe, is_passed ? PASSED : FAILED);
 }
 
 static void on_end(struct loop_timer *timer)
@@ -100,7 +108,12 @@ static void on_done(void *ctx, const struct fetch_result *result)
     } else {
         (void)snprintf(probe->detail, sizeof(probe->detail), "%s", words);
     }
-    finish(probe, false);
+    finish(probe, result->fault == FETCH_INTERNAL ? UNASKED : FAILED);
+}
+
+static bool is_ours(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 static void on_knock(struct knock *knock, int error, uint64_t took_us)
@@ -119,7 +132,7 @@ static void on_knock(struct knock *knock, int error, uint64_t took_us)
             error == ECONNREFUSED ? "connection refused" : strerror_r(error, room, sizeof(room));
         (void)snprintf(probe->detail, sizeof(probe->detail), "%s", words);
     }
-    finish(probe, error == 0);
+    finish(probe, error == 0 ? PASSED : is_ours(error) ? UNASKED : FAILED);
 }
 
 void probe_init(struct probe *probe, struct loop *loop, struct fetch_pool *fetches,

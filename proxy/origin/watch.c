@@ -21,6 +21,7 @@
 #define TTL_MAX_S 300u
 #define RETRY_MAX_US (30 * SECOND_US)    /* lookups that fail, doubled from a second up to this */
 #define ADDRESS_EVERY_US (2 * SECOND_US) /* knocks on a broken address */
+#define RENEW_LATEST_US (10 * SECOND_US) /* so long lookups hold another resolver up */
 #define HEAD_BYTES_MAX 65536u
 
 struct watch {
@@ -29,6 +30,7 @@ struct watch {
     struct fetch_pool *fetches;
     struct resolver *resolver;
     struct conf *conf; /* a reference: of the resolver */
+    uint64_t renew_us; /* since when it is to be made anew, after the lookups; 0: it is not */
     pthread_t thread;
     struct list wards;
     unsigned round; /* of gathering them */
@@ -49,6 +51,7 @@ struct ward {
     struct probe probe;
     bool is_check; /* else a knock */
     uint64_t check_at_us;
+    uint64_t probed_at_us;      /* the last time */
     struct conf_probe knocking; /* settings of a probe of a server without `check` */
     /* ---- addresses ---- */
     struct knock knock; /* on a broken one */
@@ -112,7 +115,10 @@ static void on_probed(struct probe *probe, const struct health_result *result)
     struct ward *ward = CONTAINER_OF(probe, struct ward, probe);
     uint64_t now_us = loop_now_us(ward->watch->loop);
 
-    if (ward->is_check) {
+    if (ward->is_check && result->is_unasked) {
+        log_warn("check_skipped", "pool=%s server=%s reason=\"%s\"", origin_pool_name(ward->pool),
+                 origin_server_name(ward->server), result->detail);
+    } else if (ward->is_check) {
         origin_note_check(ward->pool, ward->server->state, result, now_us);
     } else {
         origin_note_knock(ward->pool, ward->server->state, result, now_us);
@@ -127,6 +133,7 @@ static void start_probe(struct ward *ward, const struct sight *sight, uint64_t n
 
     ward->is_check = origins->probe.kind != CONF_PROBE_OFF;
     ward->probed = origin_server_ref(ward->server);
+    ward->probed_at_us = now_us;
     ward->check_at_us = ward->is_check ? now_us + interval_us(&origins->probe) : 0;
     ward->knocking =
         (struct conf_probe){.kind = CONF_PROBE_TCP, .timeout_ms = origins->timeout.connect_ms};
@@ -148,7 +155,9 @@ static uint64_t look_checks(struct ward *ward, const struct sight *sight, uint64
     if (sight->names == NAMES_PENDING || sight->names == NAMES_NONE || ward->probe.is_busy) {
         return UINT64_MAX; /* its end looks again */
     }
-    if (sight->phase == ORIGIN_IS_EJECTED) {
+    /* Once when its time is over, then as often as always. */
+    if (sight->phase == ORIGIN_IS_EJECTED &&
+        (!is_checked || ward->probed_at_us < sight->until_us)) {
         at_us = least(at_us, sight->until_us);
     }
     if (!sight->is_check_wanted && now_us < at_us) {
@@ -204,12 +213,25 @@ static uint64_t next_lookup_us(struct ward *ward, const struct names_result *res
     return least(least(wait_us, RETRY_MAX_US), every_us > 0 ? every_us : RETRY_MAX_US);
 }
 
+static bool is_looking_up(const struct watch *watch)
+{
+    for (const struct list *at = watch->wards.next; at != &watch->wards; at = at->next) {
+        if (CONTAINER_OF(at, struct ward, node)->lookup != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_resolved(void *ctx, const struct names_result *result, uint32_t ttl_s)
 {
     struct ward *ward = ctx;
     uint64_t now_us = loop_now_us(ward->watch->loop);
 
     ward->lookup = NULL;
+    if (ward->watch->renew_us != 0 && !is_looking_up(ward->watch)) {
+        watch_stir(ward->watch);
+    }
     ward->lookup_at_us = now_us + next_lookup_us(ward, result, ttl_s);
     origin_note_names(ward->pool, ward->server->state, result, now_us);
     look(ward);
@@ -369,16 +391,40 @@ static struct origin_pool **list_pools(struct origins *origins, unsigned *count)
     return pools;
 }
 
+static bool is_same(const struct conf_names *a, const struct conf_names *b)
+{
+    bool is_same = a->count == b->count;
+
+    for (size_t i = 0; is_same && i < a->count; i++) {
+        is_same = strcmp(a->list[i], b->list[i]) == 0;
+    }
+    return is_same;
+}
+
+/* Lookups under way with the same name servers are heard out: reloads may come faster than they. */
+static bool may_renew(struct watch *watch, const struct conf *conf)
+{
+    uint64_t now_us = loop_now_us(watch->loop);
+
+    if (watch->resolver == NULL || !is_same(&watch->conf->resolvers, &conf->resolvers) ||
+        !is_looking_up(watch)) {
+        return true;
+    }
+    watch->renew_us = watch->renew_us == 0 ? now_us : watch->renew_us;
+    return now_us >= watch->renew_us + RENEW_LATEST_US;
+}
+
 /* Another configuration may ask other name servers, and /etc/resolv.conf may have changed. */
 static void renew_resolver(struct watch *watch, struct origin_pool *pool)
 {
     lock_acquire(&pool->lock);
     struct conf *conf = pool->conf == NULL ? NULL : conf_ref(pool->conf);
     lock_release(&pool->lock);
-    if (conf == NULL || conf == watch->conf) {
+    if (conf == NULL || conf == watch->conf || !may_renew(watch, conf)) {
         conf_unref(conf);
         return;
     }
+    watch->renew_us = 0;
     for (struct list *at = watch->wards.next; at != &watch->wards; at = at->next) {
         lookup_cancel(&CONTAINER_OF(at, struct ward, node)->lookup);
     }

@@ -248,7 +248,7 @@ def test_strangers_forwarding_fields_are_dropped(t):
     origin = t.origin({"/f": reply("x", cache="no-store")})
     larder = t.larder(origin)
     bad = ["X-Forwarded-Host", "X-Forwarded-Scheme", "X-Forwarded-Prefix", "X-Original-URL", "X-Rewrite-URL", "X-Host",
-           "X-HTTP-Method-Override", "Forwarded"]
+           "X-HTTP-Method-Override", "Forwarded", "X_Forwarded_Host", "x-original_url"]
     larder.fetch("/f", headers=[(name, "evil.test") for name in bad] + [("X-Forwarded-For", "6.6.6.6")])
     request = origin.last("/f")
     for name in bad:

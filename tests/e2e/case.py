@@ -1,12 +1,12 @@
 """What every test gets: a temporary folder, and helpers that are cleaned up behind it."""
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 
 from client import Client, ProtocolError, Response, fetch, wait_for  # noqa: F401 (for the tests)
-from larder import Larder, die_with_parent, free_port
+from larder import Larder, die_with_parent, free_port  # noqa: F401 (for the tests)
+from nginx import Nginx, program
 from origin import Closed, Origin, content, head, http_date, raw, reply, sequence  # noqa: F401 (for the tests)
 
 
@@ -42,37 +42,19 @@ class Case:
 
     def nginx(self, files):
         """Debian's nginx as a real origin: {path: bytes}. Returns its port and the log's path."""
-        program = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
-        if program is None:
-            raise Skip("nginx is not installed")
-        folder = os.path.join(self.folder, "nginx")
-        for name, data in files.items():
-            path = os.path.join(folder, "root", name.lstrip("/"))
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "wb") as out:
-                out.write(data)
-        port = free_port()
-        user = "user root;" if os.geteuid() == 0 else ""
-        temp = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi",
-                                                                          "scgi"))
-        with open(os.path.join(folder, "nginx.conf"), "w", encoding="ascii") as out:
-            out.write(f"""daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log; {user}
-events {{ worker_connections 1024; }}
-http {{ access_log {folder}/access.log; {temp} types {{ text/html html; text/css css; image/svg+xml svg; }}
-  server {{ listen 127.0.0.1:{port}; root {folder}/root; expires 1h; }} }}
-""")
-        process = subprocess.Popen([program, "-p", folder, "-c", os.path.join(folder, "nginx.conf")],
-                                   stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
-        self.undo.append(lambda: (process.terminate(), process.wait(10)))
+        nginx = self.nginxes(1, files)[0]
+        return nginx.port, nginx.log
 
-        def listens():
-            try:
-                Client(port).close()
-                return True
-            except OSError:
-                return False
-        wait_for(listens, 10, "nginx")
-        return port, os.path.join(folder, "access.log")
+    def nginxes(self, count, files, locations=""):
+        """So many of them, in folders, ports and processes of their own; NAME in locations becomes s0, s1, ..."""
+        if program() is None:
+            raise Skip("nginx is not installed")
+        started = []
+        for number in range(count):
+            folder = os.path.join(self.folder, f"nginx{number}")
+            started.append(Nginx(folder, files, locations.replace("NAME", f"s{number}")))
+            self.undo.append(started[-1].end)
+        return started
 
     def end(self, judge=True):
         """Stops everything. With judge, a daemon that does not stop cleanly or reported something fails the test."""

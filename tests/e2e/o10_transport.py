@@ -323,3 +323,18 @@ def test_absolute_form(t):
     response = larder.fetch("http://site.test/none", headers=[("Cache-Control", "only-if-cached")])
     same((response.status, origin.count("/none")), (504, 0))
     is_refused(larder, b"GET http://site.test/a HTTP/1.1\r\nConnection: close\r\n\r\n", 400)
+
+
+def test_max_forwards(t):
+    """9110 7.6.2: OPTIONS ends where its count does, and each hop takes one; other methods do not count."""
+    origin = t.origin(default=reply("from the origin", cache="no-store"))
+    larder = t.larder(origin)
+    for target in ("/a", "*"):
+        response = larder.fetch(target, "OPTIONS", headers=[("Max-Forwards", "0")])
+        same((response.status, response.body, response.complete), (200, b"", True), target)
+        assert "OPTIONS" in response.get("Allow"), response.raw_head
+    same(origin.count(), 0)
+    for method, sent, wanted in (("OPTIONS", "1", "0"), ("OPTIONS", "10", "9"), ("OPTIONS", "many", "many"),
+                                 ("POST", "0", "0"), ("GET", "7", "7")):
+        same(larder.fetch("/b", method, headers=[("Max-Forwards", sent)]).body, b"from the origin", method)
+        same(origin.last().all("Max-Forwards"), [wanted], method)

@@ -186,3 +186,34 @@ def test_hosts_file(t):
     larder = larder_for(t, server, origin.port, name="localhost")
     wait_for(lambda: larder.fetch("/").body == b"local", 5, "localhost")
     same(server.questions, [])
+
+
+@slow(90)
+def test_reloads_do_not_break_lookups_off(t):
+    """A name server slower than the reloads come is heard out; one that is named anew is asked at once."""
+    first, second = at(t, "127.0.0.1", "one"), None
+    server = dns(t, {"app.test": [("A", "127.0.0.1", 1)]})
+    plain = server.answer
+    server.answer = lambda data: (time.sleep(0.2), plain(data))[1]
+    larder = larder_for(t, server, first.port, "timeout connect=3s;", start=False)
+    larder.start()
+    stop = threading.Event()
+
+    def reload():
+        while not stop.wait(0.1):
+            larder.signal(1)
+    thread = threading.Thread(target=reload)
+    thread.start()
+    try:
+        same(set(bodies(larder, 4)), {"one"})
+        second = at(t, "127.0.0.2", "two", port=first.port)
+        server.names["app.test"] = [("A", "127.0.0.2", 1)]
+        wait_for(lambda: larder.fetch("/x").body == b"two", 8, "the new address")
+    finally:
+        stop.set()
+        thread.join()
+    other = dns(t, {"app.test": [("A", "127.0.0.1", 600)]})
+    server.silent = True
+    larder.write_config(extra=f"resolver 127.0.0.1:{other.port};")
+    larder.command("reload", check=0)
+    wait_for(lambda: larder.fetch("/y").body == b"one", 3, "the other name server's answer")

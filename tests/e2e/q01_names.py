@@ -16,11 +16,12 @@ def test_whose_name(t):
                       site("*.img.example.com", deep))
     for host, wanted in (("www.example.com", b"exact"), ("WWW.Example.COM:8080", b"exact"), ("example.com", b"exact"),
                          ("a.example.com", b"wide"), ("x.y.z.example.com", b"wide"), ("img.example.com", b"wide"),
-                         ("a.img.example.com", b"deep"), ("b.a.img.example.com:81", b"deep")):
+                         ("a.img.example.com", b"deep"), ("b.a.img.example.com:81", b"deep"),
+                         ("www.example.com.", b"exact"), ("a.img.example.com.:81", b"deep")):
         response = larder.fetch("/p", host=host)
         same((response.status, response.body), (200, wanted), host)
         assert larder.fetch("/p", host=host).is_hit, host
-    for host in ("aexample.com", "example.org", "com", ".example.com", "example.com.evil.test"):
+    for host in ("aexample.com", "example.org", "com", ".example.com", "example.com.evil.test", "www.example.com..", "."):
         same(larder.fetch("/p", host=host).status, 421, host)
     same([request.get("Host") for request in wide.requests], ["a.example.com", "x.y.z.example.com", "img.example.com"])
 

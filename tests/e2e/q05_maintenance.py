@@ -3,7 +3,7 @@ import json
 import os
 import time
 
-from case import reply, same, wait_for
+from case import content, head, reply, same, wait_for
 
 
 def setup(t, maintenance="", site="", **words):
@@ -77,6 +77,29 @@ def test_cached(t):
         same(larder.fetch("/a", "POST", body=b"x").status, 503)
     same(larder.fetch("/a", headers=[("Cache-Control", "no-cache")]).status, 200)
     same(origin.count(), count, "the origin is asked for nothing")
+
+
+def test_cached_in_parts(t):
+    """What is stored of a large file goes on being served; for the rest there is the page, not an error."""
+    big = content("/big", 3 << 20)
+
+    def ranges(conn, request):
+        first, last = (int(word) for word in request.get("Range").split("=")[1].split("-"))
+        data = big[first:last + 1]
+        conn.send(head(206, [("Content-Range", f"bytes {first}-{first + len(data) - 1}/{len(big)}"), ("ETag", '"v"'),
+                             ("Content-Length", str(len(data))), ("Cache-Control", "max-age=600")]) + data)
+
+    origin, larder = setup(t, "cached on;")
+    origin.routes["/big"] = ranges
+    same(larder.fetch("/big", headers=[("Range", "bytes=0-9")]).status, 206)
+    wait_for(lambda: larder.fetch("/big", headers=[("Range", "bytes=0-9")]).is_hit, 5, "the part is stored")
+    switch(larder, True)
+    count = origin.count()
+    same(larder.fetch("/big", headers=[("Range", "bytes=90-99")]).body, big[90:100])
+    for fields in ([("Range", "bytes=2000000-2000009")], [("Range", "bytes=-5")], []):
+        response = larder.fetch("/big", headers=fields)
+        same((response.status, response.get("Retry-After")), (503, "300"), fields)
+    same(origin.count(), count)
 
 
 def test_what_goes_on(t):

@@ -288,3 +288,39 @@ def test_nginx(t):
         rows = [line.split() for line in lines]
     same({row[2] for row in rows}, {"HTTP/2.0"})
     same(len({row[0] for row in rows}), 1)
+
+
+class Mute(H2Origin):
+    """Agrees to HTTP/2 on its first connection and says not a word more on it."""
+
+    def serve(self, sock):
+        with self.lock:
+            self.met = getattr(self, "met", 0) + 1
+            is_first = self.met == 1
+        if not is_first:
+            return super().serve(sock)
+        sock = self.context.wrap_socket(sock, server_side=True)
+        while sock.recv(65536):
+            pass
+
+
+def test_nobody_waits_for_a_mute_connection_for_ever(t):
+    """Whoever opened it has left, others come on and on: the first who waited in vain ends it."""
+    ca = Authority(t)
+    origin = Mute(t, ca.issue("IP:127.0.0.1"), default=answer(b"fine"))
+    larder = t.larder(origin.port, workers=1, sites=f"""site * {{ origins {{ server main https://127.0.0.1:{origin.port};
+        timeout connect=500ms first_byte=20s; tls ca={ca.path}; }} cache {{ off; }} }}""")
+    first = larder.client()
+    first.request("/first", method="POST", headers=[("Content-Length", "1")])
+    first.send(b"x")
+    wait_for(lambda: getattr(origin, "met", 0) == 1, 10, "the mute connection")
+    time.sleep(0.3)
+    first.close()
+    since, got, threads = time.monotonic(), [], []
+    while time.monotonic() - since < 4:
+        threads.append(threading.Thread(target=lambda: got.append((larder.fetch("/", timeout=20).status))))
+        threads[-1].start()
+        time.sleep(0.1)
+    for thread in threads:
+        thread.join()
+    same(got[-10:], [200] * 10, got)

@@ -64,6 +64,43 @@ def test_what_the_origin_sees(t):
     same(origin.connections, 2, "a kept connection was used")
 
 
+def test_with_content(t):
+    """Of any method, in either framing: the origin gets it whole before the tunnel begins, which has the bytes behind it."""
+    def raw_echo(conn, _request):
+        conn.send(head(101, [("Upgrade", "foo"), ("Connection", "Upgrade")]) + conn.buffer)
+        conn.keep = False
+        while data := conn.socket.recv(65536):
+            conn.send(data)
+
+    origin, larder = start(t, {"/ws": raw_echo}, site="upgrade foo;")
+    big, early = content("big", 300000), content("early", 20000)
+    for method in ("GET", "POST", "OPTIONS", "PROPFIND"):
+        for body in (b"", b"hello", big):
+            for framed in (b"Content-Length: %d\r\n\r\n%b" % (len(body), body),
+                           b"Transfer-Encoding: chunked\r\n\r\n"
+                           + (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + b"0\r\n\r\n"):
+                with larder.client() as client:
+                    client.send(b"%b /ws HTTP/1.1\r\nHost: site.test\r\nConnection: Upgrade\r\nUpgrade: foo\r\n%b%b"
+                                % (method.encode(), framed, early))
+                    same(client.read_head().status, 101, (method, framed[:30]))
+                    assert client.read_some(len(early)) == early and origin.last().body == body, (method, framed[:30])
+
+
+def test_head_with_content(t):
+    """Its content goes nowhere, so nothing is offered that would begin behind it."""
+    origin, larder = start(t, {"/ws": reply("plain", cache="no-store")}, site="upgrade foo;")
+    for framed in (b"Content-Length: 5\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"):
+        with larder.client() as client:
+            client.send(b"HEAD /ws HTTP/1.1\r\nHost: site.test\r\nConnection: Upgrade\r\nUpgrade: foo\r\n" + framed)
+            same(client.read_response("HEAD").status, 200)
+            same(origin.last().all("Upgrade"), [])
+    origin.routes["/ws"] = raw(head(101, [("Upgrade", "foo"), ("Connection", "Upgrade")]))
+    with larder.client() as client:
+        client.send(b"HEAD /ws HTTP/1.1\r\nHost: site.test\r\nConnection: Upgrade\r\nUpgrade: foo\r\n"
+                    b"Content-Length: 5\r\n\r\nhello")
+        same(client.read_response("HEAD").status, 502)
+
+
 def test_off_by_default(t):
     """Without the setting the origin sees a plain request, and a 101 to that is refused."""
     origin, larder = start(t, {"/ws": reply("plain", cache="no-store"), "/other": reply("plain", cache="no-store"),

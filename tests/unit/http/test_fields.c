@@ -159,11 +159,15 @@ static void forwarding(void **state)
     (void)state;
     struct http_fields *fields = message_fields(
         &message, "X-Forwarded-Host: a\r\nForwarded: b\r\nx-original-url: c\r\n"
-                  "X-HTTP-Method-Override: d\r\nX-Forwarded-For: e\r\nX-Forwarded-Server: f\r\n");
+                  "X-HTTP-Method-Override: d\r\nX-Forwarded-For: e\r\nX-Forwarded-Server: f\r\n"
+                  "X_Forwarded_Host: g\r\nx-forwarded_proto: h\r\nX_Original_URL: i\r\n"
+                  "X_HTTP_Method_Override: j\r\n");
     for (unsigned i = 0; i < fields->count; i++) {
         assert_true(http_field_is_forwarding(&fields->items[i]));
     }
-    fields = message_fields(&message, "X-Custom: a\r\nHost: b\r\nReferer: c\r\n");
+    fields =
+        message_fields(&message, "X-Custom: a\r\nHost: b\r\nReferer: c\r\nX_Custom: d\r\n_: e\r\n"
+                                 "X_Forwarded_Host_and_a_name_that_is_longer_than_all: f\r\n");
     for (unsigned i = 0; i < fields->count; i++) {
         assert_false(http_field_is_forwarding(&fields->items[i]));
     }

@@ -24,6 +24,10 @@ static const struct offer_row offer_rows[] = {
     {GET "Connection: Upgrade\r\n", ""},
     {GET "Upgrade: websocket\r\n", ""},
     {GET "Connection: close\r\nUpgrade: websocket\r\n", ""},
+    {"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", "websocket"},
+    {"HEAD / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n",
+     ""},
+    {GET "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n", "websocket"},
     {"GET / HTTP/1.0\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n", ""},
 };
 
