@@ -18,7 +18,7 @@ struct double_easy {
     struct fetch_conn *conn;
     curl_opensocket_callback open;
     curl_closesocket_callback close;
-    void *pool;
+    void *open_ctx, *close_ctx;
     curl_socket_t fd;
     unsigned number; /* of the connection */
 };
@@ -75,7 +75,9 @@ CURLcode curl_easy_setopt(CURL *handle, CURLoption option, ...)
     } else if (option == CURLOPT_CLOSESOCKETFUNCTION) {
         easy->close = va_arg(args, curl_closesocket_callback);
     } else if (option == CURLOPT_OPENSOCKETDATA) {
-        easy->pool = va_arg(args, void *);
+        easy->open_ctx = va_arg(args, void *);
+    } else if (option == CURLOPT_CLOSESOCKETDATA) {
+        easy->close_ctx = va_arg(args, void *);
     }
     va_end(args);
     return CURLE_OK;
@@ -158,7 +160,7 @@ CURLMcode curl_multi_remove_handle(CURLM *multi, CURL *handle)
     (void)multi;
     list_remove(&easy->node);
     if (easy->fd != CURL_SOCKET_BAD) {
-        (void)easy->close(easy->pool, easy->fd);
+        (void)easy->close(easy->close_ctx, easy->fd);
         easy->fd = CURL_SOCKET_BAD;
         double_closed(easy);
     }
@@ -192,7 +194,7 @@ CURLMsg *curl_multi_info_read(CURLM *multi, int *left)
     struct double_easy *easy = CONTAINER_OF(node, struct double_easy, node);
     CURLcode code = double_connect(easy);
     if (code == CURLE_OK) {
-        easy->fd = easy->open(easy->pool, CURLSOCKTYPE_IPCXN, &address);
+        easy->fd = easy->open(easy->open_ctx, CURLSOCKTYPE_IPCXN, &address);
         CHECK(easy->fd != CURL_SOCKET_BAD);
     }
     double_multi.message = (CURLMsg){.msg = CURLMSG_DONE, .easy_handle = easy, .data.result = code};
