@@ -58,7 +58,8 @@ void exchange_account(struct exchange *x)
     if (x->collapsed) {
         counter_add(&counters->collapsed, 1);
     }
-    if (x->status >= 500) {
+    bool on_purpose = x->result == RESULT_DENIED || x->result == RESULT_SYNTHETIC;
+    if (x->status >= 500 && !on_purpose) {
         bool is_own = x->result == RESULT_ERROR || x->source == BYTES_SELF;
         counter_add(is_own ? &counters->errors_self : &counters->errors_origin, 1);
     }

@@ -123,12 +123,8 @@ static bool may_repeat(const struct fill *fill, const struct conf_retry *retry, 
 /* Does the budget allow it? */
 static bool take(const struct fill *fill, const struct conf_retry *retry, bool is_free)
 {
-    struct counters *counters = fill->env->counters;
-    bool may =
-        origin_retry_take(fill->claim.pool, retry->budget, is_free, loop_now_us(fill->env->loop));
-
-    counter_add(may ? &counters->origin_retries : &counters->origin_retries_refused, 1);
-    return may;
+    return origin_retry_take(fill->claim.pool, retry->budget, is_free,
+                             loop_now_us(fill->env->loop));
 }
 
 static void note_tried(struct fill *fill)
