@@ -47,6 +47,9 @@ static void finish(struct origin_health *health, enum origin_status before, uint
         return;
     }
     change->is_any = true;
+    if (health->order == ORIGIN_IS_UP) {
+        health->who[0] = '\0'; /* nobody's doing; an order says whose it is */
+    }
     memcpy(change->reason, reason_of(health), sizeof(change->reason));
     health->changes++;
     health->since_us = now_us;
@@ -356,7 +359,6 @@ void health_order(struct origin_health *health, enum origin_status status, const
     enum origin_status before = health_status(health);
 
     health->order = status;
-    (void)snprintf(health->who, sizeof(health->who), "%s", who);
     (void)snprintf(health->order_reason, sizeof(health->order_reason), "%s", reason);
     if (status == ORIGIN_IS_UP) {
         (void)snprintf(health->reason, sizeof(health->reason), "%s", reason);
@@ -364,6 +366,7 @@ void health_order(struct origin_health *health, enum origin_status status, const
         health->passes = health->fails = health->level = 0;
     }
     finish(health, before, now_us, change);
+    (void)snprintf(health->who, sizeof(health->who), "%s", who);
 }
 
 void health_name(struct origin_health *health, bool is_nameless, const char *reason,
