@@ -319,8 +319,8 @@ void health_checked(struct origin_health *health, const struct conf_probe *probe
     health->fails = result->is_passed ? 0 : health->fails + 1;
     if (result->is_passed) {
         if (health->phase == ORIGIN_IS_DOWN && health->passes >= probe->rise) {
-            (void)snprintf(health->reason, sizeof(health->reason), "%u checks passed: %s",
-                           health->passes, result->detail);
+            (void)snprintf(health->reason, sizeof(health->reason), "%u check%s passed: %s",
+                           health->passes, health->passes == 1 ? "" : "s", result->detail);
             go_up(health, now_us);
         } else if (health->phase == ORIGIN_IS_EJECTED && now_us >= health->until_us) {
             begin_trial(health, "a check passed");

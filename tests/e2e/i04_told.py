@@ -43,3 +43,27 @@ def test_reasons_first_and_past_apart(t):
     done = larder.command("status", check=0).stdout
     first, _, rest = done.partition("\nLately:\n")
     assert "spare" not in first and "origin_out" in rest and " ago" in rest, done
+
+
+def test_list_of_servers(t):
+    """The weight stands where there are several; a slow answer is told in seconds."""
+    origin = t.origin(default=reply("x", cache="no-store"))
+    port = origin.port
+    sites = (f"origins app {{ server a http://127.0.0.1:{port} weight=3; server b http://127.0.0.1:{port} backup; }}\n"
+             f"origins flat {{ server c http://127.0.0.1:{port}; }}\n"
+             "site a.test { origins app; }\nsite b.test { origins flat; }\n")
+    out = t.larder(sites=sites).command("origins", check=0).stdout
+    assert "a (weight 3) " in out and "b (backup, weight 1) " in out, out
+    assert "weight" not in out.partition("pool flat")[2], out
+
+
+def test_check_of_a_connection_alone(t):
+    """Of a server with TLS the check without `check` says what it has not tried."""
+    origin = t.origin()
+    sites = (f"origins app {{ server a https://127.0.0.1:{origin.port}; server b http://127.0.0.1:{origin.port}; }}\n"
+             "site a.test { origins app; }\n")
+    larder = t.larder(sites=sites)
+    out = larder.command("origins", "check", "app/a", check=0).stdout
+    assert ": connected; TLS was not tried; " in out, out
+    out = larder.command("origins", "check", "app/b", check=0).stdout
+    assert ": connected; it is in state up" in out, out
