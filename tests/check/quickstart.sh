@@ -31,4 +31,5 @@ expect "larder demo --origin http://127.0.0.1:3000 --store $store" http://127.0.
 expect "larder demo --origin https://www.example.com --store $store" https://www.example.com
 expect "larder demo --origin https://a.example --store $store --port 8090" https://a.example --port 8090
 expect "" ftp://a.example
+[ $failed -eq 0 ] && echo "ok - quickstart: what it starts"
 exit $failed
