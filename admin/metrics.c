@@ -172,12 +172,8 @@ static void put_reasons(struct scrape *scrape, const char *name, const char *hel
 
 static void put_origin(struct scrape *scrape)
 {
-    const struct counters_sum *sum = &scrape->counters;
     struct buf *out = scrape->out;
 
-    counter(out, "larder_origin_retries_total", "Requests sent once more.", sum->origin_retries);
-    counter(out, "larder_origin_retry_budget_exhausted_total",
-            "Requests not sent once more because of the budget.", sum->origin_retries_refused);
     counter(out, "larder_origin_connects_total", "Connections made to origins.",
             scrape->connections.origin_connects);
     counter(out, "larder_origin_reused_total", "Origin requests over a connection that was there.",
@@ -282,7 +278,9 @@ static void put_traffic(struct scrape *scrape)
                 HTTP_REASON_ORIGIN_DOWN, HTTP_REASON_QUEUE_TIMEOUT);
     put_reasons(scrape, "larder_not_stored_total", "Responses that were not stored, by reason.",
                 HTTP_REASON_NO_STORE, HTTP_REASON_STREAM);
-    metric_head(out, "larder_errors_total", "counter", "Responses 5xx by who made them.");
+    metric_head(
+        out, "larder_errors_total", "counter",
+        "Responses 5xx by who made them, but for those made on purpose: denied, synthetic.");
     rows_put(out, "larder_errors_total", "source", errors, ARRAY_LEN(errors));
     metric_head(out, "larder_connections", "gauge", "Client connections.");
     rows_put(out, "larder_connections", "state", open, ARRAY_LEN(open));

@@ -93,6 +93,11 @@ static uint64_t get_waited(const struct origin_pool_view *pool)
     return pool->waited;
 }
 
+static uint64_t get_retries(const struct origin_pool_view *pool)
+{
+    return pool->retries;
+}
+
 static uint64_t get_retries_refused(const struct origin_pool_view *pool)
 {
     return pool->retries_refused;
@@ -107,8 +112,9 @@ static const struct pool_metric {
     {"larder_origin_queue_waiting", "gauge", "Requests waiting for a server.", get_queued},
     {"larder_origin_queue_size", "gauge", "Requests that may wait.", get_queue_size},
     {"larder_origin_queue_waited_total", "counter", "Requests that had to wait.", get_waited},
-    {"larder_origin_retries_refused_total", "counter", "Not sent once more: the budget was spent.",
-     get_retries_refused},
+    {"larder_origin_retries_total", "counter", "Requests sent once more.", get_retries},
+    {"larder_origin_retry_budget_exhausted_total", "counter",
+     "Requests not sent once more because of the budget.", get_retries_refused},
 };
 
 /* ---- several values each ---- */

@@ -52,7 +52,9 @@ static const char *const definitions[][2] = {
     {"cacheable_share", "(hit + stale + revalidated + miss) / requests"},
     {"revalidated", "the origin said 304, the body came from the cache"},
     {"pass", "never looked for in the cache"},
-    {"errors_5xx", "responses 5xx; errors_origin came from the origin, errors_self are our own"},
+    {"errors_5xx",
+     "responses 5xx; errors_origin came from the origin, errors_self are our own; those "
+     "made on purpose (denied, synthetic) are in neither"},
     {"saved_bytes_per_s", "bytes from the cache to clients, a second"},
     {"evictions", "stored responses dropped to make room"},
 };

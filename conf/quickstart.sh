@@ -1,7 +1,7 @@
 #!/bin/sh
 # From a fresh Debian 12 to a running Larder:
 #   sh conf/quickstart.sh                          a demonstration: proxy, dashboard and a demo site; Ctrl-C removes it
-#   sh conf/quickstart.sh http://127.0.0.1:3000    Larder before your site; its cache stays in the folder it prints
+#   sh conf/quickstart.sh http://127.0.0.1:3000    Larder before your site (or https://...); its cache stays in the folder it prints
 # What follows the URL is handed to `larder demo`, see `larder help demo`.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,7 +14,7 @@ case ${1:-} in
     ;;
 http://?* | https://?* | '' | -*) ;;
 *)
-    say "\"$1\" is no URL; use http://HOST:PORT of your site"
+    say "\"$1\" is no URL; use http://HOST:PORT or https://HOST of your site"
     exit 2
     ;;
 esac
@@ -83,7 +83,7 @@ if [ -f "$without" ]; then
 fi
 
 case ${1:-} in
-http://*)
+http://* | https://*)
     origin=$1
     shift
     store=${XDG_STATE_HOME:-${HOME:+$HOME/.local/state}}

@@ -1,6 +1,7 @@
 /*
  * log - one formatted line, one write(2). A small table remembers each event: when it was last
- * printed, how many repeats were swallowed since, and its latest text for the dashboard.
+ * printed, how many repeats were swallowed since, and its latest text for the dashboard. Another
+ * does so for what events are about.
  */
 #include "base/log.h"
 
@@ -14,25 +15,38 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/lock.h"
 
 #define LOG_LINE_BYTES 1024
 #define LOG_EVENTS 64
+#define LOG_SUBJECTS 256
 #define LOG_REPEAT_MS 1000
+
+/* Lines that count as the same. */
+struct log_repeats {
+    int64_t printed_ms;
+    uint64_t swallowed;
+};
 
 struct log_event {
     struct log_problem problem;
-    int64_t printed_ms;
-    uint64_t swallowed;
+    struct log_repeats repeats; /* about nothing in particular */
+};
+
+struct log_subject {
+    uint64_t id; /* of event and subject; 0: free */
+    struct log_repeats repeats;
 };
 
 static struct {
     pthread_once_t once;
     struct lock lock;
     _Atomic int level;
-    int fd;                              /* [lock] */
-    char path[4096];                     /* [lock] empty: standard error */
-    struct log_event events[LOG_EVENTS]; /* [lock] */
+    int fd;                                    /* [lock] */
+    char path[4096];                           /* [lock] empty: standard error */
+    struct log_event events[LOG_EVENTS];       /* [lock] */
+    struct log_subject subjects[LOG_SUBJECTS]; /* [lock] */
 } log_state = {.once = PTHREAD_ONCE_INIT, .level = LOG_LEVEL_INFO, .fd = STDERR_FILENO};
 
 static const char *const log_level_names[] = {"error", "warn", "info", "debug"};
@@ -115,9 +129,41 @@ static struct log_event *log_event_find_locked(const char *event)
             oldest = at;
         }
     }
-    *oldest = (struct log_event){.printed_ms = INT64_MIN / 2};
+    *oldest = (struct log_event){.repeats.printed_ms = INT64_MIN / 2};
     (void)snprintf(oldest->problem.event, sizeof(oldest->problem.event), "%s", event);
     return oldest;
+}
+
+static bool log_is_recent(const struct log_repeats *repeats, int64_t now_ms)
+{
+    return now_ms - repeats->printed_ms < LOG_REPEAT_MS && now_ms >= repeats->printed_ms;
+}
+
+/* The row of this event about this subject; the one printed longest ago makes room. When all were
+ * printed just now, the lines are too many: then they are repeats of the event, whatever about. */
+static struct log_repeats *log_repeats_find_locked(struct log_event *event, const char *subject)
+{
+    struct log_subject *oldest = &log_state.subjects[0];
+
+    if (subject == NULL) {
+        return &event->repeats;
+    }
+    const struct span parts[] = {span_str(event->problem.event), SPAN("\n"), span_str(subject)};
+    uint64_t id = hash64_parts((struct hash_seed){0}, parts, ARRAY_LEN(parts)) | 1;
+    for (size_t i = 0; i < LOG_SUBJECTS; i++) {
+        struct log_subject *at = &log_state.subjects[i];
+        if (at->id == id) {
+            return &at->repeats;
+        }
+        if (at->repeats.printed_ms < oldest->repeats.printed_ms) {
+            oldest = at;
+        }
+    }
+    if (oldest->id != 0 && log_is_recent(&oldest->repeats, event->problem.last_ms)) {
+        return &event->repeats;
+    }
+    *oldest = (struct log_subject){.id = id, .repeats.printed_ms = INT64_MIN / 2};
+    return &oldest->repeats;
 }
 
 static void log_write(int fd, const char *line, size_t len)
@@ -143,10 +189,11 @@ static size_t log_stamp(char *out, size_t size, int64_t now_ms)
     return more > 0 ? len + (size_t)more : len;
 }
 
-static void log_line(enum log_level level, const char *event, const char *fmt, va_list args)
-    __attribute__((format(printf, 3, 0)));
+static void log_line(enum log_level level, const char *subject, const char *event, const char *fmt,
+                     va_list args) __attribute__((format(printf, 4, 0)));
 
-static void log_line(enum log_level level, const char *event, const char *fmt, va_list args)
+static void log_line(enum log_level level, const char *subject, const char *event, const char *fmt,
+                     va_list args)
 {
     char text[LOG_LINE_BYTES - 192];
     char line[LOG_LINE_BYTES];
@@ -166,17 +213,16 @@ static void log_line(enum log_level level, const char *event, const char *fmt, v
     row->problem.last_ms = now_ms;
     row->problem.level = level;
     row->problem.count++;
-    bool quiet = level <= LOG_LEVEL_WARN && now_ms - row->printed_ms < LOG_REPEAT_MS &&
-                 now_ms >= row->printed_ms;
-    if (quiet) {
-        row->swallowed++;
+    struct log_repeats *repeats = log_repeats_find_locked(row, subject);
+    if (level <= LOG_LEVEL_WARN && log_is_recent(repeats, now_ms)) {
+        repeats->swallowed++;
     } else {
-        if (row->swallowed > 0) {
+        if (repeats->swallowed > 0) {
             (void)snprintf(repeated, sizeof(repeated), " repeated=%llu",
-                           (unsigned long long)row->swallowed);
+                           (unsigned long long)repeats->swallowed);
         }
-        row->printed_ms = now_ms;
-        row->swallowed = 0;
+        repeats->printed_ms = now_ms;
+        repeats->swallowed = 0;
         int len = snprintf(line, sizeof(line), "%s %s %.47s%s%s%s\n", stamp, log_level_names[level],
                            event, text[0] == '\0' ? "" : " ", text, repeated);
         if (len > 0) {
@@ -193,7 +239,7 @@ void log_error(const char *event, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    log_line(LOG_LEVEL_ERROR, event, fmt, args);
+    log_line(LOG_LEVEL_ERROR, NULL, event, fmt, args);
     va_end(args);
 }
 
@@ -202,7 +248,16 @@ void log_warn(const char *event, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    log_line(LOG_LEVEL_WARN, event, fmt, args);
+    log_line(LOG_LEVEL_WARN, NULL, event, fmt, args);
+    va_end(args);
+}
+
+void log_warn_about(const char *subject, const char *event, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    log_line(LOG_LEVEL_WARN, subject, event, fmt, args);
     va_end(args);
 }
 
@@ -211,7 +266,7 @@ void log_info(const char *event, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    log_line(LOG_LEVEL_INFO, event, fmt, args);
+    log_line(LOG_LEVEL_INFO, NULL, event, fmt, args);
     va_end(args);
 }
 
@@ -220,7 +275,7 @@ void log_debug(const char *event, const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    log_line(LOG_LEVEL_DEBUG, event, fmt, args);
+    log_line(LOG_LEVEL_DEBUG, NULL, event, fmt, args);
     va_end(args);
 }
 

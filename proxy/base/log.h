@@ -3,7 +3,7 @@
 /*
  * log - the error log: one line per event, `time level event key=value ...`. error = the operator
  * must act; warn = we degraded; info = life cycle; debug = steps. A warn or error event repeated
- * within a second is counted, not printed. Foreign bytes pass log_escape().
+ * within a second is counted, not printed, and its next line says so: "repeated=N". Foreign bytes pass log_escape().
  *
  * Threads: any; one write(2) per line, none under a shard or object lock. Workers log only rare
  * events.
@@ -26,6 +26,9 @@ void log_reopen(void);
 
 void log_error(const char *event, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void log_warn(const char *event, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* The same, but repeats are counted for each subject by itself (while there are few: 256). The
+ * subject is not printed. */
+void log_warn_about(const char *subject, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void log_info(const char *event, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void log_debug(const char *event, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

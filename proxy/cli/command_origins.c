@@ -177,6 +177,17 @@ static void print_queue(const cJSON *queue)
     }
 }
 
+static void print_retries(const cJSON *pool)
+{
+    double sent = client_number(pool, "retries");
+    double refused = client_number(pool, "retries_refused");
+
+    if (sent > 0 || refused > 0) {
+        printf("  retries since the start: %.0f sent, %.0f not, because of the budget\n", sent,
+               refused);
+    }
+}
+
 static void print_pool(const cJSON *pool)
 {
     const cJSON *servers = cJSON_GetObjectItemCaseSensitive(pool, "servers");
@@ -201,6 +212,7 @@ static void print_pool(const cJSON *pool)
         printf("\n");
     }
     print_queue(cJSON_GetObjectItemCaseSensitive(pool, "queue"));
+    print_retries(pool);
     print_servers(servers);
 }
 

@@ -48,14 +48,9 @@ void counters_sum_add(struct counters_sum *sum, const struct counters *counters)
         sum_site(sum, slot, &counters->site[slot]);
     }
     sum_row(sum->reasons, counters->reasons, COUNTERS_REASONS);
-    sum_row(sum->origin_faults, counters->origin_faults, COUNTERS_FAULTS);
     sum->collapsed += get(&counters->collapsed);
     sum->errors_origin += get(&counters->errors_origin);
     sum->errors_self += get(&counters->errors_self);
-    sum->origin_requests += get(&counters->origin_requests);
-    sum->origin_bytes += get(&counters->origin_bytes);
-    sum->origin_retries += get(&counters->origin_retries);
-    sum->origin_retries_refused += get(&counters->origin_retries_refused);
     sum->log_dropped += get(&counters->log_dropped);
     sum->tunnels_opened += get(&counters->tunnels_opened);
     sum->tunnels_closed += get(&counters->tunnels_closed);

@@ -40,7 +40,6 @@ enum tunnel_side {
 
 #define COUNTERS_SITES 257 /* slot 0 is "-": no or unknown site */
 #define COUNTERS_REASONS 64
-#define COUNTERS_FAULTS 16
 #define COUNTERS_CODINGS 4
 
 struct histogram {
@@ -59,10 +58,7 @@ struct counters {
     _Atomic uint64_t reasons[COUNTERS_REASONS]; /* by enum http_reason */
     _Atomic uint64_t collapsed;
     _Atomic uint64_t errors_origin; /* 5xx that came from the origin */
-    _Atomic uint64_t errors_self;   /* 5xx of our own */
-    _Atomic uint64_t origin_requests, origin_bytes, origin_retries;
-    _Atomic uint64_t origin_retries_refused;         /* by the budget */
-    _Atomic uint64_t origin_faults[COUNTERS_FAULTS]; /* by enum fetch_fault */
+    _Atomic uint64_t errors_self;   /* 5xx of our own, but none made on purpose */
     _Atomic uint64_t log_dropped;
     _Atomic uint64_t tunnels_opened, tunnels_closed;
     _Atomic uint64_t tunnel_bytes[TUNNEL_SIDES];
@@ -94,14 +90,11 @@ struct counters_sum {
     uint64_t bytes[BYTES_COUNT];
     uint64_t responses[6];
     uint64_t reasons[COUNTERS_REASONS];
-    uint64_t collapsed, errors_origin, errors_self, origin_requests, origin_bytes, origin_retries,
-        log_dropped;
-    uint64_t origin_retries_refused;
+    uint64_t collapsed, errors_origin, errors_self, log_dropped;
     uint64_t tunnels_opened, tunnels_closed;
     uint64_t tunnel_bytes[TUNNEL_SIDES];
     uint64_t encoded[COUNTERS_CODINGS], encoded_hits[COUNTERS_CODINGS];
     uint64_t encoded_bytes_in, encoded_bytes_out, encode_no_gain, encode_failed, encode_dropped;
-    uint64_t origin_faults[COUNTERS_FAULTS];
     uint64_t hit_time[HISTOGRAM_BUCKETS], miss_time[HISTOGRAM_BUCKETS],
         origin_first_byte[HISTOGRAM_BUCKETS];
     uint64_t hit_time_sum_us, miss_time_sum_us, origin_first_byte_sum_us;

@@ -2,13 +2,29 @@
  * exchange_account - what is remembered of a finished request: counters always, a record for the
  * log thread when somebody wants it.
  */
+#include <stdio.h>
+
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
+
+#define ORIGIN_TEXT_BYTES 192u /* two names and what is between them */
+
+/* "POOL/SERVER", of a site's own pool "SERVER". */
+static struct span origin_text(const struct exchange *x, char *room, size_t size)
+{
+    if (x->origin_pool == NULL) {
+        return span_str(x->origin_name);
+    }
+    (void)snprintf(room, size, "%s/%s", x->origin_pool, x->origin_name);
+    return span_str(room);
+}
 
 static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
 {
     const struct http_request *request = x->stream->request;
     const struct http_fields *fields = &request->fields;
+    bool was_asked = UNLIKELY(x->has_origin_name) && (x->origin_status | x->origin_fault) != 0;
+    char origin[ORIGIN_TEXT_BYTES];
     struct record record = {
         .end_us = loop_now_us(x->env->loop),
         .wall_ms = loop_wall_ms(x->env->loop),
@@ -24,6 +40,8 @@ static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
         .result = x->result,
         .reason = x->reason,
         .minor_version = request->minor_version,
+        .error = x->origin_fault,
+        .tries = x->origin_tries,
         .collapsed = x->collapsed,
         .stored = x->stored,
         .aborted = x->aborted,
@@ -38,8 +56,7 @@ static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
         .user_agent = http_fields_find(fields, HTTP_FIELD_USER_AGENT),
         .referer = http_fields_find(fields, HTTP_FIELD_REFERER),
         .site = x->site != NULL ? x->site->name : SPAN("-"),
-        .origin = x->origin_status != 0 && x->has_origin_name ? span_str(x->origin_name)
-                                                              : span_of(NULL, 0),
+        .origin = was_asked ? origin_text(x, origin, sizeof(origin)) : span_of(NULL, 0),
     };
     if (!record_ring_put(x->env->ring, &record)) {
         counter_add(&x->env->counters->log_dropped, 1);
@@ -58,7 +75,8 @@ void exchange_account(struct exchange *x)
     if (x->collapsed) {
         counter_add(&counters->collapsed, 1);
     }
-    if (x->status >= 500) {
+    bool on_purpose = x->result == RESULT_DENIED || x->result == RESULT_SYNTHETIC;
+    if (x->status >= 500 && !on_purpose) {
         bool is_own = x->result == RESULT_ERROR || x->source == BYTES_SELF;
         counter_add(is_own ? &counters->errors_self : &counters->errors_origin, 1);
     }

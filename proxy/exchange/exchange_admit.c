@@ -161,6 +161,7 @@ enum exchange_next exchange_admit(struct exchange *x)
     const char *fault = is_understood ? exchange_path_settle(&x->arena, x->site, x->stream->request)
                                       : "its Forwarded is malformed";
     if (UNLIKELY(fault != NULL)) {
+        x->reason = is_understood ? HTTP_REASON_PATH : HTTP_REASON_NONE;
         return exchange_fail(x, 400, fault);
     }
     if (UNLIKELY(x->site->rules.count > 0)) {

@@ -76,9 +76,11 @@ struct exchange {
     uint8_t lookups;
     uint8_t coding; /* enum http_coding: of what is being sent, or looked for */
     uint8_t coding_lookups;
-    uint8_t result;  /* enum request_result */
-    uint8_t reason;  /* enum http_reason */
-    uint8_t forward; /* enum http_forward */
+    uint8_t result;       /* enum request_result */
+    uint8_t reason;       /* enum http_reason */
+    uint8_t forward;      /* enum http_forward */
+    uint8_t origin_fault; /* enum fetch_fault of the server asked last; 0: none */
+    uint8_t origin_tries; /* how often a server was asked */
     uint16_t status, origin_status;
     uint32_t retry_after_s; /* told with an error page; 0: not */
     struct exchange_env *env;
@@ -117,7 +119,8 @@ struct exchange {
     struct arena arena;
     struct exchange *next_free;
     char key_inline[EXCHANGE_KEY_INLINE];
-    char origin_name[65];      /* of the server asked for it, when has_origin_name */
+    const char *origin_pool;   /* its pool's name; NULL: the site's own. Both: has_origin_name */
+    char origin_name[65];      /* of the server asked last */
     struct policy policy_room; /* when rules have a say */
 };
 

@@ -11,6 +11,8 @@
 #include "http/status.h"
 
 #define RETRY_AFTER_MAX_S 60u
+/* A name without an address is looked up again about so often. */
+#define NAMELESS_RETRY_S 5u
 /* A stored head and what is added to it. */
 #define HEAD_LIMIT (256u * 1024u + 4096u)
 
@@ -327,6 +329,9 @@ static uint32_t retry_after_s(const struct exchange *x, uint32_t code)
     const struct conf_origins *pool = site_pool(x->site, x->policy)->conf;
     uint64_t wait_ms = 0;
 
+    if (code == FILL_CODE_NAMELESS) {
+        return NAMELESS_RETRY_S;
+    }
     if (code == FILL_CODE_DOWN) {
         wait_ms = pool->probe.kind != CONF_PROBE_OFF ? pool->probe.every_ms : pool->eject.time_ms;
     }
@@ -337,17 +342,21 @@ static uint32_t retry_after_s(const struct exchange *x, uint32_t code)
 /* No origin was asked. */
 static enum exchange_next fail_unasked(struct exchange *x, uint32_t code)
 {
-    bool is_down = code == FILL_CODE_DOWN;
+    bool is_nameless = code == FILL_CODE_NAMELESS;
+    bool is_down = code == FILL_CODE_DOWN || is_nameless;
 
-    x->proxy_error =
-        is_down ? HTTP_PROXY_DESTINATION_UNAVAILABLE : HTTP_PROXY_CONNECTION_LIMIT_REACHED;
+    x->origin_fault = is_nameless ? FETCH_DNS : FETCH_OK;
+    x->proxy_error = is_nameless ? HTTP_PROXY_DNS_ERROR
+                     : is_down   ? HTTP_PROXY_DESTINATION_UNAVAILABLE
+                                 : HTTP_PROXY_CONNECTION_LIMIT_REACHED;
     x->reason = is_down                  ? HTTP_REASON_ORIGIN_DOWN
                 : code == FILL_CODE_FULL ? HTTP_REASON_QUEUE_FULL
                                          : HTTP_REASON_QUEUE_TIMEOUT;
     x->retry_after_s = retry_after_s(x, code);
     return exchange_fail(x, 503,
-                         is_down ? "no origin can be asked at the moment"
-                                 : "the origins are busy, please try again");
+                         is_nameless ? "the origin's name has no address at the moment"
+                         : is_down   ? "no origin can be asked at the moment"
+                                     : "the origins are busy, please try again");
 }
 
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
@@ -386,11 +395,13 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
     case FILL_CODE_DOWN:
     case FILL_CODE_FULL:
     case FILL_CODE_LATE:
+    case FILL_CODE_NAMELESS:
         return fail_unasked(x, code);
     default:
         break;
     }
     size_t i = code == 0 || code > ARRAY_LEN(map) ? FETCH_INTERNAL : code - 1;
+    x->origin_fault = (uint8_t)i;
     x->proxy_error = map[i].error;
     x->reason = HTTP_REASON_ORIGIN_ERROR;
     return exchange_fail(x, map[i].status, map[i].text);

@@ -22,6 +22,7 @@ static bool is_unreachable(uint32_t code)
     case FILL_CODE_DOWN:
     case FILL_CODE_FULL:
     case FILL_CODE_LATE:
+    case FILL_CODE_NAMELESS:
         return true;
     default:
         return false;

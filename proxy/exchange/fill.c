@@ -153,7 +153,6 @@ static enum fetch_flow on_data(void *ctx, struct span data)
     }
     fill->received += data.len;
     fill->complete = fill->received == fill->length;
-    counter_add(&fill->env->counters->origin_bytes, data.len);
     if (!fill->complete && store_lead_must_pause(fill->lead)) {
         fill->paused = true;
         return FETCH_PAUSE;
@@ -310,13 +309,11 @@ static void on_done(void *ctx, const struct fetch_result *result)
 {
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
-    struct counters *counters = fill->env->counters;
     fill->fetch = NULL;
     fill->figures.connect_us = (uint32_t)result->connect_us;
     fill->figures.first_byte_us = (uint32_t)result->first_byte_us;
-    counter_add(&counters->origin_faults[result->fault], 1);
     if (result->head_seen) {
-        histogram_add(&counters->origin_first_byte, result->first_byte_us);
+        histogram_add(&fill->env->counters->origin_first_byte, result->first_byte_us);
     }
     if (UNLIKELY(fill->is_tunnel)) {
         exchange_tunnel_over(fill->owner, result);
@@ -415,7 +412,6 @@ void fill_fetch(struct fill *fill)
         fill_fail_later(fill, FILL_CODE_INTERNAL);
         return;
     }
-    counter_add(&fill->env->counters->origin_requests, 1);
     fill->fetch = fetch_start(fill->env->fetches, &out, &handler, fill);
 }
 

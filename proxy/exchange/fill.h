@@ -26,6 +26,8 @@
 #define FILL_CODE_DOWN 105u
 #define FILL_CODE_FULL 106u
 #define FILL_CODE_LATE 107u
+/* The same: what is known of the servers' names is that they have no address. */
+#define FILL_CODE_NAMELESS 108u
 
 /* The part of a representation that a fill asks the origin for (RFC 9110 14). */
 struct fill_range {

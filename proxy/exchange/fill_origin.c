@@ -52,7 +52,7 @@ static uint32_t code_of(enum origin_verdict verdict)
     case ORIGIN_DOWN:
         return FILL_CODE_DOWN;
     case ORIGIN_UNKNOWN:
-        return FILL_CODE_FAULT(FETCH_DNS);
+        return FILL_CODE_NAMELESS;
     case ORIGIN_FULL:
         return FILL_CODE_FULL;
     case ORIGIN_LATE:
@@ -73,7 +73,19 @@ static void tell_owner(const struct fill *fill)
     if (x != NULL && !fill->background) {
         snprintf(x->origin_name, sizeof(x->origin_name), "%s",
                  origin_server_name(fill->claim.server));
+        x->origin_pool = site_pool(fill->site, &fill->policy)->conf->name;
         x->has_origin_name = true;
+        x->origin_fault = FETCH_OK;
+        x->origin_tries = (uint8_t)(fill->want.tried_count + 1);
+    }
+}
+
+/* And how that ended. */
+static void tell_fault(const struct fill *fill, enum fetch_fault fault)
+{
+    if (fill->owner != NULL && !fill->background) {
+        bool is_cut = fault == FETCH_OK && fill->fail_code == FILL_CODE_FAULT(FETCH_INCOMPLETE);
+        fill->owner->origin_fault = (uint8_t)(is_cut ? FETCH_INCOMPLETE : fault);
     }
 }
 
@@ -131,6 +143,7 @@ void fill_let_go(struct fill *fill, const struct fetch_result *result)
     struct origin_outcome outcome = {0};
 
     if (result != NULL) {
+        tell_fault(fill, result->fault);
         outcome = (struct origin_outcome){
             .is_known = result->fault != FETCH_BODY_BAD && result->fault != FETCH_INTERNAL,
             .fault = result->fault,

@@ -7,7 +7,12 @@
  * A response whose status is one to retry on is dropped only for a server that is to be had at once:
  * otherwise it is the answer.
  */
+#include <stdio.h>
+
 #include "exchange/fill_private.h"
+#include "origin/figures.h"
+
+#define SUBJECT_BYTES 512u /* of a line about a fault: which server, and how */
 
 static const struct conf_origins *conf_of(const struct fill *fill)
 {
@@ -123,12 +128,8 @@ static bool may_repeat(const struct fill *fill, const struct conf_retry *retry, 
 /* Does the budget allow it? */
 static bool take(const struct fill *fill, const struct conf_retry *retry, bool is_free)
 {
-    struct counters *counters = fill->env->counters;
-    bool may =
-        origin_retry_take(fill->claim.pool, retry->budget, is_free, loop_now_us(fill->env->loop));
-
-    counter_add(may ? &counters->origin_retries : &counters->origin_retries_refused, 1);
-    return may;
+    return origin_retry_take(fill->claim.pool, retry->budget, is_free,
+                             loop_now_us(fill->env->loop));
 }
 
 static void note_tried(struct fill *fill)
@@ -141,12 +142,18 @@ static void note_tried(struct fill *fill)
 void fill_log_fault(const struct fill *fill, const struct fetch_result *result)
 {
     char path[160] = "-";
+    char subject[SUBJECT_BYTES];
+    const char *pool = origin_pool_name(fill->claim.pool);
+    const char *error = origin_fault_name(result->fault);
     if (fill->request != NULL) {
         log_escape(path, sizeof(path), fill->request->path);
     }
     const struct fetch_origin *origin = origin_server_fetch(fill->claim.server);
-    log_warn("origin_fault", "site=%s origin=%s server=%s:%u path=\"%s\" detail=\"%s\"",
-             fill->site->name.ptr, origin->name, origin->host, origin->port, path, result->detail);
+    (void)snprintf(subject, sizeof(subject), "%s/%s %s", pool, origin->name, error);
+    log_warn_about(subject, "origin_fault",
+                   "site=%s origin=%s/%s server=%s:%u error=%s path=\"%s\" detail=\"%s\"",
+                   fill->site->name.ptr, pool, origin->name, origin->host, origin->port, error,
+                   path, result->detail);
 }
 
 bool fill_retry(struct fill *fill, const struct fetch_result *result)

@@ -27,6 +27,8 @@ struct record {
     uint8_t result; /* enum request_result */
     uint8_t reason; /* enum http_reason */
     uint8_t minor_version;
+    uint8_t error;                   /* of the origin asked last: enum fetch_fault; 0: none */
+    uint8_t tries;                   /* how often a server was asked */
     bool collapsed, stored, aborted; /* aborted: the response was cut */
     bool want_log;                   /* false: only for the top list (sampled) */
     uint32_t weight; /* requests this one stands for in the top list; 0: not in it */

@@ -447,6 +447,7 @@ void fetch_again(struct fetch *fetch)
     fetch_leave(fetch);
     fetch->connected = false;
     fetch->body_given_up = false;
+    fetch->body_ended = false;
     fetch->result.reused_connection = false;
     fetch->result.fault = FETCH_OK;
     fetch->result.detail[0] = '\0';

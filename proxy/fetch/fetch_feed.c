@@ -153,7 +153,7 @@ void fetch_feed_reset(struct fetch *fetch, const char *reason, bool is_refused)
         return;
     }
     (void)snprintf(detail, sizeof(detail), "the origin broke its response off: %.40s", reason);
-    if (fetch->stream_bad && !(fetch->framing == FETCH_BODY_LENGTH && fetch->body_left > 0)) {
+    if (fetch->stream_bad) {
         fetch_end(fetch, FETCH_BAD_RESPONSE, "malformed HTTP/2 response", false);
     } else if (fetch->head_done) {
         fetch_end(fetch, FETCH_INCOMPLETE, detail, false);
@@ -182,7 +182,7 @@ enum fetch_feed fetch_feed_body(struct fetch *fetch, char *out, size_t size, siz
     enum fetch_flow flow = FETCH_GO;
 
     *got = 0;
-    if (fetch->body_given_up) {
+    if (fetch->body_given_up || fetch->body_paused) { /* the latter: on another stream before */
         fetch->body_deferred = true;
         return FETCH_FEED_LATER;
     }

@@ -72,10 +72,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 {
     struct fetch_h2 *h2 = ctx;
     struct fetch *fetch = NULL;
-    bool is_useful = frame->hd.type == NGHTTP2_HEADERS ||
-                     (frame->hd.type == NGHTTP2_DATA && frame->hd.length > 0);
 
-    h2->idle_frames = is_useful ? 0 : h2->idle_frames + 1;
+    h2->idle_frames = frame->hd.type == NGHTTP2_HEADERS ? 0 : h2->idle_frames + 1;
     if (h2->idle_frames > FETCH_H2_IDLE_FRAMES_MAX) {
         h2->problem = "too many HTTP/2 frames that bring nothing";
         return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -100,30 +98,18 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream,
                          const uint8_t *data, size_t len, void *ctx)
 {
+    struct fetch_h2 *h2 = ctx;
     struct fetch *fetch = fetch_h2_rider(session, stream);
     size_t used = len;
 
     (void)flags;
-    (void)ctx;
+    h2->idle_frames = 0;
     (void)nghttp2_session_consume_connection(session, len);
     if (fetch != NULL && !fetch_feed_data(fetch, span_of((const char *)data, len), &used)) {
         return 0;
     }
     if (used > 0) {
         (void)nghttp2_session_consume_stream(session, stream, used);
-    }
-    return 0;
-}
-
-static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int code,
-                            void *ctx)
-{
-    struct fetch *fetch = fetch_h2_rider(session, frame->hd.stream_id);
-
-    (void)code;
-    (void)ctx;
-    if (fetch != NULL) {
-        fetch->stream_bad = true;
     }
     return 0;
 }
@@ -138,7 +124,8 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t co
         if (code == NGHTTP2_HTTP_1_1_REQUIRED) {
             fetch->conn->peer->protocol = FETCH_PEER_H1;
         }
-        bool is_refused = code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_HTTP_1_1_REQUIRED;
+        bool is_refused = !fetch->stream_bad &&
+                          (code == NGHTTP2_REFUSED_STREAM || code == NGHTTP2_HTTP_1_1_REQUIRED);
         fetch_feed_reset(fetch, nghttp2_http2_strerror(code), is_refused);
     }
     return 0;
@@ -149,14 +136,16 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t co
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
     struct fetch_h2 *h2 = ctx;
+    struct fetch *fetch = fetch_h2_rider(session, frame->hd.stream_id);
 
-    if (frame->hd.type == NGHTTP2_HEADERS) {
-        struct fetch *fetch = fetch_h2_rider(session, frame->hd.stream_id);
-        if (fetch != NULL) {
-            fetch->result.request_sent = true;
-        }
+    if (frame->hd.type == NGHTTP2_HEADERS && fetch != NULL) {
+        fetch->result.request_sent = true;
     } else if (frame->hd.type == NGHTTP2_DATA) {
         h2->idle_frames = 0; /* the other side has windows to open */
+    } else if (frame->hd.type == NGHTTP2_RST_STREAM && fetch != NULL) {
+        fetch->stream_bad = true; /* whoever leaves by himself is no rider any more */
+    } else if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+        h2->problem = "the origin does not keep to HTTP/2";
     }
     return 0;
 }
@@ -398,7 +387,6 @@ static nghttp2_session_callbacks *callbacks_of(void)
         nghttp2_session_callbacks_set_on_header_callback(calls, on_header);
         nghttp2_session_callbacks_set_on_frame_recv_callback(calls, on_frame_recv);
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, on_data_chunk);
-        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(calls, on_invalid_frame);
         nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_stream_close);
         nghttp2_session_callbacks_set_on_frame_send_callback(calls, on_frame_sent);
     }

@@ -121,7 +121,7 @@ struct fetch {
     bool shares;           /* may use a connection together with others */
     bool stream_closed;    /* on both sides */
     bool stream_ended;     /* the response is complete, some of it held back; conn is NULL */
-    bool stream_bad;       /* nghttp2 did not like what came */
+    bool stream_bad;       /* nghttp2 did not like what came, and resets it */
     bool body_deferred;    /* nghttp2 waits to be told that there is more of the request body */
     unsigned refusals;     /* times the origin did not take it */
     int32_t stream;        /* 0: none */

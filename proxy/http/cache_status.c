@@ -46,6 +46,7 @@ static const char *const reason_names[HTTP_REASON_COUNT] = {
     [HTTP_REASON_LIMIT_REQUESTS] = "limit_requests",
     [HTTP_REASON_LIMIT_CONCURRENT] = "limit_concurrent",
     [HTTP_REASON_MAINTENANCE] = "maintenance",
+    [HTTP_REASON_PATH] = "path",
     [HTTP_REASON_ORIGIN_DOWN] = "origin_down",
     [HTTP_REASON_QUEUE_FULL] = "queue_full",
     [HTTP_REASON_QUEUE_TIMEOUT] = "queue_timeout",

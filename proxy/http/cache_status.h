@@ -60,6 +60,7 @@ enum http_reason {
     HTTP_REASON_LIMIT_REQUESTS,
     HTTP_REASON_LIMIT_CONCURRENT,
     HTTP_REASON_MAINTENANCE,
+    HTTP_REASON_PATH, /* normalize_path */
     /* no origin was asked */
     HTTP_REASON_ORIGIN_DOWN, /* none may be */
     HTTP_REASON_QUEUE_FULL,

@@ -107,14 +107,32 @@ static unsigned request_version(struct http_request *request, const char *at, co
     return 0;
 }
 
+/* What a balancer sends ahead when it is told to; version 2 begins with empty lines, which are gone
+ * by now. */
+static bool is_proxy_header(struct span line)
+{
+    return span_starts(line, SPAN("PROXY TCP4 ")) || span_starts(line, SPAN("PROXY TCP6 ")) ||
+           span_starts(line, SPAN("PROXY UNKNOWN")) || span_eq(line, SPAN("\0\r"));
+}
+
+static enum http_parse request_line_bad(struct http_request *request, struct span line,
+                                        const char *error)
+{
+    return request_bad(request, 400,
+                       is_proxy_header(line)
+                           ? "a PROXY protocol header on a listener that does not expect one"
+                           : error);
+}
+
 /* method SP request-target SP HTTP-version CRLF; the line is complete. */
 static enum http_parse request_line(struct http_request *request, const char *at,
                                     const char *newline, const struct http_limits *limits)
 {
     const char *stop = http_scan_token(at, newline);
+    const struct span line = span_of(at, (size_t)(newline - at));
 
     if (stop == at || *stop != ' ') {
-        return request_bad(request, 400, "invalid method");
+        return request_line_bad(request, line, "invalid method");
     }
     if (stop - at > REQUEST_METHOD_BYTES) {
         return request_bad(request, 501, "method too long");
@@ -124,16 +142,18 @@ static enum http_parse request_line(struct http_request *request, const char *at
     at = stop + 1;
     stop = http_scan_target(at, newline);
     if (stop == at || *stop != ' ') {
-        return request_bad(request, 400, "invalid request target");
+        return request_line_bad(request, line, "invalid request target");
     }
     request->target = span_of(at, (size_t)(stop - at));
     if (request->target.len > limits->target_bytes) {
         return request_bad(request, 414, "request target too long");
     }
     unsigned status = request_version(request, stop + 1, newline);
+    if (status == 505) {
+        return request_bad(request, status, "HTTP version not supported");
+    }
     if (status != 0) {
-        return request_bad(request, status,
-                           status == 505 ? "HTTP version not supported" : "invalid HTTP version");
+        return request_line_bad(request, line, "invalid HTTP version");
     }
     if (!request_target_split(request)) {
         return request_bad(request, 400, "invalid request target");

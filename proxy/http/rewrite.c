@@ -106,6 +106,18 @@ static bool added_bytes(struct span rest, struct span add, size_t *bytes)
     return *bytes > 0;
 }
 
+/* Would a browser take what follows the first slash for a host? It reads "\" as "/", and over tabs
+ * (WHATWG URL 4.4). */
+static bool seems_to_name_host(const char *path, const char *end)
+{
+    const char *at = path + 1;
+
+    while (at < end && *at == '\t') {
+        at++;
+    }
+    return at < end && (*at == '/' || *at == '\\');
+}
+
 struct span http_rewrite_reference(char *out, struct span reference,
                                    const struct http_rewrite_back *back)
 {
@@ -126,7 +138,7 @@ struct span http_rewrite_reference(char *out, struct span reference,
     char *path = is_clients ? put(out, parts.front) : out;
     char *end = put_path(path, back->rewrite.strip,
                          span_of(parts.rest.ptr + added, parts.rest.len - added));
-    if (!is_clients && end - path > 1 && path[1] == '/') {
+    if (!is_clients && seems_to_name_host(path, end)) {
         return reference; /* without a host before it that would name one */
     }
     return span_of(out, (size_t)(end - out));

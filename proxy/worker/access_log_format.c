@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "http/cache_status.h"
+#include "origin/figures.h"
 #include "worker/access_log.h"
 
 static const char log_hex[] = "0123456789abcdef";
@@ -277,6 +278,12 @@ static void put_json(struct line *line, const struct record *record)
     put_i64(line, record->ttl_s);
     put_text(line, "origin", record->origin);
     put_number(line, "origin_status", record->origin_status);
+    if (UNLIKELY(record->error != FETCH_OK)) {
+        put_text(line, "error", span_str(origin_fault_name((enum fetch_fault)record->error)));
+    }
+    if (UNLIKELY(record->tries > 1)) {
+        put_number(line, "tries", record->tries);
+    }
     put_time(line, "connect_s", record->connect_us);
     put_time(line, "ttfb_s", record->first_byte_us);
     put_time(line, "total_s", record->total_us);

@@ -42,7 +42,6 @@ HEAD_FAULTS = {
 
 # Either refused or read in the one safe way; never stored in another.
 TOLERABLE = {
-    "length and chunked": (ok(b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"), b"hello"),
     "same length twice": (ok(b"Content-Length: 5\r\nContent-Length: 5\r\n", b"hello"), b"hello"),
     "length list of the same": (ok(b"Content-Length: 5, 5\r\n", b"hello"), b"hello"),
     "obs-fold": (ok(b"X: a\r\n b\r\nContent-Length: 5\r\n", b"hello"), b"hello"),
@@ -85,6 +84,38 @@ def test_heads(t):
         assert b"hello" not in response.body, name
         check_recovers(larder, origin, path, name)
     assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_length_and_chunked(t):
+    """RFC 9112 6.1, 6.3: the chunks count, the length is not passed on, nothing is stored, and the connection ends.
+
+    Real origins send both; where the message ends is certain, whether what follows is a message is not."""
+    both = {
+        "length first": b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "length last": b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n",
+        "of HTTP/1.0": b"HTTP/1.0 200 OK\r\nCache-Control: max-age=600\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n",
+    }
+    evil = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 4\r\n\r\nEVIL"
+    for name, first in both.items():
+        used = []
+
+        def behave(conn, request, first=first, used=used):
+            used.append(conn.number)
+            if request.path == "/good":
+                reply("good", cache="no-store")(conn, request)
+            else:
+                conn.send(first + b"5\r\nhello\r\n0\r\n\r\n" + (evil if request.path == "/smuggled" else b""))
+        origin = t.origin(default=behave)
+        larder = t.larder(origin, workers=1)
+        for path in ("/both", "/both", "/smuggled", "/smuggled"):
+            response = larder.fetch(path)
+            same((response.status, response.body, response.is_hit), (200, b"hello", False), f"{name}{path}")
+            same(response.all("Content-Length"), [], f"{name}{path}: what the client is told")
+            same([larder.fetch("/good").body for _ in range(2)], [b"good"] * 2, f"{name}{path}: the next ones")
+        same(used, [1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5], f"{name}: each message with both is the last on its connection")
+    for lengths in (b"Content-Length: 3\r\nContent-Length: 5\r\n", b"Content-Length: x\r\n"):
+        origin = t.origin({"/": raw(ok(lengths + b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"))})
+        same(t.larder(origin).fetch("/").status, 502, lengths)
 
 
 def test_tolerable(t):

@@ -240,7 +240,7 @@ site b.test {{ origins api; }}""")
     same(larder.fetch("/api/x", host="a.test").body, b"api")
     same(larder.fetch("/x", host="b.test").body, b"api")
     wait_for(lambda: len(larder.access_records()) == 3, 5, "the access log")
-    same([record["origin"] for record in larder.access_records()], ["one"] * 3)
+    same([record["origin"] for record in larder.access_records()], ["pages/one", "api/one", "api/one"])
 
 
 @slow(60)

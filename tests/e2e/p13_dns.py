@@ -98,7 +98,7 @@ def test_failing_dns_changes_nothing(t):
     del server.names["app.test"]  # NXDOMAIN
     says(larder, 'server=app from=up to=down reason="no address: there is no such name')
     response = larder.fetch("/x")
-    same(response.status, 502)
+    same(response.status, 503)
     assert "dns_error" in response.get("Proxy-Status", ""), response.raw_head
     server.names["app.test"] = [("A", "127.0.0.1", 1)]
     wait_for(lambda: larder.fetch("/x").body == b"one", 5, "the name again")
@@ -130,10 +130,10 @@ def test_silent_dns_stalls_nobody(t):
     thread.join()
     assert slowest < 0.5, slowest
     status, took = waited[0]
-    same(status, 502)
+    same(status, 503)
     assert took < 3, took
     before = time.monotonic()
-    same(larder.fetch("/y", host="named.test").status, 502)
+    same(larder.fetch("/y", host="named.test").status, 503)
     assert time.monotonic() - before < 0.5
     server.silent = False
     wait_for(lambda: larder.fetch("/z", host="named.test").status == 200, 30, "the first answer")

@@ -35,6 +35,7 @@ def test_on_and_off(t):
     same(larder.fetch("/b").status, 200)
     records = wait_for(lambda: [r for r in larder.access_records() if r["status"] == 503][4:], 5, "the records")
     same({(r["result"], r["reason"]) for r in records}, {("denied", "maintenance")})
+    same(larder.metrics()['larder_errors_total{source="self"}'], 0, "what was made on purpose is no error")
 
 
 def test_page_and_allowed(t):

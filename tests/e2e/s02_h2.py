@@ -208,6 +208,26 @@ def test_resets_and_refusals(t):
     same(len(origin.conns), 1)
 
 
+def test_a_lone_server_is_asked_once_more(t):
+    """What it says it has not acted on: by default a second try, of three sends each, also of a POST; none if so said."""
+    seen = {}
+
+    def refuse_five(stream):
+        seen[stream.path] = seen.get(stream.path, 0) + 1
+        if seen[stream.path] <= 5:
+            stream.reset(h2origin.h2.errors.ErrorCodes.REFUSED_STREAM)
+        else:
+            answer(b"taken")(stream)
+    _, larder = setup(t, default=refuse_five)
+    for method in ("GET", "POST"):
+        got = larder.fetch(f"/{method}", method)
+        same((got.status, got.body, seen[f"/{method}"]), (200, b"taken", 6), method)
+    same(larder.metrics()['larder_origin_retries_total{pool="*"}'], 2)
+    larder.write_config(sites=larder.settings["sites"].replace("timeout ", "retry 0; timeout "))
+    larder.command("reload", check=0)
+    same((larder.fetch("/none").status, seen["/none"]), (502, 3))
+
+
 def test_goaway_under_load(t):
     """Connections that the origin leaves one after the other: no request is lost."""
     def leave(stream):

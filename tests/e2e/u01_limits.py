@@ -152,7 +152,7 @@ def test_counted_and_logged(t):
     same(metrics['larder_limited_total{site="*",limit="per_minute"}'], 3)
     same(metrics['larder_limited_total{site="*",limit="concurrent"}'], 0)
     same(metrics['larder_requests_total{site="*",result="denied"}'], 3)
-    same(metrics['larder_errors_total{source="origin"}'], 0)
+    same([metrics[f'larder_errors_total{{source="{who}"}}'] for who in ("origin", "self")], [0, 0])
     assert metrics['larder_limit_entries{state="used"}'] >= 1
     same(metrics['larder_limit_entries{state="used"}'] + metrics['larder_limit_entries{state="free"}'], 131072)
     same(metrics["larder_limit_crowded_total"], 0)

@@ -118,6 +118,8 @@ function pool(name, sites, servers) {
     active: servers.reduce((sum, s) => sum + s.active, 0),
     up: 0,
     warning: '',
+    retries: name === 'app' ? 31 : 0,
+    retries_refused: name === 'app' ? 4 : 0,
     queue: {
       waiting: 0,
       size: 1000,

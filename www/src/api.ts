@@ -179,6 +179,8 @@ export interface OriginPool {
   active: number;
   up: number;
   warning: string;
+  retries: number;
+  retries_refused: number;
   queue: {
     waiting: number;
     size: number;

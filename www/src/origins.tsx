@@ -337,6 +337,18 @@ function Queue({ pool }: { pool: OriginPool }) {
   );
 }
 
+function Retries({ pool }: { pool: OriginPool }) {
+  if (pool.retries === 0 && pool.retries_refused === 0) {
+    return null;
+  }
+  return (
+    <p class="note pad">
+      Retries: {f.text(f.count(pool.retries))} sent
+      {pool.retries_refused > 0 && `, ${f.text(f.count(pool.retries_refused))} not, because of the budget`}
+    </p>
+  );
+}
+
 function Pool({ pool, ...row }: { pool: OriginPool } & Omit<RowProps, 'server'>) {
   const id = useId();
   return (
@@ -354,6 +366,7 @@ function Pool({ pool, ...row }: { pool: OriginPool } & Omit<RowProps, 'server'>)
         </p>
       )}
       <Queue pool={pool} />
+      <Retries pool={pool} />
       <table class="cards" role="table" aria-labelledby={id}>
         <thead role="rowgroup">
           <tr role="row">

@@ -85,6 +85,35 @@ static void lines(void **state)
     assert_int_equal(log_problems(problems, 0), 0);
 }
 
+/* Each subject by itself, as long as they are few; a flood of them is one of the event. */
+static void subjects(void **state)
+{
+    static char text[262144];
+    char subject[32];
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        log_warn_about("a", "about", "of=a");
+        log_warn_about("b", "about", "of=b");
+        log_warn_about("a", "other", "of=a");
+    }
+    (void)read_file(path, text, sizeof(text));
+    assert_int_equal(count(text, " about of=a\n"), 1);
+    assert_int_equal(count(text, " about of=b\n"), 1);
+    assert_int_equal(count(text, " other of=a\n"), 1);
+    (void)usleep(1100000);
+    log_warn_about("b", "about", "of=b");
+    (void)read_file(path, text, sizeof(text));
+    assert_int_equal(count(text, " about of=b repeated=3\n"), 1);
+
+    for (int i = 0; i < 1000; i++) {
+        (void)snprintf(subject, sizeof(subject), "%d", i);
+        log_warn_about(subject, "many", "i=%d", i);
+    }
+    (void)read_file(path, text, sizeof(text));
+    assert_in_range(count(text, " many i="), 200, 257);
+}
+
 static void rotation(void **state)
 {
     char text[8192];
@@ -151,10 +180,8 @@ static void escaping(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines),
-        cmocka_unit_test(rotation),
-        cmocka_unit_test(long_line),
-        cmocka_unit_test(escaping),
+        cmocka_unit_test(lines),    cmocka_unit_test(rotation), cmocka_unit_test(long_line),
+        cmocka_unit_test(escaping), cmocka_unit_test(subjects),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

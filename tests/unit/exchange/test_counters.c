@@ -112,7 +112,6 @@ static void test_sum_over_workers(void **state)
     counter_add(&counters->site[256].bytes[BYTES_SELF], 7);
     counter_add(&counters->site[1].responses[5], 2);
     counter_add(&counters->reasons[63], 1);
-    counter_add(&counters->origin_faults[15], 6);
     counter_add(&counters->collapsed, 9);
     counter_add(&counters->encoded[2], 1);
     counter_add(&counters->encoded_hits[1], 2);
@@ -132,7 +131,6 @@ static void test_sum_over_workers(void **state)
     assert_int_equal(sum->responses[5], 4);
     assert_int_equal(sum->site_responses[1][5], 4);
     assert_int_equal(sum->reasons[63], 2);
-    assert_int_equal(sum->origin_faults[15], 12);
     assert_int_equal(sum->collapsed, 18);
     assert_int_equal(sum->encoded[2], 2);
     assert_int_equal(sum->encoded_hits[1], 4);

@@ -38,6 +38,7 @@ struct probe {
     bool upload_stalls;  /* waits for ever at the end */
     bool stops;          /* the loop, when done */
     bool wants_body_later;
+    unsigned upload_asked; /* calls for more */
 };
 
 static void probe_end(struct probe *probe)
@@ -162,6 +163,7 @@ static enum fetch_flow probe_body(void *ctx, char *out, size_t size, size_t *cou
     size_t piece = probe->upload_piece < left ? probe->upload_piece : left;
 
     assert_false(probe->ends_cancelled);
+    probe->upload_asked++;
     *count = 0;
     if (probe_cancels(probe, PROBE_IN_BODY, &flow)) {
         return flow;

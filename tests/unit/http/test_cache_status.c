@@ -88,6 +88,7 @@ static void reasons(void **state)
                                                          "limit_requests",
                                                          "limit_concurrent",
                                                          "maintenance",
+                                                         "path",
                                                          "origin_down",
                                                          "queue_full",
                                                          "queue_timeout"};

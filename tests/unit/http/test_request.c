@@ -222,6 +222,32 @@ static void bad(void **state)
 }
 
 /* Every proper prefix of a good head is incomplete, nothing else. */
+/* What a misconfigured balancer sends is named. */
+static void proxy_header(void **state)
+{
+    static const struct {
+        struct span data;
+        bool is_one;
+    } rows[] = {
+        {{"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET", 39}, true},
+        {{"PROXY TCP6 2001:db8::1 2001:db8::2 1 2\r\n", 40}, true},
+        {{"PROXY UNKNOWN\r\n", 15}, true},
+        {{"\r\n\r\n\0\r\nQUIT\n!\21\0\14", 16}, true},
+        {{"PROXY /a b\r\n", 12}, false},
+        {{"\0GET / HTTP/1.1\r\n", 18}, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct message message = {0};
+        assert_int_equal(feed(&message, rows[i].data.ptr, rows[i].data.len, rows[i].data.len),
+                         HTTP_PARSE_BAD);
+        assert_int_equal(message.request.error_status, 400);
+        assert_int_equal(strstr(message.request.error_reason, "PROXY protocol") != NULL,
+                         rows[i].is_one);
+    }
+}
+
 static void prefixes(void **state)
 {
     const char *head = "GET /some/path HTTP/1.1\r\n" H "Accept: */*\r\nCookie: a=b; c\r\n\r\n";
@@ -318,9 +344,9 @@ static void target_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good),         cmocka_unit_test(bad),       cmocka_unit_test(prefixes),
-        cmocka_unit_test(nul_byte),     cmocka_unit_test(pipelined), cmocka_unit_test(limits),
-        cmocka_unit_test(target_limit),
+        cmocka_unit_test(good),         cmocka_unit_test(bad),          cmocka_unit_test(prefixes),
+        cmocka_unit_test(nul_byte),     cmocka_unit_test(pipelined),    cmocka_unit_test(limits),
+        cmocka_unit_test(target_limit), cmocka_unit_test(proxy_header),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

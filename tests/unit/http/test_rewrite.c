@@ -91,6 +91,12 @@ static const struct {
     {"", "/v2", "/v2", "/"},
     {"", "/v2", "/v2//evil.test/x", "/v2//evil.test/x"},
     {"", "/v2", "http://app.internal/v2//evil.test/x", "http://app.internal/v2//evil.test/x"},
+    {"", "", "http://app.internal/\\evil.test/", "http://app.internal/\\evil.test/"},
+    {"", "", "http://app.internal/\t/evil.test/", "http://app.internal/\t/evil.test/"},
+    {"", "", "http://app.internal/\t\t\\evil.test/", "http://app.internal/\t\t\\evil.test/"},
+    {"", "", "http://app.internal/\tx", "/\tx"},
+    {"", "/v2", "/v2/\\evil.test/x", "/v2/\\evil.test/x"},
+    {"/api", "/v2", "/v2/\\evil.test/x", "/api/\\evil.test/x"},
     {"", "/v2", "http://pub.test/v2//x", "http://pub.test//x"},
 };
 

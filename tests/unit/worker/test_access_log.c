@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "fetch/fetch.h"
 #include "http/cache_status.h"
 #include "worker/access_log.h"
 
@@ -88,6 +89,13 @@ static void test_json(void **state)
         "\"connect_s\":0.000000,\"ttfb_s\":0.000900,\"total_s\":1.500042,\"collapsed\":false,"
         "\"stored\":true,\"aborted\":false,\"ua\":\"curl/8\",\"referer\":\"\","
         "\"request_id\":\"0123456789abcdef\"}");
+    record.error = FETCH_CONNECT_REFUSED;
+    record.tries = 2;
+    assert_non_null(
+        strstr(line_of(ACCESS_LOG_JSON, &record),
+               "\"origin_status\":0,\"error\":\"connect_refused\",\"tries\":2,\"connect_s\":"));
+    record.tries = 1;
+    assert_null(strstr(line_of(ACCESS_LOG_JSON, &record), "tries"));
 }
 
 static void test_hostile_bytes(void **state)
