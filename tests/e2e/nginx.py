@@ -1,4 +1,4 @@
-"""Debian's nginx as a real origin: a master and a worker in a process group of their own, to stop, kill and start."""
+"""Debian's nginx as a real origin, master and worker: to stop, kill, hang and start."""
 import os
 import shutil
 import signal
@@ -39,7 +39,7 @@ http {{ access_log {self.log}; {temp} types {{ text/html html; text/css css; ima
 
     def start(self):
         self.process = subprocess.Popen([program(), "-p", self.folder, "-c", self.config], stdin=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL, preexec_fn=die_with_parent, start_new_session=True)
+                                        stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
 
         def listens():
             try:
@@ -50,8 +50,12 @@ http {{ access_log {self.log}; {temp} types {{ text/html html; text/css css; ima
         wait_for(listens, 10, "nginx")
 
     def signal(self, number):
-        """To the master and the worker."""
-        os.killpg(self.process.pid, number)
+        """To the master and its workers, in this order: it starts no new ones."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as data:
+            workers = [int(word) for word in data.read().split()]
+        for one in [pid, *workers]:
+            os.kill(one, number)
 
     def kill(self):
         self.signal(signal.SIGKILL)

@@ -147,10 +147,10 @@ def test_all_three_are_dead(t):
             response = client.read_response()
             slowest = max(slowest, time.monotonic() - begun)
             same((response.status, response.get("Retry-After")), (503, "1"))
-    assert slowest < 0.4, f"a 503 took {slowest:.3f} s"
+    assert slowest < 1.0, f"a 503 took {slowest:.3f} s"
     origins[1].start()
     begun = time.monotonic()
     wait_for(lambda: larder.fetch("/live").status == 200, 15, "recovery")
-    assert time.monotonic() - begun < 2.0, "later than a check's interval and some"
+    assert time.monotonic() - begun < 2.5, "later than a check's interval and some"
     wait_for(lambda: not larder.fetch("/soon").cache_status.count("ttl=-"), 5, "a fresh one")
     same(larder.fetch("/live?again").get("X-Who"), "s1")
