@@ -1,6 +1,7 @@
 /* certificate - see certificate.h. */
 #include "conf/certificate.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -23,16 +24,33 @@ static const char *const system_files[] = {
 
 /* ---- files ---- */
 
+static const char *read_problem(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "cannot be read: there is no such file";
+    case EACCES:
+        return "cannot be read: permission denied";
+    case EISDIR:
+        return "cannot be read: it is a folder";
+    case EFBIG:
+        return "cannot be read: it is larger than 8M";
+    default:
+        return "cannot be read";
+    }
+}
+
 /* The whole of a file; NULL: *problem. */
 static char *file_read(const char *path, size_t *len, const char **problem)
 {
     char *data = mem_try(FILE_BYTES_MAX);
     FILE *file = fopen(path, "re");
 
-    *problem = "cannot be read";
+    *problem = read_problem(file == NULL ? errno : 0);
     *len = 0;
     if (file != NULL && data != NULL) {
         *len = fread(data, 1, FILE_BYTES_MAX, file);
+        *problem = read_problem(ferror(file) != 0 ? errno : EFBIG);
         if (ferror(file) == 0 && *len < FILE_BYTES_MAX) {
             *problem = NULL;
         }

@@ -118,6 +118,34 @@ static void check_fallback(struct conf_checker *checker, const struct schema_row
     CHECK(conf_item_set(&item)); /* the table's own words */
 }
 
+/* What stands here for a word of another server's configuration; NULL: it is none. */
+static const char *foreign_word(enum schema_context context, struct span name)
+{
+    static const struct {
+        const char *word;
+        const char *here;
+        bool main_only; /* elsewhere it is a word of ours, or stands elsewhere */
+    } words[] = {
+        {"server", "site NAME { ... } is a host, origins NAME { server ... } a group of servers",
+         true},
+        {"http", "what it holds stands at the top level here", true},
+        {"upstream", "write: origins NAME { server NAME URL; }", false},
+        {"backend", "write: origins NAME { server NAME URL; }", false},
+        {"location", "write: rule path /PATH* { ... }, in a site", false},
+        {"proxy_pass", "write: origins { server NAME URL; } or origins POOL;", false},
+        {"server_name", "the names stand behind site: site NAME NAME { ... }", false},
+        {"root", "no files are served from here; a site asks its origins", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (span_eq(name, span_str(words[i].word)) &&
+            (context == SCHEMA_MAIN || !words[i].main_only)) {
+            return words[i].here;
+        }
+    }
+    return NULL;
+}
+
 static void report_unknown(struct conf_checker *checker, const struct block *block,
                            const struct conf_node *node)
 {
@@ -130,6 +158,13 @@ static void report_unknown(struct conf_checker *checker, const struct block *blo
 
     if (elsewhere != NULL && block->node->is_unclosed) {
         return; /* it stands in the wrong block only because a "}" is missing, which is said */
+    }
+    const char *here = foreign_word(block->context, name);
+    if (here != NULL) {
+        conf_report_add(report, node->words[0].place, NULL, "there is no \"%s\" %s %s; %s",
+                        conf_show(&shown, name), context_preposition(block->context),
+                        schema_context_name(block->context), here);
+        return;
     }
     advice.allowed_count = schema_names(block->context, names);
     if (elsewhere != NULL) {

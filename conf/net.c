@@ -112,6 +112,21 @@ static bool network_is_clean(const struct conf_network *network, unsigned all_bi
     return true;
 }
 
+/* An IPv4 network in IPv6 clothes means the clients that come without them. */
+static void network_undress(struct conf_network *network)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    if (!network->v6 || network->bits < 96 ||
+        memcmp(network->address, mapped, sizeof(mapped)) != 0) {
+        return;
+    }
+    memcpy(network->address, network->address + 12, 4);
+    memset(network->address + 4, 0, sizeof(network->address) - 4);
+    network->v6 = false;
+    network->bits = (uint8_t)(network->bits - 96);
+}
+
 enum conf_net conf_net_network(struct span word, struct conf_network *out)
 {
     const char *slash = word.len == 0 ? NULL : memchr(word.ptr, '/', word.len);
@@ -130,7 +145,11 @@ enum conf_net conf_net_network(struct span word, struct conf_network *out)
         return CONF_NET_BITS;
     }
     out->bits = (uint8_t)bits;
-    return network_is_clean(out, all_bits) ? CONF_NET_OK : CONF_NET_BITS;
+    if (!network_is_clean(out, all_bits)) {
+        return CONF_NET_BITS;
+    }
+    network_undress(out);
+    return CONF_NET_OK;
 }
 
 static bool is_digit(char c)

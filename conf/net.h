@@ -22,7 +22,7 @@ enum conf_net {
 
 /* ( IPv4 / "[" IPv6 "]" / nothing ) ":" port. Does not set text. */
 enum conf_net conf_net_listen(struct span word, struct conf_listen *out);
-/* IPv4 or IPv6, optionally "/" bits. */
+/* IPv4 or IPv6, optionally "/" bits. ::ffff:a.b.c.d, and networks of such, come out as IPv4. */
 enum conf_net conf_net_network(struct span word, struct conf_network *out);
 /* A DNS name of letters, digits, "-" and "_", an IPv4 address, or [IPv6]; no port. */
 bool conf_net_is_host(struct span word);

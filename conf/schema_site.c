@@ -49,12 +49,14 @@ static const struct schema_row rows[] = {
      .example = "compress_level gzip=9 brotli=11;"},
     {ROW(SITE, "normalize_path", CHOICE), LIVE, .syntax = "auto | off | reject | fold",
      .fallback = "auto", ALLOWED(words_normalize), AT(conf_site, normalize),
-     .doc = "Paths that can be written or read in several ways (//, /../, %61 for a, %2F for a "
-            "slash). fold: rules, cache key and origin all get the plain form (%2F stays), and "
-            "what rules would judge otherwise if %2F or \\ were a slash is refused with 400. "
-            "reject: 400 for all but the plain form. off: as sent, so that rules on path can be "
-            "passed by. auto: fold if a rule asks for path or prefix, or a prefix is stripped or "
-            "added, else off.",
+     .doc =
+         "Paths that can be written or read in several ways (//, /../, %61 for a, %2F for a "
+         "slash). fold: rules, cache key and origin all get the plain form (%2F stays), and "
+         "what rules would judge otherwise if %2F or \\ were a slash is refused with 400. "
+         "reject: 400 for all but the plain form. off: as sent, so that rules on path can be "
+         "passed by. auto: fold if a rule asks for path or prefix, or a prefix is stripped or "
+         "added, else off. What stands behind ; is part of the path here: for origins that drop it "
+         "(Java servers) a rule for /admin names \"/admin;*\" too.",
      .example = "normalize_path reject;"},
     {ROW(SITE, "strip_prefix", PREFIX), LIVE, .syntax = "PREFIX | off", .fallback = "off",
      AT(conf_site, rewrite.strip_prefix),

@@ -313,6 +313,26 @@ static void tok_read_parts(struct conf_tokenizer *tok, struct buf *word, bool *q
     tok_read_quoted(tok, word);
 }
 
+/* At the "{" of an address like https://a.example{path}, which is meant to be part of it: reads the
+ * rest as if it were in quotes, so that this is one fault. */
+static void tok_read_address(struct conf_tokenizer *tok, uint32_t start, struct conf_word *word)
+{
+    struct span text = span_of(tok->source->text.ptr + start, tok->at - start);
+    struct conf_shown shown;
+
+    if (tok_peek(tok, 0) != '{' || !is_name(tok_peek(tok, 1), true) ||
+        memmem(text.ptr, text.len, "://", 3) == NULL) {
+        return;
+    }
+    while (!is_control(tok_peek(tok, 0)) && !is_space(tok_peek(tok, 0)) &&
+           tok_peek(tok, 0) != ';') {
+        tok_step(tok);
+    }
+    text.len = tok->at - start;
+    conf_report_add(tok->report, word->place, NULL,
+                    "put the URL in quotes, because of its \"{\": \"%s\"", conf_show(&shown, text));
+}
+
 static void tok_read_word(struct conf_tokenizer *tok, struct conf_word *word)
 {
     uint32_t start = tok->at;
@@ -324,6 +344,7 @@ static void tok_read_word(struct conf_tokenizer *tok, struct conf_word *word)
            !(tok_peek(tok, 0) == '$' && tok_peek(tok, 1) == '{')) {
         tok_step(tok);
     }
+    tok_read_address(tok, start, word);
     struct span plain = span_of(tok->source->text.ptr + start, tok->at - start);
     char next = tok_peek(tok, 0);
     if (tok_at_end(tok) || (next != '"' && next != '$')) {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "conf/type_scalar.h"
@@ -122,14 +123,31 @@ static bool option_set(const struct conf_item *item, const struct schema_option 
     return true;
 }
 
+/* A bare number where a count is wanted: "size=100". "" when it is none. */
+static void option_guess(const struct schema_row *row, struct span text, struct conf_shown *out)
+{
+    uint64_t number;
+
+    out->text[0] = '\0';
+    for (size_t i = 0; span_to_u64(text, UINT64_MAX, &number) && i < row->option_count; i++) {
+        if (row->options[i].type == SCHEMA_COUNT) {
+            (void)snprintf(out->text, sizeof(out->text), "%s=%llu", row->options[i].name,
+                           (unsigned long long)number);
+            return;
+        }
+    }
+}
+
 static size_t option_find(const struct conf_item *item, const struct conf_word *word,
                           size_t name_len)
 {
-    const char *names[OPTIONS_MAX];
+    const char *names[OPTIONS_MAX + 1];
     const struct schema_row *row = item->row;
     struct conf_shown shown;
+    struct conf_shown guess;
+    size_t name_count = row->option_count;
 
-    CHECK(row->option_count <= ARRAY_LEN(names));
+    CHECK(row->option_count <= OPTIONS_MAX);
     for (size_t i = 0; i < row->option_count; i++) {
         names[i] = row->options[i].name;
         if (name_len < word->text.len &&
@@ -144,8 +162,14 @@ static size_t option_find(const struct conf_item *item, const struct conf_word *
                         nearest, nearest);
         return row->option_count;
     }
-    const struct conf_advice advice = {
-        .hint = nearest, .allowed = names, .allowed_count = row->option_count};
+    if (row->type == SCHEMA_SERVER) {
+        names[name_count++] = "backup"; /* a word by itself, read in type_net.c */
+        nearest = nearest != NULL ? nearest : conf_nearest(name, &names[name_count - 1], 1);
+    }
+    option_guess(row, word->text, &guess);
+    const struct conf_advice advice = {.hint = guess.text[0] != '\0' ? guess.text : nearest,
+                                       .allowed = names,
+                                       .allowed_count = name_count};
     conf_report_add(item->check->report, word->place, &advice,
                     "\"%s\" is not an option of \"%s\"; options are name=value",
                     conf_show(&shown, word->text), row->name);

@@ -311,6 +311,12 @@ static bool server_options(const struct conf_item *item, struct conf_server *ser
     rest.owner = server;
     for (size_t i = 2; i < item->count; i++) {
         const struct conf_word *word = &item->words[i];
+        if (span_starts(word->text, SPAN("backup="))) {
+            conf_report_add(item->check->report, word->place, NULL,
+                            "\"backup\" takes no value; write: backup");
+            good = false;
+            continue;
+        }
         if (!span_eq(word->text, SPAN("backup"))) {
             words[rest.count++] = *word; /* there is room for all: server_set */
             continue;

@@ -41,9 +41,26 @@ static bool protocol_report(const struct conf_item *item, const struct conf_word
     return false;
 }
 
+/* Allowed, but most likely a slip. */
+static void protocol_doubt(const struct conf_item *item, const struct conf_word *word)
+{
+    static const char *const slips[] = {"websockets", "web-socket", "ws", "wss"};
+    const struct conf_advice advice = {.is_warning = true, .hint = PROTOCOL_USUAL};
+    struct conf_shown shown;
+
+    for (size_t i = 0; i < ARRAY_LEN(slips); i++) {
+        if (span_eq_nocase(word->text, span_str(slips[i]))) {
+            conf_report_add(item->check->report, word->place, &advice,
+                            "\"%s\" is no protocol that browsers ask for",
+                            conf_show(&shown, word->text));
+        }
+    }
+}
+
 static bool protocol_check(const struct conf_item *item, size_t index)
 {
     const struct conf_word *word = &item->words[index];
+    protocol_doubt(item, word);
 
     if (span_eq(word->text, SPAN("on")) || span_eq(word->text, SPAN("off"))) {
         return protocol_report(item, word, "stands alone");

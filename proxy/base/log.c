@@ -345,3 +345,15 @@ size_t log_problems(struct log_problem *out, size_t max)
     lock_release(&log_state.lock);
     return count;
 }
+
+void log_settled(const char *event)
+{
+    log_lock();
+    for (size_t i = 0; i < LOG_EVENTS; i++) {
+        struct log_problem *problem = &log_state.events[i].problem;
+        if (strncmp(problem->event, event, sizeof(problem->event) - 1) == 0) {
+            problem->count = 0;
+        }
+    }
+    lock_release(&log_state.lock);
+}

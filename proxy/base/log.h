@@ -41,9 +41,11 @@ struct log_problem {
     char event[48];
     char text[208];
     int64_t last_ms; /* wall time, Unix milliseconds */
-    uint64_t count;  /* times seen since start */
+    uint64_t count;  /* times seen since start, or since it was settled */
     enum log_level level;
 };
 /* Fills at most max entries; returns how many. */
 size_t log_problems(struct log_problem *out, size_t max);
+/* What this event told of is over: it is no problem any more, and counts anew if it comes back. */
+void log_settled(const char *event);
 #endif

@@ -93,6 +93,8 @@ const char *cli_bytes(struct cli_figure *figure, double bytes);
 const char *cli_count(struct cli_figure *figure, double count);
 /* "3 d 4 h", "12 min 5 s", "8 s". */
 const char *cli_duration(struct cli_figure *figure, double seconds);
+/* "0.12 ms", "340 ms", "1.5 s". */
+const char *cli_ms(struct cli_figure *figure, double ms);
 /* Unix seconds of an RFC 3339 time in UTC; 0: not one. */
 int64_t cli_unix_time(const char *text);
 

@@ -62,21 +62,49 @@ static void fill_check(const cJSON *server, char *out, size_t size)
 static void fill_times(const cJSON *server, char *out, size_t size)
 {
     if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(server, "first_byte_p50_ms"))) {
-        (void)snprintf(out, size, "%.3g ms, %.3g ms", client_number(server, "first_byte_p50_ms"),
-                       client_number(server, "first_byte_p95_ms"));
+        struct cli_figure p50;
+        struct cli_figure p95;
+        (void)snprintf(out, size, "%s, %s",
+                       cli_ms(&p50, client_number(server, "first_byte_p50_ms")),
+                       cli_ms(&p95, client_number(server, "first_byte_p95_ms")));
     } else {
         (void)snprintf(out, size, "-");
     }
 }
 
-static void fill_row(const cJSON *server, struct row *row)
+/* "a", "a (weight 3)", "a (backup, weight 1)": the weight where the pool has several. */
+static void fill_name(const cJSON *server, bool is_weighted, char *out, size_t size)
+{
+    bool backup = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(server, "backup"));
+    char weight[32] = "";
+
+    if (is_weighted) {
+        (void)snprintf(weight, sizeof(weight), "weight %.0f", client_number(server, "weight"));
+    }
+    (void)snprintf(out, size, "%s%s%s%s%s%s", client_text(server, "name"),
+                   backup || is_weighted ? " (" : "", backup ? "backup" : "",
+                   backup && is_weighted ? ", " : "", weight, backup || is_weighted ? ")" : "");
+}
+
+static bool is_weighted(const cJSON *servers)
+{
+    const cJSON *at;
+
+    cJSON_ArrayForEach(at, servers)
+    {
+        if (client_number(at, "weight") != 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void fill_row(const cJSON *server, bool has_weights, struct row *row)
 {
     size_t size = sizeof(row->cell[0]);
     double max = client_number(server, "max");
-    bool backup = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(server, "backup"));
 
-    (void)snprintf(row->cell[COLUMN_NAME], size, "%s%s", client_text(server, "name"),
-                   backup ? " (backup)" : "");
+    fill_name(server, has_weights, row->cell[COLUMN_NAME], size);
     (void)snprintf(row->cell[COLUMN_STATE], size, "%s", client_text(server, "state"));
     ago(row->cell[COLUMN_FOR], size, client_text(server, "since"));
     (void)snprintf(row->cell[COLUMN_REQUESTS], size, "%.1f",
@@ -137,6 +165,7 @@ static void print_reason(const cJSON *server)
 static void print_servers(const cJSON *servers)
 {
     bool has_colour = cli_has_colour(stdout);
+    bool has_weights = is_weighted(servers);
     size_t widths[COLUMN_COUNT];
     const cJSON *at;
     struct row row;
@@ -148,7 +177,7 @@ static void print_servers(const cJSON *servers)
     }
     cJSON_ArrayForEach(at, servers)
     {
-        fill_row(at, &row);
+        fill_row(at, has_weights, &row);
         for (unsigned i = 0; i < COLUMN_COUNT; i++) {
             size_t len = strlen(row.cell[i]);
             widths[i] = len > widths[i] ? len : widths[i];
@@ -157,7 +186,7 @@ static void print_servers(const cJSON *servers)
     print_cells(&head, widths, NULL);
     cJSON_ArrayForEach(at, servers)
     {
-        fill_row(at, &row);
+        fill_row(at, has_weights, &row);
         print_cells(&row, widths, has_colour ? colour_of(row.cell[COLUMN_STATE]) : NULL);
         print_reason(at);
     }
@@ -414,8 +443,9 @@ static int print_check(const struct cli_args *args, const struct place *place, c
         printf("%s\n", text == NULL ? "{}" : text);
         cJSON_free(text);
     } else {
-        printf("%s/%s: the check %s in %.3g ms: ", place->pool, place->server,
-               client_text(check, "result"), client_number(check, "ms"));
+        struct cli_figure took;
+        printf("%s/%s: the check %s in %s: ", place->pool, place->server,
+               client_text(check, "result"), cli_ms(&took, client_number(check, "ms")));
         cli_print_line(stdout, client_text(check, "detail"));
         printf("; it is in state %s\n", client_text(server, "state"));
     }
@@ -442,7 +472,8 @@ static int check(struct cli_args *args, struct client *client, const struct plac
         cJSON *now = look(client, place);
         if (now == NULL) {
             status = 1;
-        } else if (strcmp(check_time(now), check_time(before)) != 0) {
+        } else if (check_time(now)[0] != '\0' &&
+                   strcmp(check_time(now), check_time(before)) != 0) {
             status = print_check(args, place, now);
         }
         cJSON_Delete(now);

@@ -7,7 +7,8 @@
 #include "cli/client.h"
 #include "cli/command.h"
 
-#define STATUS_RECENT_S 600 /* a problem younger than this is a warning */
+#define STATUS_RECENT_S 600   /* a problem younger than this is a warning */
+#define STATUS_LATELY_S 86400 /* an older one is not shown */
 
 enum verdict {
     VERDICT_OK,
@@ -17,17 +18,9 @@ enum verdict {
 
 static const char *const verdict_names[] = {"ok", "warning", "critical"};
 
-static bool is_recent(const cJSON *problem)
+static int64_t age_of(const cJSON *problem)
 {
-    int64_t age_s = clock_wall_ms() / 1000 - cli_unix_time(client_text(problem, "last"));
-
-    return age_s < STATUS_RECENT_S;
-}
-
-/* Whether the last reload failed is a state with an end, the good reload; its line is past. */
-static bool is_reload(const cJSON *problem)
-{
-    return strcmp(client_text(problem, "event"), "reload_failed") == 0;
+    return clock_wall_ms() / 1000 - cli_unix_time(client_text(problem, "last"));
 }
 
 /* It lasts, and ends by itself; the others are past events. */
@@ -37,36 +30,56 @@ static bool is_now(const cJSON *problem)
 }
 
 /* The line of a state that is told by itself as long as it lasts. */
-static bool is_past(const cJSON *problem)
+static bool is_told(const cJSON *problem)
 {
-    return is_reload(problem) || strncmp(client_text(problem, "event"), "origin_", 7) == 0;
+    const char *event = client_text(problem, "event");
+
+    return strcmp(event, "reload_failed") == 0 || strncmp(event, "origin_", 7) == 0;
+}
+
+/* It is a reason for the verdict. */
+static bool counts(const cJSON *problem)
+{
+    return is_now(problem) || (age_of(problem) < STATUS_RECENT_S && !is_told(problem));
+}
+
+/* Past, and of no weight any more. */
+static bool is_lately(const cJSON *problem)
+{
+    return !counts(problem) && age_of(problem) < STATUS_LATELY_S;
+}
+
+static bool has_disk_failed(const cJSON *status)
+{
+    const cJSON *store = cJSON_GetObjectItemCaseSensitive(status, "store");
+
+    return strcmp(client_text(store, "disk"), "failed") == 0;
+}
+
+static bool is_serving(const cJSON *status)
+{
+    const char *state = client_text(status, "state");
+
+    return strcmp(state, "serving") == 0 || strcmp(state, "recovering") == 0;
 }
 
 static enum verdict judge(const cJSON *status)
 {
-    const char *state = client_text(status, "state");
-    const cJSON *store = cJSON_GetObjectItemCaseSensitive(status, "store");
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(status, "config");
     const cJSON *problem;
 
-    if ((strcmp(state, "serving") != 0 && strcmp(state, "recovering") != 0) ||
-        strcmp(client_text(store, "disk"), "failed") == 0) {
+    if (!is_serving(status) || has_disk_failed(status)) {
         return VERDICT_CRIT;
     }
-    if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(config, "last_reload_ok"))) {
-        return VERDICT_WARN;
-    }
-    enum verdict verdict = VERDICT_OK;
+    bool is_good = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(config, "last_reload_ok"));
     cJSON_ArrayForEach(problem, cJSON_GetObjectItemCaseSensitive(status, "problems"))
     {
         if (is_now(problem) && strcmp(client_text(problem, "level"), "error") == 0) {
             return VERDICT_CRIT;
         }
-        if (is_now(problem) || (is_recent(problem) && !is_past(problem))) {
-            verdict = VERDICT_WARN;
-        }
+        is_good = is_good && !counts(problem);
     }
-    return verdict;
+    return is_good ? VERDICT_OK : VERDICT_WARN;
 }
 
 /* A ratio, or "-" when nothing was measured. */
@@ -81,8 +94,10 @@ static void print_ratio(const cJSON *object, const char *name)
 
 static void print_ms(const cJSON *object, const char *name)
 {
+    struct cli_figure figure;
+
     if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(object, name))) {
-        printf("%.3g ms", client_number(object, name));
+        printf("%s", cli_ms(&figure, client_number(object, name)));
     } else {
         printf("-");
     }
@@ -157,11 +172,33 @@ static void print_state(const cJSON *problem)
     printf("\n");
 }
 
-static void print_problems(const cJSON *status)
+static void print_event(const cJSON *problem)
+{
+    double count = client_number(problem, "count");
+    struct cli_figure age;
+
+    cli_print_line(stdout, client_text(problem, "event"));
+    printf(" ");
+    cli_print_line(stdout, client_text(problem, "text"));
+    printf(" (%s ago", cli_duration(&age, (double)age_of(problem)));
+    if (count > 1) {
+        printf(", %.0f times", count);
+    }
+    printf(")\n");
+}
+
+/* Whatever makes the verdict worse than ok. */
+static void print_reasons(const cJSON *status)
 {
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(status, "config");
     const cJSON *problem;
 
+    if (!is_serving(status)) {
+        printf("error     it is %s and takes no new work\n", client_text(status, "state"));
+    }
+    if (has_disk_failed(status)) {
+        printf("error     the disk store has failed; answers come from memory and the origins\n");
+    }
     if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(config, "last_reload_ok"))) {
         printf("reload    failed, the old configuration is in force: ");
         cli_print_line(stdout, client_text(config, "last_reload_error"));
@@ -169,24 +206,32 @@ static void print_problems(const cJSON *status)
     }
     cJSON_ArrayForEach(problem, cJSON_GetObjectItemCaseSensitive(status, "problems"))
     {
-        if (is_reload(problem)) {
+        if (!counts(problem)) {
             continue;
         }
         printf("%-9s ", client_text(problem, "level"));
         if (is_now(problem)) {
             print_state(problem);
+        } else {
+            print_event(problem);
+        }
+    }
+}
+
+static void print_lately(const cJSON *status)
+{
+    const char *heading = "Lately:\n";
+    const cJSON *problem;
+
+    cJSON_ArrayForEach(problem, cJSON_GetObjectItemCaseSensitive(status, "problems"))
+    {
+        /* That a reload failed was said above, and is gone after a good one. */
+        if (!is_lately(problem) || strcmp(client_text(problem, "event"), "reload_failed") == 0) {
             continue;
         }
-        cli_print_line(stdout, client_text(problem, "last"));
-        printf(" ");
-        cli_print_line(stdout, client_text(problem, "event"));
-        printf(" ");
-        cli_print_line(stdout, client_text(problem, "text"));
-        double count = client_number(problem, "count");
-        if (count > 1) {
-            printf(" (%.0f times)", count);
-        }
-        printf("\n");
+        printf("%s  ", heading);
+        heading = "";
+        print_event(problem);
     }
 }
 
@@ -205,9 +250,10 @@ static void print_screen(const cJSON *status, const cJSON *totals, enum verdict 
     printf(", version %s, pid %.0f, %.0f worker%s, %.0f connection%s\n",
            client_text(status, "version"), client_number(status, "pid"), workers, plural(workers),
            connections, plural(connections));
+    print_reasons(status);
     print_traffic(totals);
     print_store(cJSON_GetObjectItemCaseSensitive(status, "store"));
-    print_problems(status);
+    print_lately(status);
 }
 
 static void print_json(const struct buf *status, const cJSON *totals, enum verdict verdict)

@@ -148,6 +148,19 @@ const char *cli_duration(struct cli_figure *figure, double seconds)
     return text;
 }
 
+const char *cli_ms(struct cli_figure *figure, double ms)
+{
+    if (ms >= 60000) {
+        return cli_duration(figure, ms / 1000);
+    }
+    if (ms >= 999.5) {
+        (void)snprintf(figure->text, sizeof(figure->text), "%.3g s", ms / 1000);
+    } else {
+        (void)snprintf(figure->text, sizeof(figure->text), "%.3g ms", ms);
+    }
+    return figure->text;
+}
+
 int64_t cli_unix_time(const char *text)
 {
     struct tm parts = {0};

@@ -13,6 +13,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -176,6 +177,8 @@ void conn_interest_update(struct conn *conn)
     }
     if (!conn->eof && !conn->read_full) {
         events |= EPOLLIN;
+    } else if (conn->state == CONN_BUSY && !conn->eof && !conn->fin_seen) {
+        events |= EPOLLRDHUP;
     }
     if (blocked) {
         events |= EPOLLOUT;
@@ -192,6 +195,22 @@ void conn_interest_update(struct conn *conn)
     loop_watch_change(conn->set->loop, &conn->watch, events);
 }
 
+/* The client has sent its FIN while what it sent before waits unread: is it a body without its end?
+ */
+static bool conn_is_cut(struct conn *conn)
+{
+    int unread = 0;
+
+    conn->fin_seen = true; /* told once */
+    conn_interest_update(conn);
+    if (conn->state != CONN_BUSY || conn->body_done || conn_is_tunnel(conn) ||
+        conn->block->request.body != HTTP_BODY_LENGTH ||
+        ioctl(conn->watch.fd, FIONREAD, &unread) != 0 || unread < 0) {
+        return false;
+    }
+    return (uint64_t)unread + (conn->end - conn->begin) < conn->body_left;
+}
+
 static void conn_ready(struct loop_watch *watch, uint32_t events)
 {
     struct conn *conn = CONTAINER_OF(watch, struct conn, watch);
@@ -199,6 +218,10 @@ static void conn_ready(struct loop_watch *watch, uint32_t events)
     CHECK_OBJ(conn, CONN_MAGIC);
     if (UNLIKELY((events & (EPOLLERR | EPOLLHUP)) != 0) &&
         !(conn->is_shut && (events & (EPOLLERR | EPOLLIN)) == EPOLLIN)) {
+        conn_gone(conn, ERR_CLOSED, false);
+        return;
+    }
+    if (UNLIKELY((events & EPOLLRDHUP) != 0) && conn->read_full && conn_is_cut(conn)) {
         conn_gone(conn, ERR_CLOSED, false);
         return;
     }

@@ -81,6 +81,7 @@ struct conn {
     bool close_after; /* this response is the connection's last */
     bool eof;         /* the client sent its FIN */
     bool read_full;   /* no room: EPOLLIN is off */
+    bool fin_seen;    /* but there is a FIN behind what was not read yet */
     bool want_body;   /* the handler waits for handler.body */
     bool want_writable;
     bool body_done; /* the request body was seen whole; true without a body */

@@ -200,8 +200,21 @@ enum err listener_set_add(struct listener_set *set, int fd, void *ctx)
     return ERR_OK;
 }
 
+static void listener_pool_drop(struct listener_set *set)
+{
+    while (set->pool != NULL) {
+        struct conn_block *block = set->pool;
+        set->pool = block->next;
+        mem_free(block);
+    }
+    set->pool_count = 0;
+}
+
 void listener_set_limits(struct listener_set *set, const struct conn_limits *limits)
 {
+    if (set->limits.head.fields_count != limits->head.fields_count) {
+        listener_pool_drop(set); /* their tables are of another size */
+    }
     set->limits = *limits;
 }
 
@@ -254,11 +267,7 @@ void listener_set_free(struct listener_set **set_ptr)
     for (struct list *at = list_pop(&set->listeners); at != NULL; at = list_pop(&set->listeners)) {
         mem_free(CONTAINER_OF(at, struct listener, node));
     }
-    while (set->pool != NULL) {
-        struct conn_block *block = set->pool;
-        set->pool = block->next;
-        mem_free(block);
-    }
+    listener_pool_drop(set);
     if (set->reserve >= 0) {
         (void)close(set->reserve);
     }

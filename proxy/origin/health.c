@@ -47,6 +47,9 @@ static void finish(struct origin_health *health, enum origin_status before, uint
         return;
     }
     change->is_any = true;
+    if (health->order == ORIGIN_IS_UP) {
+        health->who[0] = '\0'; /* nobody's doing; an order says whose it is */
+    }
     memcpy(change->reason, reason_of(health), sizeof(change->reason));
     health->changes++;
     health->since_us = now_us;
@@ -316,8 +319,8 @@ void health_checked(struct origin_health *health, const struct conf_probe *probe
     health->fails = result->is_passed ? 0 : health->fails + 1;
     if (result->is_passed) {
         if (health->phase == ORIGIN_IS_DOWN && health->passes >= probe->rise) {
-            (void)snprintf(health->reason, sizeof(health->reason), "%u checks passed: %s",
-                           health->passes, result->detail);
+            (void)snprintf(health->reason, sizeof(health->reason), "%u check%s passed: %s",
+                           health->passes, health->passes == 1 ? "" : "s", result->detail);
             go_up(health, now_us);
         } else if (health->phase == ORIGIN_IS_EJECTED && now_us >= health->until_us) {
             begin_trial(health, "a check passed");
@@ -356,7 +359,6 @@ void health_order(struct origin_health *health, enum origin_status status, const
     enum origin_status before = health_status(health);
 
     health->order = status;
-    (void)snprintf(health->who, sizeof(health->who), "%s", who);
     (void)snprintf(health->order_reason, sizeof(health->order_reason), "%s", reason);
     if (status == ORIGIN_IS_UP) {
         (void)snprintf(health->reason, sizeof(health->reason), "%s", reason);
@@ -364,6 +366,7 @@ void health_order(struct origin_health *health, enum origin_status status, const
         health->passes = health->fails = health->level = 0;
     }
     finish(health, before, now_us, change);
+    (void)snprintf(health->who, sizeof(health->who), "%s", who);
 }
 
 void health_name(struct origin_health *health, bool is_nameless, const char *reason,

@@ -122,7 +122,8 @@ static void on_knock(struct knock *knock, int error, uint64_t took_us)
 
     (void)took_us;
     if (error == 0) {
-        (void)snprintf(probe->detail, sizeof(probe->detail), "connected");
+        (void)snprintf(probe->detail, sizeof(probe->detail), "%s",
+                       probe->is_tls ? "connected; TLS was not tried" : "connected");
     } else if (error == ETIMEDOUT) {
         (void)snprintf(probe->detail, sizeof(probe->detail), "connect timed out after %g s",
                        (double)probe->settings->timeout_ms / 1000.0);
@@ -177,6 +178,7 @@ void probe_start(struct probe *probe, const struct probe_target *target)
     probe->settings = target->settings;
     probe->started_us = loop_now_us(probe->loop);
     probe->status = 0;
+    probe->is_tls = target->origin->tls != NULL;
     buf_clear(&probe->body);
     if (target->settings->kind == CONF_PROBE_TCP) {
         const char *address = target->address[0] == '\0' ? target->origin->host : target->address;

@@ -15,6 +15,7 @@ struct probe {
     struct fetch_pool *fetches;
     const struct conf_probe *settings; /* while it is busy; the owner keeps them */
     bool is_busy;
+    bool is_tls; /* a connection alone says less than a request will find out */
     struct fetch_origin origin;
     struct fetch *fetch;
     struct knock knock;

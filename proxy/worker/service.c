@@ -344,6 +344,8 @@ static bool reload_now(struct service *service, struct buf *text, struct buf *js
         conf_report_print(report, text); /* warnings */
         if (conf_diff_restart(old, conf, text) > 0) {
             log_needs_restart(text);
+        } else {
+            log_settled("reload_needs_restart");
         }
         conf_keep_restart(conf, old);
         conf_unref(old);
@@ -376,6 +378,7 @@ bool service_reload(struct service *service, struct buf *report, struct buf *jso
     }
     note_reload(service, ok, &text);
     if (ok) {
+        log_settled("reload_failed");
         log_info("reloaded", "file=\"%s\"", service->conf_path);
     } else {
         log_error("reload_failed", "the old configuration stays; %.*s",

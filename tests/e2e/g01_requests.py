@@ -1,5 +1,5 @@
 """RFC 9112 and security.md 1-3: what is not in the grammar is refused with the end of the connection, and goes nowhere."""
-from case import Skip, content, is_refused, reply, same, same_body  # noqa: F401
+from case import Skip, content, is_refused, reply, same, same_body, settle  # noqa: F401
 
 HOST = b"Host: site.test\r\n"
 
@@ -179,6 +179,21 @@ def test_limits(t):
             assert client.read_response().status in (413, 400, 502)
         except AssertionError as error:
             assert client.ended, error
+
+
+def test_more_fields_after_a_reload(t):
+    """What was made for shorter tables is not used on."""
+    larder = t.larder(t.origin(default=reply("reached", cache="no-store")), limits="fields 20;", workers=1)
+    clients = [larder.client() for _ in range(4)]
+    for client in clients:
+        client.send("GET / HTT")
+    settle(0.2)
+    for client in clients:
+        client.send("P/1.1\r\nHost: site.test\r\n\r\n")
+        same(client.read_response().status, 200)
+    larder.write_config(limits="fields 200;")
+    larder.command("reload", check=0)
+    same([larder.fetch("/", headers=[(f"X-{i}", "1") for i in range(100)]).status for _ in range(5)], [200] * 5)
 
 
 def test_good_but_odd_requests(t):

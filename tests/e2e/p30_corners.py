@@ -171,3 +171,28 @@ def test_a_long_queue_of_those_who_stay(t):
     wait_for(lambda: all(busy) and all(stay), 20, "all")
     same({got[0].body for got in stay}, {b"a"})
     same(queued(larder), 0)
+
+
+def test_a_cut_upload_leaves_the_queue(t):
+    """Also when more of it came than is read before it is wanted: nobody holds a place for a body that never ends."""
+    hold = threading.Event()
+    origin = t.origin({"/held": lambda conn, request: hold.wait(30)}, default=named("a"))
+    larder = t.larder(sites=pool_site(f"server a http://127.0.0.1:{origin.port} max=1;", "queue size=9 timeout=25s;"),
+                      limits="request_body 100M;")
+    asked(larder, "/held", timeout=1)
+    wait_for(lambda: origin.count("/held") == 1, 10, "the held one")
+    cut, whole = larder.client(), larder.client(timeout=30)
+    cut.request("/cut", "POST", headers=[("Content-Length", "900000")])
+    cut.send(b"x" * 100_000)
+    whole.request("/whole", "POST", headers=[("Content-Length", "100000")])
+    whole.send(b"y" * 100_000)
+    wait_for(lambda: queued(larder) == 2, 10, "the queue")
+    cut.close()
+    wait_for(lambda: queued(larder) == 1, 4, "the end of the cut one")
+    whole.socket.shutdown(1)  # half closed, with all of it sent
+    time.sleep(1)
+    same(queued(larder), 1)
+    hold.set()
+    same(whole.read_response().status, 200)
+    same(origin.last("/whole").body, b"y" * 100_000)
+    same(origin.count("/cut"), 0)

@@ -231,7 +231,9 @@ function App() {
 
   const enter = (code: string | null): void => {
     setSession('loading');
-    (code === null ? api.whoami() : api.login({ code })).then(
+    // A link that is no good any more ends nobody's session: who is signed in goes on.
+    const orStay = (error: unknown): Promise<Session> => api.whoami().catch(() => Promise.reject(error));
+    (code === null ? api.whoami() : api.login({ code }).catch(orStay)).then(
       (found) => {
         setFault('');
         setSession(found);

@@ -85,6 +85,34 @@ static void lines(void **state)
     assert_int_equal(log_problems(problems, 0), 0);
 }
 
+static uint64_t times_seen(const char *event)
+{
+    struct log_problem problems[8];
+    size_t size = log_problems(problems, 8);
+
+    for (size_t i = 0; i < size; i++) {
+        if (strcmp(problems[i].event, event) == 0) {
+            return problems[i].count;
+        }
+    }
+    return 0;
+}
+
+static void settled(void **state)
+{
+    (void)state;
+    log_error("mended", "number=%d", 1);
+    log_error("mended", "number=%d", 2);
+    log_error("kept", "number=%d", 3);
+    assert_int_equal(times_seen("mended"), 2);
+    log_settled("mended");
+    log_settled("never_heard_of");
+    assert_int_equal(times_seen("mended"), 0);
+    assert_int_equal(times_seen("kept"), 1);
+    log_error("mended", "number=%d", 4);
+    assert_int_equal(times_seen("mended"), 1);
+}
+
 /* Each subject by itself, as long as they are few; a flood of them is one of the event. */
 static void subjects(void **state)
 {
@@ -180,8 +208,8 @@ static void escaping(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lines),    cmocka_unit_test(rotation), cmocka_unit_test(long_line),
-        cmocka_unit_test(escaping), cmocka_unit_test(subjects),
+        cmocka_unit_test(lines),     cmocka_unit_test(settled),  cmocka_unit_test(rotation),
+        cmocka_unit_test(long_line), cmocka_unit_test(escaping), cmocka_unit_test(subjects),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -69,6 +69,24 @@ static const struct bad_case amounts[] = {
      "1:66 \"on\" is set twice in this \"retry\"; remove one\n"},
     {ORIGINS("server a http://a; retry 1 often;"),
      "1:59 \"often\" is no option of \"retry\": on=, methods=, budget=\n"},
+    {ORIGINS("server a http://a; queue 100;"),
+     "1:57 \"100\" is not an option of \"queue\"; options are name=value [size=100] {size "
+     "timeout}\n"},
+    {ORIGINS("server a http://a backup=1;"), "1:50 \"backup\" takes no value; write: backup\n"},
+    {ORIGINS("server a http://a bakcup;"),
+     "1:50 \"bakcup\" is not an option of \"server\"; options are name=value [backup] {weight "
+     "max backup}\n"},
+    {SITE("redirect 301 https://x{path};"),
+     "1:34 put the URL in quotes, because of its \"{\": \"https://x{path}\"\n"},
+    {SITE("location /x { proxy_pass http://a; }"),
+     "1:21 there is no \"location\" in site; write: rule path /PATH* { ... }, in a site\n"},
+    {SITE("server_name a;"), "1:21 there is no \"server_name\" in site; the names stand behind "
+                             "site: site NAME NAME { ... }\n"},
+    {"upstream x { server 1.2.3.4; }" REST,
+     "1:1 there is no \"upstream\" at the top level; write: origins NAME { server NAME URL; }\n"},
+    {"server { listen 80; }" REST,
+     "1:1 there is no \"server\" at the top level; site NAME { ... } is a host, origins NAME { "
+     "server ... } a group of servers\n"},
     {ORIGINS("server a http://a; timeout idle;"), "1:59 \"idle\" needs a value: idle=VALUE\n"},
     {"admin { socket /s mode=0888; }" REST,
      "1:19 \"0888\" is not right: \"mode\" takes permission bits like 0660\n"},

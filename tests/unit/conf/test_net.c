@@ -102,6 +102,12 @@ static void test_network(void **state)
     assert_false(matches("0.0.0.0/0", "2001:db8::1"));
     assert_true(matches("10.0.0.0/8", "::ffff:10.1.2.3"));
     assert_false(matches("::/0", "::ffff:10.1.2.3"));
+    assert_true(matches("::ffff:10.1.2.3", "10.1.2.3"));
+    assert_true(matches("::ffff:10.0.0.0/104", "::ffff:10.1.2.3"));
+    assert_false(matches("::ffff:10.0.0.0/104", "11.1.2.3"));
+    assert_true(matches("::ffff:0:0/96", "8.8.8.8"));
+    assert_false(matches("::ffff:0:0/96", "2001:db8::1"));
+    assert_false(matches("::a01:203", "10.1.2.3"));
     assert_true(matches("fe80::/10", "febf::1"));
     assert_false(matches("fe80::/10", "fec0::1"));
     assert_true(matches("::1", "::1"));

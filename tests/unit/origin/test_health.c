@@ -300,6 +300,33 @@ static void test_stories(void **state)
     }
 }
 
+/* A person is named for what a person did, and for nothing that happened later by itself. */
+static void test_who(void **state)
+{
+    static const struct {
+        enum act act;
+        const char *who;
+    } steps[] = {
+        {UP, "me"},       {FAIL, "me"}, {FAIL, "me"},   {FAIL, ""},   {PASS, ""},
+        {PASS, ""},       {UP, "me"},   {DRAIN, "me"},  {FAIL, "me"}, {FAIL, "me"},
+        {MAINTAIN, "me"}, {UP, "me"},   {NAMELESS, ""},
+    };
+    const struct health_rules *rules = &stories[0].rules;
+    struct origin_health health = {.was_checked = true};
+    struct origin_health_view view;
+    bool is_trial = false;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        const struct step step = {.at = (double)i + 1, .act = steps[i].act};
+        act(&health, rules, &step, &is_trial);
+        health_show(&health, &probe, &view);
+        if (strcmp(view.who, steps[i].who) != 0) {
+            fail_msg("step %zu: by \"%s\", %s", i, view.who, view.reason);
+        }
+    }
+}
+
 /* Who may be asked in which state: clients that are to stay, and the others. */
 static void test_may_ask(void **state)
 {
@@ -356,6 +383,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stories),
+        cmocka_unit_test(test_who),
         cmocka_unit_test(test_may_ask),
         cmocka_unit_test(test_settle),
     };
