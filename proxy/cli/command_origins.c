@@ -472,8 +472,7 @@ static int check(struct cli_args *args, struct client *client, const struct plac
         cJSON *now = look(client, place);
         if (now == NULL) {
             status = 1;
-        } else if (check_time(now)[0] != '\0' &&
-                   strcmp(check_time(now), check_time(before)) != 0) {
+        } else if (check_time(now)[0] != '\0' && strcmp(check_time(now), check_time(before)) != 0) {
             status = print_check(args, place, now);
         }
         cJSON_Delete(now);
