@@ -68,7 +68,8 @@ def test_least_conn_leaves_the_slow_one_alone(t):
     ask(larder, (f"/{number}" for number in range(600)), clients=10)
     slow_share = origins[0].count() / 600
     assert slow_share < 0.15, slow_share
-    assert abs(origins[1].count() - origins[2].count()) < 200, (origins[1].count(), origins[2].count())
+    # How fast these two are is up to the machine: both have work.
+    assert min(origins[1].count(), origins[2].count()) > 60, (origins[1].count(), origins[2].count())
 
 
 def test_hash_of_header_cookie_client(t):
