@@ -30,26 +30,6 @@ static bool refuse(struct exchange *x, enum http_reason reason, unsigned status,
     return false;
 }
 
-/* The value of the first pair of that name (RFC 6265 4.2.1). */
-static struct span cookie_value(const struct http_fields *fields, struct span name)
-{
-    unsigned at = 0;
-    const struct http_field *field;
-    while ((field = http_fields_next(fields, HTTP_FIELD_COOKIE, &at)) != NULL) {
-        struct span rest = field->value;
-        struct span pair;
-        while (http_part_next(&rest, &pair)) {
-            struct span found;
-            struct span value;
-            http_part_split(pair, &found, &value);
-            if (value.ptr != NULL && span_eq(span_trim(found), name)) {
-                return span_trim(value);
-            }
-        }
-    }
-    return span_of(NULL, 0);
-}
-
 static struct limit_key key_for(const struct walk *walk, const struct guard_limit *limit)
 {
     const struct http_fields *fields = &walk->x->stream->request->fields;
@@ -63,7 +43,7 @@ static struct limit_key key_for(const struct walk *walk, const struct guard_limi
         kind = 'h';
         break;
     case CONF_LIMIT_COOKIE:
-        who = cookie_value(fields, limit->key_name);
+        who = http_fields_cookie(fields, limit->key_name);
         kind = 'k';
         break;
     case CONF_LIMIT_SITE:

@@ -32,7 +32,7 @@ static uint64_t balance_hash(const struct conf_balancing *balance, const struct 
     case CONF_BALANCE_HASH_HEADER:
         return hash_of(http_fields_find_name(fields, span_str(balance->name)));
     case CONF_BALANCE_HASH_COOKIE:
-        return hash_of(fill_cookie(fields, span_str(balance->name)));
+        return hash_of(http_fields_cookie(fields, span_str(balance->name)));
     }
     return 0;
 }
@@ -42,7 +42,7 @@ void fill_want(struct origin_want *out, const struct conf_origins *origins,
 {
     out->hash = balance_hash(&origins->balance, fields, key, client);
     out->sticky = UNLIKELY(origins->sticky.cookie != NULL)
-                      ? fill_sticky_id(fill_cookie(fields, span_str(origins->sticky.cookie)))
+                      ? fill_sticky_id(http_fields_cookie(fields, span_str(origins->sticky.cookie)))
                       : 0;
 }
 

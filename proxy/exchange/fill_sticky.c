@@ -6,26 +6,6 @@
 
 #define COOKIE_DIGITS 8u
 
-struct span fill_cookie(const struct http_fields *fields, struct span name)
-{
-    unsigned at = 0;
-    const struct http_field *field;
-
-    while ((field = http_fields_next(fields, HTTP_FIELD_COOKIE, &at)) != NULL) {
-        struct span rest = field->value;
-        struct span pair;
-        while (http_part_next(&rest, &pair)) {
-            struct span own;
-            struct span value;
-            http_part_split(pair, &own, &value);
-            if (span_eq(span_trim(own), name)) {
-                return span_trim(value);
-            }
-        }
-    }
-    return span_of(NULL, 0);
-}
-
 uint32_t fill_sticky_id(struct span text)
 {
     uint32_t id = 0;

@@ -250,3 +250,23 @@ bool http_is_field_value(struct span text)
 {
     return text.len == 0 || http_scan_value(text.ptr, text.ptr + text.len) == text.ptr + text.len;
 }
+
+struct span http_fields_cookie(const struct http_fields *fields, struct span name)
+{
+    unsigned at = 0;
+    const struct http_field *field;
+
+    while ((field = http_fields_next(fields, HTTP_FIELD_COOKIE, &at)) != NULL) {
+        struct span rest = field->value;
+        struct span pair;
+        while (http_part_next(&rest, &pair)) {
+            struct span own;
+            struct span value;
+            http_part_split(pair, &own, &value);
+            if (value.ptr != NULL && span_eq(span_trim(own), name)) {
+                return span_trim(value);
+            }
+        }
+    }
+    return span_of(NULL, 0);
+}

@@ -138,6 +138,9 @@ bool http_part_next(struct span *rest, struct span *part);
 /* What stands before the first "=" of a part, and behind it; value: NULL ptr without a "=". Not
  * trimmed. */
 void http_part_split(struct span part, struct span *name, struct span *value);
+/* The value of the first cookie of that name, over all Cookie lines (RFC 6265 4.2.1; letter case
+ * counts), trimmed. NULL ptr: there is none. */
+struct span http_fields_cookie(const struct http_fields *fields, struct span name);
 /* A member, or a media type, without its parameters; trimmed. */
 struct span http_without_parameters(struct span member);
 /* Does any line of this id have this member (case ignored, parameters behind ';' ignored)? */

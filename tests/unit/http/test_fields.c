@@ -207,6 +207,43 @@ static void classes(void **state)
     assert_true(http_is_field_value(SPAN("")));
 }
 
+static void cookies(void **state)
+{
+    static const struct {
+        const char *first, *second; /* Cookie lines; NULL: none */
+        const char *value;          /* of the cookie "sid"; NULL: there is none */
+    } table[] = {
+        {NULL, NULL, NULL},
+        {"sid=1", NULL, "1"},
+        {"a=b; sid=1; c=d", NULL, "1"},
+        {"a=b;sid = 1 ;c=d", NULL, "1"},
+        {"sid=1; sid=2", NULL, "1"},
+        {"a=b", "sid=3", "3"},
+        {"sid", "sid=3", "3"}, /* no pair */
+        {"sid=", "sid=3", ""},
+        {"SID=1; xsid=2; sidx=3", NULL, NULL},
+        {"sid=a=b", NULL, "a=b"},
+        {";;sid=\"q\";", NULL, "\"q\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct http_field items[4];
+        struct http_fields fields;
+        http_fields_init(&fields, items, ARRAY_LEN(items));
+        assert_true(http_fields_add(&fields, SPAN("A"), SPAN("sid=9")));
+        if (table[i].first != NULL) {
+            assert_true(http_fields_add(&fields, SPAN("cookie"), span_str(table[i].first)));
+        }
+        if (table[i].second != NULL) {
+            assert_true(http_fields_add(&fields, SPAN("Cookie"), span_str(table[i].second)));
+        }
+        struct span value = http_fields_cookie(&fields, SPAN("sid"));
+        assert_int_equal(value.ptr != NULL, table[i].value != NULL);
+        assert_true(table[i].value == NULL || span_eq(value, span_str(table[i].value)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,7 +251,7 @@ int main(void)
         cmocka_unit_test(lookup),     cmocka_unit_test(parameters_of_tokens),
         cmocka_unit_test(hop_by_hop), cmocka_unit_test(ends_here),
         cmocka_unit_test(forwarding), cmocka_unit_test(full),
-        cmocka_unit_test(classes),
+        cmocka_unit_test(classes),    cmocka_unit_test(cookies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
