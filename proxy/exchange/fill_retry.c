@@ -193,13 +193,6 @@ static bool is_listed(const struct conf_retry *retry, unsigned status)
     return false;
 }
 
-static void never_wakes(void *ctx, enum origin_verdict verdict)
-{
-    (void)ctx;
-    (void)verdict;
-    CHECK(false); /* a claim that waits is given back at once */
-}
-
 bool fill_retry_status(struct fill *fill, unsigned status)
 {
     const struct conf_retry *retry = &conf_of(fill)->retry;
@@ -209,8 +202,10 @@ bool fill_retry_status(struct fill *fill, unsigned status)
         return false;
     }
     note_tried(fill);
-    if (origin_claim_begin(&fill->next, fill->claim.pool, &fill->want, fill->env->loop, never_wakes,
-                           fill) != ORIGIN_GRANTED ||
+    struct origin_want want = fill->want;
+    want.at_once = true;
+    if (origin_claim_begin(&fill->next, fill->claim.pool, &want, fill->env->loop, NULL, NULL) !=
+            ORIGIN_GRANTED ||
         !take(fill, retry, false)) {
         origin_claim_end(&fill->next, NULL, now_us);
         fill->want.tried_count--;

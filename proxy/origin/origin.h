@@ -57,6 +57,7 @@ struct origin_want {
     const struct origin_state *tried[ORIGIN_TRIES_MAX];
     unsigned tried_count;
     uint64_t patience_us; /* the most to wait in the queue; 0: as the pool says */
+    bool at_once;         /* no waiting: ORIGIN_FULL instead. It is no figure of the pool's then */
 };
 
 enum origin_verdict {

@@ -232,13 +232,16 @@ static enum origin_verdict decide(struct origin_pool *pool, struct origin_claim 
 
     switch (origin_choose(pool, want, now_us, &index)) {
     case ORIGIN_CHOICE_NONE:
-        return refuse_down(pool);
+        return want->at_once ? ORIGIN_DOWN : refuse_down(pool);
     case ORIGIN_CHOICE_MADE:
         take(pool, index, &place);
         claim_set(claim, &place);
         return ORIGIN_GRANTED;
     case ORIGIN_CHOICE_BUSY:
         break;
+    }
+    if (want->at_once) {
+        return ORIGIN_FULL;
     }
     if (pool->settings == NULL || pool->queued >= pool->settings->queue.size) {
         pool->refused_full++;
