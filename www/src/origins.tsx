@@ -3,7 +3,7 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Api, OriginOrder, OriginPool, Origins, OriginServer } from './api';
 import * as f from './format';
 import { originReason, originsWorst, originTone, reuseShare } from './model';
-import { Modal } from './parts';
+import { ReasonDialog } from './reason-dialog';
 import { Sites } from './sites';
 
 function State({ server }: { server: OriginServer }) {
@@ -54,67 +54,28 @@ function OrderDialog({
   onClose: () => void;
   onDone: (said: string) => void;
 }) {
-  const id = useId();
-  const [reason, setReason] = useState('');
-  const [busy, setBusy] = useState(false);
-  const [fault, setFault] = useState('');
   const { title, verb, note } = ORDERS[order.state];
   const name = `${order.pool.name}/${order.server.name}`;
   const empties = order.server.is_last && order.state !== 'up';
 
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    setBusy(true);
-    api.originSet(order.pool.name, order.server.name, order.state, reason.trim()).then(
-      () => onDone(`${name}: ${order.state}`),
-      (error: Error) => {
-        setFault(error.message);
-        setBusy(false);
-      },
-    );
-  };
-
   return (
-    <Modal label={title} onClose={busy ? null : onClose}>
-      <form onSubmit={submit}>
-        <h2>
-          {title}: {name}
-        </h2>
-        <p>{note}</p>
-        {empties && (
-          <p class="warning" role="alert">
-            No server of pool {order.pool.name} will be left: visitors will get stale copies, then 503.
-          </p>
-        )}
-        <div class="reason">
-          <label for={id}>
-            Reason <span class="note">(optional, shown beside the state)</span>
-          </label>
-          <input
-            id={id}
-            type="text"
-            maxLength={150}
-            value={reason}
-            autofocus
-            autocomplete="off"
-            onInput={(e) => setReason(e.currentTarget.value)}
-          />
-        </div>
-        {fault !== '' && (
-          <p class="inline-error" role="alert">
-            {fault}
-          </p>
-        )}
-        <footer class="dialog-foot">
-          <button type="button" onClick={onClose} disabled={busy}>
-            Cancel
-          </button>
-          <button type="submit" class={empties ? 'danger' : 'primary'} disabled={busy}>
-            {verb}
-          </button>
-        </footer>
-      </form>
-    </Modal>
+    <ReasonDialog
+      title={title}
+      subject={name}
+      verb={verb}
+      isGrave={empties}
+      reasonMax={150}
+      act={(reason) => api.originSet(order.pool.name, order.server.name, order.state, reason)}
+      onClose={onClose}
+      onDone={() => onDone(`${name}: ${order.state}`)}
+    >
+      <p>{note}</p>
+      {empties && (
+        <p class="warning" role="alert">
+          No server of pool {order.pool.name} will be left: visitors will get stale copies, then 503.
+        </p>
+      )}
+    </ReasonDialog>
   );
 }
 

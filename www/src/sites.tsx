@@ -1,9 +1,9 @@
 // The sites, and the switch that puts one into maintenance: visitors get a page of ours instead.
-import { useCallback, useEffect, useId, useState } from 'preact/hooks';
+import { useCallback, useEffect, useState } from 'preact/hooks';
 import type { Api, Site } from './api';
 import * as f from './format';
 import { whoOf } from './model';
-import { Modal } from './parts';
+import { ReasonDialog } from './reason-dialog';
 
 const REFRESH_MS = 5_000;
 
@@ -18,64 +18,26 @@ function SwitchDialog({
   onClose: () => void;
   onDone: () => void;
 }) {
-  const id = useId();
-  const [reason, setReason] = useState('');
-  const [busy, setBusy] = useState(false);
-  const [fault, setFault] = useState('');
   const on = !site.maintenance.on;
   const title = on ? 'Maintenance' : 'End maintenance';
 
-  const submit = (event: Event): void => {
-    event.preventDefault();
-    setBusy(true);
-    api.siteMaintain(site.name, on, on ? reason.trim() : '').then(onDone, (error: Error) => {
-      setFault(error.message);
-      setBusy(false);
-    });
-  };
-
   return (
-    <Modal label={title} onClose={busy ? null : onClose}>
-      <form onSubmit={submit}>
-        <h2>
-          {title}: {site.name}
-        </h2>
-        <p class={on ? 'warning' : ''}>
-          {on
-            ? `Visitors get 503 and the maintenance page${site.maintenance.cached ? ', but for what is cached' : ''}.`
-            : 'Visitors get the site again.'}
-        </p>
-        {on && (
-          <div class="reason">
-            <label for={id}>
-              Reason <span class="note">(optional, shown beside the state)</span>
-            </label>
-            <input
-              id={id}
-              type="text"
-              maxLength={120}
-              value={reason}
-              autofocus
-              autocomplete="off"
-              onInput={(e) => setReason(e.currentTarget.value)}
-            />
-          </div>
-        )}
-        {fault !== '' && (
-          <p class="inline-error" role="alert">
-            {fault}
-          </p>
-        )}
-        <footer class="dialog-foot">
-          <button type="button" onClick={onClose} disabled={busy}>
-            Cancel
-          </button>
-          <button type="submit" class={on ? 'danger' : 'primary'} disabled={busy}>
-            {on ? 'Begin maintenance' : title}
-          </button>
-        </footer>
-      </form>
-    </Modal>
+    <ReasonDialog
+      title={title}
+      subject={site.name}
+      verb={on ? 'Begin maintenance' : title}
+      isGrave={on}
+      reasonMax={on ? 120 : 0}
+      act={(reason) => api.siteMaintain(site.name, on, reason)}
+      onClose={onClose}
+      onDone={onDone}
+    >
+      <p class={on ? 'warning' : ''}>
+        {on
+          ? `Visitors get 503 and the maintenance page${site.maintenance.cached ? ', but for what is cached' : ''}.`
+          : 'Visitors get the site again.'}
+      </p>
+    </ReasonDialog>
   );
 }
 
