@@ -3,7 +3,7 @@ import json
 import re
 import subprocess
 
-from case import Client, reply, same, wait_for
+from case import Client, Skip, reply, same, wait_for
 from i01_admin import token, write_tokens
 
 
@@ -264,7 +264,7 @@ def test_promtool(t):
         done = subprocess.run(["promtool", "check", "metrics"], input=larder.admin("/metrics").body,
                               capture_output=True, timeout=60, check=False)
     except FileNotFoundError:
-        return
+        raise Skip("promtool is not installed") from None
     same(done.returncode, 0, done.stdout + done.stderr)
 
 
