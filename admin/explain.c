@@ -270,10 +270,22 @@ static void write_servers(const struct explain *explain, struct service *service
         json_put_text(json, "name", server->settings->name);
         json_put_text(json, "state", origin_status_name(server->health.status));
         json_put_text(json, "reason", server->health.reason);
+        json_put_bool(json, "backup", server->settings->backup);
         json_object_end(json);
     }
     json_array_end(json);
     origins_view_free(&view);
+}
+
+static void put_upgrade(struct json *json, struct span offer)
+{
+    struct buf line;
+
+    buf_init(&line, REQUEST_REPLY_MAX_BYTES);
+    buf_puts(&line, "Upgrade: ");
+    buf_append(&line, offer);
+    json_string(json, buf_span(&line));
+    buf_free(&line);
 }
 
 static void write_origin(const struct explain *explain, struct service *service, struct json *json)
@@ -295,6 +307,10 @@ static void write_origin(const struct explain *explain, struct service *service,
     put_span(json, "host", explain->onward.host);
     json_key(json, "headers");
     json_array(json);
+    if (explain->upgrade.len > 0) {
+        json_string(json, SPAN("Connection: Upgrade"));
+        put_upgrade(json, explain->upgrade);
+    }
     for (unsigned i = 0; i < explain->line_count; i++) {
         json_string(json, explain->lines[i]);
     }

@@ -142,7 +142,8 @@ static void print_pool(const cJSON *origin)
         bool is_up = strcmp(client_text(at, "state"), "up") == 0;
         printf("%s", before);
         cli_print_line(stdout, client_text(at, "name"));
-        printf(" %s%s", client_text(at, "state"), is_up || reason[0] == '\0' ? "" : " (");
+        printf(" %s%s%s", is_true(at, "backup") ? "(backup) " : "", client_text(at, "state"),
+               is_up || reason[0] == '\0' ? "" : " (");
         cli_print_line(stdout, is_up ? "" : reason);
         printf("%s", is_up || reason[0] == '\0' ? "" : ")");
         before = ", ";

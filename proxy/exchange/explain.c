@@ -11,6 +11,7 @@
 #include "exchange/redirect.h"
 #include "http/head.h"
 #include "http/key.h"
+#include "http/upgrade.h"
 
 #define EXPLAIN_ARENA_BYTES ((size_t)4 << 20)
 #define EXPLAIN_HEAD_BYTES ((size_t)1 << 20)
@@ -263,6 +264,15 @@ static void foresee(struct explain *out, const struct site_pool *pool)
     }
 }
 
+/* As exchange_tunnel_offer. */
+static struct span upgrade_offer(struct explain *out)
+{
+    const struct rule_names *allowed = &out->asked.upgrade;
+    char *room = arena_alloc(&out->arena, http_upgrade_room(&out->request));
+    return room == NULL ? span_of(NULL, 0)
+                        : http_upgrade_offer(room, &out->request, allowed->list, allowed->count);
+}
+
 static void write_origin(struct explain *out, struct store *store)
 {
     struct policy policy;
@@ -286,6 +296,9 @@ static void write_origin(struct explain *out, struct store *store)
         .shared = is_shared,
     };
     out->line_count = fill_request_lines(&out->arena, &options, &out->lines);
+    if (out->reason == HTTP_REASON_UPGRADE) {
+        out->upgrade = upgrade_offer(out);
+    }
     if (!looked_up) {
         out->target = out->request.path;
     }
@@ -335,8 +348,11 @@ static void settle_answer(struct explain *out, struct store *store)
         out->reason = HTTP_REASON_ADDRESS;
         return;
     }
-    out->reason = HTTP_REASON_RULE;
     if (is_answered(out)) {
+        bool is_of_site = out->answer == EXPLAIN_REDIRECT
+                              ? out->asked.redirect == out->site->policy.redirect
+                              : out->asked.respond == out->site->policy.respond;
+        out->reason = is_of_site ? HTTP_REASON_NONE : HTTP_REASON_RULE;
         return;
     }
     out->answer = EXPLAIN_PASS;

@@ -67,6 +67,7 @@ struct explain {
     struct policy later; /* and with the stored response's status and type; when there is one */
     struct span key, target;
     struct onward onward;           /* only when the origin is asked */
+    struct span upgrade;            /* the protocols it is offered; empty: none */
     struct sockaddr_storage client; /* AF_UNSPEC: not said */
     struct span client_text;        /* for the origin; "(client)": not said */
     enum explain_access access;

@@ -251,3 +251,26 @@ def test_reload(t):
     larder.write_config(site="rule path /x { pass; }")
     larder.command("reload", check=0)
     same(explain(larder, "/x")["answer"], "pass")
+
+
+def test_who_answers_and_who_is_asked(t):
+    """A site's own redirect is no rule's; an upgrade is shown as the origin gets it; backups are named so."""
+    origin = t.origin()
+    server = f"server a http://127.0.0.1:{origin.port}; server spare http://127.0.0.1:{origin.port} backup;"
+    larder = t.larder(sites=f"""
+site a.test {{ redirect 301 "https://x.test{{path}}"; origins {{ {server} }} rule path /in/* {{ respond 200 "in"; redirect off; }} }}
+site b.test {{ origins {{ {server} }} rule path /ws {{ upgrade on; }} }}""")
+
+    def explain(url, *fields):
+        return larder.api("/api/v1/explain", "POST", {"url": url, "headers": list(fields)})[1]
+    by_site = explain("http://a.test/x")
+    same((by_site["answer"], by_site["reason"], by_site["location"]), ("redirect", "", "https://x.test/x"))
+    by_rule = explain("http://a.test/in/x")
+    same((by_rule["answer"], by_rule["reason"]), ("respond", "rule"))
+    lines = explain("http://b.test/ws", "Connection: upgrade", "Upgrade: h2c, websocket")["origin"]["headers"]
+    same(lines[:2], ["Connection: Upgrade", "Upgrade: websocket"])
+    plain = explain("http://b.test/x", "Connection: upgrade", "Upgrade: websocket")["origin"]
+    assert not any("pgrade" in line for line in plain["headers"]), plain
+    same([(server["name"], server["backup"]) for server in plain["servers"]], [("a", False), ("spare", True)])
+    out = larder.command("explain", "http://b.test/x", check=0).stdout
+    assert "a up, spare (backup) up\n" in out, out
