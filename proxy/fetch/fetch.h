@@ -2,9 +2,10 @@
 #define FETCH_FETCH_H
 /*
  * fetch - requests to origins: one multi handle of libcurl per worker inside the worker's own loop,
- * pooled easy handles, keep-alive connections. libcurl resolves, connects and carries the bytes;
- * HTTP/1 is framed here, by the same strict rules as on the client's side (http/response.h,
- * http/framing.h), so that nothing an origin sends is believed before it was judged.
+ * pooled easy handles, keep-alive connections. libcurl connects, shakes hands for TLS and carries the
+ * bytes; HTTP/1 is framed here, and HTTP/2 with nghttp2, by the same strict rules as on the client's
+ * side (http/response.h, http/framing.h), so that nothing an origin sends is believed before it was
+ * judged. Names are looked up elsewhere (origin/): requests to them come with an address.
  *
  * Threads:   the loop's own. Ownership: a fetch lives from fetch_start until its done() has
  * returned or fetch_cancel. Request spans are borrowed for the call of fetch_start only. Handlers

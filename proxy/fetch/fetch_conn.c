@@ -1,7 +1,7 @@
 /*
  * fetch_conn - connections to origins: opened by libcurl, kept for the next request, closed.
  *
- * CURLOPT_CONNECT_ONLY: libcurl resolves the name, tries its addresses and hands over a connection
+ * CURLOPT_CONNECT_ONLY: libcurl connects, for https also shakes hands, and hands over a connection
  * that is read and written with curl_easy_recv and curl_easy_send. The handle stays with its
  * connection for life; both sends and receives hold libcurl's own pruning of idle connections off.
  *
