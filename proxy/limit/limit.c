@@ -20,8 +20,6 @@
 #define KEY_BYTES_INLINE 64u
 /* In a hold: the number in the shard is a group's. */
 #define HOLD_SHARED ((uint64_t)1 << 63)
-/* Workers read the clock once a round: what the time is to one may be past to another. */
-#define CLOCKS_APART_NS ((uint64_t)1000000000)
 
 struct limit_entry {
     struct hash128 hash;
@@ -37,6 +35,7 @@ struct limit_shard {
     struct limit_entry shared[LIMIT_GROUPS]; /* [lock] of newcomers without room; no hashes */
     uint64_t refused[LIMIT_GROUPS];          /* [lock] */
     uint64_t crowded;                        /* [lock] */
+    uint64_t now_ns;                         /* [lock] the latest any caller has told */
 };
 
 struct limit_names {
@@ -159,6 +158,16 @@ struct span limit_client(const struct sockaddr *address)
 
 /* ---- entries ---- */
 
+/* Workers read the clock once a round: what is now to one may be past to another. Here it never goes
+ * back, or the last token of a full bucket would be missing by that difference. */
+static uint64_t now_locked(struct limit_shard *shard, uint64_t now_us)
+{
+    if (shard->now_ns < now_us * 1000) {
+        shard->now_ns = now_us * 1000;
+    }
+    return shard->now_ns;
+}
+
 static struct limit_shard *shard_of(struct limit_table *table, const struct limit_key *key)
 {
     return &table->shards[key->hash.lo % SHARDS];
@@ -216,12 +225,12 @@ uint64_t limit_take(struct limit_table *table, const struct limit_key *key,
                     const struct limit_rate *rate, uint64_t now_us)
 {
     struct limit_shard *shard = shard_of(table, key);
-    uint64_t now_ns = now_us * 1000;
     uint64_t wait_ns = 0;
     lock_acquire(&shard->lock);
+    uint64_t now_ns = now_locked(shard, now_us);
     struct limit_entry *entry = entry_take_locked(table, shard, key, now_ns);
     uint64_t at_ns = entry->at_ns < now_ns ? now_ns : entry->at_ns;
-    if (at_ns > now_ns + rate->room_ns + CLOCKS_APART_NS) {
+    if (at_ns > now_ns + rate->room_ns) {
         at_ns = now_ns + rate->room_ns; /* the rate was another one */
     }
     if (at_ns + rate->token_ns <= now_ns + rate->room_ns) {
@@ -239,8 +248,8 @@ void limit_give_back(struct limit_table *table, const struct limit_key *key,
                      const struct limit_rate *rate, uint64_t now_us)
 {
     struct limit_shard *shard = shard_of(table, key);
-    uint64_t now_ns = now_us * 1000;
     lock_acquire(&shard->lock);
+    uint64_t now_ns = now_locked(shard, now_us);
     struct limit_entry *set = set_of(table, shard, key);
     struct limit_entry *entry = &shard->shared[key->group];
     for (unsigned i = 0; i < WAYS; i++) {
@@ -263,7 +272,7 @@ uint64_t limit_acquire(struct limit_table *table, const struct limit_key *key, u
     struct limit_shard *shard = shard_of(table, key);
     uint64_t hold = 0;
     lock_acquire(&shard->lock);
-    struct limit_entry *entry = entry_take_locked(table, shard, key, now_us * 1000);
+    struct limit_entry *entry = entry_take_locked(table, shard, key, now_locked(shard, now_us));
     if (entry->count < most) {
         bool is_shared = entry == &shard->shared[key->group];
         uint64_t number = is_shared ? key->group : (uint64_t)(entry - shard->entries);
@@ -287,7 +296,7 @@ void limit_release(struct limit_table *table, uint64_t hold, uint64_t now_us)
     struct limit_entry *entry = &shard->shared[number % LIMIT_GROUPS];
     if ((hold & HOLD_SHARED) == 0) {
         entry = &shard->entries[number];
-        entry->at_ns = now_us * 1000;
+        entry->at_ns = now_locked(shard, now_us);
     }
     CHECK(entry->count > 0);
     entry->count--;

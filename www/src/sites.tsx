@@ -1,5 +1,5 @@
 // The sites, and the switch that puts one into maintenance: visitors get a page of ours instead.
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useEffect, useId, useState } from 'preact/hooks';
 import type { Api, Site } from './api';
 import * as f from './format';
 import { whoOf } from './model';

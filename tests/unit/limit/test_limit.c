@@ -89,9 +89,15 @@ static void test_clock_behind(void **state)
     struct limit_key key = key_of(table, 1, 7);
     struct limit_rate rate = limit_rate(1, 1, 1);
     assert_int_equal(limit_take(table, &key, &rate, 10 * SECOND), 0);
-    assert_int_equal(limit_take(table, &key, &rate, 9 * SECOND + 990 * MS),
-                     NS_OF_S + NS_OF_S / 100);
+    assert_int_equal(limit_take(table, &key, &rate, 9 * SECOND + 990 * MS), NS_OF_S);
     assert_int_equal(limit_take(table, &key, &rate, 11 * SECOND), 0);
+
+    /* No token is missing to the worker whose clock was read a moment earlier. */
+    struct limit_key other = key_of(table, 1, 8);
+    rate = limit_rate(2, 60, 2);
+    assert_int_equal(limit_take(table, &other, &rate, 10 * SECOND), 0);
+    assert_int_equal(limit_take(table, &other, &rate, 10 * SECOND - 1), 0);
+    assert_int_equal(limit_take(table, &other, &rate, 10 * SECOND), 30 * NS_OF_S);
     limit_table_free(&table);
 }
 
