@@ -43,6 +43,9 @@ static const char *context_here(enum schema_context context)
     if (context == SCHEMA_LISTENER) {
         return "this listen block";
     }
+    if (context == SCHEMA_FORWARD) {
+        return "this forward block";
+    }
     return context == SCHEMA_RULE ? "this rule block" : schema_context_name(context);
 }
 
@@ -263,6 +266,23 @@ static bool check_site(struct conf_checker *checker, const struct conf_item *ite
     return good;
 }
 
+static bool check_forward(struct conf_checker *checker, const struct conf_item *item,
+                          const struct conf_node *node, uint32_t ordinal)
+{
+    struct conf_site *site = item->target;
+    const char **name = arena_alloc(item->check->arena, sizeof(*name));
+    bool good = !node->is_bad && conf_item_expect(item, 1, 1) &&
+                conf_item_label(item, &item->words[0], "forward proxy", &site->forward.name);
+
+    site->forward.name = good ? site->forward.name : "";
+    if (name != NULL) {
+        *name = arena_printf(item->check->arena, "forward:%s%c", site->forward.name, 0).ptr;
+        site->names = (struct conf_names){.list = name, .count = *name == NULL ? 0 : 1};
+    }
+    check_block(checker, SCHEMA_FORWARD, node, site, ordinal + 1);
+    return good;
+}
+
 /* By what the settings of one more repeated block are known. */
 static uint32_t check_owner(struct conf_checker *checker, const struct conf_item *item)
 {
@@ -309,6 +329,9 @@ static bool check_value(struct conf_checker *checker, const struct block *block,
 
     if (row->block == SCHEMA_SITE) {
         return check_site(checker, &item, node, ordinal);
+    }
+    if (row->block == SCHEMA_FORWARD) {
+        return check_forward(checker, &item, node, ordinal);
     }
     if (row->block == SCHEMA_RULE) {
         return check_rule(checker, &item, node);
@@ -377,7 +400,7 @@ static void check_lists(struct conf_checker *checker, const struct block *block)
     for (size_t i = 0; i < schema_row_count(); i++) {
         const struct schema_row *row = schema_row_at(i);
         size_t count = 0;
-        if (row->context != block->context || row->element_bytes == 0 || row->joins != NULL) {
+        if (!schema_belongs(row, block->context) || row->element_bytes == 0 || row->joins != NULL) {
             continue;
         }
         for (const struct conf_node *at = block->node->first_child; at != NULL; at = at->next) {
@@ -412,15 +435,21 @@ static void report_missing(struct conf_checker *checker, const struct block *blo
                     row->example);
 }
 
+/* Do others stand in its list? A forward proxy alone is enough. */
+static bool is_joined(const struct block *block, const struct schema_row *row)
+{
+    return row->element_bytes > 0 && block->count[schema_index(row)] > 0;
+}
+
 /* What nobody set. */
 static void check_absent(struct conf_checker *checker, struct block *block)
 {
     for (size_t i = 0; i < schema_row_count(); i++) {
         const struct schema_row *row = schema_row_at(i);
-        if (row->context != block->context || block->seen[i] != NULL) {
+        if (!schema_belongs(row, block->context) || block->seen[i] != NULL) {
             continue;
         }
-        if (row->required) {
+        if (row->required && !is_joined(block, row)) {
             report_missing(checker, block, row);
         }
         if (row->element_bytes > 0) {
@@ -489,6 +518,7 @@ void conf_check_tree(struct conf_checker *checker)
     conf_check_site_rules(checker);
     conf_check_origins(checker);
     conf_check_guards(checker);
+    conf_check_forwards(checker);
     if (conf->admin.tokens_path == NULL && conf->state_dir != NULL) {
         struct span path = arena_printf(checker->base.arena, "%s%s", conf->state_dir, "/tokens");
         conf->admin.tokens_path = path.ptr;

@@ -23,6 +23,7 @@
 #include "base/netset.h"
 #include "base/span.h"
 #include "conf/conf_answer.h"
+#include "conf/conf_forward.h"
 #include "conf/conf_health.h"
 #include "conf/conf_problem.h"
 #include "conf/conf_tls.h"
@@ -49,6 +50,7 @@ struct conf_listen {
     uint16_t port;
     bool any;
     struct conf_networks proxy_from; /* whose connections begin with a PROXY protocol header */
+    const char *forward;             /* the forward proxy whose clients come in here; NULL: sites */
     uint32_t owner;                  /* private: of its settings */
 };
 
@@ -454,8 +456,11 @@ struct conf_maintenance {
     bool cached;                /* what is in the cache is still served */
 };
 
+/* A published site, or (forward.name) a forward proxy. */
 struct conf_site {
-    struct conf_names names; /* host names without port, "*.NAME", or "*" */
+    struct conf_names names; /* host names without port, "*.NAME", or "*"; of a forward proxy one,
+                                which is no host name: "forward:NAME" */
+    struct conf_forward forward;
     struct conf_origins origins;
     struct conf_cache cache;
     struct conf_compress compress;
@@ -496,7 +501,7 @@ struct conf {
     const struct conf_origins *pools; /* those with a name */
     size_t pool_count;
     const struct conf_site *sites;
-    size_t site_count;                           /* at least 1 */
+    size_t site_count;                           /* at least 1, forward proxies among them */
     const char *file;                            /* the main file's name */
     const struct conf_certificate *system_trust; /* NULL: no server needs it */
     struct conf_places *places;                  /* private */
@@ -548,6 +553,8 @@ enum conf_admission conf_access_judge(const struct conf_access *access,
 struct conf_retry conf_retry_of(const struct conf_origins *pool);
 /* The pool of that name, or NULL. */
 const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name);
+/* The forward proxy of that name, or NULL. */
+const struct conf_site *conf_find_forward(const struct conf *conf, const char *name);
 /* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */
 bool conf_networks_match(const struct conf_networks *networks, const struct sockaddr *peer);
 

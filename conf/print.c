@@ -113,7 +113,11 @@ static void dump_block(const struct dump *dump, const struct schema_row *row, co
         return;
     }
     dump_indent(dump, depth);
-    buf_puts(dump->out, row->name);
+    enum schema_context block = row->block;
+    if (block == SCHEMA_SITE && ((const struct conf_site *)value)->forward.name != NULL) {
+        block = SCHEMA_FORWARD;
+    }
+    buf_puts(dump->out, block == SCHEMA_FORWARD ? "forward" : row->name);
     if (row->block == SCHEMA_RULE) {
         const struct conf_rule *rule = value;
         owner_index = rule->owner;
@@ -134,14 +138,18 @@ static void dump_block(const struct dump *dump, const struct schema_row *row, co
     } else if (row->block == SCHEMA_SITE) {
         const struct conf_site *site = value;
         owner_index = ordinal + 1;
-        for (size_t i = 0; i < site->names.count; i++) {
+        if (block == SCHEMA_FORWARD) {
+            buf_putc(dump->out, ' ');
+            conf_print_word(site->forward.name, dump->out);
+        }
+        for (size_t i = 0; i < site->names.count && block == SCHEMA_SITE; i++) {
             buf_putc(dump->out, ' ');
             conf_print_word(site->names.list[i], dump->out);
         }
     }
     buf_puts(dump->out, " {");
     dump_note(dump, start, row, setting);
-    dump_context(dump, row->block, value, owner_index, depth + 1);
+    dump_context(dump, block, value, owner_index, depth + 1);
     dump_indent(dump, depth);
     buf_puts(dump->out, "}\n");
 }
@@ -182,7 +190,7 @@ static void dump_context(const struct dump *dump, enum schema_context context, c
                          uint32_t owner_index, unsigned depth)
 {
     for (size_t i = 0; i < schema_row_count(); i++) {
-        if (schema_row_at(i)->context == context) {
+        if (schema_belongs(schema_row_at(i), context)) {
             dump_row(dump, schema_row_at(i), owner, owner_index, depth);
         }
     }
@@ -215,6 +223,7 @@ struct conf_where conf_where_site(const struct conf *conf, const struct conf_sit
 
     row = row == NULL ? schema_find(SCHEMA_SITE, span_str(directive)) : row;
     row = row == NULL ? schema_find(SCHEMA_ORIGINS, span_str(directive)) : row;
+    row = row == NULL ? schema_find(SCHEMA_FORWARD, span_str(directive)) : row;
     CHECK(row != NULL);
     return where_of(conf, (uint32_t)(site - conf->sites) + 1, row, 0);
 }

@@ -58,7 +58,13 @@ static void reference_row(const struct schema_row *row, struct buf *out)
 
     buf_printf(out, "%s%s%s%s\n    %s\n", row->name, row->syntax[0] == '\0' ? "" : " ", row->syntax,
                reference_end(row), row->doc);
-    buf_printf(out, "    where    %s\n", reference_context(row->context));
+    buf_printf(out, "    where    %s", reference_context(row->context));
+    if (row->also != SCHEMA_NONE) {
+        buf_printf(out, ", %s",
+                   row->also == SCHEMA_DIRECT ? "origins of a forward proxy"
+                                              : reference_context(row->also));
+    }
+    buf_putc(out, '\n');
     if (row->fallback != NULL && row->fallback[0] != '\0') {
         buf_printf(out, "    default  %s\n", row->fallback);
     }

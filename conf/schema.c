@@ -4,8 +4,8 @@
 #include "conf/schema_rows.h"
 
 static const struct schema_group *const groups[] = {
-    &schema_group_server,  &schema_group_listen, &schema_group_site,
-    &schema_group_origins, &schema_group_cache,  &schema_group_guard,
+    &schema_group_server, &schema_group_listen, &schema_group_site,    &schema_group_origins,
+    &schema_group_cache,  &schema_group_guard,  &schema_group_forward,
 };
 
 size_t schema_row_count(void)
@@ -41,11 +41,16 @@ const char *schema_context_name(enum schema_context context)
     return "the top level";
 }
 
+bool schema_belongs(const struct schema_row *row, enum schema_context context)
+{
+    return context != SCHEMA_NONE && (row->context == context || row->also == context);
+}
+
 const struct schema_row *schema_find(enum schema_context context, struct span name)
 {
     for (size_t i = 0; context != SCHEMA_NONE && i < schema_row_count(); i++) {
         const struct schema_row *row = schema_row_at(i);
-        if ((row->context == context || row->context == SCHEMA_ANY) &&
+        if ((schema_belongs(row, context) || row->context == SCHEMA_ANY) &&
             span_eq(name, span_str(row->name))) {
             return row;
         }
@@ -56,7 +61,7 @@ const struct schema_row *schema_find(enum schema_context context, struct span na
 const struct schema_row *schema_find_elsewhere(enum schema_context context, struct span name)
 {
     for (size_t i = 0; i < schema_row_count(); i++) {
-        if (schema_row_at(i)->context != context &&
+        if (!schema_belongs(schema_row_at(i), context) &&
             span_eq(name, span_str(schema_row_at(i)->name))) {
             return schema_row_at(i);
         }
@@ -74,7 +79,7 @@ size_t schema_names(enum schema_context context, const char **out)
     size_t count = 0;
 
     for (size_t i = 0; i < schema_row_count(); i++) {
-        if (schema_row_at(i)->context == context) {
+        if (schema_belongs(schema_row_at(i), context)) {
             out[count++] = schema_row_at(i)->name;
         }
     }

@@ -22,7 +22,9 @@ enum schema_context {
     SCHEMA_CACHE,
     SCHEMA_RULE,
     SCHEMA_MAINTENANCE,
-    SCHEMA_ANY, /* include */
+    SCHEMA_FORWARD,
+    SCHEMA_DIRECT, /* origins of a forward proxy: no servers, but how any is asked */
+    SCHEMA_ANY,    /* include */
 };
 
 enum schema_type {
@@ -95,6 +97,7 @@ struct schema_option {
 struct schema_row {
     const char *name;
     enum schema_context context;
+    enum schema_context also; /* where it may stand too, with the same struct; or SCHEMA_NONE */
     /* The context it opens, or SCHEMA_NONE. With another type than BLOCK, the words are a value of
      * that type, and ";" may stand instead of the block. */
     enum schema_context block;
@@ -129,6 +132,8 @@ const struct schema_row *schema_row_at(size_t index);
 
 /* "site", "origins"; "the top level" for SCHEMA_MAIN. */
 const char *schema_context_name(enum schema_context context);
+/* May this row's directive stand there? */
+bool schema_belongs(const struct schema_row *row, enum schema_context context);
 /* The row of name in context, or NULL. */
 const struct schema_row *schema_find(enum schema_context context, struct span name);
 /* The first row of that name in another context than this, or NULL. */

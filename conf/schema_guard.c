@@ -28,7 +28,7 @@ static const struct schema_row rows[] = {
             "is none, new ones share a bucket (larder_limit_crowded_total).",
      .example = "limit_memory 32M;"},
 
-    {ROW(SITE, "limit", LIMIT), LIVE, .syntax = LIMIT_SYNTAX " | except NETWORK...",
+    {ROW(SITE, "limit", LIMIT), IN_FORWARD, LIVE, .syntax = LIMIT_SYNTAX " | except NETWORK...",
      LIST_IN(conf_site, limits, limit_count, conf_limit),
      .doc =
          "How much one client may ask of this site. requests: a bucket of burst tokens (default: "

@@ -10,6 +10,9 @@ static const struct schema_row rows[] = {
             "balancer in these networks; the client is whom it names. Connections of others, or "
             "without the header, are closed and counted.",
      .example = "proxy_protocol from 10.0.0.0/24;"},
+    {ROW(LISTENER, "forward", TOKEN), LIVE, .syntax = "NAME", AT(conf_listen, forward),
+     .doc = "Clients come in here to the forward proxy of this name, not to the sites.",
+     .example = "forward office;"},
 };
 
 const struct schema_group schema_group_listen = {rows, ARRAY_LEN(rows)};

@@ -122,7 +122,7 @@ static const struct schema_row rows[] = {
      .option_count = ARRAY_LEN(queue_options),
      .doc = "Requests wait here, first come first served, while every server has its max.",
      .example = "queue size=200 timeout=2s;"},
-    {ROW(ORIGINS, "retry", RETRY), LIVE,
+    {ROW(ORIGINS, "retry", RETRY), IN_DIRECT, LIVE,
      .syntax = "auto | NUMBER [on=connect,timeout,reset,STATUS,...] [methods=NAME,...] "
                "[budget=PERCENT]",
      .fallback = "auto", AT(conf_origins, retry),
@@ -163,23 +163,23 @@ static const struct schema_row rows[] = {
          "Too large a share of failures takes a server out. What is a failure, and for how long, "
          "says eject.",
      .example = "breaker errors=30% requests=50;"},
-    {ROW(ORIGINS, "resolve", OPTIONS), LIVE, .syntax = "[every=DURATION]", .fallback = "",
-     AT(conf_origins, resolve_every_ms), .options = resolve_options,
+    {ROW(ORIGINS, "resolve", OPTIONS), IN_DIRECT, LIVE, .syntax = "[every=DURATION]",
+     .fallback = "", AT(conf_origins, resolve_every_ms), .options = resolve_options,
      .option_count = ARRAY_LEN(resolve_options),
      .doc = "When names of servers are looked up again.", .example = "resolve every=30s;"},
-    {ROW(ORIGINS, "timeout", OPTIONS), LIVE,
+    {ROW(ORIGINS, "timeout", OPTIONS), IN_DIRECT, LIVE,
      .syntax = "[connect=DURATION] [first_byte=DURATION] [idle=DURATION] [total=DURATION]",
      .fallback = "", AT(conf_origins, timeout), .options = timeout_options,
      .option_count = ARRAY_LEN(timeout_options),
      .doc =
          "How long the origin may take. total counts from the request on, over queue and retries.",
      .example = "timeout connect=1s first_byte=10s;"},
-    {ROW(ORIGINS, "keepalive", KEEPALIVE), LIVE, .syntax = "NUMBER [idle=DURATION]",
+    {ROW(ORIGINS, "keepalive", KEEPALIVE), IN_DIRECT, LIVE, .syntax = "NUMBER [idle=DURATION]",
      .fallback = "64", RANGE(0, 10000), AT(conf_origins, keepalive), .options = keepalive_options,
      .option_count = ARRAY_LEN(keepalive_options),
      .doc = "Idle connections to each server that each worker keeps.",
      .example = "keepalive 128 idle=30s;"},
-    {ROW(ORIGINS, "tls", TLS), LIVE,
+    {ROW(ORIGINS, "tls", TLS), IN_DIRECT, LIVE,
      .syntax = "[verify=on|off] [name=HOST] [ca=FILE] [cert=FILE] [key=FILE] [min=1.2|1.3]",
      AT(conf_origins, tls),
      .doc = "How servers with https:// are spoken to. verify: their certificate must be valid for "
@@ -194,7 +194,7 @@ static const struct schema_row rows[] = {
             "address (the destination in it is 0.0.0.0 or ::). Such a connection carries one "
             "request. Not for https://.",
      .example = "proxy_protocol v2;"},
-    {ROW(ORIGINS, "http2", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
+    {ROW(ORIGINS, "http2", SWITCH), IN_DIRECT, LIVE, .syntax = "on | off", .fallback = "on",
      ALLOWED(words_switch), AT(conf_origins, http2),
      .doc = "Offer HTTP/2 to servers with https://: those that choose it get many requests over "
             "one connection of each worker.",

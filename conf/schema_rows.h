@@ -25,6 +25,9 @@
 /* In the type's unit; of a path: bytes (a Unix socket holds 107). */
 #define RANGE(lowest, highest) .min = (lowest), .max = (highest)
 #define LIVE .reloadable = true
+/* Of a site, and of a forward proxy too. */
+#define IN_FORWARD .also = SCHEMA_FORWARD
+#define IN_DIRECT .also = SCHEMA_DIRECT
 #define SETS(name) .set_bit = CONF_RULE_##name
 
 #define REDIRECT_SYNTAX "off | https [host NAME] [port=NUMBER] | host NAME | STATUS \"URL\""
@@ -44,4 +47,5 @@ extern const struct schema_group schema_group_origins;
 extern const struct schema_group schema_group_cache; /* cache, rule */
 extern const struct schema_group
     schema_group_guard; /* of site, rule and limits: who may ask, how much */
+extern const struct schema_group schema_group_forward; /* forward and its blocks */
 #endif

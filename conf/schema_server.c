@@ -67,6 +67,12 @@ static const struct schema_row rows[] = {
      .example =
          "site www.example.com example.com { origins { server app http://10.0.0.11:8080; } }"},
 
+    {ROW(MAIN, "forward", BLOCK), .block = SCHEMA_FORWARD, LIVE, .syntax = "NAME { ... }",
+     LIST(sites, site_count, conf_site), .joins = "site",
+     .doc = "A forward proxy: clients send it all their requests (a listen with forward NAME), and "
+            "it decides on each one. Its cache is its own. May be repeated.",
+     .example = "forward office { origins { timeout connect=5s; } }"},
+
     {ROW(ADMIN, "listen", ADMIN_LISTEN), .syntax = "ADDRESS:PORT | off",
      .fallback = "127.0.0.1:8090", ALLOWED(word_off), .offset = 0,
      .doc = "Address of dashboard and API. Anything but loopback needs plain_http_from.",

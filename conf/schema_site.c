@@ -18,16 +18,17 @@ static const struct schema_row rows[] = {
      .syntax = "NAME; | { ... }", AT(conf_site, origins),
      .doc = "Where the site's content comes from: servers of its own, or a pool with a name.",
      .example = "origins { server app http://10.0.0.11:8080; }"},
-    {ROW(SITE, "cache", BLOCK), .block = SCHEMA_CACHE, LIVE, .syntax = "{ ... }",
+    {ROW(SITE, "cache", BLOCK), IN_FORWARD, .block = SCHEMA_CACHE, LIVE, .syntax = "{ ... }",
      AT(conf_site, cache), .doc = "What is stored and for how long.",
      .example = "cache { stale_while_revalidate 30s; }"},
-    {ROW(SITE, "compress", CODINGS), LIVE, .syntax = "gzip brotli | gzip | brotli | off",
-     .fallback = "off", ALLOWED(words_codings), AT(conf_site, compress),
+    {ROW(SITE, "compress", CODINGS), IN_FORWARD, LIVE,
+     .syntax = "gzip brotli | gzip | brotli | off", .fallback = "off", ALLOWED(words_codings),
+     AT(conf_site, compress),
      .doc = "Keeps compressed copies of stored responses for clients that take them. Each is made "
             "once, in the background; what the origin encoded itself or marked no-transform is "
             "left alone.",
      .example = "compress gzip brotli;"},
-    {ROW(SITE, "compress_types", MEDIA_TYPES), LIVE, .syntax = "TYPE...",
+    {ROW(SITE, "compress_types", MEDIA_TYPES), IN_FORWARD, LIVE, .syntax = "TYPE...",
      .fallback = "text/* application/json application/*+json application/javascript "
                  "application/xml application/*+xml application/wasm image/svg+xml image/x-icon "
                  "image/vnd.microsoft.icon font/ttf font/otf application/vnd.ms-fontobject",
@@ -35,15 +36,15 @@ static const struct schema_row rows[] = {
      .doc = "Media types worth compressing; * stands for anything. A change holds for what is "
             "stored from then on.",
      .example = "compress_types text/* application/json;"},
-    {ROW(SITE, "compress_min", SIZE), LIVE, .syntax = "SIZE", .fallback = "1K", RANGE(1, 256 * MIB),
-     AT(conf_site, compress.min_bytes), .doc = "Smaller responses are not compressed.",
-     .example = "compress_min 512;"},
-    {ROW(SITE, "compress_max", SIZE), LIVE, .syntax = "SIZE", .fallback = "16M",
+    {ROW(SITE, "compress_min", SIZE), IN_FORWARD, LIVE, .syntax = "SIZE", .fallback = "1K",
+     RANGE(1, 256 * MIB), AT(conf_site, compress.min_bytes),
+     .doc = "Smaller responses are not compressed.", .example = "compress_min 512;"},
+    {ROW(SITE, "compress_max", SIZE), IN_FORWARD, LIVE, .syntax = "SIZE", .fallback = "16M",
      RANGE(1, 256 * MIB), AT(conf_site, compress.max_bytes),
      .doc = "Larger responses are not compressed.", .example = "compress_max 64M;"},
-    {ROW(SITE, "compress_level", OPTIONS), LIVE, .syntax = "[gzip=NUMBER] [brotli=NUMBER]",
-     .fallback = "", AT(conf_site, compress), .options = level_options,
-     .option_count = ARRAY_LEN(level_options),
+    {ROW(SITE, "compress_level", OPTIONS), IN_FORWARD, LIVE,
+     .syntax = "[gzip=NUMBER] [brotli=NUMBER]", .fallback = "", AT(conf_site, compress),
+     .options = level_options, .option_count = ARRAY_LEN(level_options),
      .doc = "How hard to try: higher is smaller and slower. A change holds for copies made from "
             "then on.",
      .example = "compress_level gzip=9 brotli=11;"},
@@ -87,7 +88,8 @@ static const struct schema_row rows[] = {
             "file begins with /, is read with the configuration (at most 1M) and again at a "
             "reload.",
      .example = "respond 410 \"This site has moved on.\";"},
-    {ROW(SITE, "error_page", ERROR_PAGE), LIVE, .syntax = "STATUS... FILE [intercept] [type=TYPE]",
+    {ROW(SITE, "error_page", ERROR_PAGE), IN_FORWARD, LIVE,
+     .syntax = "STATUS... FILE [intercept] [type=TYPE]",
      LIST_IN(conf_site, error_pages, error_page_count, conf_error_page),
      .doc = "What is sent with errors Larder makes itself (404, 500-599, 4xx); intercept: also in "
             "place of what the origin sends with such a status. The file is read as for respond. "
@@ -99,11 +101,11 @@ static const struct schema_row rows[] = {
             "or the API. It stays so over reloads, until it is switched off or larder ends. "
             "redirect and respond go on.",
      .example = "maintenance { allow 10.0.0.0/8; page /etc/larder/sorry.html; }"},
-    {ROW(SITE, "cache_status", SWITCH), LIVE, .syntax = "on | off", .fallback = "on",
+    {ROW(SITE, "cache_status", SWITCH), IN_FORWARD, LIVE, .syntax = "on | off", .fallback = "on",
      ALLOWED(words_switch), AT(conf_site, cache_status),
      .doc = "Sends Cache-Status (RFC 9211) with each response.", .example = "cache_status off;"},
-    {ROW(SITE, "via", TOKEN), LIVE, .syntax = "NAME", .fallback = "larder", AT(conf_site, via),
-     .doc = "Our name in Via and Cache-Status.", .example = "via edge1;"},
+    {ROW(SITE, "via", TOKEN), IN_FORWARD, LIVE, .syntax = "NAME", .fallback = "larder",
+     AT(conf_site, via), .doc = "Our name in Via and Cache-Status.", .example = "via edge1;"},
     {ROW(SITE, "trust", TRUST), LIVE, .syntax = TRUST_SYNTAX, AT(conf_site, trust),
      .doc = "Proxies before this site instead of those said at the top level.",
      .example = "trust rfc7239 10.0.0.0/24;"},
@@ -113,23 +115,23 @@ static const struct schema_row rows[] = {
             "(trust), in X-Forwarded-For with -Proto and -Host (on is the same), or in Forwarded. "
             "What anybody else sends in them is always dropped.",
      .example = "forwarded both;"},
-    {ROW(SITE, "upgrade", UPGRADE), LIVE, .syntax = "on | off | PROTOCOL...", .fallback = "off",
-     AT(conf_site, upgrade),
+    {ROW(SITE, "upgrade", UPGRADE), IN_FORWARD, LIVE, .syntax = "on | off | PROTOCOL...",
+     .fallback = "off", AT(conf_site, upgrade),
      .doc = "Protocols a client may switch its connection to, if the origin does (RFC 9110 7.8); "
             "on: websocket. Then bytes flow both ways until one side ends. off: Upgrade is "
             "dropped from requests.",
      .example = "upgrade websocket;"},
-    {ROW(SITE, "tunnel_idle", DURATION), LIVE, .syntax = "DURATION", .fallback = "1h",
+    {ROW(SITE, "tunnel_idle", DURATION), IN_FORWARD, LIVE, .syntax = "DURATION", .fallback = "1h",
      RANGE(SECOND, 30 * DAY), AT(conf_site, tunnel_idle_ms),
      .doc = "An upgraded connection without a byte in either direction for so long is ended.",
      .example = "tunnel_idle 10m;"},
-    {ROW(SITE, "header", HEADER), LIVE, .syntax = HEADER_SYNTAX,
+    {ROW(SITE, "header", HEADER), IN_FORWARD, LIVE, .syntax = HEADER_SYNTAX,
      LIST_IN(conf_site, headers, header_count, conf_header),
      .doc = "Changes header fields of requests on their way to the origin, or of responses on "
             "their way to the client (also of stored ones): set replaces, add keeps what is there. "
             "In the order of the file; those of rules follow. May be repeated.",
      .example = "header response remove X-Powered-By;"},
-    {ROW(SITE, "rule", BLOCK), .block = SCHEMA_RULE, LIVE,
+    {ROW(SITE, "rule", BLOCK), IN_FORWARD, .block = SCHEMA_RULE, LIVE,
      .syntax = "CONDITION VALUE... [CONDITION VALUE...] { ... }",
      LIST_IN(conf_site, rules, rule_count, conf_rule),
      .owner_offset = offsetof(struct conf_rule, owner),

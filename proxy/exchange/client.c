@@ -81,7 +81,8 @@ static void take_client(struct exchange *x, const struct http_forwarded *said)
 /* The host the client asked for, if that is one of ours and of a site that trusts the peer too. */
 static void take_host(struct exchange *x, struct span host)
 {
-    char *lower = host.len == 0 ? NULL : arena_alloc(&x->arena, host.len);
+    bool is_asked = x->site == NULL || x->site->forward == NULL; /* else the target says it */
+    char *lower = host.len == 0 || !is_asked ? NULL : arena_alloc(&x->arena, host.len);
     if (lower == NULL) {
         return;
     }
@@ -120,6 +121,8 @@ bool exchange_client_settle(struct exchange *x)
     if (UNLIKELY(trust != NULL) && is_trusted(trust, (const struct sockaddr *)x->stream->peer)) {
         is_understood = believe(x, trust);
     }
-    x->stream->request->scheme = x->client.is_https ? SPAN("https") : SPAN("http");
+    if (LIKELY(x->site == NULL || x->site->forward == NULL)) { /* else the target says it */
+        x->stream->request->scheme = x->client.is_https ? SPAN("https") : SPAN("http");
+    }
     return is_understood;
 }

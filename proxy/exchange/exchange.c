@@ -1,7 +1,8 @@
 /*
  * exchange - the walk of a request, as a table of steps. READ THIS FILE FIRST.
  *
- *   ADMIT   is it allowed, whose site is it, may the cache be asked     -> LOOKUP | PASS | ERROR
+ *   ADMIT   is it allowed, whose site is it, may the cache be asked     -> LOOKUP | PASS | FORWARD | ERROR
+ *   FORWARD a forward proxy's: who asks, and may he                     -> LOOKUP | PASS | ERROR
  *   LOOKUP  ask the store: hit, stale, follow, lead, on disk            -> REPLY | HEAD | DISK | PASS
  *   DISK    a read thread brings the record                             -> LOOKUP
  *   PASS    a fetch of our own that nobody shares                       -> HEAD
@@ -32,6 +33,7 @@ static const struct {
     enum exchange_next (*run)(struct exchange *x);
 } steps[EXCHANGE_STEP_COUNT] = {
     [EXCHANGE_STEP_ADMIT] = {"admit", exchange_admit},
+    [EXCHANGE_STEP_FORWARD] = {"forward", exchange_forward},
     [EXCHANGE_STEP_LOOKUP] = {"lookup", exchange_lookup},
     [EXCHANGE_STEP_DISK] = {"disk", exchange_disk},
     [EXCHANGE_STEP_PASS] = {"pass", exchange_pass},

@@ -7,6 +7,7 @@
 #include "exchange/exchange_tunnel.h"
 #include "exchange/maintenance.h"
 #include "http/key.h"
+#include "net/listener.h"
 
 /* Has it passed here before? Via members look like "1.1 larder" or "HTTP/1.1 larder (comment)". */
 bool exchange_is_loop(const struct http_fields *fields, struct span pseudonym)
@@ -45,13 +46,12 @@ static bool make_key(struct exchange *x)
     if (x->target.ptr == NULL && request->path.len > 0) {
         return false;
     }
-    size_t bytes = http_key_bytes(request->scheme, request->authority, x->target);
+    size_t bytes = exchange_key_bytes(x->site, request, x->target);
     char *room = bytes <= sizeof(x->key_inline) ? x->key_inline : arena_alloc(&x->arena, bytes);
     if (room == NULL) {
         return false;
     }
-    x->key = store_key_of(x->env->store,
-                          http_key_write(room, request->scheme, request->authority, x->target));
+    x->key = store_key_of(x->env->store, exchange_key_write(room, x->site, request, x->target));
     return true;
 }
 
@@ -152,11 +152,24 @@ enum exchange_next exchange_admit(struct exchange *x)
     struct exchange_env *env = x->env;
     const struct http_request *request = x->stream->request;
     x->table = site_table_ref(env->sites);
+    const struct site *forward = site_table_forward(x->table, listener_index(x->stream->listener));
+    if (UNLIKELY(forward != NULL)) {
+        x->site = forward;
+        x->policy = &forward->policy;
+        return exchange_go(x, EXCHANGE_STEP_FORWARD);
+    }
     x->site = site_table_find(x->table, request->authority);
     bool is_understood = exchange_client_settle(x);
     if (x->site == NULL) {
         return exchange_fail(x, 421, "no site of this name here");
     }
+    return exchange_enter(x, is_understood);
+}
+
+enum exchange_next exchange_enter(struct exchange *x, bool is_understood)
+{
+    struct exchange_env *env = x->env;
+    const struct http_request *request = x->stream->request;
     x->policy = &x->site->policy;
     const char *fault = is_understood ? exchange_path_settle(&x->arena, x->site, x->stream->request)
                                       : "its Forwarded is malformed";

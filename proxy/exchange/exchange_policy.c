@@ -77,7 +77,6 @@ struct span exchange_key_of(struct arena *arena, const struct site *site,
                             const struct http_request *request, struct span path)
 {
     struct policy room;
-    struct span scheme = request->scheme.len == 5 ? SPAN("https") : SPAN("http");
     struct rule_facts facts = exchange_rule_facts(request, 0, span_of(NULL, 0));
     path = exchange_path_folded(arena, site, path);
     if (path.ptr == NULL) {
@@ -85,11 +84,27 @@ struct span exchange_key_of(struct arena *arena, const struct site *site,
     }
     facts.target = path;
     struct span target = exchange_target(arena, site_policy(site, &facts, &room), path);
-    char *key = arena_alloc(arena, http_key_bytes(scheme, request->authority, target));
-    if (target.ptr == NULL || key == NULL) {
-        return span_of(NULL, 0);
+    char *key = arena_alloc(arena, exchange_key_bytes(site, request, target));
+    return target.ptr == NULL || key == NULL ? span_of(NULL, 0)
+                                             : exchange_key_write(key, site, request, target);
+}
+
+size_t exchange_key_bytes(const struct site *site, const struct http_request *request,
+                          struct span target)
+{
+    return site->key_prefix.len + http_key_bytes(SPAN("https"), request->authority, target);
+}
+
+struct span exchange_key_write(char *out, const struct site *site,
+                               const struct http_request *request, struct span target)
+{
+    struct span scheme = request->scheme.len == 5 ? SPAN("https") : SPAN("http");
+    size_t before = site->key_prefix.len;
+    if (UNLIKELY(before > 0)) {
+        memcpy(out, site->key_prefix.ptr, before);
     }
-    return http_key_write(key, scheme, request->authority, target);
+    struct span key = http_key_write(out + before, scheme, request->authority, target);
+    return span_of(out, before + key.len);
 }
 
 void exchange_policy_late(struct exchange *x)

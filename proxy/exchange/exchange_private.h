@@ -10,6 +10,7 @@
 #include "http/range.h"
 
 struct buf;
+struct exchange_forward;
 struct exchange_plan;
 struct exchange_tunnel;
 
@@ -23,6 +24,7 @@ struct exchange_tunnel;
 
 enum exchange_step {
     EXCHANGE_STEP_ADMIT,
+    EXCHANGE_STEP_FORWARD,
     EXCHANGE_STEP_LOOKUP,
     EXCHANGE_STEP_DISK,
     EXCHANGE_STEP_PASS,
@@ -96,8 +98,9 @@ struct exchange {
     struct store_object *loaded; /* fresh from disk, for the next lookup; a reference */
     struct store_reader *reader;
     struct store_load *load;
-    struct fill *fill;              /* our own fetch, or NULL */
-    struct exchange_tunnel *tunnel; /* offers an upgrade (exchange_tunnel.h); NULL: does not */
+    struct fill *fill;                   /* our own fetch, or NULL */
+    struct exchange_forward *forwarding; /* in the arena; NULL: not by a forward proxy */
+    struct exchange_tunnel *tunnel;      /* offers an upgrade (exchange_tunnel.h); NULL: does not */
     struct exchange_plan
         *plan;               /* of a body in several stretches, in the arena; NULL: it is in one */
     uint64_t received_bytes; /* of the request's content, or through a tunnel */
@@ -142,6 +145,7 @@ void exchange_release(struct exchange *x);
 
 /* One function per step. */
 enum exchange_next exchange_admit(struct exchange *x);
+enum exchange_next exchange_forward(struct exchange *x);
 enum exchange_next exchange_lookup(struct exchange *x);
 enum exchange_next exchange_disk(struct exchange *x);
 enum exchange_next exchange_pass(struct exchange *x);
@@ -213,6 +217,9 @@ bool exchange_seek(struct exchange *x);
 void exchange_note_first_byte(struct exchange *x);
 /* exchange_admit.c: does Via say that the request has passed here before? */
 bool exchange_is_loop(const struct http_fields *fields, struct span pseudonym);
+/* exchange_admit.c: the site is settled, a forward proxy has let it pass: from its path and rules to
+ * the cache. is_understood: what trusted peers say of the client was. */
+enum exchange_next exchange_enter(struct exchange *x, bool is_understood);
 /* exchange_admit.c: PURGE on the proxy port. */
 enum exchange_next exchange_purge(struct exchange *x);
 
@@ -281,6 +288,12 @@ struct span exchange_path_folded(struct arena *arena, const struct site *site, s
 struct span exchange_target(struct arena *arena, const struct policy *policy, struct span target);
 /* The key of a path of this request's authority, under the policy its path has; NULL ptr: the arena
  * is full. */
+/* Room for the key of this target (exchange_target), and the key: what http_key_write says, behind
+ * the prefix of a forward proxy. */
+size_t exchange_key_bytes(const struct site *site, const struct http_request *request,
+                          struct span target);
+struct span exchange_key_write(char *out, const struct site *site,
+                               const struct http_request *request, struct span target);
 struct span exchange_key_of(struct arena *arena, const struct site *site,
                             const struct http_request *request, struct span path);
 /* Rules that ask of the response have a say in what is sent: settles the policy once more. */

@@ -41,6 +41,9 @@ static void fill_free(struct fill *fill)
     }
     fill_variants_drop(fill);
     fill_let_go(fill, NULL);
+    if (UNLIKELY(fill->direct != NULL)) {
+        fill_direct_end(fill);
+    }
     origin_claim_end(&fill->next, NULL, loop_now_us(env->loop));
     if (fill->owner != NULL) {
         fill->owner->fill = NULL;
@@ -392,8 +395,8 @@ void fill_fetch(struct fill *fill)
     fill->asked_us = loop_now_us(fill->env->loop);
     struct fetch_request out = {
         .patience = fill_patience(fill),
-        .origin = origin_server_fetch(fill->claim.server),
-        .address = fill->claim.address[0] != '\0' ? fill->claim.address : NULL,
+        .origin = fill->origin,
+        .address = fill->address,
         .client = fill->client.address,
         .method = request->method_text,
         .host = fill->onward.host,

@@ -103,8 +103,9 @@ static uint32_t failed_code(const struct fill *fill, enum origin_verdict verdict
 void fill_go_on(struct fill *fill, enum origin_verdict verdict)
 {
     if (verdict == ORIGIN_GRANTED) {
-        const struct fetch_origin *origin = origin_server_fetch(fill->claim.server);
-        fill->idle_timeout_us = origin->idle_timeout_us;
+        fill->origin = origin_server_fetch(fill->claim.server);
+        fill->address = fill->claim.address[0] != '\0' ? fill->claim.address : NULL;
+        fill->idle_timeout_us = fill->origin->idle_timeout_us;
         onward_choose(&fill->onward, fill->site, &fill->policy, fill->request,
                       span_str(origin_server_url(fill->claim.server)));
         tell_owner(fill);
@@ -126,6 +127,10 @@ void fill_ask(struct fill *fill)
 {
     const struct site_pool *pool = site_pool(fill->site, &fill->policy);
 
+    if (UNLIKELY(fill->site->forward != NULL)) {
+        fill_direct_ask(fill);
+        return;
+    }
     if (pool->pool == NULL) {
         (void)fill_fail_later(fill, FILL_CODE_DOWN);
         return;

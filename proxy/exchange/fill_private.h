@@ -41,10 +41,13 @@ struct fill {
     struct origin_claim claim;          /* on the server that is asked */
     struct origin_claim next;           /* granted, for the try after this one */
     struct origin_want want;
-    uint64_t begun_us;        /* total time counts from here */
-    uint64_t asked_us;        /* when `fetch` began */
-    uint64_t idle_timeout_us; /* of that server */
-    struct fetch *fetch;      /* NULL while it waits for a server */
+    uint64_t begun_us;                 /* total time counts from here */
+    uint64_t asked_us;                 /* when `fetch` began */
+    uint64_t idle_timeout_us;          /* of that server */
+    const struct fetch_origin *origin; /* whom this try asks: the claim's server, or `direct` */
+    const char *address;               /* and where: literal; NULL: the host is one */
+    struct fill_direct *direct;        /* for a forward proxy's client (fill_direct.c); or NULL */
+    struct fetch *fetch;               /* NULL while it waits for a server */
     struct store_lead *lead;
     struct store_lead *part_lead; /* of the part that takes this fill's body, for a moment */
     struct store_object *stale;
@@ -73,6 +76,12 @@ enum fetch_flow fill_fail_later(struct fill *fill, uint32_t code);
 void fill_fetch(struct fill *fill);
 /* fill_origin.c: has a server of the pool, then fill_fetch, now or later; or the fill fails. */
 void fill_ask(struct fill *fill);
+/* fill_direct.c: the same for the server that a forward proxy's client named. */
+void fill_direct_ask(struct fill *fill);
+/* fill_direct.c: a fetch failed; is another address tried? Then that is under way. */
+bool fill_direct_retry(struct fill *fill, const struct fetch_result *result);
+/* fill_direct.c: lets go of what is waited for. */
+void fill_direct_end(struct fill *fill);
 /* fill_origin.c: the claim's verdict is there. */
 void fill_go_on(struct fill *fill, enum origin_verdict verdict);
 /* fill_retry.c: what is left of the total time; 0: over, UINT64_MAX: there is no bound. */

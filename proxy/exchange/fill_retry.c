@@ -139,16 +139,17 @@ static void note_tried(struct fill *fill)
 
 /* ---- after a failure ---- */
 
+/* "POOL/SERVER", or of what a forward proxy's client named "direct/HOST". */
 void fill_log_fault(const struct fill *fill, const struct fetch_result *result)
 {
     char path[160] = "-";
     char subject[SUBJECT_BYTES];
-    const char *pool = origin_pool_name(fill->claim.pool);
+    const char *pool = fill->claim.pool == NULL ? "direct" : origin_pool_name(fill->claim.pool);
     const char *error = origin_fault_name(result->fault);
     if (fill->request != NULL) {
         log_escape(path, sizeof(path), fill->request->path);
     }
-    const struct fetch_origin *origin = origin_server_fetch(fill->claim.server);
+    const struct fetch_origin *origin = fill->origin;
     (void)snprintf(subject, sizeof(subject), "%s/%s %s", pool, origin->name, error);
     log_warn_about(subject, "origin_fault",
                    "site=%s origin=%s/%s server=%s:%u error=%s path=\"%s\" detail=\"%s\"",
@@ -161,6 +162,9 @@ bool fill_retry(struct fill *fill, const struct fetch_result *result)
     const struct conf_retry retry = conf_retry_of(conf_of(fill));
     bool is_lone_auto = retry.is_auto && conf_of(fill)->server_count == 1;
 
+    if (UNLIKELY(fill->direct != NULL)) {
+        return fill_direct_retry(fill, result);
+    }
     if ((kind_of(result) & retry.on) == 0 || !may_repeat(fill, &retry, result->request_sent)) {
         return false;
     }
@@ -198,7 +202,8 @@ bool fill_retry_status(struct fill *fill, unsigned status)
     const struct conf_retry *retry = &conf_of(fill)->retry;
     uint64_t now_us = loop_now_us(fill->env->loop);
 
-    if (LIKELY(!is_listed(retry, status)) || !may_repeat(fill, retry, true)) {
+    if (LIKELY(!is_listed(retry, status)) || fill->direct != NULL ||
+        !may_repeat(fill, retry, true)) {
         return false;
     }
     note_tried(fill);

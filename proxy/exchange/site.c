@@ -27,9 +27,10 @@ struct site_table {
     struct conf *conf;
     struct hash_seed seed;
     struct site *sites;
-    struct site_pool *pools;     /* as in conf.pools */
-    struct arena arena;          /* what the sites point to */
-    const struct site *fallback; /* the "*" site, or NULL */
+    struct site_pool *pools;      /* as in conf.pools */
+    struct arena arena;           /* what the sites point to */
+    const struct site *fallback;  /* the "*" site, or NULL */
+    const struct site **forwards; /* by listen; NULL where sites are; NULL: there are none */
     struct site_slot *slots;
     size_t slot_mask;
     size_t names;
@@ -98,6 +99,11 @@ static void site_compile(struct site_table *table, struct site *site, const stru
     site->forwarded = forwarded_compile(conf->forwarded);
     site->trust = trust_compile(conf->trust.is_set ? &conf->trust : &table->conf->trust);
     site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
+    if (UNLIKELY(conf->forward.name != NULL)) {
+        site->forward = &conf->forward;
+        site->access = access_compile(arena, conf);
+        site->key_prefix = arena_printf(arena, "%s ", conf->names.list[0]);
+    }
 }
 
 static struct site_slot *slot_for(const struct site_table *table, struct span name)
@@ -123,7 +129,7 @@ static void site_table_index(struct site_table *table)
     table->slot_mask = slots - 1;
     for (size_t i = 0; i < table->conf->site_count; i++) {
         const struct conf_names *list = &table->conf->sites[i].names;
-        for (size_t j = 0; j < list->count; j++) {
+        for (size_t j = 0; j < list->count && table->sites[i].forward == NULL; j++) {
             struct span name = span_str(list->list[j]);
             if (span_eq(name, SPAN("*"))) {
                 table->fallback = &table->sites[i];
@@ -137,6 +143,22 @@ static void site_table_index(struct site_table *table)
             *slot_for(table, name) = (struct site_slot){.name = name, .site = &table->sites[i]};
             table->names++;
         }
+    }
+}
+
+static void site_table_listens(struct site_table *table)
+{
+    const struct conf *conf = table->conf;
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        const char *name = conf->listens[i].forward;
+        const struct conf_site *forward = name == NULL ? NULL : conf_find_forward(conf, name);
+        if (forward == NULL) {
+            continue;
+        }
+        if (table->forwards == NULL) {
+            table->forwards = mem_new(conf->listen_count * sizeof(*table->forwards));
+        }
+        table->forwards[i] = &table->sites[forward - conf->sites];
     }
 }
 
@@ -185,6 +207,7 @@ struct site_table *site_table_new(struct conf *conf, struct origins *origins,
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }
     site_table_index(table);
+    site_table_listens(table);
     return table;
 }
 
@@ -214,6 +237,7 @@ void site_table_unref(struct site_table **table_at)
     }
     mem_free(table->pools);
     mem_free(table->slots);
+    mem_free(table->forwards);
     mem_free(table->sites);
     arena_reset(&table->arena);
     conf_unref(table->conf);
@@ -260,4 +284,9 @@ const struct site *site_table_find(const struct site_table *table, struct span a
         return slot->site;
     }
     return find_wildcard(table, host);
+}
+
+const struct site *site_table_forward(const struct site_table *table, unsigned listen)
+{
+    return LIKELY(table->forwards == NULL) ? NULL : table->forwards[listen];
 }

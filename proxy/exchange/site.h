@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "access/access.h"
 #include "base/span.h"
 #include "conf/conf.h"
 #include "exchange/guard.h"
@@ -55,6 +56,9 @@ struct site {
     const struct conf_trust *trust; /* whose forwarding fields are believed; NULL: nobody's */
     struct guards guards;           /* who may ask, and how much */
     uint64_t tunnel_idle_us;
+    const struct conf_forward *forward; /* of a forward proxy; NULL: a published site */
+    const struct access *access;        /* its rules; NULL: of a published site */
+    struct span key_prefix;             /* of its cache keys; empty for a published site */
 };
 
 struct site_table;
@@ -74,6 +78,9 @@ const struct conf *site_table_conf(const struct site_table *table);
 /* The site of an authority (lower case, with or without port): of its exact name, else of the longest
  * "*.NAME" it is below, else "*"; NULL when there is none. */
 const struct site *site_table_find(const struct site_table *table, struct span authority);
+/* The forward proxy whose clients come in by this listen (an index into conf.listens); NULL: they
+ * come to the sites. */
+const struct site *site_table_forward(const struct site_table *table, unsigned listen);
 
 /* Who is asked under this policy. */
 static inline const struct site_pool *site_pool(const struct site *site,

@@ -200,6 +200,11 @@ enum err listener_set_add(struct listener_set *set, int fd, void *ctx)
     return ERR_OK;
 }
 
+unsigned listener_index(const struct listener *listener)
+{
+    return listener->index;
+}
+
 static void listener_pool_drop(struct listener_set *set)
 {
     while (set->pool != NULL) {

@@ -88,6 +88,8 @@ void listener_set_free(struct listener_set **set);
  * families). Returns the descriptor, or -1 with errno set. Main thread, before privileges are
  * dropped. */
 int listener_bind(const char *text, int backlog);
+/* In the order they were added, from 0. */
+unsigned listener_index(const struct listener *listener);
 /* The port a socket is bound to; 0: none. */
 unsigned listener_port(int fd);
 /* Does somebody listen there already? SO_REUSEPORT would let a second daemon of the same user in

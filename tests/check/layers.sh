@@ -6,11 +6,12 @@ import os
 import re
 import sources
 
-BELOW_EXCHANGE = {"press", "limit", "origin", "fetch", "net", "store", "conf", "http", "base"}
+BELOW_EXCHANGE = {"access", "users", "tunnel", "press", "limit", "origin", "fetch", "net", "store", "conf", "http", "base"}
 MAY_USE = {
     "base": set(), "http": {"base"}, "conf": {"base"}, "store": {"base"}, "www": {"base"}, "demo": {"base", "http"},
     "cli": {"base", "conf"}, "press": {"base"}, "net": {"base", "http"}, "fetch": {"base", "http", "net"},
-    "limit": {"base"}, "origin": {"base", "http", "conf", "net", "fetch"}, "exchange": BELOW_EXCHANGE,
+    "limit": {"base"}, "access": {"base", "http", "conf"}, "users": {"base", "conf", "net"}, "tunnel": {"base", "net"},
+    "origin": {"base", "http", "conf", "net", "fetch"}, "exchange": BELOW_EXCHANGE,
     "worker": BELOW_EXCHANGE | {"exchange"}, "admin": BELOW_EXCHANGE | {"exchange", "worker", "www"},
 }
 OUTSIDE = [  # header, the layers whose .c files may include it

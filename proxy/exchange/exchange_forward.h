@@ -1,0 +1,43 @@
+#ifndef EXCHANGE_EXCHANGE_FORWARD_H
+#define EXCHANGE_EXCHANGE_FORWARD_H
+/*
+ * exchange_forward - a request that came to a forward proxy: where it wants to go, who asks, and
+ * whether he may. Then it goes the way of every other one.
+ *
+ * Threads: the worker's loop. Ownership: in the exchange's arena.
+ */
+#include <stdbool.h>
+
+#include "access/access.h"
+#include "exchange/exchange_private.h"
+
+enum forward_stage {
+    FORWARD_TARGET, /* which server it is for */
+    FORWARD_LOGIN,  /* who asks: exchange_login */
+    FORWARD_JUDGE,  /* may he: exchange_judge */
+    FORWARD_GO,
+};
+
+struct exchange_forward {
+    uint8_t stage;      /* enum forward_stage: what comes next */
+    bool is_connect;    /* a tunnel is asked for */
+    bool is_https;      /* TLS is ours to speak: an absolute https:// target */
+    uint16_t port;      /* of the target */
+    bool is_understood; /* what trusted peers say of the client was */
+    struct span user;   /* proven; empty: nobody */
+    const char *const *groups;
+    unsigned group_count;
+    struct access_verdict verdict; /* once judged */
+    struct span host;              /* of the target: lower case, no port; IPv6 without brackets */
+};
+
+/* exchange_login.c: who asks (RFC 9110 11.7). GO: go on with the next stage; else how it ends, or
+ * that it waits. */
+enum exchange_next exchange_login(struct exchange *x);
+/* exchange_judge.c: may this request go where it wants to? The same. */
+enum exchange_next exchange_judge(struct exchange *x);
+/* exchange_judge.c: what access_judge is told of it; borrows from the request. */
+struct access_facts exchange_judge_facts(const struct exchange *x);
+/* exchange_judge.c: the page of a request that is denied, with the rule's name and reason. */
+enum exchange_next exchange_deny(struct exchange *x, const struct access_verdict *verdict);
+#endif
