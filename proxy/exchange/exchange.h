@@ -26,6 +26,7 @@ struct limit_table;
 struct maintenance;
 struct press;
 struct rearm_table;
+struct tally;
 
 /* What every exchange of a worker shares. Filled by the worker; lists start empty. */
 struct exchange_env {
@@ -37,6 +38,7 @@ struct exchange_env {
     const struct maintenance *maintenance; /* the same */
     struct counters *counters;
     struct record_ring *ring;
+    struct tally *tally;      /* of the forward proxies */
     struct site_table *sites; /* in force for new requests */
     bool access_log;          /* every request gets a record */
     uint32_t sample_mask;     /* else one in mask + 1, for the top list */

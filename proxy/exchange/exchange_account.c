@@ -4,8 +4,10 @@
  */
 #include <stdio.h>
 
+#include "exchange/exchange_forward.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
+#include "exchange/tally.h"
 
 #define ORIGIN_TEXT_BYTES 192u /* two names and what is between them */
 
@@ -17,6 +19,69 @@ static struct span origin_text(const struct exchange *x, char *room, size_t size
     }
     (void)snprintf(room, size, "%s/%s", x->origin_pool, x->origin_name);
     return span_str(room);
+}
+
+/* ---- of a forward proxy ---- */
+
+static bool is_of_forward(const struct exchange *x)
+{
+    return x->site != NULL && x->site->forward != NULL;
+}
+
+/* Who decided: a rule, or what stands in for one. Empty: nobody, it is no request for a server. */
+static struct span forward_rule(const struct exchange *x)
+{
+    const struct exchange_forward *forward = x->forwarding;
+
+    if (x->status == 407) {
+        return SPAN("login");
+    }
+    if (forward != NULL && forward->verdict.answer == ACCESS_DENY) {
+        return span_str(forward->verdict.name);
+    }
+    if (x->result == RESULT_DENIED) {
+        return SPAN("limit"); /* of those that a site may have too; reason says which */
+    }
+    return forward == NULL ? SPAN("") : span_str(forward->verdict.name);
+}
+
+static struct span forward_why(const struct exchange *x)
+{
+    const struct access_verdict *verdict = x->forwarding == NULL ? NULL : &x->forwarding->verdict;
+
+    if (x->result != RESULT_DENIED) {
+        return SPAN("");
+    }
+    return verdict != NULL && verdict->answer == ACCESS_DENY ? span_str(verdict->reason)
+                                                             : span_str(x->error_text);
+}
+
+static void count_forward(struct exchange *x)
+{
+    struct tally *tally = x->env->tally;
+    struct span name = span_str(x->site->forward->name);
+    struct span rule = forward_rule(x);
+
+    tally_add(tally_of(tally, name, SPAN("")), TALLY_REQUESTS, 1);
+    if (rule.len > 0) {
+        tally_add(tally_of(tally, name, rule),
+                  x->result == RESULT_DENIED ? TALLY_DENIED : TALLY_ALLOWED, 1);
+    }
+}
+
+/* What a record of a site does not have. */
+static void tell_forward(const struct exchange *x, struct record *record)
+{
+    const struct exchange_forward *forward = x->forwarding;
+    const struct http_request *request = x->stream->request;
+
+    record->is_forward = true;
+    record->scheme = request->method == HTTP_CONNECT ? SPAN("connect")
+                     : request->scheme.len == 5      ? SPAN("https")
+                                                     : SPAN("http");
+    record->user = forward == NULL ? SPAN("") : forward->user;
+    record->rule = forward_rule(x);
+    record->why = forward_why(x);
 }
 
 static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
@@ -58,6 +123,9 @@ static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
         .site = x->site != NULL ? x->site->name : SPAN("-"),
         .origin = was_asked ? origin_text(x, origin, sizeof(origin)) : span_of(NULL, 0),
     };
+    if (UNLIKELY(is_of_forward(x))) {
+        tell_forward(x, &record);
+    }
     if (!record_ring_put(x->env->ring, &record)) {
         counter_add(&x->env->counters->log_dropped, 1);
     }
@@ -89,7 +157,11 @@ void exchange_account(struct exchange *x)
     }
     x->env->request_count++;
     bool sampled = (x->env->request_count & x->env->sample_mask) == 0;
-    if (x->env->access_log || sampled) {
+    bool is_forward = UNLIKELY(is_of_forward(x));
+    if (is_forward) {
+        count_forward(x);
+    }
+    if (x->env->access_log || sampled || is_forward) {
         put_record(x, total_us, sampled ? x->env->sample_mask + 1 : 0);
     }
 }
