@@ -119,6 +119,7 @@ static enum exchange_next begin(struct exchange *x)
     x->connecting = connect;
     if (!literal(x->forwarding->host, &address)) {
         x->proxy_error = HTTP_PROXY_DNS_ERROR;
+        x->reason = HTTP_REASON_ORIGIN_ERROR;
         return exchange_fail(x, 502, "the name could not be resolved");
     }
     return dial(x, &address, 1);

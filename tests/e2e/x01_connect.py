@@ -348,13 +348,16 @@ def test_limits_of_clients(t):
         same(third.read_response().status, 503)
     first.close()
     wait_for(lambda: larder.metrics()["larder_tunnels_open"] == 1, 5, "its end")
-    with connect(larder, server.port), ask(larder, server.port) as third, Client(larder.proxy_port) as fourth:
+    first = connect(larder, server.port)
+    with ask(larder, server.port) as third:
         same(third.read_response().status, 503)
-        wait_for(third.is_closed, 5)
-        with Client(larder.proxy_port) as fifth:
-            fifth.send("x")
-            assert fifth.is_closed(), "connections_per_client does not count tunnels"
-        fourth.close()
+        assert third.is_closed()
+    settle(0.3)  # until that connection has ended on the other side too
+    with Client(larder.proxy_port) as third, Client(larder.proxy_port) as fourth:
+        fourth.send("x")
+        assert fourth.is_closed(), "connections_per_client does not count tunnels"
+        assert third.is_silent(0.2)
+    first.close()
     second.close()
     wait_for(lambda: larder.metrics()["larder_tunnels_open"] == 0, 5, "their end")
     with ask(larder, server.port) as late:
