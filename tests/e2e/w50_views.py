@@ -196,3 +196,34 @@ def test_purge_of_named_sites_is_durable(t):
     larder.kill()
     larder.start()
     assert not larder.fetch("/a", host="one.test").is_hit
+
+
+def test_tunnels_are_counted(t):
+    """While they are open already, both ways, and in the log with both counts."""
+    origin = t.origin({"/a": reply("x" * 5000)})
+    larder = office(t, origin)
+    authority = f"127.0.0.1:{origin.port}"
+    with Client(larder.proxy_port) as client:
+        client.request(authority, "CONNECT", host=authority)
+        same(client.read_head().status, 200)
+        client.request("/a", host=authority)
+        answer = client.read_response()
+        same(len(answer.body), 5000)
+        sent = len(f"GET /a HTTP/1.1\r\nHost: {authority}\r\n\r\n")
+        down = len(answer.raw_head) + 4 + 5000
+
+        def figures():
+            at = forward_of(larder)
+            return (at["tunnels"], at["tunnels_total"], at["tunnel_bytes_to_origin"], at["tunnel_bytes_to_client"])
+        wait_for(lambda: figures() == (1, 1, sent, down), 10, f"{(1, 1, sent, down)}, and it is {figures()}")
+        metrics = larder.metrics()
+        same(metrics['larder_forward_tunnels{forward="office"}'], 1)
+        same(metrics['larder_forward_tunnel_bytes_total{forward="office",direction="to_client"}'], down)
+        same(metrics['larder_forward_tunnel_bytes_total{forward="office",direction="to_origin"}'], sent)
+    wait_for(lambda: forward_of(larder)["tunnels"] == 0, 10, "the tunnel's end")
+    line = records(larder, 1)[0]
+    same((line["method"], line["scheme"], line["host"], line["path"], line["received"]),
+         ("CONNECT", "connect", authority, "", sent))
+    assert line["bytes"] - down == len("HTTP/1.1 200 Connection Established\r\n\r\n"), line
+    item = get(larder, "/api/v1/access/destinations")["items"][0]
+    same((item["host"], item["requests"], item["tunnels"], item["bytes"]), ("127.0.0.1", 1, 1, line["bytes"] + sent))
