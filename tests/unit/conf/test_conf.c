@@ -144,7 +144,9 @@ static const char everything[] =
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
     "site * { origins { server y http://[::1]; server z https://[::1]:2;\n"
     "    tls verify=off name=N.a ca=/a/ca.pem cert=/a/cert.pem key=/a/key.pem min=1.3; http2 off; }\n"
-    "  trust off; forwarded both; }\n";
+    "  trust off; forwarded both; anonymize truncate; log_query off; }\n"
+    "listen 127.0.0.1:3128 { forward office; } forward office { identity forward; user_agent \"U\";\n"
+    "  referer origin; drop_cookies *.x; pac on; pac_direct a 10.0.0.0/8; pac_proxy p:1; }\n";
 
 static void test_everything_server(void **state)
 {
