@@ -32,7 +32,7 @@ static const struct bad_case bad[] = {
      "1:59 \"p.example\" is not NAME:PORT, as clients reach this proxy\n"},
     {FORWARD("anonymize all;"),
      "1:51 \"all\" is not a value of \"anonymize\" {off truncate drop}\n"},
-    {FORWARD("log_query of;"), "1:51 \"of\" is not a value of \"log_query\" [off] {on off}\n"},
+    {FORWARD("log_query of;"), "1:51 \"of\" is not a value of \"log_query\" [on] {on off}\n"},
     {"identity hide;" REST,
      "1:1 \"identity\" does not belong at the top level; it belongs in forward "
      "{workers user state_dir listen trust admin store log limits resolver origins site forward}\n"},
