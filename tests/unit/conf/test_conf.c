@@ -145,8 +145,9 @@ static const char everything[] =
     "site * { origins { server y http://[::1]; server z https://[::1]:2;\n"
     "    tls verify=off name=N.a ca=/a/ca.pem cert=/a/cert.pem key=/a/key.pem min=1.3; http2 off; }\n"
     "  trust off; forwarded both; anonymize truncate; log_query off; }\n"
-    "forward office { origins { timeout connect=1s; } identity forward; user_agent \"U\";\n"
-    "  referer origin; drop_cookies *.x; pac on; pac_direct a 10.0.0.0/8; pac_proxy p:1; }\n";
+    "forward office { tunnel_time 12h; tunnel_idle 2m; origins { timeout connect=1s; }\n"
+    "  identity forward; user_agent \"U\"; referer origin; drop_cookies *.x; pac on;\n"
+    "  pac_direct a 10.0.0.0/8; pac_proxy p:1; }\n";
 
 static void test_everything_server(void **state)
 {
@@ -195,7 +196,7 @@ static void test_everything_site(void **state)
     struct conf *conf = text_good(everything);
     const struct conf_site *site = &conf->sites[0];
 
-    assert_int_equal(conf->site_count, 2);
+    assert_int_equal(conf->site_count, 3);
     assert_int_equal(site->names.count, 2);
     assert_string_equal(site->names.list[0], "www.a");
     assert_string_equal(site->origins.servers[0].url, "http://h:1");
@@ -239,6 +240,9 @@ static void test_everything_site(void **state)
     assert_int_equal(conf->sites[1].forwarded, CONF_FORWARDED_BOTH);
     assert_true(conf->sites[1].trust.is_set);
     assert_int_equal(conf->sites[1].trust.networks.count, 0);
+    assert_string_equal(conf->sites[2].forward.name, "office");
+    assert_int_equal(conf->sites[2].forward.tunnel_time_ms, 12 * 3600 * 1000);
+    assert_int_equal(conf->sites[2].tunnel_idle_ms, 120 * 1000);
     conf_unref(conf);
 }
 

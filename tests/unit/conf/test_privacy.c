@@ -64,12 +64,14 @@ static void test_defaults(void **state)
 /* Each value, through a dump and back. */
 static void test_values(void **state)
 {
-    static const char text[] = FORWARD(
+    static const char text[] =
+        "site a { origins { server x http://x; } anonymize truncate; log_query off; } "
+        "listen :3128 { forward f; } forward f { "
         "identity transparent; user_agent \"a \\\"b\\\" \\$c \\\\\"; referer same_origin; "
         "drop_cookies *.Ads.example [::1]; anonymize drop; log_query off; pac on; "
         "pac_direct *.Intra 10.0.0.0/8 a b 2001:db8::/32; pac_proxy P.example:3128; "
         "rule path /x { user_agent \"keep\"; referer origin; drop_cookies off; } "
-        "rule path /y { drop_cookies *; }") " site a { origins { server x http://x; } anonymize truncate; log_query off; }";
+        "rule path /y { drop_cookies *; } }";
     struct conf *conf = text_good(text);
 
     (void)state;
