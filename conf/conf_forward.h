@@ -7,7 +7,10 @@
  * Part of the snapshot (conf.h): immutable, owned by it.
  */
 
+#include <stdint.h>
+
 struct conf_forward {
-    const char *name; /* NULL: it is a site */
+    const char *name;        /* NULL: it is a site */
+    uint64_t tunnel_time_ms; /* a tunnel lasts so long at most; 0: any time */
 };
 #endif
