@@ -106,6 +106,10 @@ extern const struct conf_type conf_type_probe;
 extern const struct conf_type conf_type_eject;
 extern const struct conf_type conf_type_breaker;
 extern const struct conf_type conf_type_resolvers;
+extern const struct conf_type conf_type_rate;
+extern const struct conf_type conf_type_auth;
+extern const struct conf_type conf_type_group;
+extern const struct conf_type conf_type_group_file;
 /* " name=value" for each option. Returns true. */
 bool conf_print_options(const struct schema_row *row, const void *owner, const char *before,
                         struct buf *out);

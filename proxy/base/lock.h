@@ -22,6 +22,7 @@ enum lock_rank {
     LOCK_POOL = 45,    /* one pool of origins: its servers and its queue */
     LOCK_QUEUE = 50,   /* a queue towards a service thread */
     LOCK_LIMIT = 55,   /* one shard of the limits' table */
+    LOCK_USERS = 57,   /* one shard of what is known of passwords */
     LOCK_STATS = 60,   /* statistics history, top lists */
     LOCK_LOG = 70,     /* error log sink */
 };

@@ -135,6 +135,9 @@ static void exchange_free(struct exchange *x)
     if (UNLIKELY(x->tunnel != NULL)) {
         exchange_tunnel_end(x);
     }
+    if (UNLIKELY(x->forwarding != NULL)) {
+        exchange_forward_end(x);
+    }
     if (x->table != NULL) {
         site_table_unref(&x->table);
     }

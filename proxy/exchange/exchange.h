@@ -26,6 +26,7 @@ struct limit_table;
 struct maintenance;
 struct press;
 struct rearm_table;
+struct users_desk;
 
 /* What every exchange of a worker shares. Filled by the worker; lists start empty. */
 struct exchange_env {
@@ -35,6 +36,7 @@ struct exchange_env {
     struct press *press;                   /* shared by all workers */
     struct limit_table *limits;            /* the same */
     const struct maintenance *maintenance; /* the same */
+    struct users_desk *users;              /* of this worker */
     struct counters *counters;
     struct record_ring *ring;
     struct site_table *sites; /* in force for new requests */

@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "exchange/exchange_private.h"
+#include "exchange/exchange_forward.h"
 #include "exchange/exchange_tunnel.h"
 
 #define ORIGIN_TEXT_BYTES 192u /* two names and what is between them */
@@ -56,6 +56,7 @@ static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
         .user_agent = http_fields_find(fields, HTTP_FIELD_USER_AGENT),
         .referer = http_fields_find(fields, HTTP_FIELD_REFERER),
         .site = x->site != NULL ? x->site->name : SPAN("-"),
+        .user = UNLIKELY(x->forwarding != NULL) ? x->forwarding->user : span_of(NULL, 0),
         .origin = was_asked ? origin_text(x, origin, sizeof(origin)) : span_of(NULL, 0),
     };
     if (!record_ring_put(x->env->ring, &record)) {

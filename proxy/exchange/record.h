@@ -33,7 +33,7 @@ struct record {
     bool want_log;                   /* false: only for the top list (sampled) */
     uint32_t weight; /* requests this one stands for in the top list; 0: not in it */
     uint64_t request_id;
-    struct span client, method, scheme, host, path, user_agent, referer, site, origin;
+    struct span client, method, scheme, host, path, user_agent, referer, site, origin, user;
 };
 
 struct record_ring;

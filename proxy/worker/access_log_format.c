@@ -137,6 +137,23 @@ static void put_or_dash(struct line *line, struct span text)
     put_escaped(line, text, false);
 }
 
+/* The same of what may hold spaces, without quotes. */
+static void put_word(struct line *line, struct span text)
+{
+    const char *space;
+
+    while (text.len > 0 && (space = memchr(text.ptr, ' ', text.len)) != NULL) {
+        struct span before = span_of(text.ptr, (size_t)(space - text.ptr));
+        put_escaped(line, before, false);
+        put_escape(line, ' ', false);
+        text = span_of(space + 1, text.len - before.len - 1);
+        if (text.len == 0) {
+            return;
+        }
+    }
+    put_or_dash(line, text);
+}
+
 /* Most lines share their second, and gmtime_r with strftime costs more than the rest of a line. */
 static struct span stamp(int64_t wall_ms, bool json)
 {
@@ -173,7 +190,9 @@ static struct span reason_name(const struct record *record)
 static void put_combined(struct line *line, const struct record *record)
 {
     put_or_dash(line, record->client);
-    put(line, SPAN(" - - ["));
+    put(line, SPAN(" - "));
+    put_word(line, record->user);
+    put(line, SPAN(" ["));
     put(line, stamp(record->wall_ms, false));
     put(line, SPAN("] \""));
     put_or_dash(line, record->method);
@@ -247,6 +266,9 @@ static void put_json_request(struct line *line, const struct record *record)
     }
     put_text(line, "site", record->site);
     put_text(line, "client", record->client);
+    if (UNLIKELY(record->user.len > 0)) {
+        put_text(line, "user", record->user);
+    }
     put_text(line, "method", record->method);
     put_text(line, "scheme", record->scheme);
     put_text(line, "host", record->host);
