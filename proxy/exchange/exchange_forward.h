@@ -31,6 +31,7 @@ struct exchange_forward {
     unsigned group_count;
     struct exchange_login *login;  /* in the arena; NULL: no password was looked at */
     struct access_verdict verdict; /* once judged */
+    bool is_address_denied;        /* verdict denies every address the server has */
     struct span host;              /* of the target: lower case, no port; IPv6 without brackets */
 };
 

@@ -4,6 +4,7 @@
  */
 #include "base/buf.h"
 #include "exchange/exchange_extra.h"
+#include "exchange/exchange_forward.h"
 #include "exchange/fill.h"
 #include "exchange/part.h"
 #include "http/condition.h"
@@ -359,6 +360,20 @@ static enum exchange_next fail_unasked(struct exchange *x, uint32_t code)
                                      : "the origins are busy, please try again");
 }
 
+/* The name of the server a client asked for was not looked up. */
+static enum exchange_next fail_unnamed(struct exchange *x, uint32_t code)
+{
+    bool is_late = code == FILL_CODE_NAME_LATE;
+
+    x->origin_fault = FETCH_DNS;
+    x->proxy_error = is_late ? HTTP_PROXY_DNS_TIMEOUT : HTTP_PROXY_DNS_ERROR;
+    x->reason = HTTP_REASON_ORIGIN_ERROR;
+    x->retry_after_s = is_late ? 0 : 1;
+    return exchange_fail(x, is_late ? 504 : 503,
+                         is_late ? "the server's name was not looked up in time"
+                                 : "too many names are being looked up, please try again");
+}
+
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
 {
     static const struct {
@@ -397,6 +412,11 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
     case FILL_CODE_LATE:
     case FILL_CODE_NAMELESS:
         return fail_unasked(x, code);
+    case FILL_CODE_DENIED:
+        return exchange_deny(x, &x->forwarding->verdict);
+    case FILL_CODE_NAME_LATE:
+    case FILL_CODE_NAMES_BUSY:
+        return fail_unnamed(x, code);
     default:
         break;
     }

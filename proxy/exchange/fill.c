@@ -118,7 +118,7 @@ static void fill_end(struct fill *fill)
 /* Whoever it was for has left before an origin was asked. */
 static bool fill_waits_for_nobody(const struct fill *fill)
 {
-    return fill->claim.ticket != NULL && fill->owner == NULL && !fill->background &&
+    return fill_waits(fill) && fill->owner == NULL && !fill->background &&
            !store_lead_is_read(fill->lead);
 }
 
@@ -544,7 +544,7 @@ void fill_detach(struct fill **fill_at)
     }
     if (!goes_on) {
         fill_kill(fill);
-    } else if (fill->claim.ticket != NULL) {
+    } else if (fill_waits(fill)) {
         /* Is there anybody else? The client's own reader is gone by then. */
         loop_task_defer(fill->env->loop, &fill->task);
     }
