@@ -51,6 +51,8 @@ void conf_check_forwards(struct conf_checker *checker);
 
 /* Users of forward proxies: makes them ready to be found, gives them their groups. */
 void conf_check_users(struct conf_checker *checker);
+/* What of a forward proxy's settings has no effect beside another. */
+void conf_check_privacy(struct conf_checker *checker);
 
 /* Of a pool; owner: of its settings. */
 void conf_check_origin_tls(struct conf_checker *checker, const struct conf_origins *pool,

@@ -84,6 +84,12 @@ enum schema_type {
     SCHEMA_AUTH,         /* struct conf_auth */
     SCHEMA_GROUP,        /* struct conf_group */
     SCHEMA_GROUP_FILE,   /* struct conf_group_file */
+    SCHEMA_AGENT,        /* struct conf_agent */
+    SCHEMA_REFERER,      /* enum conf_referer */
+    SCHEMA_HOSTS,        /* struct conf_hosts; patterns, or off */
+    SCHEMA_PAC,          /* struct conf_pac; without direct and proxy */
+    SCHEMA_PAC_DIRECT,   /* struct conf_pac_direct */
+    SCHEMA_PAC_PROXY,    /* const char *, host with port; NULL for auto */
     SCHEMA_TYPE_COUNT,
 };
 

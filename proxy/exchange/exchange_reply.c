@@ -3,6 +3,7 @@
  * said (RFC 9110 13.2, 14, 15; RFC 9111 4, 5.1; RFC 9211); and when there is nothing to send.
  */
 #include "base/buf.h"
+#include "exchange/discretion.h"
 #include "exchange/exchange_extra.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/fill.h"
@@ -76,7 +77,9 @@ static enum exchange_next start(struct exchange *x, struct span head, struct ext
     if (UNLIKELY(x->site->rules.late_shows)) {
         exchange_policy_late(x);
     }
-    if (UNLIKELY(x->policy->edit_count[CONF_HEADER_RESPONSE] > 0)) {
+    if (UNLIKELY(x->policy->edit_count[CONF_HEADER_RESPONSE] > 0 ||
+                 (x->policy->privacy.cookieless != NULL &&
+                  discretion_is_cookieless(x->policy, x->stream->request)))) {
         head = exchange_edit_head(x, head);
         if (head.ptr == NULL) {
             return exchange_fail(x, 500, "the response's head is too large to be changed");

@@ -8,6 +8,7 @@
 #include "exchange/fill.h"
 
 #include "base/mem.h"
+#include "exchange/discretion.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill_private.h"
 #include "exchange/fill_request.h"
@@ -229,13 +230,14 @@ static void on_informational(void *ctx, struct span head)
     struct fill *fill = ctx;
     struct http_field items[EXCHANGE_FIELDS_MAX];
     struct http_response interim = {.minor_version = 1};
-    const struct http_head_options options = {.date_s = HTTP_DATE_NONE};
+    struct http_head_options options = {.date_s = HTTP_DATE_NONE};
     if (fill->owner == NULL || fill->owner->head_sent) {
         return;
     }
     http_fields_init(&interim.fields, items, ARRAY_LEN(items));
     if (http_head_read(head, &interim.status, &interim.fields)) {
         struct buf out;
+        options.drop_set_cookie = discretion_is_cookieless(&fill->policy, fill->request);
         buf_init(&out, FILL_HEAD_LIMIT);
         http_head_write(&out, &interim, &options);
         buf_puts(&out, "\r\n");
