@@ -4,30 +4,10 @@ import re
 import threading
 
 import websocket
-from case import Client, fetch, free_port, reply, same, sequence, wait_for
+from case import Client, reply, same, sequence, wait_for
+from forwarding import ask, proxy
 
-ACL = ""
 USER = "jane"
-
-
-def proxy(t, settings="", **words):
-    """A daemon with a forward proxy; .proxy is its port."""
-    port = free_port()
-    larder = t.larder(words.pop("origin", None), start=False, **words)
-    larder.proxy = port
-
-    def write(settings):
-        larder.write_config(extra=f"listen 127.0.0.1:{port} {{ forward office; }}\nforward office {{ {ACL} {settings} }}")
-    larder.write = write
-    write(settings)
-    return larder.start()
-
-
-def ask(larder, origin, path, method="GET", **words):
-    """One request of the proxy, for this origin."""
-    host = f"127.0.0.1:{origin.port}"
-    words.setdefault("source", "127.0.0.3")
-    return fetch(larder.proxy, f"http://{host}{path}", method, host=host, **words)
 
 
 def lines(request):
@@ -84,7 +64,7 @@ def test_forward(t):
         larder = proxy(t, f"identity forward; {settings}")
         same(ask(larder, origin, "/a", headers=TELLS + PLAIN).status, 200)
         got = lines(origin.last("/a"))
-        via = [line for line in got if re.fullmatch(r"Via: 1\.1 larder(-[0-9a-f]+)?", line)]
+        via = [line for line in got if re.fullmatch(r"Via: 1\.1 larder-[0-9a-f]{12}", line)]
         same(len(via), 1, got)
         same([line for line in got if line not in via], person + SENT + added)
     larder = proxy(t, "identity forward; forwarded both; via edge;")
