@@ -251,3 +251,16 @@ def test_capture_of_all_the_origin_gets(t):
                    b"Via", b"orwarded", b"Proxy", base64.b64encode(f"{USER}:secret".encode()), b"1.0"):
         at = everything.lower().find(secret.lower())
         assert at < 0, everything[max(0, at - 100):at + 100]
+
+
+def test_published_sites(t):
+    """A stranger's X-Real-IP and the like would be taken for ours; those of a proxy that is trusted go on. Proxy never does."""
+    origin = t.origin(default=reply("x", cache="no-store"))
+    claims = [("X-Real-IP", "10.9.8.7"), ("true-CLIENT-ip", "10.9.8.7"), ("X_Real_IP", "10.9.8.7"), ("CF-Connecting-IP", "10.9.8.7")]
+    more = [("Proxy", "http://10.9.8.7:1/"), ("PROXY", "x"), ("From", "a@b.test"), ("X-Own", "1")]
+    for words, wanted in (({}, []), ({"site": "trust 10.0.0.0/8;"}, []), ({"extra": "trust 127.0.0.1;"}, claims),
+                          ({"extra": "trust 127.0.0.1;", "site": "trust off;"}, [])):
+        larder = t.larder(origin, **words)
+        same(larder.fetch("/a", headers=claims + more).status, 200)
+        got = [field for field in origin.last("/a").headers if "10.9.8.7" in field[1] or field[0].lower() in ("proxy", "from", "x-own")]
+        same(got, wanted + more[2:], words)

@@ -50,7 +50,7 @@ def test_circles_of_sites(t):
             assert "proxy_loop_detected" in response.get("Proxy-Status"), response.raw_head
             wait_for(lambda number=number, requests=requests, larder=larder: len(larder.access_lines()) == number * requests, 10,
                      "the access log")
-    same(len(other.access_lines()), 3)
+    wait_for(lambda: len(other.access_lines()) == 3, 10, "the other's access log")
 
 
 def test_names(t):
