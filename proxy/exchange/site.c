@@ -303,6 +303,16 @@ const struct site *site_table_find(const struct site_table *table, struct span a
     return find_wildcard(table, host);
 }
 
+const struct site *site_table_named(const struct site_table *table, struct span name)
+{
+    for (size_t i = 0; i < table->conf->site_count; i++) {
+        if (span_eq(table->sites[i].name, name)) {
+            return &table->sites[i];
+        }
+    }
+    return NULL;
+}
+
 const struct site *site_table_forward(const struct site_table *table, unsigned listen)
 {
     return LIKELY(table->forwards == NULL) ? NULL : table->forwards[listen];
