@@ -65,6 +65,7 @@ struct site {
     struct rules rules;
     struct rule_edits edits;       /* its own changes of header fields */
     struct span via;               /* our pseudonym */
+    struct span via_own;           /* the same in requests, unlike any other\'s (loop.h) */
     enum conf_normalize normalize; /* never CONF_NORMALIZE_AUTO */
     enum site_identity identity;
     unsigned forwarded;             /* enum site_forwarded, or-ed: what the origin is told */
