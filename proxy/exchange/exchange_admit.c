@@ -3,6 +3,7 @@
  * 9; RFC 9111 section 4, first list).
  */
 #include "base/mem.h"
+#include "exchange/discretion.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/maintenance.h"
@@ -206,6 +207,10 @@ enum exchange_next exchange_enter(struct exchange *x, bool is_understood)
         return answered;
     }
     enum http_reason reason = exchange_pass_reason(request, x->policy);
+    if (UNLIKELY(x->site->identity == SITE_TRANSPARENT) && reason == HTTP_REASON_NONE &&
+        discretion_is_claim(x->site, request)) {
+        reason = HTTP_REASON_CLAIM;
+    }
     exchange_directives(&x->directives, request, x->policy);
     if (UNLIKELY(maintenance_is_on(env->maintenance, x->site->slot)) &&
         exchange_maintenance(x, reason, &answered)) {

@@ -196,6 +196,9 @@ enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code);
 /* exchange_range.c: a body of these, one after another. NULL: no memory. */
 struct exchange_plan *exchange_plan_new(struct exchange *x, const struct http_range_set *set);
+/* exchange_stale.c: a fetch ended with this code for reasons that are none of this request's: its
+ * own may fare better. */
+bool exchange_must_go_alone(const struct exchange *x, uint32_t code);
 /* exchange_stale.c: the fetch ended with this code and without an answer. */
 enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code);
 struct rearm_subject;
