@@ -42,8 +42,7 @@ static size_t taken(struct tunnel *tunnel, struct tunnel_end *to, size_t count, 
 
 static size_t push(struct tunnel *tunnel, struct tunnel_end *to, const char *bytes, size_t count)
 {
-    return taken(tunnel, to, count,
-                 send(to->watch.fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT));
+    return taken(tunnel, to, count, send(to->watch.fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
 /* Sends these, and keeps what the kernel does not take. */
@@ -191,8 +190,8 @@ static size_t pass(struct tunnel *tunnel, enum tunnel_peer from, size_t most)
     if (asked == 0) {
         return 0;
     }
-    ssize_t got = splice(end->watch.fd, NULL, pipe->in, NULL, asked,
-                         SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    ssize_t got =
+        splice(end->watch.fd, NULL, pipe->in, NULL, asked, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     received(tunnel, from, asked, got);
     if (got <= 0) {
         return 0;
