@@ -1,6 +1,7 @@
 /* access - GET /api/v1/access: the forward proxies, each with its figures and those of its rules. */
 #include "admin/access.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -82,6 +83,16 @@ void access_put_where(struct json *json, const char *key, struct conf_where wher
     buf_free(&text);
 }
 
+void access_put_rule(struct json *json, const struct conf *conf, const struct conf_site *site,
+                     unsigned rule)
+{
+    (void)conf;
+    (void)site;
+    (void)rule;
+    json_put_text(json, "text", NULL);
+    json_put_text(json, "at", NULL);
+}
+
 static uint64_t figure_of(const struct tally_row *row, enum tally_figure figure)
 {
     return row == NULL ? 0 : row->figure[figure];
@@ -112,6 +123,7 @@ static void write_rules(const struct tally_sum *sum, const char *name, struct js
         }
         json_object(json);
         json_put_text(json, "name", row->rule);
+        access_put_rule(json, NULL, NULL, UINT_MAX);
         json_put_u64(json, "allowed", row->figure[TALLY_ALLOWED]);
         json_put_u64(json, "denied", row->figure[TALLY_DENIED]);
         json_object_end(json);
@@ -151,6 +163,9 @@ static void write_forward(struct admin *admin, const struct conf *conf,
     json_put_u64(json, "tunnels_total", opened);
     json_put_u64(json, "tunnel_bytes_to_client", figure_of(row, TALLY_TO_CLIENT));
     json_put_u64(json, "tunnel_bytes_to_origin", figure_of(row, TALLY_TO_ORIGIN));
+    json_put_u64(json, "logins_missing", figure_of(row, TALLY_LOGIN_MISSING));
+    json_put_u64(json, "logins_failed", figure_of(row, TALLY_LOGIN_FAILED));
+    json_put_u64(json, "logins_refused", figure_of(row, TALLY_LOGIN_REFUSED));
     json_put_u64(json, "users_seen", forward_view_count(view, FORWARD_USERS, name));
     json_put_u64(json, "clients_seen", forward_view_count(view, FORWARD_CLIENTS, name));
     write_rules(sum, name, json);

@@ -16,6 +16,9 @@ bool access_forward_asked(struct admin_request *request, const char **name);
 /* The query's "limit", from 1 to max. False: the answer is made. */
 bool access_limit_asked(struct admin_request *request, unsigned normal, unsigned max,
                         unsigned *limit);
+/* "text" and "at" of an access rule by its place in the file; null for what is built in. */
+void access_put_rule(struct json *json, const struct conf *conf, const struct conf_site *site,
+                     unsigned rule);
 /* "larder.conf:12" under this key, or null. */
 void access_put_where(struct json *json, const char *key, struct conf_where where);
 #endif

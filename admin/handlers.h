@@ -23,6 +23,8 @@ void origins_get(struct admin_request *request);
 void origins_post(struct admin_request *request);
 void access_get(struct admin_request *request);
 void access_denials_get(struct admin_request *request);
+void access_tunnels_get(struct admin_request *request);
+void access_test_post(struct admin_request *request);
 void access_destinations_get(struct admin_request *request);
 void access_users_get(struct admin_request *request);
 void access_clients_get(struct admin_request *request);

@@ -33,6 +33,8 @@ static const struct route routes[] = {
     {"POST", "/api/v1/origins/*", AUTH_ADMIN, origins_post, false},
     {"GET", "/api/v1/access", AUTH_READ, access_get, false},
     {"GET", "/api/v1/access/denials", AUTH_READ, access_denials_get, false},
+    {"GET", "/api/v1/access/tunnels", AUTH_READ, access_tunnels_get, true},
+    {"POST", "/api/v1/access/test", AUTH_READ, access_test_post, true},
     {"GET", "/api/v1/access/destinations", AUTH_READ, access_destinations_get, false},
     {"GET", "/api/v1/access/users", AUTH_READ, access_users_get, false},
     {"GET", "/api/v1/access/clients", AUTH_READ, access_clients_get, false},

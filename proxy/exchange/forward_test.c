@@ -58,6 +58,20 @@ static const char *read_client(struct forward_answer *out, const char *text)
     return NULL;
 }
 
+/* Nobody asks for the password here. One whom the file does not know is in no group. */
+static void read_user(struct forward_answer *out, const char *name)
+{
+    const struct conf_auth *auth = &out->site->forward->auth;
+    const struct conf_user *user =
+        name == NULL || auth->path == NULL ? NULL : conf_auth_find(auth, span_str(name));
+
+    out->facts.user = span_str(name);
+    if (user != NULL) {
+        out->facts.groups = user->groups;
+        out->facts.group_count = user->group_count;
+    }
+}
+
 /* "host:443", as CONNECT has it (RFC 9110 9.3.6). */
 static bool is_authority(const char *text)
 {
@@ -221,7 +235,7 @@ const char *forward_test(struct forward_answer *out, const struct site_table *si
         return fault;
     }
     out->facts.client = (const struct sockaddr *)&out->client;
-    out->facts.user = span_str(question->user);
+    read_user(out, question->user);
     out->facts.wall_s = question->wall_s;
     out->facts.length = UINT64_MAX;
     access_judge(out->site->access, &out->facts, &out->verdict);

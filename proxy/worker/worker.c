@@ -299,6 +299,11 @@ void worker_fetch_figures(struct worker *worker, struct fetch_pool_figures *out)
     out->reused = atomic_load_explicit(&worker->figures[3], memory_order_relaxed);
 }
 
+struct exchange_env *worker_env(struct worker *worker)
+{
+    return &worker->env;
+}
+
 const struct tally *worker_tally(const struct worker *worker)
 {
     return worker->tally;

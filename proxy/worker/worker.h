@@ -18,6 +18,7 @@
 
 struct worker;
 
+struct exchange_env;
 struct limit_table;
 struct maintenance;
 struct users;
@@ -60,6 +61,8 @@ const struct net_counters *worker_net_counters(const struct worker *worker);
 /* Origin connection figures, copied once a second by the worker itself. */
 void worker_fetch_figures(struct worker *worker, struct fetch_pool_figures *out);
 struct record_ring *worker_ring(struct worker *worker);
+/* For mails to it; the loop's own thread, but for its mailbox. */
+struct exchange_env *worker_env(struct worker *worker);
 struct tally;
 const struct tally *worker_tally(const struct worker *worker);
 #endif

@@ -12,6 +12,8 @@
 #include "limit/limit.h"
 #include "users/users.h"
 #include "origin/origin.h"
+#include "exchange/tunnel_view.h"
+#include "users/users.h"
 #include "worker/forward_view.h"
 #include "worker/service.h"
 #include "worker/service_run.h"
@@ -28,6 +30,7 @@ static struct {
     struct top *top;
     struct forward_view *forwards;
     struct tally *tally;
+    struct users *users;
     struct origins *origins;
     _Atomic int state;
     _Atomic unsigned hits; /* counters show so many */
@@ -155,6 +158,35 @@ struct forward_view *service_forward_view(struct service *service)
         fake.forwards = forward_view_new();
     }
     return fake.forwards;
+}
+
+bool service_tunnels(struct service *service, struct tunnel_view_list *list)
+{
+    (void)service;
+    const struct tunnel_view view = {.id = 0xab,
+                                     .since_ms = 1700000000000,
+                                     .age_us = 1500000,
+                                     .to_client = 70,
+                                     .to_origin = 8,
+                                     .port = 443,
+                                     .forward = "office",
+                                     .client = "192.0.2.1",
+                                     .user = "anna",
+                                     .rule = "rest",
+                                     .host = "example.org"};
+    list->open = 5;
+    tunnel_view_insert(list, &view);
+    return true;
+}
+
+struct users *service_users(struct service *service)
+{
+    (void)service;
+    if (fake.users == NULL) {
+        fake.users = users_new(
+            &(struct users_options){.threads = 1, .queue_max = 1, .remembered = 256});
+    }
+    return fake.users;
 }
 
 void service_tally(struct service *service, struct tally_sum *out)

@@ -127,6 +127,23 @@ static void test_lists(void **state)
     assert_int_equal(ask("GET /api/v1/access/clients?forward=x", READER, NULL), 404);
 }
 
+static void test_tunnels(void **state)
+{
+    (void)state;
+    restart_with_forward();
+    assert_int_equal(ask("GET /api/v1/access/tunnels?limit=1&by=bytes&forward=office", READER, NULL),
+                     200);
+    assert_true(says("\"open\":5,\"complete\":true,\"by\":\"bytes\",\"items\":["
+                     "{\"id\":\"00000000000000ab\",\"forward\":\"office\","
+                     "\"client\":\"192.0.2.1\",\"user\":\"anna\",\"host\":\"example.org\","
+                     "\"port\":443,\"rule\":\"rest\",\"since\":\"2023-11-14T22:13:20.000Z\","
+                     "\"age_s\":1.5,\"bytes_to_client\":70,\"bytes_to_origin\":8}]"));
+    assert_int_equal(ask("GET /api/v1/access/tunnels?by=name", READER, NULL), 400);
+    assert_int_equal(ask("GET /api/v1/access/tunnels?limit=201", READER, NULL), 400);
+    assert_int_equal(ask("GET /api/v1/access/tunnels?forward=lab", READER, NULL), 404);
+    assert_int_equal(ask("GET /api/v1/access/tunnels", "", NULL), 401);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +151,7 @@ int main(void)
         TEST(test_summary),
         TEST(test_denials),
         TEST(test_lists),
+        TEST(test_tunnels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
