@@ -124,6 +124,18 @@ static void site_compile(struct site_table *table, struct site *site, const stru
     }
 }
 
+static void login_compile(struct site *site, struct limit_table *limits)
+{
+    const struct conf_rate *rate = &site->conf->forward.auth.failures;
+
+    if (UNLIKELY(site->forward != NULL) && rate->count > 0 && limits != NULL) {
+        site->login = (struct site_login){
+            .ref = limit_register(limits, site->name, SPAN("login")),
+            .rate = limit_rate(rate->count, rate->period_s, rate->count),
+        };
+    }
+}
+
 static struct site_slot *slot_for(const struct site_table *table, struct span name)
 {
     size_t at = (size_t)hash64(table->seed, name) & table->slot_mask;
@@ -221,6 +233,7 @@ struct site_table *site_table_new(struct conf *conf, struct origins *origins,
     for (size_t i = 0; i < conf->site_count; i++) {
         site_compile(table, &table->sites[i], &conf->sites[i]);
         guards_compile(&table->sites[i].guards, &table->arena, &conf->sites[i], limits);
+        login_compile(&table->sites[i], limits);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }

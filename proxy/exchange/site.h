@@ -49,6 +49,12 @@ struct site_pool {
     struct origin_pool *pool; /* a reference of the table's; NULL: the site has none of its own */
 };
 
+/* Wrong passwords of one client of a forward proxy. */
+struct site_login {
+    struct limit_ref ref;
+    struct limit_rate rate;
+};
+
 struct site {
     const struct conf_site *conf;
     struct span name; /* the first configured name, for logs */
@@ -70,7 +76,8 @@ struct site {
     uint64_t tunnel_idle_us;
     const struct conf_forward *forward; /* of a forward proxy; NULL: a published site */
     const struct access *access;        /* its rules; NULL: of a published site */
-    struct span key_prefix;             /* of its cache keys; empty for a published site */
+    struct site_login login;
+    struct span key_prefix; /* of its cache keys; empty for a published site */
 };
 
 struct site_table;
