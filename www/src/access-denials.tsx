@@ -6,7 +6,7 @@ import * as f from './format';
 import { usePolled } from './parts';
 
 const REFRESH_MS = 2_000;
-const PAGE = 50;
+const PAGE = 20;
 const MOST = 200; // rows at once
 
 type Filter = Omit<DenialFilter, 'forward'>;

@@ -1,6 +1,6 @@
 // Tunnels that are open, and who asks for what: lists of bounded length, asked for while they are shown.
 import { useId, useState } from 'preact/hooks';
-import { ago } from './access-model';
+import { ago, tunnelTarget } from './access-model';
 import type { AccessBy, AccessItem, AccessList, Api, Quota, TunnelBy } from './api';
 import * as f from './format';
 import { Segments, usePolled } from './parts';
@@ -44,7 +44,7 @@ export function Tunnels({ api, forward, active }: { api: Api; forward: string; a
   return (
     <section class="panel" aria-labelledby={id}>
       <header class="panel-head">
-        <h2 id={id}>Tunnels</h2>
+        <h2 id={id}>Open tunnels</h2>
         {data !== null && <p class="note">{f.exact(data.open)} open</p>}
         <Segments name="tunnels-by" legend="Order of the tunnels" items={TUNNEL_BY} value={by} onChange={setBy} />
       </header>
@@ -66,8 +66,8 @@ export function Tunnels({ api, forward, active }: { api: Api; forward: string; a
             {data.items.map((one) => (
               <tr role="row" key={one.id}>
                 <th scope="row" role="rowheader" class="cell-url">
-                  <span class="url" title={`${one.host}:${one.port}`}>
-                    {one.host}:{one.port}
+                  <span class="url" title={tunnelTarget(one)}>
+                    {tunnelTarget(one)}
                   </span>
                 </th>
                 <td role="cell" data-label="client" class="cell-who">

@@ -72,8 +72,17 @@ export function ruleText(rule: AccessRule): string {
   return rule.text ?? BUILT_IN[rule.name] ?? '';
 }
 
+// An IPv6 address stands in brackets before its port (RFC 3986 3.2.2).
+function hostText(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+export function tunnelTarget(tunnel: { host: string; port: number }): string {
+  return `${hostText(tunnel.host)}:${tunnel.port}`;
+}
+
 export function denialTarget(denial: Denial): { host: string; path: string } {
-  const host = denial.host.includes(':') ? `[${denial.host}]` : denial.host;
+  const host = hostText(denial.host);
   const usual = (denial.scheme === 'http' && denial.port === 80) || (denial.scheme === 'https' && denial.port === 443);
   const port = usual || denial.port === 0 ? '' : `:${denial.port}`;
   return denial.scheme === 'connect'

@@ -30,7 +30,6 @@ static struct {
     struct top *top;
     struct forward_view *forwards;
     struct tally *tally;
-    struct users *users;
     struct origins *origins;
     _Atomic int state;
     _Atomic unsigned hits; /* counters show so many */
@@ -177,16 +176,6 @@ bool service_tunnels(struct service *service, struct tunnel_view_list *list)
     list->open = 5;
     tunnel_view_insert(list, &view);
     return true;
-}
-
-struct users *service_users(struct service *service)
-{
-    (void)service;
-    if (fake.users == NULL) {
-        fake.users = users_new(
-            &(struct users_options){.threads = 1, .queue_max = 1, .remembered = 256});
-    }
-    return fake.users;
 }
 
 void service_tally(struct service *service, struct tally_sum *out)

@@ -59,6 +59,7 @@ static void test_summary(void **state)
     assert_true(says("\"listens\":[\"127.0.0.1:3128\"]"));
     assert_true(says("\"requests\":3,\"denied\":3,\"tunnels\":3,\"tunnels_total\":5,"
                      "\"tunnel_bytes_to_client\":700,\"tunnel_bytes_to_origin\":80,"
+                     "\"logins_missing\":0,\"logins_failed\":0,\"logins_refused\":0,"
                      "\"users_seen\":1,\"clients_seen\":1"));
     assert_int_equal(ask("GET /api/v1/status", READER, NULL), 200);
     assert_true(says("\"forwards\":[\"office\"]"));
