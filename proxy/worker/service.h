@@ -24,6 +24,7 @@ struct site_state;
 struct site_table;
 struct origins;
 struct tunnel_list;
+struct users;
 
 enum service_state {
     SERVICE_STARTING,
@@ -51,6 +52,7 @@ double service_uptime_s(const struct service *service);
 unsigned service_workers(const struct service *service);
 struct store *service_store(struct service *service);
 struct limit_table *service_limits(struct service *service);
+struct users *service_users(struct service *service);
 /* The configuration in force, with a reference: conf_unref it. */
 struct conf *service_conf(struct service *service);
 const char *service_conf_path(const struct service *service);
