@@ -147,7 +147,7 @@ static const char everything[] =
     "  trust off; forwarded both; anonymize truncate; log_query off; }\n"
     "forward office { tunnel_time 12h; tunnel_idle 2m; origins { timeout connect=1s; }\n"
     "  identity forward; user_agent \"U\"; referer origin; drop_cookies *.x; pac on;\n"
-    "  pac_direct a 10.0.0.0/8; pac_proxy p:1; }\n";
+    "  pac_direct a 10.0.0.0/8; pac_proxy p:1; fetch_https on; outgoing [2001:db8::7] 10.0.0.7; }\n";
 
 static void test_everything_server(void **state)
 {
