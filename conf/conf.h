@@ -570,7 +570,7 @@ struct conf_where {
     const char *file; /* the snapshot's; NULL: nobody set it, it is the default */
     uint32_t line;
 };
-/* directive: in `cache`, the site itself or `origins`. */
+/* directive: in `cache`, the site itself or `origins`; NULL: of the site or forward proxy itself. */
 struct conf_where conf_where_site(const struct conf *conf, const struct conf_site *site,
                                   const char *directive);
 /* directive NULL: of the rule itself. */

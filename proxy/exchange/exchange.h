@@ -28,6 +28,7 @@ struct limit_table;
 struct maintenance;
 struct press;
 struct rearm_table;
+struct tally;
 struct tunnel_kit;
 
 /* What every exchange of a worker shares. Filled by the worker; lists start empty. */
@@ -41,6 +42,7 @@ struct exchange_env {
     struct directory *directory;           /* the same: addresses of names clients ask for */
     struct counters *counters;
     struct record_ring *ring;
+    struct tally *tally;      /* of the forward proxies */
     struct site_table *sites; /* in force for new requests */
     bool access_log;          /* every request gets a record */
     uint32_t sample_mask;     /* else one in mask + 1, for the top list */

@@ -224,8 +224,6 @@ enum exchange_next exchange_go_alone(struct exchange *x);
 /* exchange_send.c: has the reader at x->offset. False: there are too many. */
 bool exchange_seek(struct exchange *x);
 void exchange_note_first_byte(struct exchange *x);
-/* exchange_admit.c: does Via say that the request has passed here before? */
-bool exchange_is_loop(const struct http_fields *fields, struct span pseudonym);
 /* exchange_admit.c: the site is settled, a forward proxy has let it pass: from its path and rules to
  * the cache. is_understood: what trusted peers say of the client was. */
 enum exchange_next exchange_enter(struct exchange *x, bool is_understood);
