@@ -39,12 +39,6 @@ enum exchange_next exchange_login(struct exchange *x);
 enum exchange_next exchange_judge(struct exchange *x);
 /* exchange_judge.c: what access_judge is told of it; borrows from the request. */
 struct access_facts exchange_judge_facts(const struct exchange *x);
-/* exchange_address.c: may a connection be made to this address of the server? Asks the rules; never
- * to a port of this machine that we listen on. facts: of the request, its address is not read. Right
- * before each connection, to this very address. */
-bool exchange_may_connect(const struct site_table *table, const struct site *site,
-                          const struct access_facts *facts, const struct sockaddr *address,
-                          struct access_verdict *out);
 /* exchange_judge.c: the page of a request that is denied, with the rule's name and reason. */
 enum exchange_next exchange_deny(struct exchange *x, const struct access_verdict *verdict);
 #endif

@@ -1,7 +1,8 @@
 /*
  * fetch_peer - the servers this worker has connections to: name, port, where the connections leave
- * from, and how TLS is spoken with them. Connections are shared, and TLS sessions resumed, within one peer only: what was verified
- * by other settings, or by showing another certificate, is none of its business.
+ * from, and how TLS is spoken with them. Connections are shared, and TLS sessions resumed, within one
+ * peer only: what was verified by other settings, or by showing another certificate, is none of its
+ * business.
  *
  * A peer of plain text goes with its last connection. One of TLS rests for a while (its session
  * spares the next connection half of the handshake), a bounded number of them.
