@@ -6,10 +6,12 @@
  *
  * Part of the snapshot (conf.h): immutable, owned by it.
  */
-
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
+
+#include "conf/conf_auth.h"
+#include "conf/conf_networks.h"
 
 /* Where connections to servers come from; ss_family AF_UNSPEC: not said. With only one of them said
  * the servers' addresses of the other family are not used. Both unsaid: the system's choice. */
@@ -22,5 +24,13 @@ struct conf_forward {
     bool fetch_https; /* absolute https:// targets are fetched, with TLS of ours */
     struct conf_outgoing outgoing;
     uint64_t tunnel_time_ms; /* a tunnel lasts so long at most; 0: any time */
+    struct conf_auth auth;
+    struct conf_networks auth_except; /* clients that need no password */
+    struct conf_group_file group_file;
+    const struct conf_group *groups; /* those in the block */
+    size_t group_count;
 };
+
+/* Is there a group of that name, in the file or in the block? */
+bool conf_forward_has_group(const struct conf_forward *forward, struct span name);
 #endif

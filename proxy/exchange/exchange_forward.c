@@ -55,6 +55,11 @@ static enum exchange_next deny_https(struct exchange *x)
     return exchange_deny(x, &verdict);
 }
 
+void exchange_forward_end(struct exchange *x)
+{
+    exchange_login_end(x);
+}
+
 enum exchange_next exchange_forward(struct exchange *x)
 {
     if (x->forwarding == NULL) {
