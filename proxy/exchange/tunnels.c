@@ -74,6 +74,7 @@ static void end(struct open_tunnel *open, bool is_cut)
         limit_release(env->limits, open->holds[i], loop_now_us(env->loop));
     }
     list_remove(&open->node);
+    env->tunnel_count--;
     mem_free(open->record);
     open->magic = 0;
     mem_free(open);
@@ -217,6 +218,7 @@ static struct open_tunnel *open_new(struct exchange *x)
     }
     tunnel_init(&open->tunnel, env->tunnel_kit, &handler, &limits);
     list_push(&env->tunnels, &open->node);
+    env->tunnel_count++;
     return open;
 }
 

@@ -10,7 +10,7 @@
 #include "base/lock.h"
 #include "base/mem.h"
 #include "exchange/exchange.h"
-#include "net/loop.h"
+#include "base/mailbox.h"
 
 #define WAIT_MS 1000
 
@@ -73,7 +73,7 @@ static void ask(struct desk *desk, struct worker *worker, const struct tunnel_vi
                                   .worker = worker,
                                   .list = *list};
     question->list.items = question->items;
-    mailbox_post(loop_mailbox(worker_env(worker)->loop), &question->mail);
+    worker_post(worker, &question->mail);
 }
 
 bool tunnel_ask(struct worker *const *workers, unsigned count, struct tunnel_view_list *list)
