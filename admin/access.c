@@ -24,6 +24,16 @@ const struct conf_site *access_next(const struct conf *conf, size_t *at)
     return NULL;
 }
 
+void access_want_rules(const struct conf *conf, struct tally_sum *sum)
+{
+    const struct conf_site *site;
+    size_t at = 0;
+
+    while ((site = access_next(conf, &at)) != NULL) {
+        (void)tally_sum_want(sum, site->forward.name, "");
+    }
+}
+
 void access_write_names(const struct conf *conf, struct json *json)
 {
     const struct conf_site *site;

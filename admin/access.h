@@ -3,11 +3,15 @@
 /* access - what the addresses below /api/v1/access share. */
 #include "admin/json.h"
 #include "admin/request.h"
+#include "exchange/tally.h"
 
 struct conf_site;
 
 /* The forward proxies of a configuration, one after another; NULL: no more. *at begins with 0. */
 const struct conf_site *access_next(const struct conf *conf, size_t *at);
+/* Rows for all rules of the configuration, also those that have decided on nothing so far. conf must
+ * outlive sum. */
+void access_want_rules(const struct conf *conf, struct tally_sum *sum);
 /* The names of all of them, as an array. */
 void access_write_names(const struct conf *conf, struct json *json);
 /* The query's "forward": *name is it, or NULL where none is given. False: there is no such forward

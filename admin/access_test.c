@@ -134,9 +134,8 @@ static void put_span(struct json *json, const char *name, struct span text)
 static void write_answer(struct admin_request *request, const struct forward_answer *answer,
                          const struct forward_question *question, const struct conf *conf)
 {
-    static const char *const outcomes[] = {[FORWARD_ALLOWED] = "allow",
-                                           [FORWARD_DENIED_BY] = "deny",
-                                           [FORWARD_UNKNOWN] = "unknown"};
+    static const char *const outcomes[] = {
+        [FORWARD_ALLOWED] = "allow", [FORWARD_DENIED_BY] = "deny", [FORWARD_UNKNOWN] = "unknown"};
     static const char *const schemes[] = {
         [ACCESS_HTTP] = "http", [ACCESS_HTTPS] = "https", [ACCESS_CONNECT] = "connect"};
     const struct access_facts *facts = &answer->facts;

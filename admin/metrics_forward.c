@@ -1,4 +1,5 @@
 /* metrics_forward - the forward proxies: labels are names of the configuration and our own words. */
+#include "admin/access.h"
 #include "admin/metrics_text.h"
 #include "base/check.h"
 #include "base/mem.h"
@@ -151,11 +152,8 @@ static void put_shared(struct buf *out, struct service *service)
     put_figures(out, figures, ARRAY_LEN(figures));
 }
 
-void metrics_put_forwards(struct buf *out, struct service *service)
+static void put_all(struct buf *out, const struct tally_sum *sum)
 {
-    struct tally_sum *sum = mem_new(sizeof(*sum));
-
-    service_tally(service, sum);
     put_wholes(out, sum, "larder_forward_requests_total", TALLY_REQUESTS);
     put_rules(out, sum, "larder_forward_denied_total",
               "Requests that a forward proxy denied, by the rule that did.", TALLY_DENIED);
@@ -164,6 +162,22 @@ void metrics_put_forwards(struct buf *out, struct service *service)
     put_wholes(out, sum, "larder_forward_tunnels_total", TALLY_TUNNELS_OPENED);
     put_tunnels(out, sum);
     put_logins(out, sum);
+}
+
+void metrics_put_forwards(struct buf *out, struct service *service)
+{
+    struct conf *conf = service_conf(service);
+    struct tally_sum *sum = mem_new(sizeof(*sum));
+    size_t at = 0;
+
+    service_tally(service, sum);
+    access_want_rules(conf, sum);
+    if (sum->count > 0) {
+        put_all(out, sum);
+    }
+    if (access_next(conf, &at) != NULL) {
+        put_shared(out, service);
+    }
     mem_free(sum);
-    put_shared(out, service);
+    conf_unref(conf);
 }

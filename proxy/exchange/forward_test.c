@@ -87,8 +87,8 @@ static void set_target(struct access_facts *facts, struct span authority, uint16
     facts->port = port;
     if (facts->host.len < authority.len) {
         uint64_t number = 0;
-        struct span digits = span_of(authority.ptr + facts->host.len + 1,
-                                     authority.len - facts->host.len - 1);
+        struct span digits =
+            span_of(authority.ptr + facts->host.len + 1, authority.len - facts->host.len - 1);
         if (span_to_u64(digits, UINT16_MAX, &number) && number > 0) {
             facts->port = (uint16_t)number;
         }

@@ -37,9 +37,10 @@ struct forward_answer {
     struct access_facts facts;
     struct sockaddr_storage client;
     enum forward_outcome outcome;
-    struct access_verdict verdict; /* who decides; of FORWARD_UNKNOWN: what was said without address */
-    bool has_lookup;               /* the addresses were looked at */
-    enum directory_answer lookup;  /* never WAIT */
+    struct access_verdict
+        verdict;     /* who decides; of FORWARD_UNKNOWN: what was said without address */
+    bool has_lookup; /* the addresses were looked at */
+    enum directory_answer lookup; /* never WAIT */
     struct directory_addresses addresses;
     struct access_verdict verdicts[DIRECTORY_ADDRESSES_MAX]; /* of each */
     struct arena arena;

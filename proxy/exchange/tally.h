@@ -63,6 +63,8 @@ struct tally_sum {
 };
 
 void tally_sum_add(struct tally_sum *sum, const struct tally *tally);
+/* The row of these names, which the sum borrows; one of zeros where nothing was counted so far. */
+struct tally_row *tally_sum_want(struct tally_sum *sum, const char *forward, const char *rule);
 /* NULL: nothing was counted for it. */
 const struct tally_row *tally_sum_find(const struct tally_sum *sum, const char *forward,
                                        const char *rule);

@@ -74,7 +74,6 @@ static void end(struct open_tunnel *open, bool is_cut)
         limit_release(env->limits, open->holds[i], loop_now_us(env->loop));
     }
     list_remove(&open->node);
-    env->tunnel_count--;
     mem_free(open->record);
     open->magic = 0;
     mem_free(open);
@@ -148,17 +147,15 @@ static void view_of(const struct open_tunnel *open, struct tunnel_view *out)
         .to_origin = tunnel_sent(&open->tunnel, TUNNEL_SERVER),
     };
     if (record->host.len > host.len) {
-        (void)span_to_u64(
-            span_of(record->host.ptr + host.len + 1, record->host.len - host.len - 1), UINT16_MAX,
-            &port);
+        (void)span_to_u64(span_of(record->host.ptr + host.len + 1, record->host.len - host.len - 1),
+                          UINT16_MAX, &port);
     }
     out->port = (uint16_t)port;
     text_set(out->forward, sizeof(out->forward), span_after(record->site, SPAN("forward:")));
     text_set(out->client, sizeof(out->client), record->client);
     text_set(out->user, sizeof(out->user), record->user);
     text_set(out->rule, sizeof(out->rule), record->rule);
-    text_set(out->host, sizeof(out->host),
-             span_of(host.ptr + bracket, host.len - 2 * bracket));
+    text_set(out->host, sizeof(out->host), span_of(host.ptr + bracket, host.len - 2 * bracket));
 }
 
 void tunnel_view_collect(struct tunnel_view_list *list, struct exchange_env *env)
@@ -218,7 +215,6 @@ static struct open_tunnel *open_new(struct exchange *x)
     }
     tunnel_init(&open->tunnel, env->tunnel_kit, &handler, &limits);
     list_push(&env->tunnels, &open->node);
-    env->tunnel_count++;
     return open;
 }
 

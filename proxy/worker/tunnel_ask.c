@@ -8,17 +8,17 @@
 
 #include "base/check.h"
 #include "base/lock.h"
+#include "base/mailbox.h"
 #include "base/mem.h"
 #include "exchange/exchange.h"
-#include "base/mailbox.h"
 
 #define WAIT_MS 1000
 
 struct desk {
     struct lock lock;
     struct cond answered;
-    unsigned references; /* [lock] */
-    unsigned pending;    /* [lock] workers that have not answered */
+    unsigned references;          /* [lock] */
+    unsigned pending;             /* [lock] workers that have not answered */
     struct tunnel_view_list list; /* [lock] */
 };
 
@@ -65,13 +65,10 @@ static void on_question(struct mail *mail)
 
 static void ask(struct desk *desk, struct worker *worker, const struct tunnel_view_list *list)
 {
-    struct question *question =
-        mem_new(sizeof(*question) + list->max * sizeof(question->items[0]));
+    struct question *question = mem_new(sizeof(*question) + list->max * sizeof(question->items[0]));
 
-    *question = (struct question){.mail = {.deliver = on_question},
-                                  .desk = desk,
-                                  .worker = worker,
-                                  .list = *list};
+    *question = (struct question){
+        .mail = {.deliver = on_question}, .desk = desk, .worker = worker, .list = *list};
     question->list.items = question->items;
     worker_post(worker, &question->mail);
 }

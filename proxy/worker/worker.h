@@ -20,7 +20,6 @@ struct exchange_env;
 struct mail;
 struct worker;
 
-struct exchange_env;
 struct limit_table;
 struct maintenance;
 struct users;

@@ -227,3 +227,69 @@ def test_tunnels_are_counted(t):
     assert line["bytes"] - down == len("HTTP/1.1 200 Connection Established\r\n\r\n"), line
     item = get(larder, "/api/v1/access/destinations")["items"][0]
     same((item["host"], item["requests"], item["tunnels"], item["bytes"]), ("127.0.0.1", 1, 1, line["bytes"] + sent))
+
+
+def test_open_tunnels(t):
+    """Of all workers in one order, by age and by bytes, and no more than asked for."""
+    origin = t.origin({"/a": reply("x" * 5000), "/b": reply("y" * 50)})
+    larder = office(t, origin, workers=4)
+    authority = f"127.0.0.1:{origin.port}"
+    clients = []
+    for number in range(9):
+        client = Client(larder.proxy_port, source=f"127.0.0.{number + 1}")
+        clients.append(client)
+        client.request(authority, "CONNECT", host=authority)
+        same(client.read_head().status, 200)
+        time.sleep(0.03)
+    clients[4].request("/a", host=authority)
+    clients[4].read_response()
+    clients[7].request("/b", host=authority)
+    clients[7].read_response()
+    answer = get(larder, "/api/v1/access/tunnels")
+    same((answer["open"], answer["complete"], answer["by"]), (9, True, "age"))
+    same([one["client"] for one in answer["items"]], [f"127.0.0.{number + 1}" for number in range(9)])
+    one = answer["items"][0]
+    same((one["forward"], one["user"], one["host"], one["port"]), ("office", "", "127.0.0.1", origin.port))
+    assert 0 < one["age_s"] < 30 and one["since"].endswith("Z"), one
+    answer = get(larder, "/api/v1/access/tunnels?by=bytes&limit=2&forward=office")
+    same((answer["open"], [one["client"] for one in answer["items"]]), (9, ["127.0.0.5", "127.0.0.8"]))
+    assert answer["items"][0]["bytes_to_client"] > 5000, answer
+    out = larder.command("access", "tunnels", "--by", "bytes", "--limit", "1", check=0).stdout
+    assert out.startswith("9 tunnels are open\n") and "127.0.0.5" in out and authority in out, out
+    for client in clients:
+        client.close()
+    wait_for(lambda: get(larder, "/api/v1/access/tunnels")["open"] == 0, 10, "their end")
+
+
+def run_test(larder, *words, check=None):
+    done = larder.command("access", "test", *words, "--json", check=check)
+    return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def test_access_test(t):
+    """What it says is what then happens, and nothing is asked of the origin."""
+    origin = t.origin({"/a": reply("x", cache="no-store")})
+    larder = office(t, origin)
+    url = f"http://127.0.0.1:{origin.port}/a"
+    status, answer = run_test(larder, "127.0.0.1", url)
+    same((status, answer["answer"]), (0, "allow") if ask(larder, url).status == 200 else (1, "deny"))
+    same((answer["forward"], answer["method"], answer["scheme"], answer["host"], answer["port"], answer["path"]),
+         ("office", "GET", "http", "127.0.0.1", origin.port, "/a"))
+    same([one["address"] for one in answer["addresses"]], ["127.0.0.1"] if status == 0 else [])
+    for words, wanted in (
+            (("10.0.0.1", "https://127.0.0.1/"), ("CONNECT", "connect", "127.0.0.1", 443, "")),
+            (("10.0.0.1", "127.0.0.1:8443"), ("CONNECT", "connect", "127.0.0.1", 8443, "")),
+            (("10.0.0.1", "https://127.0.0.1:444/x", "--method", "GET"), ("GET", "https", "127.0.0.1", 444, "/x")),
+            (("2001:db8::1", "http://[::1]:81/x?y", "--method", "POST"), ("POST", "http", "::1", 81, "/x?y"))):
+        _, answer = run_test(larder, *words)
+        same((answer["method"], answer["scheme"], answer["host"], answer["port"], answer["path"]), wanted, words)
+    for words in (("anna", url), ("127.0.0.1", "ftp://a/"), ("127.0.0.1", url, "--forward", "lab"),
+                  ("127.0.0.1", url, "--at", "noon"), ("127.0.0.1",)):
+        larder.command("access", "test", *words, check=2)
+    before = origin.count("/a")
+    run_test(larder, "127.0.0.1", url)
+    same(origin.count("/a"), before)
+    same(larder.api("/api/v1/access/test", "POST", {"client": "127.0.0.1", "url": url, "colour": "red"})[0], 422)
+    same(larder.api("/api/v1/access/test", "POST", {"client": "127.0.0.1"})[0], 422)
+    other = t.larder(origin)
+    assert "no forward proxy" in other.command("access", "test", "127.0.0.1", url, check=2).stderr

@@ -9,10 +9,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "limit/limit.h"
-#include "users/users.h"
-#include "origin/origin.h"
 #include "exchange/tunnel_view.h"
+#include "limit/limit.h"
+#include "origin/origin.h"
 #include "users/users.h"
 #include "worker/forward_view.h"
 #include "worker/service.h"
@@ -84,8 +83,7 @@ struct users *service_users(struct service *service)
     static struct users *users;
     (void)service;
     if (users == NULL) {
-        users = users_new(
-            &(struct users_options){.threads = 1, .queue_max = 1, .remembered = 256});
+        users = users_new(&(struct users_options){.threads = 1, .queue_max = 1, .remembered = 256});
     }
     return users;
 }

@@ -132,8 +132,8 @@ static void test_tunnels(void **state)
 {
     (void)state;
     restart_with_forward();
-    assert_int_equal(ask("GET /api/v1/access/tunnels?limit=1&by=bytes&forward=office", READER, NULL),
-                     200);
+    assert_int_equal(
+        ask("GET /api/v1/access/tunnels?limit=1&by=bytes&forward=office", READER, NULL), 200);
     assert_true(says("\"open\":5,\"complete\":true,\"by\":\"bytes\",\"items\":["
                      "{\"id\":\"00000000000000ab\",\"forward\":\"office\","
                      "\"client\":\"192.0.2.1\",\"user\":\"anna\",\"host\":\"example.org\","
@@ -148,11 +148,8 @@ static void test_tunnels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing),
-        TEST(test_summary),
-        TEST(test_denials),
-        TEST(test_lists),
-        TEST(test_tunnels),
+        TEST(test_nothing), TEST(test_summary), TEST(test_denials),
+        TEST(test_lists),   TEST(test_tunnels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
