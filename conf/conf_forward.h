@@ -7,7 +7,13 @@
  * Part of the snapshot (conf.h): immutable, owned by it.
  */
 
+#include "conf/conf_quota.h"
+
 struct conf_forward {
     const char *name; /* NULL: it is a site */
+    const struct conf_bandwidth *bandwidths;
+    size_t bandwidth_count; /* at most CONF_BANDWIDTHS_MAX, as of quotas */
+    const struct conf_quota *quotas;
+    size_t quota_count;
 };
 #endif

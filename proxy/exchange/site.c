@@ -203,6 +203,9 @@ struct site_table *site_table_new(struct conf *conf, struct origins *origins,
     for (size_t i = 0; i < conf->site_count; i++) {
         site_compile(table, &table->sites[i], &conf->sites[i]);
         guards_compile(&table->sites[i].guards, &table->arena, &conf->sites[i], limits);
+        meters_compile(&table->sites[i].meters, &table->arena, &conf->sites[i], limits);
+        table->sites[i].guards.is_used =
+            table->sites[i].guards.is_used || meters_are_used(&table->sites[i].meters);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }

@@ -114,7 +114,7 @@ static void conn_read_timed_out(struct conn *conn)
         }
         return;
     case CONN_BUSY:
-        if (conn->eof && (conn_has_output(conn) || conn->want_writable)) {
+        if (conn->eof && (conn_has_output(conn) || conn->want_writable || conn->stream.is_held)) {
             conn_leaving_set(conn); /* it is for the client to go on */
             return;
         }
@@ -375,6 +375,9 @@ void conn_destroy(struct conn *conn, bool reset)
     }
     conn_block_give(set, conn->block);
     mem_free(conn->out);
+    if (UNLIKELY(conn->stream.keep != NULL)) {
+        set->handler->left(conn->stream.keep);
+    }
     if (conn->ticket != 0) {
         set->gate.leave(set->gate.ctx, conn->ticket);
     }

@@ -4,6 +4,7 @@
 #include "worker/service.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -17,6 +18,7 @@
 #include "base/mem.h"
 #include "exchange/url_key.h"
 #include "limit/limit.h"
+#include "limit/quota_file.h"
 #include "net/listener.h"
 #include "origin/origin.h"
 #include "press/press.h"
@@ -36,11 +38,15 @@
 #define PRESS_BYTES_MAX ((uint64_t)64 << 20)
 #define PURGE_KEY_ARENA_BYTES ((size_t)1 << 20)
 #define LISTENS_MAX 64u
+#define QUOTA_SAVE_US ((uint64_t)5000000)
 
 struct service {
     struct store *store;
     struct press *press;
     struct limit_table *limits;
+    char *quota_path;
+    uint64_t quota_saved;    /* what the file holds, see quota_file.h */
+    uint64_t quota_saved_us; /* and since when */
     struct origins *origins;
     struct worker **workers;
     unsigned worker_count;
@@ -504,6 +510,14 @@ static struct press *open_press(unsigned workers)
     });
 }
 
+static void open_quotas(struct service *service, const struct conf *conf)
+{
+    char path[PATH_MAX];
+    int len = snprintf(path, sizeof(path), "%s/quotas", conf->state_dir);
+    service->quota_path = mem_copy(path, (size_t)len < sizeof(path) ? (size_t)len : 0);
+    quota_file_load(limit_quotas(service->limits), service->quota_path, &service->quota_saved);
+}
+
 struct service *service_new(const struct service_options *options, char *error, size_t error_size)
 {
     struct conf *conf = options->conf;
@@ -541,6 +555,7 @@ struct service *service_new(const struct service_options *options, char *error, 
     service->store = open_store(conf);
     service->press = open_press(service->worker_count);
     service->limits = limit_table_new(conf->limits.limit_memory_bytes);
+    open_quotas(service, conf);
     service->top = top_new(TOP_WINDOW_S);
     service->origins = origins_new();
     origins_apply(service->origins, conf);
@@ -600,6 +615,17 @@ bool service_is_drained(const struct service *service)
     return true;
 }
 
+void service_tick(struct service *service)
+{
+    struct quota_store *quotas = limit_quotas(service->limits);
+    uint64_t now_us = clock_mono_us();
+    quota_tick(quotas, clock_wall_ms() / 1000);
+    if (now_us - service->quota_saved_us >= QUOTA_SAVE_US) {
+        service->quota_saved_us = now_us;
+        quota_file_save(quotas, service->quota_path, &service->quota_saved);
+    }
+}
+
 void service_reopen_logs(struct service *service)
 {
     log_reopen();
@@ -627,7 +653,9 @@ void service_end(struct service **service_at)
     for (unsigned w = 0; w < service->worker_count; w++) {
         worker_free(&service->workers[w]);
     }
+    quota_file_save(limit_quotas(service->limits), service->quota_path, &service->quota_saved);
     limit_table_free(&service->limits);
+    mem_free(service->quota_path);
     top_free(&service->top);
     site_table_unref(&service->sites);
     origins_free(&service->origins);

@@ -203,7 +203,8 @@ struct worker *worker_new(const struct worker_options *options)
     worker->env.press = options->press;
     worker->env.limits = options->limits;
     worker->env.maintenance = options->maintenance;
-    worker->per_client = limit_register(options->limits, SPAN("-"), SPAN("connections"));
+    worker->per_client =
+        limit_register(options->limits, LIMIT_REFUSES, SPAN("-"), SPAN("connections"));
     worker->env.fetches = worker->fetches;
     worker->env.counters = worker->counters;
     worker->env.ring = worker->ring;
