@@ -7,10 +7,13 @@
  * Part of the snapshot (conf.h): immutable, owned by it.
  */
 
+#include <stdint.h>
+
 #include "conf/conf_quota.h"
 
 struct conf_forward {
-    const char *name; /* NULL: it is a site */
+    const char *name;        /* NULL: it is a site */
+    uint64_t tunnel_time_ms; /* a tunnel lasts so long at most; 0: any time */
     const struct conf_bandwidth *bandwidths;
     size_t bandwidth_count; /* at most CONF_BANDWIDTHS_MAX, as of quotas */
     const struct conf_quota *quotas;

@@ -8,6 +8,7 @@
 #define QUOTA_SYNTAX                                                                               \
     "SIZE per=hour | day | week | month [key=client | user | forward] [count=down | up | both] "   \
     "[action=deny | throttle:RATE] [status=NUMBER] [name=NAME]" EXCEPT
+static const char *const word_off[] = {"off"};
 
 static const struct schema_row rows[] = {
     {ROW(FORWARD, "origins", BLOCK), .block = SCHEMA_DIRECT, LIVE, .syntax = "{ ... }",
@@ -36,6 +37,11 @@ static const struct schema_row rows[] = {
          "proxy, name and period; a reload keeps them. larder quota lists and resets them. At most "
          "65536 accounts: beyond, newcomers share one. At most 8 quotas. May be repeated.",
      .example = "quota 50G per=month key=user;"},
+    {ROW(FORWARD, "tunnel_time", DURATION), LIVE, .syntax = "DURATION | off", .fallback = "off",
+     ALLOWED(word_off), RANGE(SECOND, 30 * DAY), AT(conf_site, forward.tunnel_time_ms),
+     .doc = "A tunnel (CONNECT) is cut when it has been open for so long, whatever flows; "
+            "tunnel_idle is for silence. For tunnels opened from now on.",
+     .example = "tunnel_time 12h;"},
 };
 
 const struct schema_group schema_group_forward = {rows, ARRAY_LEN(rows)};

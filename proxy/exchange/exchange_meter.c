@@ -276,7 +276,7 @@ static void take_bandwidths(struct exchange *x, struct meter *meter)
         find_whose(x, conf->key, &whose);
         meter->flows[meter->flow_count++] = (struct meter_flow){
             .key = key_of(x, &bandwidth->ref, &whose),
-            .rate = &bandwidth->flow,
+            .rate = bandwidth->flow,
             .is_for = {[METER_DOWN] = (conf->sides & CONF_SIDE_DOWN) != 0,
                        [METER_UP] = (conf->sides & CONF_SIDE_UP) != 0},
         };
@@ -305,7 +305,7 @@ static bool take_quotas(struct exchange *x, struct meter *meter, enum exchange_n
         };
         if (conf->throttle_bytes_s > 0) {
             out->slow =
-                (struct meter_flow){.key = key_of(x, &quota->ref, &whose), .rate = &quota->slow};
+                (struct meter_flow){.key = key_of(x, &quota->ref, &whose), .rate = quota->slow};
         } else if (quota_left(store, out->account) == 0) {
             *next = refuse(x, quota, out->account);
             return false;
@@ -339,6 +339,7 @@ bool exchange_meter_begin(struct exchange *x, enum exchange_next *next)
         meter_end(&metering->meter, loop_now_us(x->env->loop));
         return false;
     }
+    meter_begin(&metering->meter);
     x->meter = metering;
     return true;
 }
@@ -351,6 +352,18 @@ void exchange_meter_end(struct exchange *x)
     loop_timer_clear(&metering->timers[METER_DOWN]);
     loop_timer_clear(&metering->timers[METER_UP]);
     meter_end(&metering->meter, loop_now_us(x->env->loop));
+}
+
+struct meter *exchange_meter_take(struct exchange *x)
+{
+    struct exchange_meter *metering = x->meter;
+    struct meter *meter = mem_try(sizeof(*meter));
+
+    if (meter != NULL) {
+        *meter = metering->meter;
+        metering->meter = (struct meter){.limits = meter->limits};
+    }
+    return meter;
 }
 
 /* ---- while bytes flow ---- */

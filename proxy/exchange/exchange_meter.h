@@ -24,6 +24,9 @@ struct exchange_meter {
 /* From exchange_guard, for a site that has any: may it go on? Else *next says how it ends. */
 bool exchange_meter_begin(struct exchange *x, enum exchange_next *next);
 void exchange_meter_end(struct exchange *x);
+/* For a tunnel, which outlives the exchange: its meter, the caller's to meter_end and mem_free. NULL:
+ * no memory. */
+struct meter *exchange_meter_take(struct exchange *x);
 /* How many of `want` bytes (at least 1) may move now. 0: none, and the exchange is woken when there
  * are (METER_UP: its fill); or x->meter->meter.spent is not NULL: never again. */
 size_t exchange_meter_may(struct exchange *x, enum meter_side side, size_t want);

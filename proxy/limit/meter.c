@@ -30,7 +30,7 @@ static const struct meter_flow *walk_next(struct walk *walk)
     }
     while (walk->at < meter->flow_count + meter->quota_count) {
         const struct meter_quota *quota = &meter->quotas[walk->at++ - meter->flow_count];
-        if (quota->slow.rate != NULL && quota->counts[walk->side] && is_spent(meter, quota)) {
+        if (quota->slow.rate.bytes_s != 0 && quota->counts[walk->side] && is_spent(meter, quota)) {
             return &quota->slow;
         }
     }
@@ -46,7 +46,7 @@ static uint64_t quotas_allow(struct meter *meter, enum meter_side side, uint64_t
             continue;
         }
         uint64_t left = quota_left(limit_quotas(meter->limits), quota->account);
-        if (left == 0 && quota->slow.rate == NULL) {
+        if (left == 0 && quota->slow.rate.bytes_s == 0) {
             meter->spent = quota_of(quota->account);
             return 0;
         }
@@ -56,8 +56,8 @@ static uint64_t quotas_allow(struct meter *meter, enum meter_side side, uint64_t
     return want;
 }
 
-/* Books a turn of at most want bytes, and what is owed. False: there is no bucket for it. */
-static bool book(struct meter *meter, enum meter_side side, uint64_t want, uint64_t now_us)
+/* Books a turn of at most want bytes, and what is owed, if there is any bucket for it. */
+static void book(struct meter *meter, enum meter_side side, uint64_t want, uint64_t now_us)
 {
     struct walk walk = {.meter = meter, .side = side};
     const struct meter_flow *flow;
@@ -66,22 +66,30 @@ static bool book(struct meter *meter, enum meter_side side, uint64_t want, uint6
     bool is_paced = false;
 
     while ((flow = walk_next(&walk)) != NULL) {
-        bytes = bytes < flow->rate->turn ? bytes : flow->rate->turn;
+        bytes = bytes < flow->rate.turn ? bytes : flow->rate.turn;
         is_paced = true;
     }
+    meter->is_paced[side] = is_paced;
     if (!is_paced) {
-        return false;
+        return;
     }
     bytes += (uint64_t)(-meter->booked[side]);
     walk.at = 0;
     while ((flow = walk_next(&walk)) != NULL) {
-        uint64_t wait = limit_book(meter->limits, &flow->key, flow->rate, bytes, now_us);
+        uint64_t wait = limit_book(meter->limits, &flow->key, &flow->rate, bytes, now_us);
         wait_ns = wait > wait_ns ? wait : wait_ns;
     }
     meter->booked[side] += (int64_t)bytes;
     meter->ready_us[side] = now_us + (wait_ns + NS_PER_US - 1) / NS_PER_US;
-    meter->has_waited = meter->has_waited || wait_ns > 0;
-    return true;
+}
+
+void meter_begin(struct meter *meter)
+{
+    for (unsigned i = 0; i < meter->flow_count; i++) {
+        for (unsigned side = 0; side < METER_SIDES; side++) {
+            meter->is_paced[side] = meter->is_paced[side] || meter->flows[i].is_for[side];
+        }
+    }
 }
 
 uint64_t meter_may(struct meter *meter, enum meter_side side, uint64_t want, uint64_t now_us,
@@ -93,7 +101,10 @@ uint64_t meter_may(struct meter *meter, enum meter_side side, uint64_t want, uin
     if (want == 0) {
         return 0;
     }
-    if (meter->booked[side] <= 0 && !book(meter, side, want, now_us)) {
+    if (meter->booked[side] <= 0) {
+        book(meter, side, want, now_us);
+    }
+    if (!meter->is_paced[side]) {
         return want;
     }
     if (now_us < meter->ready_us[side]) {
@@ -106,14 +117,23 @@ uint64_t meter_may(struct meter *meter, enum meter_side side, uint64_t want, uin
 
 void meter_moved(struct meter *meter, enum meter_side side, uint64_t bytes)
 {
-    struct walk walk = {.meter = meter, .side = side};
-
-    if (meter->booked[side] != 0 || walk_next(&walk) != NULL) {
+    if (meter->is_paced[side]) {
         meter->booked[side] -= (int64_t)bytes;
     }
     for (unsigned i = 0; i < meter->quota_count; i++) {
         quota_add(meter->quotas[i].account, side == METER_DOWN ? bytes : 0,
                   side == METER_UP ? bytes : 0);
+    }
+}
+
+void meter_unmoved(struct meter *meter, enum meter_side side, uint64_t bytes)
+{
+    if (meter->is_paced[side]) {
+        meter->booked[side] += (int64_t)bytes;
+    }
+    for (unsigned i = 0; i < meter->quota_count; i++) {
+        quota_take_back(meter->quotas[i].account, side == METER_DOWN ? bytes : 0,
+                        side == METER_UP ? bytes : 0);
     }
 }
 
@@ -125,9 +145,9 @@ void meter_end(struct meter *meter, uint64_t now_us)
         int64_t booked = meter->booked[side];
         while (booked != 0 && (flow = walk_next(&walk)) != NULL) {
             if (booked > 0) {
-                limit_unbook(meter->limits, &flow->key, flow->rate, (uint64_t)booked, now_us);
+                limit_unbook(meter->limits, &flow->key, &flow->rate, (uint64_t)booked, now_us);
             } else {
-                (void)limit_book(meter->limits, &flow->key, flow->rate, (uint64_t)-booked, now_us);
+                (void)limit_book(meter->limits, &flow->key, &flow->rate, (uint64_t)-booked, now_us);
             }
         }
         meter->booked[side] = 0;

@@ -377,6 +377,25 @@ void quota_add(struct quota_account *account, uint64_t down, uint64_t up)
     }
 }
 
+/* A period that began between the two leaves less to take back. */
+static void take_back(_Atomic uint64_t *from, uint64_t bytes)
+{
+    uint64_t now = atomic_load_explicit(from, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(from, &now, now > bytes ? now - bytes : 0,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
+void quota_take_back(struct quota_account *account, uint64_t down, uint64_t up)
+{
+    if (down > 0) {
+        take_back(&account->down, down);
+    }
+    if (up > 0) {
+        take_back(&account->up, up);
+    }
+}
+
 /* ---- for operators and the file ---- */
 
 static void view_make(const struct quota_store *store, const struct quota_account *account,

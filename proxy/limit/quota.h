@@ -76,6 +76,8 @@ uint64_t quota_used(struct quota_store *store, struct quota_account *account);
 /* What is left of the limit; 0: it is used up. */
 uint64_t quota_left(struct quota_store *store, struct quota_account *account);
 void quota_add(struct quota_account *account, uint64_t down, uint64_t up);
+/* So many of those just added have not moved after all. */
+void quota_take_back(struct quota_account *account, uint64_t down, uint64_t up);
 struct quota *quota_of(const struct quota_account *account);
 
 /* ---- for operators and the file ---- */

@@ -205,6 +205,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->env.maintenance = options->maintenance;
     worker->per_client =
         limit_register(options->limits, LIMIT_REFUSES, SPAN("-"), SPAN("connections"));
+    worker->env.directory = origins_directory(options->origins);
     worker->env.fetches = worker->fetches;
     worker->env.counters = worker->counters;
     worker->env.ring = worker->ring;
