@@ -6,9 +6,10 @@
  *
  * Part of the snapshot (conf.h): immutable, owned by it.
  */
-
 #include <stdint.h>
 
+#include "conf/conf_auth.h"
+#include "conf/conf_networks.h"
 #include "conf/conf_quota.h"
 
 struct conf_forward {
@@ -18,5 +19,13 @@ struct conf_forward {
     size_t bandwidth_count; /* at most CONF_BANDWIDTHS_MAX, as of quotas */
     const struct conf_quota *quotas;
     size_t quota_count;
+    struct conf_auth auth;
+    struct conf_networks auth_except; /* clients that need no password */
+    struct conf_group_file group_file;
+    const struct conf_group *groups; /* those in the block */
+    size_t group_count;
 };
+
+/* Is there a group of that name, in the file or in the block? */
+bool conf_forward_has_group(const struct conf_forward *forward, struct span name);
 #endif

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "exchange/counters.h"
+#include "exchange/loop.h"
 #include "http/key.h"
 
 /* Several times what a configuration may hold: 64 MiB. */
@@ -108,6 +109,7 @@ static void site_compile(struct site_table *table, struct site *site, const stru
     site->compress.is_used = site->policy.codings != 0 || site->rules.compresses;
     rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
+    site->via_own = loop_name(arena, conf);
     site->normalize = normalize_of(site);
     site->forwarded = forwarded_compile(conf->forwarded);
     site->trust = trust_compile(conf->trust.is_set ? &conf->trust : &table->conf->trust);
@@ -118,6 +120,18 @@ static void site_compile(struct site_table *table, struct site *site, const stru
         site->forwarded = site->identity == SITE_TELLS ? site->forwarded : 0;
         site->access = access_compile(arena, conf);
         site->key_prefix = arena_printf(arena, "%s ", conf->names.list[0]);
+    }
+}
+
+static void login_compile(struct site *site, struct limit_table *limits)
+{
+    const struct conf_rate *rate = &site->conf->forward.auth.failures;
+
+    if (UNLIKELY(site->forward != NULL) && rate->count > 0 && limits != NULL) {
+        site->login = (struct site_login){
+            .ref = limit_register(limits, LIMIT_REFUSES, site->name, SPAN("login")),
+            .rate = limit_rate(rate->count, rate->period_s, rate->count),
+        };
     }
 }
 
@@ -221,6 +235,7 @@ struct site_table *site_table_new(struct conf *conf, struct origins *origins,
         meters_compile(&table->sites[i].meters, &table->arena, &conf->sites[i], limits);
         table->sites[i].guards.is_used =
             table->sites[i].guards.is_used || meters_are_used(&table->sites[i].meters);
+        login_compile(&table->sites[i], limits);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }
@@ -302,6 +317,16 @@ const struct site *site_table_find(const struct site_table *table, struct span a
         return slot->site;
     }
     return find_wildcard(table, host);
+}
+
+const struct site *site_table_named(const struct site_table *table, struct span name)
+{
+    for (size_t i = 0; i < table->conf->site_count; i++) {
+        if (span_eq(table->sites[i].name, name)) {
+            return &table->sites[i];
+        }
+    }
+    return NULL;
 }
 
 const struct site *site_table_forward(const struct site_table *table, unsigned listen)
