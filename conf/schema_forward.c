@@ -9,6 +9,7 @@
     "SIZE per=hour | day | week | month [key=client | user | forward] [count=down | up | both] "   \
     "[action=deny | throttle:RATE] [status=NUMBER] [name=NAME]" EXCEPT
 static const char *const word_off[] = {"off"};
+static const char *const words_switch[] = {"on", "off"};
 
 static const struct schema_option auth_options[] = {
     {"realm", SCHEMA_TEXT, "proxy", "What clients show their users when they ask for the password.",
@@ -72,6 +73,17 @@ static const struct schema_row rows[] = {
          "proxy, name and period; a reload keeps them. larder quota lists and resets them. At most "
          "65536 accounts: beyond, newcomers share one. At most 8 quotas. May be repeated.",
      .example = "quota 50G per=month key=user;"},
+    {ROW(FORWARD, "fetch_https", SWITCH), LIVE, .syntax = "on | off", .fallback = "off",
+     ALLOWED(words_switch), AT(conf_site, forward.fetch_https),
+     .doc = "Fetch https:// URLs for clients that ask for them as a whole (GET https://...), with "
+            "TLS of ours as origins { tls ... } says: the proxy then sees and may cache what they "
+            "fetch. Clients usually ask for a tunnel instead (CONNECT), which this does not touch.",
+     .example = "fetch_https on;"},
+    {ROW(FORWARD, "outgoing", OUTGOING), LIVE, .syntax = "ADDRESS [ADDRESS] | off",
+     .fallback = "off", ALLOWED(word_off), AT(conf_site, forward.outgoing),
+     .doc = "Connections to servers leave from this address of the machine, one IPv4 and one IPv6. "
+            "When only one is said, the servers' addresses of the other kind are not used.",
+     .example = "outgoing 192.0.2.7 2001:db8::7;"},
     {ROW(FORWARD, "tunnel_time", DURATION), LIVE, .syntax = "DURATION | off", .fallback = "off",
      ALLOWED(word_off), RANGE(SECOND, 30 * DAY), AT(conf_site, forward.tunnel_time_ms),
      .doc = "A tunnel (CONNECT) is cut when it has been open for so long, whatever flows; "

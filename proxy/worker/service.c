@@ -4,7 +4,6 @@
 #include "worker/service.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -18,7 +17,6 @@
 #include "base/mem.h"
 #include "exchange/url_key.h"
 #include "limit/limit.h"
-#include "limit/quota_file.h"
 #include "net/listener.h"
 #include "origin/origin.h"
 #include "press/press.h"
@@ -27,8 +25,10 @@
 #include "worker/folders.h"
 #include "worker/forward_view.h"
 #include "worker/privileges.h"
+#include "worker/quota_keeper.h"
 #include "worker/service_run.h"
 #include "worker/site_state.h"
+#include "worker/tunnel_list.h"
 #include "worker/worker.h"
 
 #define BACKLOG 4096
@@ -40,7 +40,6 @@
 #define PRESS_BYTES_MAX ((uint64_t)64 << 20)
 #define PURGE_KEY_ARENA_BYTES ((size_t)1 << 20)
 #define LISTENS_MAX 64u
-#define QUOTA_SAVE_US ((uint64_t)5000000)
 /* At a tenth of a second each on two threads the last one waits 13 s. */
 #define LOGINS_MAX 256u
 /* 384 KiB, and a quarter of it for wrong ones; touched as it is used. */
@@ -50,9 +49,7 @@ struct service {
     struct store *store;
     struct press *press;
     struct limit_table *limits;
-    char *quota_path;
-    uint64_t quota_saved;    /* what the file holds, see quota_file.h */
-    uint64_t quota_saved_us; /* and since when */
+    struct quota_keeper quotas;
     struct users *users;
     struct origins *origins;
     struct worker **workers;
@@ -130,6 +127,11 @@ void service_counters(struct service *service, struct counters_sum *out)
     for (unsigned i = 0; i < service->worker_count; i++) {
         counters_sum_add(out, worker_counters(service->workers[i]));
     }
+}
+
+struct tunnel_list *service_tunnels(struct service *service, unsigned most)
+{
+    return tunnel_list_new(service->workers, service->worker_count, most);
 }
 
 static uint64_t get(const _Atomic uint64_t *counter)
@@ -537,14 +539,6 @@ static struct press *open_press(unsigned workers)
     });
 }
 
-static void open_quotas(struct service *service, const struct conf *conf)
-{
-    char path[PATH_MAX];
-    int len = snprintf(path, sizeof(path), "%s/quotas", conf->state_dir);
-    service->quota_path = mem_copy(path, (size_t)len < sizeof(path) ? (size_t)len : 0);
-    quota_file_load(limit_quotas(service->limits), service->quota_path, &service->quota_saved);
-}
-
 static struct users *open_users(unsigned workers)
 {
     return users_new(&(struct users_options){
@@ -593,7 +587,7 @@ struct service *service_new(const struct service_options *options, char *error, 
     service->store = open_store(conf);
     service->press = open_press(service->worker_count);
     service->limits = limit_table_new(conf->limits.limit_memory_bytes);
-    open_quotas(service, conf);
+    quota_keeper_open(&service->quotas, limit_quotas(service->limits), conf->state_dir);
     service->users = open_users(service->worker_count);
     service->top = top_new(TOP_WINDOW_S);
     service->forwards = forward_view_new();
@@ -658,13 +652,7 @@ bool service_is_drained(const struct service *service)
 
 void service_tick(struct service *service)
 {
-    struct quota_store *quotas = limit_quotas(service->limits);
-    uint64_t now_us = clock_mono_us();
-    quota_tick(quotas, clock_wall_ms() / 1000);
-    if (now_us - service->quota_saved_us >= QUOTA_SAVE_US) {
-        service->quota_saved_us = now_us;
-        quota_file_save(quotas, service->quota_path, &service->quota_saved);
-    }
+    quota_keeper_tick(&service->quotas);
 }
 
 void service_reopen_logs(struct service *service)
@@ -695,9 +683,8 @@ void service_end(struct service **service_at)
     for (unsigned w = 0; w < service->worker_count; w++) {
         worker_free(&service->workers[w]);
     }
-    quota_file_save(limit_quotas(service->limits), service->quota_path, &service->quota_saved);
+    quota_keeper_close(&service->quotas);
     limit_table_free(&service->limits);
-    mem_free(service->quota_path);
     top_free(&service->top);
     forward_view_free(&service->forwards);
     site_table_unref(&service->sites);
