@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -428,17 +427,6 @@ bool service_reload(struct service *service, struct buf *report, struct buf *jso
 
 /* ---- life ---- */
 
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-            log_warn("descriptor_limit", "cannot be raised from the soft limit");
-        }
-    }
-}
-
 static unsigned worker_count_of(const struct conf *conf)
 {
     if (conf->workers > 0) {
@@ -565,7 +553,7 @@ struct service *service_new(const struct service_options *options, char *error, 
                              ? NULL
                              : mem_copy(options->conf_path, strlen(options->conf_path));
     service->reload = (struct service_reload){.ok = true, .loaded_ms = clock_wall_ms()};
-    raise_descriptor_limit();
+    privileges_raise_descriptors();
     fetch_global_init();
     int *fds = mem_new((size_t)service->worker_count * service->listen_count * sizeof(*fds));
     memset(fds, -1, (size_t)service->worker_count * service->listen_count * sizeof(*fds));
