@@ -113,6 +113,7 @@ static void site_compile(struct site_table *table, struct site *site, const stru
     site->normalize = normalize_of(site);
     site->forwarded = forwarded_compile(conf->forwarded);
     site->trust = trust_compile(conf->trust.is_set ? &conf->trust : &table->conf->trust);
+    site->redaction = redaction_compile(&conf->privacy);
     site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
     if (UNLIKELY(conf->forward.name != NULL)) {
         site->forward = &conf->forward;
@@ -277,6 +278,17 @@ void site_table_unref(struct site_table **table_at)
 const struct conf_trust *site_table_trust(const struct site_table *table)
 {
     return trust_compile(&table->conf->trust);
+}
+
+struct redaction site_table_redaction(const struct site_table *table)
+{
+    struct redaction all = {0};
+    for (size_t i = 0; i < table->conf->site_count; i++) {
+        if (table->sites[i].forward == NULL) {
+            all = redaction_stricter(all, table->sites[i].redaction);
+        }
+    }
+    return all;
 }
 
 const struct conf *site_table_conf(const struct site_table *table)

@@ -14,6 +14,7 @@
 #include "base/span.h"
 #include "conf/conf.h"
 #include "exchange/guard.h"
+#include "exchange/redact.h"
 #include "exchange/rule.h"
 #include "fetch/fetch.h"
 #include "http/coding.h"
@@ -71,6 +72,7 @@ struct site {
     unsigned forwarded;             /* enum site_forwarded, or-ed: what the origin is told */
     const struct conf_trust *trust; /* whose forwarding fields are believed; NULL: nobody's */
     struct guards guards;           /* who may ask, and how much */
+    struct redaction redaction;     /* of what logs and views get */
     uint64_t tunnel_idle_us;
     const struct conf_forward *forward; /* of a forward proxy; NULL: a published site */
     const struct access *access;        /* its rules; NULL: of a published site */
@@ -92,6 +94,8 @@ void site_table_unref(struct site_table **table); /* nulls *table */
 const struct conf_trust *site_table_trust(const struct site_table *table);
 /* What it was compiled from; borrowed. */
 const struct conf *site_table_conf(const struct site_table *table);
+/* Of requests of which no site can be said: the strictest of the published ones. */
+struct redaction site_table_redaction(const struct site_table *table);
 /* The site of an authority (lower case, with or without port): of its exact name, else of the longest
  * "*.NAME" it is below, else "*"; NULL when there is none. */
 const struct site *site_table_find(const struct site_table *table, struct span authority);
