@@ -62,8 +62,8 @@ static struct span forward_rule(const struct exchange *x)
     if (forward != NULL && forward->verdict.answer == ACCESS_DENY) {
         return span_str(forward->verdict.name);
     }
-    if (x->result == RESULT_DENIED) {
-        return SPAN("limit"); /* of those that a site may have too; reason says which */
+    if (x->result == RESULT_DENIED) { /* reason says which */
+        return x->reason == HTTP_REASON_QUOTA ? SPAN("quota") : SPAN("limit");
     }
     return forward == NULL ? SPAN("") : span_str(forward->verdict.name);
 }
