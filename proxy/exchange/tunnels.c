@@ -26,7 +26,7 @@ struct open_tunnel {
     struct stream_seat seat;
     uint64_t begin_us; /* of the request */
     struct record *record;
-    struct meter *meter; /* NULL: nobody paces or counts it */
+    struct meter *meter;       /* NULL: nobody paces or counts it */
     struct tally_entry *tally; /* of its forward proxy */
     unsigned hold_count;
     uint64_t holds[]; /* places among concurrent requests */

@@ -293,3 +293,61 @@ def test_access_test(t):
     same(larder.api("/api/v1/access/test", "POST", {"client": "127.0.0.1"})[0], 422)
     other = t.larder(origin)
     assert "no forward proxy" in other.command("access", "test", "127.0.0.1", url, check=2).stderr
+
+
+def test_quotas_are_shown(t):
+    origin = t.origin({"/a": reply("x" * 20000, cache="no-store")})
+    larder = office(t, origin, "quota 50K per=day key=client name=daily;", access="off")
+    url = f"http://127.0.0.1:{origin.port}/a"
+    same(get(larder, "/api/v1/access/quotas"), {"items": [], "total": 0})
+    for _ in range(4):
+        ask(larder, url)
+    ask(larder, url, source="127.0.0.2")
+    wait_for(lambda: forward_of(larder)["requests"] == 5, 10, "five ended requests")
+    answer = get(larder, "/api/v1/access/quotas?forward=office")
+    same((answer["total"], [(one["forward"], one["name"], one["per"], one["key"], one["who"]) for one in answer["items"]]),
+         (2, [("office", "daily", "day", "client", "127.0.0.1"), ("office", "daily", "day", "client", "127.0.0.2")]))
+    first, second = answer["items"]
+    assert first["used_bytes"] >= 40000 and first["limit_bytes"] == 51200, first
+    assert 20000 < second["used_bytes"] < 21000 and second["ends_at"].endswith("Z"), second
+    same(len(get(larder, "/api/v1/access/quotas?limit=1")["items"]), 1)
+    out = larder.command("access", "quotas", check=0).stdout
+    assert "127.0.0.2" in out and "of 50.0 KiB" in out and "a day" in out, out
+    refused = ask(larder, url)
+    wait_for(lambda: forward_of(larder)["requests"] == 6, 10, "the refused one")
+    counted = {rule["name"]: rule["denied"] for rule in forward_of(larder)["rules"]}
+    assert refused.status == 403 and counted["quota"] >= 1, (refused, counted)
+    assert larder.metrics()['larder_forward_denied_total{forward="office",acl="quota"}'] >= 1
+
+
+def test_logins_are_counted(t):
+    import base64
+    import crypt
+    origin = t.origin({"/a": reply("x", cache="no-store")})
+    path = f"{t.folder}/htpasswd"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f"anna:{crypt.crypt('secret', '$5$rounds=1000$abcdefgh')}\n")
+    larder = office(t, origin, f"auth basic {path};")
+    url = f"http://127.0.0.1:{origin.port}/a"
+
+    def login(password, user="anna"):
+        word = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return ask(larder, url, headers=[("Proxy-Authorization", f"Basic {word}")]).status
+    same([ask(larder, url).status, login("wrong"), login("wrong2", "bert"), login("secret"), login("secret")],
+         [407, 407, 407, 200, 200])
+    wait_for(lambda: forward_of(larder)["requests"] == 5, 10, "five ended requests")
+    at = forward_of(larder)
+    same((at["logins_missing"], at["logins_failed"], at["logins_refused"], at["denied"]), (1, 2, 0, 3))
+    same({rule["name"]: rule["denied"] for rule in at["rules"]}["login"], 3)
+    metrics = larder.metrics()
+    same([metrics[f'larder_forward_logins_failed_total{{forward="office",outcome="{word}"}}']
+          for word in ("missing", "wrong", "refused")], [1, 2, 0])
+    same(metrics['larder_forward_denied_total{forward="office",acl="login"}'], 3)
+    same((metrics["larder_forward_passwords_right_total"], metrics["larder_forward_passwords_wrong_total"]), (1, 2))
+    lines = records(larder, 5)
+    same([(one["user"], one["rule"]) for one in lines][:1], [("", "login")])
+    same([one["user"] for one in lines][3:], ["anna", "anna"])
+    users = get(larder, "/api/v1/access/users")["items"]
+    same([(one["user"], one["requests"]) for one in users], [("anna", 2)])
+    same(forward_of(larder)["users_seen"], 1)
+    same(get(larder, "/api/v1/access/denials?rule=login")["seen"], 3)
