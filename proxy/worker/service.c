@@ -38,6 +38,10 @@
 #define PRESS_BYTES_MAX ((uint64_t)64 << 20)
 #define PURGE_KEY_ARENA_BYTES ((size_t)1 << 20)
 #define LISTENS_MAX 64u
+/* Connections to origins that a worker keeps for later: at most so many, and all of them take no more
+ * than this share of the descriptors, so that clients of thousands of servers leave enough of them. */
+#define ORIGIN_IDLE_MAX 16384u
+#define ORIGIN_IDLE_SHARE 4u
 /* At a tenth of a second each on two threads the last one waits 13 s. */
 #define LOGINS_MAX 256u
 /* 384 KiB, and a quarter of it for wrong ones; touched as it is used. */
@@ -431,6 +435,15 @@ static void raise_descriptor_limit(void)
     }
 }
 
+static unsigned origin_idle_max(unsigned workers)
+{
+    struct rlimit limit;
+    uint64_t most = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
+
+    most = most / ORIGIN_IDLE_SHARE / workers;
+    return most > ORIGIN_IDLE_MAX ? ORIGIN_IDLE_MAX : most < 1 ? 1 : (unsigned)most;
+}
+
 static unsigned worker_count_of(const struct conf *conf)
 {
     if (conf->workers > 0) {
@@ -492,6 +505,7 @@ static bool build_workers(struct service *service, const struct service_options 
             .store = service->store,
             .press = service->press,
             .origins = service->origins,
+            .origin_idle_max = origin_idle_max(service->worker_count),
             .conf = options->conf,
             .shared = &service->shared,
             .limits = service->limits,
