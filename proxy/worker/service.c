@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -22,6 +21,7 @@
 #include "press/press.h"
 #include "users/users.h"
 #include "worker/access_log.h"
+#include "worker/descriptors.h"
 #include "worker/folders.h"
 #include "worker/forward_view.h"
 #include "worker/privileges.h"
@@ -38,10 +38,6 @@
 #define PRESS_BYTES_MAX ((uint64_t)64 << 20)
 #define PURGE_KEY_ARENA_BYTES ((size_t)1 << 20)
 #define LISTENS_MAX 64u
-/* Connections to origins that a worker keeps for later: at most so many, and all of them take no more
- * than this share of the descriptors, so that clients of thousands of servers leave enough of them. */
-#define ORIGIN_IDLE_MAX 16384u
-#define ORIGIN_IDLE_SHARE 4u
 /* At a tenth of a second each on two threads the last one waits 13 s. */
 #define LOGINS_MAX 256u
 /* 384 KiB, and a quarter of it for wrong ones; touched as it is used. */
@@ -424,26 +420,6 @@ bool service_reload(struct service *service, struct buf *report, struct buf *jso
 
 /* ---- life ---- */
 
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-            log_warn("descriptor_limit", "cannot be raised from the soft limit");
-        }
-    }
-}
-
-static unsigned origin_idle_max(unsigned workers)
-{
-    struct rlimit limit;
-    uint64_t most = getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 1024;
-
-    most = most / ORIGIN_IDLE_SHARE / workers;
-    return most > ORIGIN_IDLE_MAX ? ORIGIN_IDLE_MAX : most < 1 ? 1 : (unsigned)most;
-}
-
 static unsigned worker_count_of(const struct conf *conf)
 {
     if (conf->workers > 0) {
@@ -505,7 +481,7 @@ static bool build_workers(struct service *service, const struct service_options 
             .store = service->store,
             .press = service->press,
             .origins = service->origins,
-            .origin_idle_max = origin_idle_max(service->worker_count),
+            .origin_idle_max = descriptors_for_idle(service->worker_count),
             .conf = options->conf,
             .shared = &service->shared,
             .limits = service->limits,
@@ -571,7 +547,7 @@ struct service *service_new(const struct service_options *options, char *error, 
                              ? NULL
                              : mem_copy(options->conf_path, strlen(options->conf_path));
     service->reload = (struct service_reload){.ok = true, .loaded_ms = clock_wall_ms()};
-    raise_descriptor_limit();
+    descriptors_raise();
     fetch_global_init();
     int *fds = mem_new((size_t)service->worker_count * service->listen_count * sizeof(*fds));
     memset(fds, -1, (size_t)service->worker_count * service->listen_count * sizeof(*fds));
