@@ -11,7 +11,11 @@ static enum exchange_next take_target(struct exchange *x)
     struct exchange_forward *forward = x->forwarding;
     bool is_connect = request->method == HTTP_CONNECT;
 
+    enum exchange_next answered;
     if (!is_connect && request->scheme.len == 0) {
+        if (exchange_pac(x, &answered)) {
+            return answered;
+        }
         return exchange_fail(x, 400, "this is a proxy: a request names the whole URL");
     }
     if (request->authority.len == 0) {
