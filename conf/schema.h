@@ -80,6 +80,7 @@ enum schema_type {
     SCHEMA_EJECT,        /* struct conf_eject */
     SCHEMA_BREAKER,      /* struct conf_breaker */
     SCHEMA_RESOLVERS,    /* struct conf_names; addresses with port */
+    SCHEMA_UPSTREAM,     /* struct conf_upstream */
     SCHEMA_TYPE_COUNT,
 };
 

@@ -580,6 +580,7 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_EJECT] = &conf_type_eject,
     [SCHEMA_BREAKER] = &conf_type_breaker,
     [SCHEMA_RESOLVERS] = &conf_type_resolvers,
+    [SCHEMA_UPSTREAM] = &conf_type_upstream,
 };
 
 bool conf_item_set(const struct conf_item *item)

@@ -28,6 +28,8 @@
 #define FILL_CODE_LATE 107u
 /* The same: what is known of the servers' names is that they have no address. */
 #define FILL_CODE_NAMELESS 108u
+/* The parent proxy wants to know who we are (407), or does not believe it. */
+#define FILL_CODE_LOGIN 120u
 
 /* The part of a representation that a fill asks the origin for (RFC 9110 14). */
 struct fill_range {

@@ -82,6 +82,15 @@ void fill_direct_ask(struct fill *fill);
 bool fill_direct_retry(struct fill *fill, const struct fetch_result *result);
 /* fill_direct.c: lets go of what is waited for. */
 void fill_direct_end(struct fill *fill);
+/* fill_parent.c, of a forward proxy whose requests leave by parents: a claim on one of them is
+ * granted, and this is how it is asked. */
+void fill_parent_choose(struct fill *fill);
+/* fill_parent.c: the line that says who we are; empty: they are not told, or none is asked. */
+struct span fill_parent_authorization(const struct fill *fill);
+/* fill_parent.c: no parent can be asked. Is the server, by ourselves? Then that is under way. */
+bool fill_parent_instead(struct fill *fill);
+/* fill_parent.c: a parent does not know us: nothing that a client could do about. */
+enum fetch_flow fill_parent_refused(struct fill *fill, unsigned status);
 /* fill_origin.c: the claim's verdict is there. */
 void fill_go_on(struct fill *fill, enum origin_verdict verdict);
 /* fill_retry.c: what is left of the total time; 0: over, UINT64_MAX: there is no bound. */

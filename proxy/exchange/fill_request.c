@@ -13,8 +13,8 @@
 #include "http/head.h"
 
 /* Lines of our own beside the client's: Via, three X-Forwarded-*, Forwarded, two validators, an offer,
- * Accept-Encoding, Range and If-Range. */
-#define OWN_LINES 11u
+ * Accept-Encoding, Range, If-Range and Proxy-Authorization. */
+#define OWN_LINES 12u
 
 /* Where we encode ourselves, what clients accept beyond the codings in use makes no variants. */
 static bool normalizes_codings(const struct fill_request_options *options)
@@ -223,6 +223,9 @@ unsigned fill_request_lines(struct arena *arena, const struct fill_request_optio
     }
     if (options->range != NULL && options->shared) {
         count += add_range(arena, options->range, out + count);
+    }
+    if (UNLIKELY(options->authorization.len > 0)) {
+        out[count++] = options->authorization;
     }
     if (arena->overflow) {
         *lines = NULL;

@@ -113,16 +113,22 @@ static bool offers_upgrade(const struct fill *fill)
 }
 
 /* Nothing of the answer was passed on, and what went out, if anything did, may go out again. */
-static bool may_repeat(const struct fill *fill, const struct conf_retry *retry, bool is_sent)
+static bool may_go_again(const struct fill *fill, const struct conf_retry *retry, bool is_sent)
 {
-    if (fill->want.tried_count >= retry->count || fill->want.tried_count >= ORIGIN_TRIES_MAX ||
-        fill->head_done || fill->interim_sent || fill->body_taken || fill_time_left_us(fill) == 0) {
+    if (fill->head_done || fill->interim_sent || fill->body_taken || fill_time_left_us(fill) == 0) {
         return false;
     }
     if (fill->owner == NULL && fill->lead != NULL && store_lead_is_abandoned(fill->lead)) {
         return false; /* nobody waits any more */
     }
     return !is_sent || (is_repeatable(retry, fill->request->method) && !offers_upgrade(fill));
+}
+
+/* And there were not too many tries. */
+static bool may_repeat(const struct fill *fill, const struct conf_retry *retry, bool is_sent)
+{
+    return fill->want.tried_count < retry->count && fill->want.tried_count < ORIGIN_TRIES_MAX &&
+           may_go_again(fill, retry, is_sent);
 }
 
 /* Does the budget allow it? */
@@ -157,14 +163,11 @@ void fill_log_fault(const struct fill *fill, const struct fetch_result *result)
                    path, result->detail);
 }
 
-bool fill_retry(struct fill *fill, const struct fetch_result *result)
+static bool retry_in_pool(struct fill *fill, const struct fetch_result *result)
 {
     const struct conf_retry retry = conf_retry_of(conf_of(fill));
     bool is_lone_auto = retry.is_auto && conf_of(fill)->server_count == 1;
 
-    if (UNLIKELY(fill->direct != NULL)) {
-        return fill_direct_retry(fill, result);
-    }
     if ((kind_of(result) & retry.on) == 0 || !may_repeat(fill, &retry, result->request_sent)) {
         return false;
     }
@@ -183,6 +186,30 @@ bool fill_retry(struct fill *fill, const struct fetch_result *result)
     fill_let_go(fill, result);
     fill_ask(fill);
     return true;
+}
+
+/* No parent was to be had: the server itself, where that is allowed. */
+static bool retry_without_parent(struct fill *fill, const struct fetch_result *result)
+{
+    const struct conf_retry retry = conf_retry_of(conf_of(fill));
+
+    if ((kind_of(result) & (CONF_RETRY_CONNECT | CONF_RETRY_RESET)) == 0 ||
+        !site_upstream(fill->site, &fill->policy)->conf->else_direct ||
+        !may_go_again(fill, &retry, result->request_sent)) {
+        return false;
+    }
+    fill_log_fault(fill, result);
+    fill_let_go(fill, result);
+    return fill_parent_instead(fill);
+}
+
+bool fill_retry(struct fill *fill, const struct fetch_result *result)
+{
+    if (UNLIKELY(fill->direct != NULL)) {
+        return fill_direct_retry(fill, result);
+    }
+    return retry_in_pool(fill, result) ||
+           (UNLIKELY(fill->policy.upstream != 0) && retry_without_parent(fill, result));
 }
 
 /* ---- after a response with such a status ---- */
