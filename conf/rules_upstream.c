@@ -1,7 +1,6 @@
 /* rules_upstream - the parents of forward proxies: pools that are there, or are made of a URL. */
 #include <string.h>
 
-#include "conf/certificate.h"
 #include "conf/check.h"
 
 static const struct conf_setting *find(const struct conf_checker *checker,
@@ -11,7 +10,17 @@ static const struct conf_setting *find(const struct conf_checker *checker,
     return conf_setting_find(&checker->settings, owner, schema_find(context, span_str(name)), 0);
 }
 
-/* What a pool says of browsers and of one site's server has no meaning for parents. */
+static bool has_tls(const struct conf_origins *pool)
+{
+    for (size_t i = 0; i < pool->server_count; i++) {
+        if (pool->servers[i].has_tls) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Not every pool of origins can be one of parents. */
 static void check_pool(struct conf_checker *checker, const struct conf_setting *at,
                        const char *name)
 {
@@ -19,6 +28,12 @@ static void check_pool(struct conf_checker *checker, const struct conf_setting *
     struct conf_shown shown;
 
     conf_check_pool_name(checker, at, name);
+    if (pool != NULL && has_tls(pool)) {
+        conf_report_add(checker->base.report, at->node->words[1].place, NULL,
+                        "the pool \"%s\" has a server with https://, and parents are spoken to in "
+                        "clear text",
+                        conf_show(&shown, span_str(name)));
+    }
     if (pool != NULL && pool->sticky.cookie != NULL) {
         conf_report_add(checker->base.report, at->node->words[1].place, NULL,
                         "the pool \"%s\" has \"sticky\", which would set a cookie for every site "
@@ -37,23 +52,8 @@ static const struct conf_origins *made_of(const struct conf *conf, const char *n
     return NULL;
 }
 
-static void make_trust(struct conf_checker *checker, const struct conf_setting *at)
-{
-    const char *problem = NULL;
-    struct conf *conf = checker->conf;
-
-    if ((checker->base.flags & CONF_PORTABLE) == 0 && conf->system_trust == NULL &&
-        conf_certificate_trust(checker->base.certificates, NULL, &conf->system_trust, &problem) !=
-            ERR_OK) {
-        conf_report_add(checker->base.report, at->node->words[1].place, NULL,
-                        "no CAs to check this parent's certificate by: install ca-certificates, or "
-                        "name a pool with tls ca=FILE");
-    }
-}
-
 /* A pool of one server, like one nobody said more of. */
-static void make_pool(struct conf_checker *checker, const struct conf_setting *at,
-                      const struct conf_upstream *upstream)
+static void make_pool(struct conf_checker *checker, const struct conf_upstream *upstream)
 {
     struct arena *arena = checker->base.arena;
     struct conf_origins *pool = arena_alloc(arena, sizeof(*pool));
@@ -69,12 +69,8 @@ static void make_pool(struct conf_checker *checker, const struct conf_setting *a
                                    .url = upstream->url,
                                    .host = upstream->host,
                                    .port = upstream->port,
-                                   .has_tls = upstream->has_tls,
                                    .weight = 1};
     conf_check_defaults(checker, SCHEMA_ORIGINS, pool);
-    if (upstream->has_tls) {
-        make_trust(checker, at);
-    }
     for (size_t i = 0; i < checker->conf->parent_count; i++) {
         list[i] = checker->conf->parents[i];
     }
@@ -91,7 +87,7 @@ static void check_one(struct conf_checker *checker, const struct conf_setting *a
     if (upstream->url == NULL) {
         check_pool(checker, at, upstream->pool);
     } else if (made_of(checker->conf, upstream->pool) == NULL) {
-        make_pool(checker, at, upstream);
+        make_pool(checker, upstream);
     }
 }
 

@@ -12,6 +12,7 @@ const struct schema_option schema_upstream_options[UPSTREAM_OPTIONS_COUNT] = {
     {"else", SCHEMA_TEXT, "fail", "when no parent can be asked", 0, 0,
      offsetof(struct conf_upstream, otherwise)},
 };
+static const char *const word_off[] = {"off"};
 
 static const struct schema_row rows[] = {
     {ROW(FORWARD, "origins", BLOCK), .block = SCHEMA_DIRECT, LIVE, .syntax = "{ ... }",
@@ -30,6 +31,11 @@ static const struct schema_row rows[] = {
             "the client wrote one, and by a rule that asks for addresses (then names are looked "
             "up here too). Without it, and with direct, servers are asked by ourselves.",
      .example = "upstream http://parent.example:3128 credentials=/etc/larder/parent;"},
+    {ROW(FORWARD, "tunnel_time", DURATION), LIVE, .syntax = "DURATION | off", .fallback = "off",
+     ALLOWED(word_off), RANGE(SECOND, 30 * DAY), AT(conf_site, forward.tunnel_time_ms),
+     .doc = "A tunnel (CONNECT) is cut when it has been open for so long, whatever flows; "
+            "tunnel_idle is for silence. For tunnels opened from now on.",
+     .example = "tunnel_time 12h;"},
 };
 
 const struct schema_group schema_group_forward = {rows, ARRAY_LEN(rows)};

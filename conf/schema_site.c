@@ -123,7 +123,8 @@ static const struct schema_row rows[] = {
      .example = "upgrade websocket;"},
     {ROW(SITE, "tunnel_idle", DURATION), IN_FORWARD, LIVE, .syntax = "DURATION", .fallback = "1h",
      RANGE(SECOND, 30 * DAY), AT(conf_site, tunnel_idle_ms),
-     .doc = "An upgraded connection without a byte in either direction for so long is ended.",
+     .doc = "An upgraded connection, or a tunnel of a forward proxy, without a byte in either "
+            "direction for so long is ended.",
      .example = "tunnel_idle 10m;"},
     {ROW(SITE, "header", HEADER), IN_FORWARD, LIVE, .syntax = HEADER_SYNTAX,
      LIST_IN(conf_site, headers, header_count, conf_header),

@@ -26,6 +26,7 @@ struct limit_table;
 struct maintenance;
 struct press;
 struct rearm_table;
+struct tunnel_kit;
 
 /* What every exchange of a worker shares. Filled by the worker; lists start empty. */
 struct exchange_env {
@@ -47,9 +48,11 @@ struct exchange_env {
     struct exchange *free_exchanges;
     unsigned free_count;
     unsigned live_exchanges, live_fills;
-    struct list fills;     /* every fill alive, for the end */
-    struct list encodes;   /* every variant being made (encode.h) */
-    unsigned encode_reads; /* of them, bodies being read from disk */
+    struct list fills;             /* every fill alive, for the end */
+    struct list tunnels;           /* every one open after a CONNECT (tunnels.h) */
+    struct tunnel_kit *tunnel_kit; /* NULL: there was none yet */
+    struct list encodes;           /* every variant being made (encode.h) */
+    unsigned encode_reads;         /* of them, bodies being read from disk */
     bool is_ended;
 };
 

@@ -133,7 +133,8 @@ static bool ends_here(struct exchange *x, enum exchange_next *next)
 {
     const struct http_request *request = x->stream->request;
     uint64_t forwards;
-    if (request->method == HTTP_CONNECT || request->method == HTTP_TRACE) {
+    bool is_connect = request->method == HTTP_CONNECT;
+    if ((is_connect && x->forwarding == NULL) || request->method == HTTP_TRACE) {
         *next = exchange_fail(x, 405, "this method is not allowed here");
     } else if (exchange_is_loop(&request->fields, x->site->via)) {
         x->proxy_error = HTTP_PROXY_LOOP_DETECTED;
@@ -141,6 +142,11 @@ static bool ends_here(struct exchange *x, enum exchange_next *next)
     } else if (UNLIKELY(request->method == HTTP_OPTIONS) &&
                http_max_forwards(&request->fields, &forwards) && forwards == 0) {
         *next = answer_options(x);
+    } else if (UNLIKELY(is_connect)) {
+        if (!maintenance_is_on(x->env->maintenance, x->site->slot) ||
+            !exchange_maintenance(x, HTTP_REASON_METHOD, next)) {
+            *next = exchange_go(x, EXCHANGE_STEP_CONNECT);
+        }
     } else {
         return false;
     }

@@ -157,6 +157,7 @@ static const struct proxy_error_row proxy_errors[HTTP_PROXY_ERROR_COUNT] = {
     [HTTP_PROXY_DESTINATION_NOT_FOUND] = {"destination_not_found", 500},
     [HTTP_PROXY_DESTINATION_UNAVAILABLE] = {"destination_unavailable", 503},
     [HTTP_PROXY_DESTINATION_IP_PROHIBITED] = {"destination_ip_prohibited", 502},
+    [HTTP_PROXY_DESTINATION_IP_UNROUTABLE] = {"destination_ip_unroutable", 502},
     [HTTP_PROXY_CONNECTION_REFUSED] = {"connection_refused", 502},
     [HTTP_PROXY_CONNECTION_TERMINATED] = {"connection_terminated", 502},
     [HTTP_PROXY_CONNECTION_TIMEOUT] = {"connection_timeout", 504},
