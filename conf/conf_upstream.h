@@ -16,7 +16,6 @@ struct conf_upstream {
     const char *url;  /* as written; NULL: the pool was named */
     const char *host; /* of the URL, no brackets */
     uint16_t port;
-    bool has_tls;
     const char *user; /* as written; NULL: not said here */
     const char *password;
     const char *credentials;   /* a file with USER:PASSWORD in its first line; NULL: none */

@@ -182,7 +182,8 @@ static bool take_url(const struct conf_item *item, struct conf_upstream *out)
     const struct conf_word *word = &item->words[0];
     struct span host = {0};
     struct conf_shown shown;
-    enum conf_net why = conf_net_url(word->text, &out->has_tls, &host, &out->port);
+    bool has_tls = false;
+    enum conf_net why = conf_net_url(word->text, &has_tls, &host, &out->port);
 
     if (why == CONF_NET_USER) {
         conf_report_add(item->check->report, word->place, NULL,
@@ -195,15 +196,19 @@ static bool take_url(const struct conf_item *item, struct conf_upstream *out)
                         conf_show(&shown, word->text), conf_net_problem(why));
         return false;
     }
+    if (has_tls) {
+        conf_report_add(item->check->report, word->place, NULL,
+                        "parents are spoken to in clear text: http://HOST[:PORT]");
+        return false;
+    }
     struct span url = word->text;
     url.len -= url.ptr[url.len - 1] == '/' ? 1 : 0;
     out->url = conf_check_copy_lower(item->check, url);
     out->host = conf_check_copy_lower(item->check, host);
     bool is_v6 = strchr(out->host, ':') != NULL;
-    out->pool =
-        arena_printf(item->check->arena, "%s:%s%s%s:%u%c", out->has_tls ? "parent+tls" : "parent",
-                     is_v6 ? "[" : "", out->host, is_v6 ? "]" : "", out->port, 0)
-            .ptr;
+    out->pool = arena_printf(item->check->arena, is_v6 ? "parent:[%s]:%u%c" : "parent:%s:%u%c",
+                             out->host, out->port, 0)
+                    .ptr;
     return out->pool != NULL;
 }
 

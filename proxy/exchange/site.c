@@ -156,7 +156,7 @@ static void site_table_listens(struct site_table *table)
             continue;
         }
         if (table->forwards == NULL) {
-            table->forwards = mem_new(conf->listen_count * sizeof(*table->forwards));
+            table->forwards = mem_new(conf->listen_count * sizeof(const struct site *));
         }
         table->forwards[i] = &table->sites[forward - conf->sites];
     }

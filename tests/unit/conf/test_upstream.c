@@ -24,6 +24,10 @@ static const struct bad_case bad[] = {
     {FORWARD("upstream http://u:p@a:1;"),
      "1:50 user and password stand behind the URL: user=NAME password=TEXT, or "
      "credentials=FILE\n"},
+    {FORWARD("upstream https://a;"),
+     "1:50 parents are spoken to in clear text: http://HOST[:PORT]\n"},
+    {"listen :3128 { forward f; } forward f { upstream s; } origins s { server a https://a; }",
+     "1:50 the pool \"s\" has a server with https://, and parents are spoken to in clear text\n"},
     {FORWARD("upstream direct else=fail;"), "1:41 \"direct\" stands alone\n"},
     {FORWARD("upstream up user=a;"), "1:41 \"user\" and \"password\" belong together\n"},
     {FORWARD("upstream up password=a;"), "1:41 \"user\" and \"password\" belong together\n"},
@@ -70,7 +74,7 @@ static void test_values(void **state)
     struct conf *conf = text_good(FORWARD("upstream up user=Aladdin password=\"open sesame\" "
                                           "else=direct; rule host *.B.test c.test { upstream "
                                           "direct; } rule host d.test { upstream "
-                                          "https://[::1]; }"));
+                                          "http://[::1]; }"));
     const struct conf_upstream *upstream = upstream_of(conf);
     assert_true(upstream->is_set && !upstream->is_direct && upstream->else_direct);
     assert_string_equal(upstream->pool, "up");
@@ -85,11 +89,10 @@ static void test_values(void **state)
     assert_int_equal(rules[0].conditions[0].kind, CONF_IF_HOST);
     assert_string_equal(rules[0].conditions[0].list[0].value, "*.b.test");
     const struct conf_origins *made = conf_find_parents(conf, &rules[1].upstream);
-    assert_string_equal(made->name, "parent+tls:[::1]:443");
-    assert_string_equal(made->servers[0].url, "https://[::1]");
+    assert_string_equal(made->name, "parent:[::1]:80");
+    assert_string_equal(made->servers[0].url, "http://[::1]");
     assert_string_equal(made->servers[0].host, "::1");
-    assert_int_equal(made->servers[0].port, 443);
-    assert_true(made->servers[0].has_tls);
+    assert_int_equal(made->servers[0].port, 80);
     assert_int_equal(made->timeout.connect_ms, 2000); /* as of every pool */
     assert_false(rules[1].upstream.else_direct);
     assert_null(rules[1].upstream.authorization);
