@@ -57,6 +57,9 @@ void conf_check_defaults(struct conf_checker *checker, enum schema_context conte
 /* Forward proxies, those who name them, and what has no meaning in one. */
 void conf_check_forwards(struct conf_checker *checker);
 
+/* What of a forward proxy's settings has no effect beside another. */
+void conf_check_privacy(struct conf_checker *checker);
+
 /* Of a pool; owner: of its settings. */
 void conf_check_origin_tls(struct conf_checker *checker, const struct conf_origins *pool,
                            uint32_t owner);

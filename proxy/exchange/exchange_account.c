@@ -4,8 +4,10 @@
  */
 #include <stdio.h>
 
+#include "exchange/exchange_forward.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
+#include "exchange/tally.h"
 
 #define ORIGIN_TEXT_BYTES 192u /* two names and what is between them */
 
@@ -19,6 +21,69 @@ static struct span origin_text(const struct exchange *x, char *room, size_t size
     return span_str(room);
 }
 
+/* ---- of a forward proxy ---- */
+
+static bool is_of_forward(const struct exchange *x)
+{
+    return x->site != NULL && x->site->forward != NULL;
+}
+
+/* Who decided: a rule, or what stands in for one. Empty: nobody, it is no request for a server. */
+static struct span forward_rule(const struct exchange *x)
+{
+    const struct exchange_forward *forward = x->forwarding;
+
+    if (x->status == 407) {
+        return SPAN("login");
+    }
+    if (forward != NULL && forward->verdict.answer == ACCESS_DENY) {
+        return span_str(forward->verdict.name);
+    }
+    if (x->result == RESULT_DENIED) {
+        return SPAN("limit"); /* of those that a site may have too; reason says which */
+    }
+    return forward == NULL ? SPAN("") : span_str(forward->verdict.name);
+}
+
+static struct span forward_why(const struct exchange *x)
+{
+    const struct access_verdict *verdict = x->forwarding == NULL ? NULL : &x->forwarding->verdict;
+
+    if (x->result != RESULT_DENIED) {
+        return SPAN("");
+    }
+    return verdict != NULL && verdict->answer == ACCESS_DENY ? span_str(verdict->reason)
+                                                             : span_str(x->error_text);
+}
+
+static void count_forward(struct exchange *x)
+{
+    struct tally *tally = x->env->tally;
+    struct span name = span_str(x->site->forward->name);
+    struct span rule = forward_rule(x);
+
+    tally_add(tally_of(tally, name, SPAN("")), TALLY_REQUESTS, 1);
+    if (rule.len > 0) {
+        tally_add(tally_of(tally, name, rule),
+                  x->result == RESULT_DENIED ? TALLY_DENIED : TALLY_ALLOWED, 1);
+    }
+}
+
+/* What a record of a site does not have. */
+static void tell_forward(const struct exchange *x, struct record *record)
+{
+    const struct exchange_forward *forward = x->forwarding;
+    const struct http_request *request = x->stream->request;
+
+    record->is_forward = true;
+    record->scheme = request->method == HTTP_CONNECT ? SPAN("connect")
+                     : request->scheme.len == 5      ? SPAN("https")
+                                                     : SPAN("http");
+    record->user = forward == NULL ? SPAN("") : forward->user;
+    record->rule = forward_rule(x);
+    record->why = forward_why(x);
+}
+
 /* room: for what its spans point to, ORIGIN_TEXT_BYTES. */
 static struct record record_of(const struct exchange *x, uint64_t total_us, uint32_t weight,
                                char *room)
@@ -26,7 +91,7 @@ static struct record record_of(const struct exchange *x, uint64_t total_us, uint
     const struct http_request *request = x->stream->request;
     const struct http_fields *fields = &request->fields;
     bool was_asked = UNLIKELY(x->has_origin_name) && (x->origin_status | x->origin_fault) != 0;
-    return (struct record){
+    struct record record = {
         .end_us = loop_now_us(x->env->loop),
         .wall_ms = loop_wall_ms(x->env->loop),
         .bytes = x->stream->sent_bytes,
@@ -59,6 +124,10 @@ static struct record record_of(const struct exchange *x, uint64_t total_us, uint
         .site = x->site != NULL ? x->site->name : SPAN("-"),
         .origin = was_asked ? origin_text(x, room, ORIGIN_TEXT_BYTES) : span_of(NULL, 0),
     };
+    if (UNLIKELY(is_of_forward(x))) {
+        tell_forward(x, &record);
+    }
+    return record;
 }
 
 void exchange_count(struct exchange *x)
@@ -70,6 +139,9 @@ void exchange_count(struct exchange *x)
     counter_add(&site->responses[x->status / 100 <= 5 ? x->status / 100 : 0], 1);
     counter_add(&counters->reasons[x->reason], 1);
     x->env->request_count++;
+    if (UNLIKELY(is_of_forward(x))) {
+        count_forward(x);
+    }
 }
 
 /* For how many requests it stands in the top list; 0: it is not for it. */
@@ -107,7 +179,7 @@ void exchange_account(struct exchange *x)
                       total_us);
     }
     uint32_t weight = weight_of(x);
-    if (x->env->access_log || weight > 0) {
+    if (x->env->access_log || weight > 0 || UNLIKELY(is_of_forward(x))) {
         char room[ORIGIN_TEXT_BYTES];
         struct record record = record_of(x, total_us, weight, room);
         if (!record_ring_put(x->env->ring, &record)) {

@@ -28,6 +28,7 @@ struct exchange_forward {
     const char *const *groups;
     unsigned group_count;
     struct access_verdict verdict; /* once judged */
+    bool is_address_denied;        /* verdict denies every address the server has */
     struct span host;              /* of the target: lower case, no port; IPv6 without brackets */
 };
 

@@ -196,6 +196,9 @@ enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code);
 /* exchange_range.c: a body of these, one after another. NULL: no memory. */
 struct exchange_plan *exchange_plan_new(struct exchange *x, const struct http_range_set *set);
+/* exchange_stale.c: a fetch ended with this code for reasons that are none of this request's: its
+ * own may fare better. */
+bool exchange_must_go_alone(const struct exchange *x, uint32_t code);
 /* exchange_stale.c: the fetch ended with this code and without an answer. */
 enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code);
 struct rearm_subject;
@@ -221,8 +224,6 @@ enum exchange_next exchange_go_alone(struct exchange *x);
 /* exchange_send.c: has the reader at x->offset. False: there are too many. */
 bool exchange_seek(struct exchange *x);
 void exchange_note_first_byte(struct exchange *x);
-/* exchange_admit.c: does Via say that the request has passed here before? */
-bool exchange_is_loop(const struct http_fields *fields, struct span pseudonym);
 /* exchange_admit.c: the site is settled, a forward proxy has let it pass: from its path and rules to
  * the cache. is_understood: what trusted peers say of the client was. */
 enum exchange_next exchange_enter(struct exchange *x, bool is_understood);

@@ -19,13 +19,6 @@ void fill_parent_choose(struct fill *fill)
     fill->onward.host = authority;
 }
 
-struct span fill_parent_authorization(const struct fill *fill)
-{
-    const struct site_upstream *upstream = site_upstream(fill->site, &fill->policy);
-
-    return LIKELY(upstream == NULL) ? span_of(NULL, 0) : span_str(upstream->conf->authorization);
-}
-
 bool fill_parent_instead(struct fill *fill)
 {
     const struct site_upstream *upstream = site_upstream(fill->site, &fill->policy);
@@ -41,7 +34,12 @@ bool fill_parent_instead(struct fill *fill)
     fill->policy.upstream = 0;
     fill->want = (struct origin_want){0};
     fill->last_code = 0;
-    if (fill->owner != NULL && !fill->background) {
+    if (fill->owner == NULL) {
+        /* Whose rules allow the server's addresses to others? Those go there by themselves. */
+        (void)fill_fail_later(fill, FILL_CODE_ALONE);
+        return true;
+    }
+    if (!fill->background) {
         fill->owner->has_origin_name = false;
     }
     fill_ask(fill);

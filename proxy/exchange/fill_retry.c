@@ -56,8 +56,7 @@ struct fetch_patience fill_patience(const struct fill *fill)
 
 /* ---- may it be ---- */
 
-/* As enum conf_retry_on; 0: nothing that another server would do better. */
-static uint32_t kind_of(const struct fetch_result *result)
+uint32_t fill_retry_kind(const struct fetch_result *result)
 {
     switch (result->fault) {
     case FETCH_DNS:
@@ -112,8 +111,7 @@ static bool offers_upgrade(const struct fill *fill)
     return fill->owner != NULL && fill->owner->tunnel != NULL && !fill->background;
 }
 
-/* Nothing of the answer was passed on, and what went out, if anything did, may go out again. */
-static bool may_go_again(const struct fill *fill, const struct conf_retry *retry, bool is_sent)
+bool fill_may_repeat(const struct fill *fill, const struct conf_retry *retry, bool is_sent)
 {
     if (fill->head_done || fill->interim_sent || fill->body_taken || fill_time_left_us(fill) == 0) {
         return false;
@@ -124,11 +122,10 @@ static bool may_go_again(const struct fill *fill, const struct conf_retry *retry
     return !is_sent || (is_repeatable(retry, fill->request->method) && !offers_upgrade(fill));
 }
 
-/* And there were not too many tries. */
 static bool may_repeat(const struct fill *fill, const struct conf_retry *retry, bool is_sent)
 {
     return fill->want.tried_count < retry->count && fill->want.tried_count < ORIGIN_TRIES_MAX &&
-           may_go_again(fill, retry, is_sent);
+           fill_may_repeat(fill, retry, is_sent);
 }
 
 /* Does the budget allow it? */
@@ -168,7 +165,8 @@ static bool retry_in_pool(struct fill *fill, const struct fetch_result *result)
     const struct conf_retry retry = conf_retry_of(conf_of(fill));
     bool is_lone_auto = retry.is_auto && conf_of(fill)->server_count == 1;
 
-    if ((kind_of(result) & retry.on) == 0 || !may_repeat(fill, &retry, result->request_sent)) {
+    if ((fill_retry_kind(result) & retry.on) == 0 ||
+        !may_repeat(fill, &retry, result->request_sent)) {
         return false;
     }
     if (is_lone_auto && result->fault != FETCH_CLOSED) {
@@ -193,9 +191,9 @@ static bool retry_without_parent(struct fill *fill, const struct fetch_result *r
 {
     const struct conf_retry retry = conf_retry_of(conf_of(fill));
 
-    if ((kind_of(result) & (CONF_RETRY_CONNECT | CONF_RETRY_RESET)) == 0 ||
+    if ((fill_retry_kind(result) & (CONF_RETRY_CONNECT | CONF_RETRY_RESET)) == 0 ||
         !site_upstream(fill->site, &fill->policy)->conf->else_direct ||
-        !may_go_again(fill, &retry, result->request_sent)) {
+        !fill_may_repeat(fill, &retry, result->request_sent)) {
         return false;
     }
     fill_log_fault(fill, result);

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "exchange/counters.h"
+#include "exchange/loop.h"
 #include "http/key.h"
 
 /* Several times what a configuration may hold: 64 MiB. */
@@ -64,6 +65,19 @@ static unsigned forwarded_compile(enum conf_forwarded conf)
     return 0;
 }
 
+static enum site_identity identity_compile(enum conf_identity conf)
+{
+    switch (conf) {
+    case CONF_IDENTITY_HIDE:
+        return SITE_HIDES;
+    case CONF_IDENTITY_FORWARD:
+        break;
+    case CONF_IDENTITY_TRANSPARENT:
+        return SITE_TRANSPARENT;
+    }
+    return SITE_TELLS;
+}
+
 /* NULL: nobody. */
 static const struct conf_trust *trust_compile(const struct conf_trust *conf)
 {
@@ -95,12 +109,15 @@ static void site_compile(struct site_table *table, struct site *site, const stru
     site->compress.is_used = site->policy.codings != 0 || site->rules.compresses;
     rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
+    site->via_own = loop_name(arena, conf);
     site->normalize = normalize_of(site);
     site->forwarded = forwarded_compile(conf->forwarded);
     site->trust = trust_compile(conf->trust.is_set ? &conf->trust : &table->conf->trust);
     site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
     if (UNLIKELY(conf->forward.name != NULL)) {
         site->forward = &conf->forward;
+        site->identity = identity_compile(conf->privacy.identity);
+        site->forwarded = site->identity == SITE_TELLS ? site->forwarded : 0;
         site->access = access_compile(arena, conf);
         site->key_prefix = arena_printf(arena, "%s ", conf->names.list[0]);
     }
@@ -319,6 +336,16 @@ const struct site *site_table_find(const struct site_table *table, struct span a
         return slot->site;
     }
     return find_wildcard(table, host);
+}
+
+const struct site *site_table_named(const struct site_table *table, struct span name)
+{
+    for (size_t i = 0; i < table->conf->site_count; i++) {
+        if (span_eq(table->sites[i].name, name)) {
+            return &table->sites[i];
+        }
+    }
+    return NULL;
 }
 
 const struct site *site_table_forward(const struct site_table *table, unsigned listen)

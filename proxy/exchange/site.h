@@ -34,6 +34,14 @@ enum site_forwarded {
     SITE_RFC7239 = 2,     /* Forwarded */
 };
 
+/* What a server is told of the client: by a published site, whose origins are its own, and by a forward
+ * proxy as it wants. */
+enum site_identity {
+    SITE_TELLS,
+    SITE_HIDES,
+    SITE_TRANSPARENT,
+};
+
 /* A pool as one configuration sees it. */
 struct site_pool {
     const struct conf_origins *conf;
@@ -57,9 +65,11 @@ struct site {
     struct site_compress compress;
     struct policy policy; /* its own settings, before rules */
     struct rules rules;
-    struct rule_edits edits;        /* its own changes of header fields */
-    struct span via;                /* our pseudonym */
-    enum conf_normalize normalize;  /* never CONF_NORMALIZE_AUTO */
+    struct rule_edits edits;       /* its own changes of header fields */
+    struct span via;               /* our pseudonym */
+    struct span via_own;           /* the same in requests, unlike any other\'s (loop.h) */
+    enum conf_normalize normalize; /* never CONF_NORMALIZE_AUTO */
+    enum site_identity identity;
     unsigned forwarded;             /* enum site_forwarded, or-ed: what the origin is told */
     const struct conf_trust *trust; /* whose forwarding fields are believed; NULL: nobody's */
     struct guards guards;           /* who may ask, and how much */
@@ -86,6 +96,8 @@ const struct conf *site_table_conf(const struct site_table *table);
 /* The site of an authority (lower case, with or without port): of its exact name, else of the longest
  * "*.NAME" it is below, else "*"; NULL when there is none. */
 const struct site *site_table_find(const struct site_table *table, struct span authority);
+/* The one with this first name ("www.example.com", "forward:office"); NULL: there is none. */
+const struct site *site_table_named(const struct site_table *table, struct span name);
 /* The forward proxy whose clients come in by this listen (an index into conf.listens); NULL: they
  * come to the sites. */
 const struct site *site_table_forward(const struct site_table *table, unsigned listen);

@@ -28,6 +28,7 @@ static const char *const reason_names[HTTP_REASON_COUNT] = {
     [HTTP_REASON_HIT_FOR_MISS] = "hit_for_miss",
     [HTTP_REASON_UPGRADE] = "upgrade",
     [HTTP_REASON_TUNNEL] = "tunnel",
+    [HTTP_REASON_CLAIM] = "claim",
     [HTTP_REASON_NO_STORE] = "no_store",
     [HTTP_REASON_PRIVATE] = "private",
     [HTTP_REASON_SET_COOKIE] = "set_cookie",

@@ -22,6 +22,7 @@
 #include "press/press.h"
 #include "worker/access_log.h"
 #include "worker/folders.h"
+#include "worker/forward_view.h"
 #include "worker/privileges.h"
 #include "worker/service_run.h"
 #include "worker/site_state.h"
@@ -48,6 +49,7 @@ struct service {
     struct record_ring *rings[WORKERS_MAX]; /* the log thread's */
     struct access_log *log;
     struct top *top;
+    struct forward_view *forwards;
     char *conf_path;
     uint64_t started_us;
     _Atomic int state; /* enum service_state */
@@ -186,6 +188,19 @@ struct top *service_top(struct service *service)
     return service->top;
 }
 
+struct forward_view *service_forward_view(struct service *service)
+{
+    return service->forwards;
+}
+
+void service_tally(struct service *service, struct tally_sum *out)
+{
+    out->count = 0;
+    for (unsigned i = 0; i < service->worker_count; i++) {
+        tally_sum_add(out, worker_tally(service->workers[i]));
+    }
+}
+
 uint64_t service_log_dropped(const struct service *service)
 {
     return access_log_dropped(service->log);
@@ -218,14 +233,14 @@ void service_sites_release(struct service *service, struct site_table **sites)
     lock_release(&service->conf_lock);
 }
 
-const char *service_purge_key(struct service *service, const char *url, bool other_scheme,
-                              struct buf *out)
+const char *service_purge_key(struct service *service, const char *url, const char *site,
+                              bool other_scheme, struct buf *out)
 {
     struct site_table *sites = service_sites(service);
     struct arena arena;
     struct span key;
     arena_init(&arena, PURGE_KEY_ARENA_BYTES);
-    const char *fault = url_key(sites, &arena, span_str(url),
+    const char *fault = url_key(sites, &arena, span_str(url), span_str(site),
                                 other_scheme ? URL_SCHEME_OTHER : URL_SCHEME_OWN, &key);
     if (fault == NULL) {
         buf_append(out, key);
@@ -542,6 +557,7 @@ struct service *service_new(const struct service_options *options, char *error, 
     service->press = open_press(service->worker_count);
     service->limits = limit_table_new(conf->limits.limit_memory_bytes);
     service->top = top_new(TOP_WINDOW_S);
+    service->forwards = forward_view_new();
     service->origins = origins_new();
     origins_apply(service->origins, conf);
     service->sites = site_table_new(conf, service->origins, service->limits, slot_of, service);
@@ -556,7 +572,8 @@ enum err service_start(struct service *service)
     for (unsigned w = 0; w < service->worker_count; w++) {
         service->rings[w] = worker_ring(service->workers[w]);
     }
-    service->log = access_log_start(service->rings, service->worker_count, service->top);
+    service->log =
+        access_log_start(service->rings, service->worker_count, service->top, service->forwards);
     apply_logs(service, service->conf);
     enum err watched = origins_watch_start(service->origins);
     if (watched != ERR_OK) {
@@ -629,6 +646,7 @@ void service_end(struct service **service_at)
     }
     limit_table_free(&service->limits);
     top_free(&service->top);
+    forward_view_free(&service->forwards);
     site_table_unref(&service->sites);
     origins_free(&service->origins);
     conf_unref(service->conf);

@@ -58,4 +58,6 @@ const struct net_counters *worker_net_counters(const struct worker *worker);
 /* Origin connection figures, copied once a second by the worker itself. */
 void worker_fetch_figures(struct worker *worker, struct fetch_pool_figures *out);
 struct record_ring *worker_ring(struct worker *worker);
+struct tally;
+const struct tally *worker_tally(const struct worker *worker);
 #endif

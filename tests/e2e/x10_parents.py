@@ -331,8 +331,8 @@ def test_a_reload_switches_parents(t):
 
 def chain(t, **words):
     """(child, parent): a Larder behind a Larder."""
-    parent = t.larder(sites=forward("via parent;"), listen="forward office;")
-    child = t.larder(sites=forward("via child; upstream parents;", pools=pool(parent)), listen="forward office;", **words)
+    parent = t.larder(sites=forward("identity forward; via parent;"), listen="forward office;")
+    child = t.larder(sites=forward("identity forward; via child; upstream parents;", pools=pool(parent)), listen="forward office;", **words)
     return child, parent
 
 
@@ -359,20 +359,39 @@ def test_both_levels_cache_and_say_so(t):
 
 
 def test_a_parent_that_is_ourselves_is_a_loop(t):
-    larder = t.larder(start=False, listen="forward office;")
-    larder.write_config(sites=forward("upstream parents;", pools=pool(larder)))
-    larder.start()
-    response = url(larder, "http://site.test/a")
-    same(response.status, 508)
-    assert len(larder.access_lines()) <= 4
+    for settings in ("", "via own;", "identity hide;", "identity transparent;"):
+        larder = t.larder(start=False, listen="forward office;")
+        larder.write_config(sites=forward(settings + "upstream parents;", pools=pool(larder)))
+        larder.start()
+        response = url(larder, "http://site.test/a")
+        same(response.status, 508, settings)
+        settle(0.3)
+        assert len(larder.access_lines()) <= 3, (settings, larder.access_lines())
 
 
 def test_two_that_point_at_each_other_end(t):
-    one = t.larder(start=False, listen="forward office;")
-    two = t.larder(sites=forward("via two; upstream parents;", pools=pool(one)), listen="forward office;")
-    one.write_config(sites=forward("via one; upstream parents;", pools=pool(two)))
-    one.start()
-    response = url(one, "http://site.test/a")
-    same(response.status, 508)
-    settle(0.5)
-    assert len(one.access_lines()) + len(two.access_lines()) <= 6
+    for settings in ("", "identity hide;"):
+        one = t.larder(start=False, listen="forward office;")
+        two = t.larder(sites=forward(settings + "upstream parents;", pools=pool(one)), listen="forward office;")
+        one.write_config(sites=forward(settings + "upstream parents;", pools=pool(two)))
+        one.start()
+        response = url(one, "http://site.test/a")
+        same(response.status, 508, settings)
+        settle(0.3)
+        assert len(one.access_lines()) + len(two.access_lines()) <= 5, settings
+
+
+def test_a_chain_that_hides_its_clients(t):
+    """The hops are told from Larder to Larder, and no server ever hears of them."""
+    origin = t.origin(default=reply("x"))
+    parent = t.larder(sites=forward("identity hide;"), listen="forward office;")
+    child = t.larder(sites=forward("identity hide; upstream parents;", pools=pool(parent)), listen="forward office;")
+    same(url(child, f"http://127.0.0.1:{origin.port}/a").body, b"x")
+    seen = origin.last().raw_head.lower()
+    for word in (b"via", b"hops", b"proxy-", b"forwarded", b"larder"):
+        assert word not in seen, seen
+    scripted = t.origin(default=reply("x"))
+    child = t.larder(sites=forward("identity hide; upstream parents;", pools=pool(scripted)), listen="forward office;")
+    url(child)
+    same(scripted.last().get("Connection"), "Larder-Hops")
+    same(scripted.last().all("Via"), [])

@@ -7,7 +7,8 @@
 #define SITE_NAMES                                                                                     \
     "{origins cache compress compress_types compress_min compress_max compress_level "                 \
     "normalize_path strip_prefix add_prefix redirect_rewrite redirect respond error_page maintenance " \
-    "cache_status via trust forwarded upgrade tunnel_idle header rule limit allow deny}"
+    "cache_status via trust forwarded upgrade tunnel_idle header rule limit allow deny anonymize "     \
+    "log_query}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define ORIGINS(body) "listen :80; site * { origins { " body " } }"
 

@@ -144,8 +144,10 @@ static const char everything[] =
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
     "site * { origins { server y http://[::1]; server z https://[::1]:2;\n"
     "    tls verify=off name=N.a ca=/a/ca.pem cert=/a/cert.pem key=/a/key.pem min=1.3; http2 off; }\n"
-    "  trust off; forwarded both; }\n"
-    "forward office { tunnel_time 12h; tunnel_idle 2m; origins { timeout connect=1s; } }\n";
+    "  trust off; forwarded both; anonymize truncate; log_query off; }\n"
+    "forward office { tunnel_time 12h; tunnel_idle 2m; origins { timeout connect=1s; }\n"
+    "  identity forward; user_agent \"U\"; referer origin; drop_cookies *.x; pac on;\n"
+    "  pac_direct a 10.0.0.0/8; pac_proxy p:1; }\n";
 
 /* The same of a forward proxy. */
 static const char everything_forward[] =
