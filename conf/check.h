@@ -57,6 +57,8 @@ void conf_check_defaults(struct conf_checker *checker, enum schema_context conte
 /* Forward proxies, those who name them, and what has no meaning in one. */
 void conf_check_forwards(struct conf_checker *checker);
 
+/* Users of forward proxies: makes them ready to be found, gives them their groups. */
+void conf_check_users(struct conf_checker *checker);
 /* What of a forward proxy's settings has no effect beside another. */
 void conf_check_privacy(struct conf_checker *checker);
 

@@ -30,6 +30,7 @@ struct press;
 struct rearm_table;
 struct tally;
 struct tunnel_kit;
+struct users_desk;
 
 /* What every exchange of a worker shares. Filled by the worker; lists start empty. */
 struct exchange_env {
@@ -39,6 +40,7 @@ struct exchange_env {
     struct press *press;                   /* shared by all workers */
     struct limit_table *limits;            /* the same */
     const struct maintenance *maintenance; /* the same */
+    struct users_desk *users;              /* of this worker */
     struct directory *directory;           /* the same: addresses of names clients ask for */
     struct counters *counters;
     struct record_ring *ring;

@@ -8,8 +8,15 @@
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/tally.h"
+#include "net/listener.h"
 
 #define ORIGIN_TEXT_BYTES 192u /* two names and what is between them */
+
+/* What spans of a record point to that lie nowhere else. */
+struct record_room {
+    char origin[ORIGIN_TEXT_BYTES];
+    char client[REDACT_ADDRESS_BYTES];
+};
 
 /* "POOL/SERVER", of a site's own pool "SERVER". */
 static struct span origin_text(const struct exchange *x, char *room, size_t size)
@@ -84,9 +91,8 @@ static void tell_forward(const struct exchange *x, struct record *record)
     record->why = forward_why(x);
 }
 
-/* room: for what its spans point to, ORIGIN_TEXT_BYTES. */
 static struct record record_of(const struct exchange *x, uint64_t total_us, uint32_t weight,
-                               char *room)
+                               struct record_room *room)
 {
     const struct http_request *request = x->stream->request;
     const struct http_fields *fields = &request->fields;
@@ -122,10 +128,15 @@ static struct record record_of(const struct exchange *x, uint64_t total_us, uint
         .user_agent = http_fields_find(fields, HTTP_FIELD_USER_AGENT),
         .referer = http_fields_find(fields, HTTP_FIELD_REFERER),
         .site = x->site != NULL ? x->site->name : SPAN("-"),
-        .origin = was_asked ? origin_text(x, room, ORIGIN_TEXT_BYTES) : span_of(NULL, 0),
+        .origin = was_asked ? origin_text(x, room->origin, ORIGIN_TEXT_BYTES) : span_of(NULL, 0),
     };
     if (UNLIKELY(is_of_forward(x))) {
         tell_forward(x, &record);
+    }
+    const struct redaction redaction =
+        LIKELY(x->site != NULL) ? x->site->redaction : site_table_redaction(x->table);
+    if (UNLIKELY(redaction_is_used(&redaction))) {
+        redact_record(&redaction, x->client.address, &record, room->client);
     }
     return record;
 }
@@ -153,8 +164,8 @@ static uint32_t weight_of(const struct exchange *x)
 
 struct record *exchange_record(struct exchange *x)
 {
-    char room[ORIGIN_TEXT_BYTES];
-    struct record record = record_of(x, 0, weight_of(x), room);
+    struct record_room room;
+    struct record record = record_of(x, 0, weight_of(x), &room);
     return record_copy(&record);
 }
 
@@ -180,8 +191,8 @@ void exchange_account(struct exchange *x)
     }
     uint32_t weight = weight_of(x);
     if (x->env->access_log || weight > 0 || UNLIKELY(is_of_forward(x))) {
-        char room[ORIGIN_TEXT_BYTES];
-        struct record record = record_of(x, total_us, weight, room);
+        struct record_room room;
+        struct record record = record_of(x, total_us, weight, &room);
         if (!record_ring_put(x->env->ring, &record)) {
             counter_add(&counters->log_dropped, 1);
         }
@@ -215,6 +226,11 @@ void exchange_account_refused(struct exchange_env *env, struct stream *stream, u
         .path = SPAN("-"),
         .site = SPAN("-"),
     };
+    const struct site *forward = site_table_forward(env->sites, listener_index(stream->listener));
+    const struct redaction redaction =
+        forward != NULL ? forward->redaction : site_table_redaction(env->sites);
+    char room[REDACT_ADDRESS_BYTES];
+    redact_record(&redaction, stream->peer, &record, room);
     if (!record_ring_put(env->ring, &record)) {
         counter_add(&env->counters->log_dropped, 1);
     }

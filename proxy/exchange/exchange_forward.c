@@ -43,6 +43,11 @@ static enum exchange_next take_target(struct exchange *x)
     return EXCHANGE_GO;
 }
 
+void exchange_forward_end(struct exchange *x)
+{
+    exchange_login_end(x);
+}
+
 enum exchange_next exchange_forward(struct exchange *x)
 {
     if (x->forwarding == NULL) {

@@ -130,6 +130,8 @@ struct exchange {
     struct policy policy_room; /* when rules have a say */
 };
 
+/* exchange_forward.c: lets go of what it waits for. Only with x->forwarding. */
+void exchange_forward_end(struct exchange *x);
 /* exchange.c: runs steps until the exchange parks or ends. Safe to call from any wake-up. */
 void exchange_drive(struct exchange *x);
 static inline enum exchange_next exchange_go(struct exchange *x, enum exchange_step step)

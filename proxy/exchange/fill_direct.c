@@ -16,8 +16,8 @@
 
 #include "exchange/exchange_forward.h"
 #include "exchange/fill_private.h"
+#include "exchange/reach.h"
 #include "http/key.h"
-#include "net/own_address.h"
 #include "origin/directory.h"
 
 #define HOST_BYTES 256u
@@ -70,35 +70,14 @@ static void set_port(struct sockaddr_storage *address, uint16_t port)
     }
 }
 
-/* We listen on this port of this machine: whatever the rules say, it is no way out. */
-static bool is_self(const struct fill *fill, const struct sockaddr_storage *address)
-{
-    const struct conf *conf = site_table_conf(fill->table);
-    unsigned port = fill->direct->facts.port;
-    bool is_ours = conf->admin.enabled && conf->admin.listen.port == port;
-
-    for (size_t i = 0; i < conf->listen_count; i++) {
-        is_ours = is_ours || conf->listens[i].port == port;
-    }
-    return is_ours && own_address((const struct sockaddr *)address);
-}
-
 /* May it be connected to? */
 static bool is_allowed(struct fill *fill, const struct sockaddr_storage *address)
 {
     struct fill_direct *direct = fill->direct;
     struct access_verdict verdict;
 
-    direct->facts.address = (const struct sockaddr *)address;
-    access_judge(fill->site->access, &direct->facts, &verdict);
-    direct->facts.address = NULL;
-    if (verdict.answer == ACCESS_ALLOW && is_self(fill, address)) {
-        verdict = (struct access_verdict){.answer = ACCESS_DENY,
-                                          .name = "self",
-                                          .reason = "this is the proxy itself",
-                                          .rule = UINT32_MAX};
-    }
-    if (verdict.answer == ACCESS_ALLOW) {
+    if (reach_allows(fill->site, site_table_conf(fill->table), &direct->facts,
+                     (const struct sockaddr *)address, &verdict)) {
         return true;
     }
     if (!direct->has_denied) {

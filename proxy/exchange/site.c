@@ -113,6 +113,7 @@ static void site_compile(struct site_table *table, struct site *site, const stru
     site->normalize = normalize_of(site);
     site->forwarded = forwarded_compile(conf->forwarded);
     site->trust = trust_compile(conf->trust.is_set ? &conf->trust : &table->conf->trust);
+    site->redaction = redaction_compile(&conf->privacy);
     site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
     if (UNLIKELY(conf->forward.name != NULL)) {
         site->forward = &conf->forward;
@@ -120,6 +121,18 @@ static void site_compile(struct site_table *table, struct site *site, const stru
         site->forwarded = site->identity == SITE_TELLS ? site->forwarded : 0;
         site->access = access_compile(arena, conf);
         site->key_prefix = arena_printf(arena, "%s ", conf->names.list[0]);
+    }
+}
+
+static void login_compile(struct site *site, struct limit_table *limits)
+{
+    const struct conf_rate *rate = &site->conf->forward.auth.failures;
+
+    if (UNLIKELY(site->forward != NULL) && rate->count > 0 && limits != NULL) {
+        site->login = (struct site_login){
+            .ref = limit_register(limits, site->name, SPAN("login")),
+            .rate = limit_rate(rate->count, rate->period_s, rate->count),
+        };
     }
 }
 
@@ -254,6 +267,7 @@ struct site_table *site_table_new(struct conf *conf, struct origins *origins,
     for (size_t i = 0; i < conf->site_count; i++) {
         site_compile(table, &table->sites[i], &conf->sites[i]);
         guards_compile(&table->sites[i].guards, &table->arena, &conf->sites[i], limits);
+        login_compile(&table->sites[i], limits);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }
@@ -299,6 +313,17 @@ void site_table_unref(struct site_table **table_at)
 const struct conf_trust *site_table_trust(const struct site_table *table)
 {
     return trust_compile(&table->conf->trust);
+}
+
+struct redaction site_table_redaction(const struct site_table *table)
+{
+    struct redaction all = {0};
+    for (size_t i = 0; i < table->conf->site_count; i++) {
+        if (table->sites[i].forward == NULL) {
+            all = redaction_stricter(all, table->sites[i].redaction);
+        }
+    }
+    return all;
 }
 
 const struct conf *site_table_conf(const struct site_table *table)

@@ -15,6 +15,7 @@
 #include "base/span.h"
 #include "conf/conf.h"
 #include "exchange/guard.h"
+#include "exchange/redact.h"
 #include "exchange/rule.h"
 #include "fetch/fetch.h"
 #include "http/coding.h"
@@ -55,6 +56,12 @@ struct site_upstream {
     struct site_pool pool;
 };
 
+/* Wrong passwords of one client of a forward proxy. */
+struct site_login {
+    struct limit_ref ref;
+    struct limit_rate rate;
+};
+
 struct site {
     const struct conf_site *conf;
     struct span name; /* the first configured name, for logs */
@@ -73,10 +80,12 @@ struct site {
     unsigned forwarded;             /* enum site_forwarded, or-ed: what the origin is told */
     const struct conf_trust *trust; /* whose forwarding fields are believed; NULL: nobody's */
     struct guards guards;           /* who may ask, and how much */
+    struct redaction redaction;     /* of what logs and views get */
     uint64_t tunnel_idle_us;
     const struct conf_forward *forward; /* of a forward proxy; NULL: a published site */
     const struct access *access;        /* its rules; NULL: of a published site */
-    struct span key_prefix;             /* of its cache keys; empty for a published site */
+    struct site_login login;
+    struct span key_prefix; /* of its cache keys; empty for a published site */
 };
 
 struct site_table;
@@ -93,6 +102,8 @@ void site_table_unref(struct site_table **table); /* nulls *table */
 const struct conf_trust *site_table_trust(const struct site_table *table);
 /* What it was compiled from; borrowed. */
 const struct conf *site_table_conf(const struct site_table *table);
+/* Of requests of which no site can be said: the strictest of the published ones. */
+struct redaction site_table_redaction(const struct site_table *table);
 /* The site of an authority (lower case, with or without port): of its exact name, else of the longest
  * "*.NAME" it is below, else "*"; NULL when there is none. */
 const struct site *site_table_find(const struct site_table *table, struct span authority);

@@ -61,7 +61,11 @@ enum http_reason {
     HTTP_REASON_LIMIT_REQUESTS,
     HTTP_REASON_LIMIT_CONCURRENT,
     HTTP_REASON_MAINTENANCE,
-    HTTP_REASON_PATH, /* normalize_path */
+    HTTP_REASON_PATH,         /* normalize_path */
+    HTTP_REASON_LOGIN,        /* a forward proxy's 407: no name and password were sent */
+    HTTP_REASON_LOGIN_FAILED, /* the same: they were wrong */
+    HTTP_REASON_LOGIN_LIMIT,  /* too many wrong ones before */
+    HTTP_REASON_LOGIN_BUSY,   /* too many are being looked at */
     /* no origin was asked */
     HTTP_REASON_ORIGIN_DOWN, /* none may be */
     HTTP_REASON_QUEUE_FULL,

@@ -20,6 +20,7 @@
 #include "net/listener.h"
 #include "origin/origin.h"
 #include "press/press.h"
+#include "users/users.h"
 #include "worker/access_log.h"
 #include "worker/folders.h"
 #include "worker/forward_view.h"
@@ -37,11 +38,16 @@
 #define PRESS_BYTES_MAX ((uint64_t)64 << 20)
 #define PURGE_KEY_ARENA_BYTES ((size_t)1 << 20)
 #define LISTENS_MAX 64u
+/* At a tenth of a second each on two threads the last one waits 13 s. */
+#define LOGINS_MAX 256u
+/* 384 KiB, and a quarter of it for wrong ones; touched as it is used. */
+#define LOGINS_REMEMBERED ((size_t)16384)
 
 struct service {
     struct store *store;
     struct press *press;
     struct limit_table *limits;
+    struct users *users;
     struct origins *origins;
     struct worker **workers;
     unsigned worker_count;
@@ -92,6 +98,11 @@ struct store *service_store(struct service *service)
 struct limit_table *service_limits(struct service *service)
 {
     return service->limits;
+}
+
+struct users *service_users(struct service *service)
+{
+    return service->users;
 }
 
 struct conf *service_conf(struct service *service)
@@ -484,6 +495,7 @@ static bool build_workers(struct service *service, const struct service_options 
             .conf = options->conf,
             .shared = &service->shared,
             .limits = service->limits,
+            .users = service->users,
             .maintenance = &service->site_state.maintenance,
             .listen_fds = fds + (size_t)w * service->listen_count,
             .listen_count = service->listen_count,
@@ -516,6 +528,17 @@ static struct press *open_press(unsigned workers)
         .threads = workers >= 4 ? 2 : 1,
         .jobs_max = PRESS_JOBS_MAX,
         .bytes_max = PRESS_BYTES_MAX,
+    });
+}
+
+static struct users *open_users(unsigned workers)
+{
+    return users_new(&(struct users_options){
+        .threads = workers >= 8   ? 4
+                   : workers >= 2 ? 2
+                                  : 1,
+        .queue_max = LOGINS_MAX,
+        .remembered = LOGINS_REMEMBERED,
     });
 }
 
@@ -556,6 +579,7 @@ struct service *service_new(const struct service_options *options, char *error, 
     service->store = open_store(conf);
     service->press = open_press(service->worker_count);
     service->limits = limit_table_new(conf->limits.limit_memory_bytes);
+    service->users = open_users(service->worker_count);
     service->top = top_new(TOP_WINDOW_S);
     service->forwards = forward_view_new();
     service->origins = origins_new();
@@ -635,7 +659,8 @@ void service_end(struct service **service_at)
         worker_join(service->workers[w]);
     }
     press_free(&service->press);
-    /* Mails posted by the press, and by one worker to another that has left its loop. */
+    users_free(&service->users);
+    /* Mails posted by the press and the users' threads, and by one worker to another that has left its loop. */
     for (unsigned w = 0; w < service->worker_count; w++) {
         worker_sweep(service->workers[w]);
     }

@@ -23,6 +23,7 @@ struct limit_table;
 struct site_state;
 struct site_table;
 struct origins;
+struct users;
 
 enum service_state {
     SERVICE_STARTING,
@@ -50,6 +51,7 @@ double service_uptime_s(const struct service *service);
 unsigned service_workers(const struct service *service);
 struct store *service_store(struct service *service);
 struct limit_table *service_limits(struct service *service);
+struct users *service_users(struct service *service);
 /* The configuration in force, with a reference: conf_unref it. */
 struct conf *service_conf(struct service *service);
 const char *service_conf_path(const struct service *service);

@@ -13,6 +13,7 @@
 #include "exchange/tally.h"
 #include "limit/limit.h"
 #include "origin/origin.h"
+#include "users/users.h"
 
 #define RING_BYTES (1u << 20)
 #define TICK_US 1000000u
@@ -206,6 +207,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->env.press = options->press;
     worker->env.limits = options->limits;
     worker->env.maintenance = options->maintenance;
+    worker->env.users = users_desk_new(options->users, worker->loop);
     worker->env.directory = origins_directory(options->origins);
     worker->per_client = limit_register(options->limits, SPAN("-"), SPAN("connections"));
     worker->env.fetches = worker->fetches;
@@ -239,6 +241,7 @@ static void *worker_run(void *arg)
     listener_set_free(&worker->listeners);
     exchange_env_fini(&worker->env);
     fetch_pool_free(&worker->fetches);
+    users_desk_free(&worker->env.users);
     return NULL;
 }
 

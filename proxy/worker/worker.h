@@ -20,6 +20,7 @@ struct worker;
 
 struct limit_table;
 struct maintenance;
+struct users;
 
 struct worker_options {
     unsigned index;
@@ -30,6 +31,7 @@ struct worker_options {
     struct conn_shared *shared;
     struct limit_table *limits;
     const struct maintenance *maintenance;
+    struct users *users;
     const int *listen_fds; /* taken */
     unsigned listen_count;
     unsigned (*slot_of)(void *ctx, const char *name); /* any thread */

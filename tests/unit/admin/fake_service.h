@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "limit/limit.h"
+#include "users/users.h"
 #include "origin/origin.h"
 #include "worker/forward_view.h"
 #include "worker/service.h"
@@ -74,6 +75,17 @@ struct limit_table *service_limits(struct service *service)
     (void)service;
     limits = limits == NULL ? limit_table_new(LIMIT_MEMORY_MIN) : limits;
     return limits;
+}
+
+struct users *service_users(struct service *service)
+{
+    static struct users *users;
+    (void)service;
+    if (users == NULL) {
+        users = users_new(
+            &(struct users_options){.threads = 1, .queue_max = 1, .remembered = 256});
+    }
+    return users;
 }
 
 struct site_state *service_site_state(struct service *service)

@@ -90,6 +90,10 @@ static void reasons(void **state)
                                                          "limit_concurrent",
                                                          "maintenance",
                                                          "path",
+                                                         "login",
+                                                         "login_failed",
+                                                         "login_limit",
+                                                         "login_busy",
                                                          "origin_down",
                                                          "queue_full",
                                                          "queue_timeout"};
