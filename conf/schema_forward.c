@@ -13,6 +13,7 @@ const struct schema_option schema_upstream_options[UPSTREAM_OPTIONS_COUNT] = {
      offsetof(struct conf_upstream, otherwise)},
 };
 static const char *const word_off[] = {"off"};
+static const char *const words_switch[] = {"on", "off"};
 
 static const struct schema_option auth_options[] = {
     {"realm", SCHEMA_TEXT, "proxy", "What clients show their users when they ask for the password.",
@@ -56,17 +57,28 @@ static const struct schema_row rows[] = {
      .example = "origins { timeout connect=5s first_byte=30s; keepalive 8; }"},
     {ROW(FORWARD, "upstream", UPSTREAM), LIVE, .syntax = UPSTREAM_SYNTAX,
      AT(conf_site, forward.upstream), UPSTREAM_OPTIONS,
-     .doc =
-         "Requests leave by parent proxies: one by its URL (http://HOST[:PORT]), or a pool of "
-         "them, with all a pool can do (balance hash url: each URL by the same parent; check; "
-         "eject; max; queue; retry). What servers answer takes no parent out. else=direct: when no parent can be "
-         "asked, and nothing of the request was sent that may not be sent again, its server is "
-         "asked by ourselves; fail (default): such requests fail. Files are read at start and "
-         "reload, and keep the password out of dumps. The access rules hold as ever, but it is "
-         "the parent that looks up names: private addresses are denied by themselves where "
-         "the client wrote one, and by a rule that asks for addresses (then names are looked "
-         "up here too). Without it, and with direct, servers are asked by ourselves.",
+     .doc = "Requests leave by parent proxies: one by its URL (http://HOST[:PORT]), or a pool of "
+            "them, with all a pool can do (balance hash url: each URL by the same parent; check; "
+            "eject; max; queue; retry). What servers answer takes no parent out. else=direct: when "
+            "no parent can be asked, and nothing of the request was sent that may not be sent "
+            "again, its server is asked by ourselves; fail (default): such requests fail. Files "
+            "are read at start and reload, and keep the password out of dumps. The access rules "
+            "hold as ever, but it is the parent that looks up names: private addresses are denied "
+            "by themselves where the client wrote one, and by a rule that asks for addresses (then "
+            "names are looked up here too). Without it, and with direct, servers are asked by "
+            "ourselves.",
      .example = "upstream http://parent.example:3128 credentials=/etc/larder/parent;"},
+    {ROW(FORWARD, "fetch_https", SWITCH), LIVE, .syntax = "on | off", .fallback = "off",
+     ALLOWED(words_switch), AT(conf_site, forward.fetch_https),
+     .doc = "Fetch https:// URLs for clients that ask for them as a whole (GET https://...), with "
+            "TLS of ours as origins { tls ... } says: the proxy then sees and may cache what they "
+            "fetch. Clients usually ask for a tunnel instead (CONNECT), which this does not touch.",
+     .example = "fetch_https on;"},
+    {ROW(FORWARD, "outgoing", OUTGOING), LIVE, .syntax = "ADDRESS [ADDRESS] | off",
+     .fallback = "off", ALLOWED(word_off), AT(conf_site, forward.outgoing),
+     .doc = "Connections to servers leave from this address of the machine, one IPv4 and one IPv6. "
+            "When only one is said, the servers' addresses of the other kind are not used.",
+     .example = "outgoing 192.0.2.7 2001:db8::7;"},
     {ROW(FORWARD, "tunnel_time", DURATION), LIVE, .syntax = "DURATION | off", .fallback = "off",
      ALLOWED(word_off), RANGE(SECOND, 30 * DAY), AT(conf_site, forward.tunnel_time_ms),
      .doc = "A tunnel (CONNECT) is cut when it has been open for so long, whatever flows; "

@@ -378,6 +378,15 @@ static const char *whose_fault(struct exchange *x, const char *text)
     return said.ptr == NULL ? text : said.ptr;
 }
 
+/* The rules of a forward proxy deny every address that the server has. */
+static enum exchange_next fail_denied(struct exchange *x)
+{
+    enum exchange_next next = exchange_deny(x, &x->forwarding->verdict);
+
+    x->proxy_error = HTTP_PROXY_DESTINATION_IP_PROHIBITED;
+    return next;
+}
+
 /* The name of the server a client asked for was not looked up. */
 static enum exchange_next fail_unnamed(struct exchange *x, uint32_t code)
 {
@@ -420,6 +429,8 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
         [FETCH_INCOMPLETE] = {502, HTTP_PROXY_HTTP_RESPONSE_INCOMPLETE,
                               "the origin's response was incomplete"},
         [FETCH_BODY_BAD] = {400, HTTP_PROXY_HTTP_REQUEST_ERROR, "the request body was malformed"},
+        [FETCH_OUTGOING] = {502, HTTP_PROXY_CONFIGURATION_ERROR,
+                            "this proxy cannot use its outgoing address"},
         [FETCH_INTERNAL] = {502, HTTP_PROXY_INTERNAL_ERROR, "the origin could not be asked"},
     };
     switch (code) {
@@ -435,7 +446,7 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
         x->reason = HTTP_REASON_ORIGIN_ERROR;
         return exchange_fail(x, 502, "the parent proxy does not accept who we say we are");
     case FILL_CODE_DENIED:
-        return exchange_deny(x, &x->forwarding->verdict);
+        return fail_denied(x);
     case FILL_CODE_NAME_LATE:
     case FILL_CODE_NAMES_BUSY:
         return fail_unnamed(x, code);

@@ -1,13 +1,21 @@
 /*
  * own_address - a datagram socket that is connected to an address has for its own one what the
- * system would send from: to itself the machine sends from the very address it sends to. Nothing is
- * sent. 0.0.0.0 and :: are understood as the system does.
+ * system would send from: to itself the machine sends from the very address it sends to, but for
+ * 127.0.0.0/8, where it is always the first. Nothing is sent. 0.0.0.0 and :: are understood as the
+ * system does.
  */
 #include "net/own_address.h"
 
 #include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
+
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+
+    return address->ss_family == AF_INET && ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+}
 
 static bool is_same(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
@@ -38,7 +46,8 @@ bool own_address(const struct sockaddr *address)
     }
     bool is_own = connect(fd, address, len) == 0 &&
                   getsockname(fd, (struct sockaddr *)&own, &own_len) == 0 &&
-                  getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0 && is_same(&own, &peer);
+                  getpeername(fd, (struct sockaddr *)&peer, &peer_len) == 0 &&
+                  (is_loopback(&peer) || is_same(&own, &peer));
     (void)close(fd);
     return is_own;
 }
