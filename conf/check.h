@@ -49,6 +49,9 @@ void conf_check_origins(struct conf_checker *checker);
 /* Forward proxies, those who name them, and what has no meaning in one. */
 void conf_check_forwards(struct conf_checker *checker);
 
+/* The access rules of a forward proxy; owner: of its settings. */
+void conf_check_acl(struct conf_checker *checker, struct conf_site *site, uint32_t owner);
+
 /* Of a pool; owner: of its settings. */
 void conf_check_origin_tls(struct conf_checker *checker, const struct conf_origins *pool,
                            uint32_t owner);

@@ -7,7 +7,10 @@
  * Part of the snapshot (conf.h): immutable, owned by it.
  */
 
+#include "conf/conf_acl.h"
+
 struct conf_forward {
     const char *name; /* NULL: it is a site */
+    struct conf_acl acl;
 };
 #endif

@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "exchange/exchange_private.h"
+#include "exchange/exchange_forward.h"
 #include "exchange/exchange_tunnel.h"
 
 #define ORIGIN_TEXT_BYTES 192u /* two names and what is between them */
@@ -57,6 +57,7 @@ static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
         .referer = http_fields_find(fields, HTTP_FIELD_REFERER),
         .site = x->site != NULL ? x->site->name : SPAN("-"),
         .origin = was_asked ? origin_text(x, origin, sizeof(origin)) : span_of(NULL, 0),
+        .rule = x->forwarding == NULL ? span_of(NULL, 0) : span_str(x->forwarding->verdict.name),
     };
     if (!record_ring_put(x->env->ring, &record)) {
         counter_add(&x->env->counters->log_dropped, 1);

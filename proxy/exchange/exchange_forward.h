@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "access/access.h"
+#include "base/hostname.h"
 #include "exchange/exchange_private.h"
 
 enum forward_stage {
@@ -28,7 +29,9 @@ struct exchange_forward {
     const char *const *groups;
     unsigned group_count;
     struct access_verdict verdict; /* once judged */
-    struct span host;              /* of the target: lower case, no port; IPv6 without brackets */
+    struct span host;              /* of the target, as hostname_read has it */
+    struct sockaddr_storage address; /* of a host that is one, else one that was judged; port 0;
+                                        AF_UNSPEC: not known */
 };
 
 /* exchange_login.c: who asks (RFC 9110 11.7). GO: go on with the next stage; else how it ends, or
@@ -38,6 +41,17 @@ enum exchange_next exchange_login(struct exchange *x);
 enum exchange_next exchange_judge(struct exchange *x);
 /* exchange_judge.c: what access_judge is told of it; borrows from the request. */
 struct access_facts exchange_judge_facts(const struct exchange *x);
-/* exchange_judge.c: the page of a request that is denied, with the rule's name and reason. */
+/* exchange_judge.c: the response x->object, of content this long (STORE_LENGTH_UNKNOWN), is about to
+ * be sent. False: it may not, *next says how it ends. */
+bool exchange_judge_response(struct exchange *x, uint64_t length, enum exchange_next *next);
+/* exchange_judge.c: the same before the protocol is switched: there is no content. */
+bool exchange_judge_switch(struct exchange *x, enum exchange_next *next);
+/* exchange_judge.c: so many bytes of the content will have been sent. False: no more may be. */
+bool exchange_judge_grown(struct exchange *x, uint64_t seen);
+/* exchange_deny.c: what logs and metrics call it. */
+enum http_reason exchange_deny_reason(const struct access_verdict *verdict);
+/* exchange_deny.c: sets the page of a request that was denied. False: no memory. */
+bool exchange_deny_page(struct exchange *x);
+/* exchange_deny.c: the request ends with 403, and the rule's name and reason. */
 enum exchange_next exchange_deny(struct exchange *x, const struct access_verdict *verdict);
 #endif

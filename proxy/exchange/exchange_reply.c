@@ -4,6 +4,7 @@
  */
 #include "base/buf.h"
 #include "exchange/exchange_extra.h"
+#include "exchange/exchange_forward.h"
 #include "exchange/fill.h"
 #include "exchange/part.h"
 #include "http/condition.h"
@@ -265,6 +266,10 @@ enum exchange_next exchange_reply(struct exchange *x)
     uint64_t length = store_object_length(x->object);
     if (UNLIKELY((facts->flags & HTTP_STORED_PARTS) != 0)) {
         length = part_total(x->object);
+    }
+    enum exchange_next denied;
+    if (UNLIKELY(x->forwarding != NULL) && !exchange_judge_response(x, length, &denied)) {
+        return denied;
     }
     x->status = facts->status;
     x->end_known = length != STORE_LENGTH_UNKNOWN;

@@ -17,13 +17,13 @@
 #define RECORD_RING_MIN_BYTES ((size_t)65536)
 #define RECORD_PATH_MAX ((size_t)2048)
 #define RECORD_SPAN_MAX ((size_t)256)
-#define RECORD_SPANS 9u
+#define RECORD_SPANS 10u
 #define RECORD_FIXED_BYTES offsetof(struct record, client)
 #define RECORD_SKIP 0u
 #define RECORD_LINE_BYTES 64 /* keeps the two sides off each other's cache lines */
 
-/* client, method, scheme, host, path, user_agent, referer, site, origin: in the order of the
- * struct. */
+/* client, method, scheme, host, path, user_agent, referer, site, origin, rule: in the order of
+ * the struct. */
 #define RECORD_PATH_INDEX 4u
 
 struct record_head {

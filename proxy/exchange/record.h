@@ -34,6 +34,7 @@ struct record {
     uint32_t weight; /* requests this one stands for in the top list; 0: not in it */
     uint64_t request_id;
     struct span client, method, scheme, host, path, user_agent, referer, site, origin;
+    struct span rule; /* of a forward proxy's acl: who decided; empty: no forward proxy */
 };
 
 struct record_ring;

@@ -78,7 +78,8 @@ static enum conf_normalize normalize_of(const struct site *site)
     }
     const struct http_rewrite *rewrite = &site->policy.rewrite;
     bool looks = site->rules.asks_path || site->rules.rewrites || rewrite->strip.len > 0 ||
-                 rewrite->add.len > 0;
+                 rewrite->add.len > 0 ||
+                 (site->access != NULL && access_asks_path(site->access));
     return looks ? CONF_NORMALIZE_FOLD : CONF_NORMALIZE_OFF;
 }
 
@@ -95,15 +96,16 @@ static void site_compile(struct site_table *table, struct site *site, const stru
     site->compress.is_used = site->policy.codings != 0 || site->rules.compresses;
     rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
-    site->normalize = normalize_of(site);
     site->forwarded = forwarded_compile(conf->forwarded);
     site->trust = trust_compile(conf->trust.is_set ? &conf->trust : &table->conf->trust);
     site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
     if (UNLIKELY(conf->forward.name != NULL)) {
         site->forward = &conf->forward;
-        site->access = access_compile(arena, conf);
+        site->access = access_compile(arena, table->conf, conf);
+        CHECK(site->access != NULL);
         site->key_prefix = arena_printf(arena, "%s ", conf->names.list[0]);
     }
+    site->normalize = normalize_of(site);
 }
 
 static struct site_slot *slot_for(const struct site_table *table, struct span name)
@@ -231,6 +233,7 @@ void site_table_unref(struct site_table **table_at)
     }
     for (size_t i = 0; i < table->conf->site_count; i++) {
         origin_pool_unref(&table->sites[i].own.pool);
+        access_end(table->sites[i].access);
     }
     for (size_t i = 0; i < table->conf->pool_count; i++) {
         origin_pool_unref(&table->pools[i].pool);

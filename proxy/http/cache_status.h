@@ -61,6 +61,12 @@ enum http_reason {
     HTTP_REASON_LIMIT_CONCURRENT,
     HTTP_REASON_MAINTENANCE,
     HTTP_REASON_PATH, /* normalize_path */
+    /* denied by a forward proxy */
+    HTTP_REASON_ACCESS_RULE,    /* by a rule of its acl */
+    HTTP_REASON_ACCESS_END,     /* none holds */
+    HTTP_REASON_ACCESS_PRIVATE, /* the rule that would hold is for public addresses */
+    HTTP_REASON_ACCESS_PORT,    /* ... for usual ports */
+    HTTP_REASON_ACCESS_SELF,    /* ... not for larder itself */
     /* no origin was asked */
     HTTP_REASON_ORIGIN_DOWN, /* none may be */
     HTTP_REASON_QUEUE_FULL,
