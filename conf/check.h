@@ -52,6 +52,9 @@ void conf_check_forwards(struct conf_checker *checker);
 /* The access rules of a forward proxy; owner: of its settings. */
 void conf_check_acl(struct conf_checker *checker, struct conf_site *site, uint32_t owner);
 
+/* What of a forward proxy's settings has no effect beside another. */
+void conf_check_privacy(struct conf_checker *checker);
+
 /* Of a pool; owner: of its settings. */
 void conf_check_origin_tls(struct conf_checker *checker, const struct conf_origins *pool,
                            uint32_t owner);

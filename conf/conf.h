@@ -25,6 +25,7 @@
 #include "conf/conf_answer.h"
 #include "conf/conf_forward.h"
 #include "conf/conf_health.h"
+#include "conf/conf_privacy.h"
 #include "conf/conf_problem.h"
 #include "conf/conf_tls.h"
 
@@ -395,6 +396,7 @@ enum conf_rule_setting {
     CONF_RULE_REDIRECT_REWRITE = 1u << 23,
     CONF_RULE_REDIRECT = 1u << 24,
     CONF_RULE_RESPOND = 1u << 25,
+    CONF_RULE_PRIVACY = 1u << 26, /* those of user_agent, referer, drop_cookies that are set */
     CONF_RULE_UPGRADE = 1u << 27,
     CONF_RULE_TIMEOUT = 1u << 29,
     CONF_RULE_LIMIT = 1u << 28, /* limit, allow, deny */
@@ -424,6 +426,9 @@ struct conf_rule {
     const struct conf_limit *limits;
     size_t limit_count;
     struct conf_access access;
+    struct conf_agent user_agent;
+    enum conf_referer referer;
+    struct conf_hosts drop_cookies;
     uint32_t owner; /* private: of its settings */
 };
 
@@ -475,6 +480,8 @@ struct conf_site {
     const char *via;
     struct conf_trust trust;
     enum conf_forwarded forwarded;
+    struct conf_privacy privacy;
+    struct conf_pac pac;       /* of a forward proxy */
     struct conf_names upgrade; /* protocols; none: off */
     uint64_t tunnel_idle_ms;
     const struct conf_header *headers;

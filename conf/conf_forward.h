@@ -7,10 +7,13 @@
  * Part of the snapshot (conf.h): immutable, owned by it.
  */
 
+#include <stdint.h>
+
 #include "conf/conf_acl.h"
 
 struct conf_forward {
     const char *name; /* NULL: it is a site */
     struct conf_acl acl;
+    uint64_t tunnel_time_ms; /* a tunnel lasts so long at most; 0: any time */
 };
 #endif

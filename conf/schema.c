@@ -5,7 +5,7 @@
 
 static const struct schema_group *const groups[] = {
     &schema_group_server, &schema_group_listen, &schema_group_site,    &schema_group_origins,
-    &schema_group_cache,  &schema_group_guard,  &schema_group_forward,
+    &schema_group_cache,  &schema_group_guard,  &schema_group_forward, &schema_group_privacy,
 };
 
 size_t schema_row_count(void)

@@ -82,6 +82,12 @@ enum schema_type {
     SCHEMA_BREAKER,      /* struct conf_breaker */
     SCHEMA_ACL_RULE,     /* struct conf_acl_rule; allow and deny in one list */
     SCHEMA_RESOLVERS,    /* struct conf_names; addresses with port */
+    SCHEMA_AGENT,        /* struct conf_agent */
+    SCHEMA_REFERER,      /* enum conf_referer */
+    SCHEMA_HOSTS,        /* struct conf_hosts; patterns, or off */
+    SCHEMA_PAC,          /* struct conf_pac; without direct and proxy */
+    SCHEMA_PAC_DIRECT,   /* struct conf_pac_direct */
+    SCHEMA_PAC_PROXY,    /* const char *, host with port; NULL for auto */
     SCHEMA_TYPE_COUNT,
 };
 

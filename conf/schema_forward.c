@@ -5,6 +5,8 @@
 #define ACL_SYNTAX                                                                                 \
     "[NAME] all | [NAME] CONDITION VALUE... [CONDITION VALUE...] [reason=\"TEXT\"]"
 
+static const char *const word_off[] = {"off"};
+
 static const struct schema_row rows[] = {
     {ROW(FORWARD, "acl", BLOCK), .block = SCHEMA_ACL, LIVE, .syntax = "{ ... }",
      AT(conf_site, forward.acl),
@@ -18,6 +20,11 @@ static const struct schema_row rows[] = {
      AT(conf_site, origins),
      .doc = "How the servers are asked that clients name: timeouts, tries, TLS, kept connections.",
      .example = "origins { timeout connect=5s first_byte=30s; keepalive 8; }"},
+    {ROW(FORWARD, "tunnel_time", DURATION), LIVE, .syntax = "DURATION | off", .fallback = "off",
+     ALLOWED(word_off), RANGE(SECOND, 30 * DAY), AT(conf_site, forward.tunnel_time_ms),
+     .doc = "A tunnel (CONNECT) is cut when it has been open for so long, whatever flows; "
+            "tunnel_idle is for silence. For tunnels opened from now on.",
+     .example = "tunnel_time 12h;"},
 
     {ROW(ACL, "allow", ACL_RULE), LIVE, .syntax = ACL_SYNTAX,
      LIST_IN(conf_acl, list, count, conf_acl_rule),

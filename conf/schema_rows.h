@@ -48,4 +48,5 @@ extern const struct schema_group schema_group_cache; /* cache, rule */
 extern const struct schema_group
     schema_group_guard; /* of site, rule and limits: who may ask, how much */
 extern const struct schema_group schema_group_forward; /* forward and its blocks */
+extern const struct schema_group schema_group_privacy; /* of site, forward and rule */
 #endif

@@ -109,11 +109,13 @@ static const struct schema_row rows[] = {
     {ROW(SITE, "trust", TRUST), LIVE, .syntax = TRUST_SYNTAX, AT(conf_site, trust),
      .doc = "Proxies before this site instead of those said at the top level.",
      .example = "trust rfc7239 10.0.0.0/24;"},
-    {ROW(SITE, "forwarded", CHOICE), LIVE, .syntax = "x_forwarded | rfc7239 | both | off",
-     .fallback = "on", ALLOWED(words_forwarded), AT(conf_site, forwarded),
+    {ROW(SITE, "forwarded", CHOICE), IN_FORWARD, LIVE,
+     .syntax = "x_forwarded | rfc7239 | both | off", .fallback = "on", ALLOWED(words_forwarded),
+     AT(conf_site, forwarded),
      .doc = "Tells the origin who asks: the client, then the proxies of ours it came through "
             "(trust), in X-Forwarded-For with -Proto and -Host (on is the same), or in Forwarded. "
-            "What anybody else sends in them is always dropped.",
+            "What anybody else sends in them, in X-Real-IP and the like is always dropped. In a "
+            "forward proxy only the addresses, and only with identity forward.",
      .example = "forwarded both;"},
     {ROW(SITE, "upgrade", UPGRADE), IN_FORWARD, LIVE, .syntax = "on | off | PROTOCOL...",
      .fallback = "off", AT(conf_site, upgrade),
@@ -123,7 +125,8 @@ static const struct schema_row rows[] = {
      .example = "upgrade websocket;"},
     {ROW(SITE, "tunnel_idle", DURATION), IN_FORWARD, LIVE, .syntax = "DURATION", .fallback = "1h",
      RANGE(SECOND, 30 * DAY), AT(conf_site, tunnel_idle_ms),
-     .doc = "An upgraded connection without a byte in either direction for so long is ended.",
+     .doc = "An upgraded connection, or a tunnel of a forward proxy, without a byte in either "
+            "direction for so long is ended.",
      .example = "tunnel_idle 10m;"},
     {ROW(SITE, "header", HEADER), IN_FORWARD, LIVE, .syntax = HEADER_SYNTAX,
      LIST_IN(conf_site, headers, header_count, conf_header),

@@ -581,6 +581,12 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_BREAKER] = &conf_type_breaker,
     [SCHEMA_ACL_RULE] = &conf_type_acl,
     [SCHEMA_RESOLVERS] = &conf_type_resolvers,
+    [SCHEMA_AGENT] = &conf_type_agent,
+    [SCHEMA_REFERER] = &conf_type_referer,
+    [SCHEMA_HOSTS] = &conf_type_hosts,
+    [SCHEMA_PAC] = &conf_type_pac,
+    [SCHEMA_PAC_DIRECT] = &conf_type_pac_direct,
+    [SCHEMA_PAC_PROXY] = &conf_type_pac_proxy,
 };
 
 bool conf_item_set(const struct conf_item *item)

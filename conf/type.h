@@ -108,6 +108,12 @@ extern const struct conf_type conf_type_eject;
 extern const struct conf_type conf_type_breaker;
 extern const struct conf_type conf_type_acl;
 extern const struct conf_type conf_type_resolvers;
+extern const struct conf_type conf_type_agent;
+extern const struct conf_type conf_type_referer;
+extern const struct conf_type conf_type_hosts;
+extern const struct conf_type conf_type_pac;
+extern const struct conf_type conf_type_pac_direct;
+extern const struct conf_type conf_type_pac_proxy;
 /* " name=value" for each option. Returns true. */
 bool conf_print_options(const struct schema_row *row, const void *owner, const char *before,
                         struct buf *out);

@@ -119,6 +119,7 @@ bool exchange_client_settle(struct exchange *x)
     const struct conf_trust *trust = trust_of(x, x->site);
     bool is_understood = true;
     if (UNLIKELY(trust != NULL) && is_trusted(trust, (const struct sockaddr *)x->stream->peer)) {
+        x->client.is_trusted = true;
         is_understood = believe(x, trust);
     }
     if (LIKELY(x->site == NULL || x->site->forward == NULL)) { /* else the target says it */

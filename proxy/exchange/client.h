@@ -24,7 +24,8 @@ struct exchange_client {
     /* X-Forwarded-For as the origin may be told: the client first, then the trusted proxies it came
      * through, the peer last: "192.0.2.1, 10.0.0.1". */
     struct span chain;
-    bool is_https; /* between client and the first proxy of ours */
+    bool is_trusted; /* the peer is a proxy of ours */
+    bool is_https;   /* between client and the first proxy of ours */
 };
 
 /* Of this request. */

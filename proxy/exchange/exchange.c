@@ -2,7 +2,7 @@
  * exchange - the walk of a request, as a table of steps. READ THIS FILE FIRST.
  *
  *   ADMIT   is it allowed, whose site is it, may the cache be asked     -> LOOKUP | PASS | FORWARD | ERROR
- *   FORWARD a forward proxy's: who asks, and may he                     -> LOOKUP | PASS | ERROR
+ *   FORWARD a forward proxy's: who asks, and may he                     -> LOOKUP | PASS | CONNECT | ERROR
  *   LOOKUP  ask the store: hit, stale, follow, lead, on disk            -> REPLY | HEAD | DISK | PASS
  *   DISK    a read thread brings the record                             -> LOOKUP
  *   PASS    a fetch of our own that nobody shares                       -> HEAD
@@ -12,6 +12,7 @@
  *   PART    a body of several stretches: the next one                   -> SEND | REPLY | DONE
  *   SEND    body bytes, as the client takes them and the object has them -> DONE | PART
  *   TUNNEL  the origin has switched protocols: bytes both ways           -> DONE
+ *   CONNECT a connection to the server, which becomes a tunnel (tunnels.h) -> END | ERROR
  *   ERROR   a small page of our own                                     -> DONE
  *   DONE    access record, counters, references; the connection's next request
  *
@@ -23,10 +24,12 @@
 
 #include "base/mem.h"
 #include "exchange/encode.h"
+#include "exchange/exchange_connect.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill.h"
 #include "exchange/rearm.h"
+#include "tunnel/tunnel.h"
 
 static const struct {
     const char *name;
@@ -43,6 +46,7 @@ static const struct {
     [EXCHANGE_STEP_PART] = {"part", exchange_part},
     [EXCHANGE_STEP_SEND] = {"send", exchange_send},
     [EXCHANGE_STEP_TUNNEL] = {"tunnel", exchange_tunnel},
+    [EXCHANGE_STEP_CONNECT] = {"connect", exchange_connect},
     [EXCHANGE_STEP_ERROR] = {"error", exchange_error},
     [EXCHANGE_STEP_DONE] = {"done", exchange_done},
 };
@@ -135,6 +139,9 @@ static void exchange_free(struct exchange *x)
     if (UNLIKELY(x->tunnel != NULL)) {
         exchange_tunnel_end(x);
     }
+    if (UNLIKELY(x->connecting != NULL)) {
+        exchange_connect_end(x);
+    }
     if (x->table != NULL) {
         site_table_unref(&x->table);
     }
@@ -148,6 +155,11 @@ static void exchange_free(struct exchange *x)
     x->next_free = env->free_exchanges;
     env->free_exchanges = x;
     env->free_count++;
+}
+
+void exchange_forget(struct exchange *x)
+{
+    exchange_free(x);
 }
 
 enum exchange_next exchange_done(struct exchange *x)
@@ -230,6 +242,7 @@ void exchange_env_init(struct exchange_env *env)
 {
     list_init(&env->fills);
     list_init(&env->encodes);
+    list_init(&env->tunnels);
     random_bytes(&env->request_id_base, sizeof(env->request_id_base));
     env->request_id_base &= ~(uint64_t)0xffffffff;
     random_bytes(&env->generation, sizeof(env->generation));
@@ -237,7 +250,8 @@ void exchange_env_init(struct exchange_env *env)
 
 void exchange_env_fini(struct exchange_env *env)
 {
-    CHECK(env->live_exchanges == 0);
+    CHECK(env->live_exchanges == 0 && list_is_empty(&env->tunnels));
+    tunnel_kit_free(&env->tunnel_kit);
     while (!list_is_empty(&env->fills)) {
         fill_kill(fill_of_node(env->fills.next));
     }

@@ -18,14 +18,17 @@
 #include "exchange/site.h"
 #include "fetch/fetch.h"
 #include "net/stream.h"
+#include "origin/budget.h"
 #include "store/store.h"
 
+struct directory;
 struct exchange;
 struct fill;
 struct limit_table;
 struct maintenance;
 struct press;
 struct rearm_table;
+struct tunnel_kit;
 
 /* What every exchange of a worker shares. Filled by the worker; lists start empty. */
 struct exchange_env {
@@ -35,21 +38,25 @@ struct exchange_env {
     struct press *press;                   /* shared by all workers */
     struct limit_table *limits;            /* the same */
     const struct maintenance *maintenance; /* the same */
+    struct directory *directory;           /* the same: addresses of names clients ask for */
     struct counters *counters;
     struct record_ring *ring;
     struct site_table *sites; /* in force for new requests */
     bool access_log;          /* every request gets a record */
     uint32_t sample_mask;     /* else one in mask + 1, for the top list */
     uint64_t request_count;
-    uint64_t request_id_base;  /* random high bits */
-    uint64_t generation;       /* of the next response stored; begins at random */
-    struct rearm_table *rearm; /* NULL: nothing noted yet */
+    uint64_t request_id_base;           /* random high bits */
+    uint64_t generation;                /* of the next response stored; begins at random */
+    struct origin_budget direct_budget; /* of what is asked of servers that clients name */
+    struct rearm_table *rearm;          /* NULL: nothing noted yet */
     struct exchange *free_exchanges;
     unsigned free_count;
     unsigned live_exchanges, live_fills;
-    struct list fills;     /* every fill alive, for the end */
-    struct list encodes;   /* every variant being made (encode.h) */
-    unsigned encode_reads; /* of them, bodies being read from disk */
+    struct list fills;             /* every fill alive, for the end */
+    struct list tunnels;           /* every one open after a CONNECT (tunnels.h) */
+    struct tunnel_kit *tunnel_kit; /* NULL: there was none yet */
+    struct list encodes;           /* every variant being made (encode.h) */
+    unsigned encode_reads;         /* of them, bodies being read from disk */
     bool is_ended;
 };
 

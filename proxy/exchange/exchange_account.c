@@ -19,13 +19,14 @@ static struct span origin_text(const struct exchange *x, char *room, size_t size
     return span_str(room);
 }
 
-static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
+/* room: for what its spans point to, ORIGIN_TEXT_BYTES. */
+static struct record record_of(const struct exchange *x, uint64_t total_us, uint32_t weight,
+                               char *room)
 {
     const struct http_request *request = x->stream->request;
     const struct http_fields *fields = &request->fields;
     bool was_asked = UNLIKELY(x->has_origin_name) && (x->origin_status | x->origin_fault) != 0;
-    char origin[ORIGIN_TEXT_BYTES];
-    struct record record = {
+    return (struct record){
         .end_us = loop_now_us(x->env->loop),
         .wall_ms = loop_wall_ms(x->env->loop),
         .bytes = x->stream->sent_bytes,
@@ -56,23 +57,41 @@ static void put_record(struct exchange *x, uint64_t total_us, uint32_t weight)
         .user_agent = http_fields_find(fields, HTTP_FIELD_USER_AGENT),
         .referer = http_fields_find(fields, HTTP_FIELD_REFERER),
         .site = x->site != NULL ? x->site->name : SPAN("-"),
-        .origin = was_asked ? origin_text(x, origin, sizeof(origin)) : span_of(NULL, 0),
+        .origin = was_asked ? origin_text(x, room, ORIGIN_TEXT_BYTES) : span_of(NULL, 0),
         .rule = x->forwarding == NULL ? span_of(NULL, 0) : span_str(x->forwarding->verdict.name),
     };
-    if (!record_ring_put(x->env->ring, &record)) {
-        counter_add(&x->env->counters->log_dropped, 1);
-    }
+}
+
+void exchange_count(struct exchange *x)
+{
+    struct counters *counters = x->env->counters;
+    struct site_counters *site = &counters->site[x->site != NULL ? x->site->slot : 0];
+    counter_add(&site->requests[x->result], 1);
+    counter_add(&site->bytes[x->source], x->stream->sent_bytes);
+    counter_add(&site->responses[x->status / 100 <= 5 ? x->status / 100 : 0], 1);
+    counter_add(&counters->reasons[x->reason], 1);
+    x->env->request_count++;
+}
+
+/* For how many requests it stands in the top list; 0: it is not for it. */
+static uint32_t weight_of(const struct exchange *x)
+{
+    bool sampled = (x->env->request_count & x->env->sample_mask) == 0;
+    return sampled ? x->env->sample_mask + 1 : 0;
+}
+
+struct record *exchange_record(struct exchange *x)
+{
+    char room[ORIGIN_TEXT_BYTES];
+    struct record record = record_of(x, 0, weight_of(x), room);
+    return record_copy(&record);
 }
 
 void exchange_account(struct exchange *x)
 {
     struct counters *counters = x->env->counters;
-    struct site_counters *site = &counters->site[x->site != NULL ? x->site->slot : 0];
     uint64_t total_us = loop_now_us(x->env->loop) - x->stream->begin_us;
-    counter_add(&site->requests[x->result], 1);
-    counter_add(&site->bytes[x->source], x->stream->sent_bytes);
-    counter_add(&site->responses[x->status / 100 <= 5 ? x->status / 100 : 0], 1);
-    counter_add(&counters->reasons[x->reason], 1);
+    exchange_count(x);
     if (x->collapsed) {
         counter_add(&counters->collapsed, 1);
     }
@@ -88,10 +107,13 @@ void exchange_account(struct exchange *x)
                                                           : &counters->miss_time,
                       total_us);
     }
-    x->env->request_count++;
-    bool sampled = (x->env->request_count & x->env->sample_mask) == 0;
-    if (x->env->access_log || sampled) {
-        put_record(x, total_us, sampled ? x->env->sample_mask + 1 : 0);
+    uint32_t weight = weight_of(x);
+    if (x->env->access_log || weight > 0) {
+        char room[ORIGIN_TEXT_BYTES];
+        struct record record = record_of(x, total_us, weight, room);
+        if (!record_ring_put(x->env->ring, &record)) {
+            counter_add(&counters->log_dropped, 1);
+        }
     }
 }
 

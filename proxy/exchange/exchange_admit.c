@@ -3,6 +3,7 @@
  * 9; RFC 9111 section 4, first list).
  */
 #include "base/mem.h"
+#include "exchange/discretion.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/maintenance.h"
@@ -133,7 +134,8 @@ static bool ends_here(struct exchange *x, enum exchange_next *next)
 {
     const struct http_request *request = x->stream->request;
     uint64_t forwards;
-    if (request->method == HTTP_CONNECT || request->method == HTTP_TRACE) {
+    bool is_connect = request->method == HTTP_CONNECT;
+    if ((is_connect && x->forwarding == NULL) || request->method == HTTP_TRACE) {
         *next = exchange_fail(x, 405, "this method is not allowed here");
     } else if (exchange_is_loop(&request->fields, x->site->via)) {
         x->proxy_error = HTTP_PROXY_LOOP_DETECTED;
@@ -141,6 +143,11 @@ static bool ends_here(struct exchange *x, enum exchange_next *next)
     } else if (UNLIKELY(request->method == HTTP_OPTIONS) &&
                http_max_forwards(&request->fields, &forwards) && forwards == 0) {
         *next = answer_options(x);
+    } else if (UNLIKELY(is_connect)) {
+        if (!maintenance_is_on(x->env->maintenance, x->site->slot) ||
+            !exchange_maintenance(x, HTTP_REASON_METHOD, next)) {
+            *next = exchange_go(x, EXCHANGE_STEP_CONNECT);
+        }
     } else {
         return false;
     }
@@ -200,6 +207,10 @@ enum exchange_next exchange_enter(struct exchange *x, bool is_understood)
         return answered;
     }
     enum http_reason reason = exchange_pass_reason(request, x->policy);
+    if (UNLIKELY(x->site->identity == SITE_TRANSPARENT) && reason == HTTP_REASON_NONE &&
+        discretion_is_claim(x->site, request)) {
+        reason = HTTP_REASON_CLAIM;
+    }
     exchange_directives(&x->directives, request, x->policy);
     if (UNLIKELY(maintenance_is_on(env->maintenance, x->site->slot)) &&
         exchange_maintenance(x, reason, &answered)) {

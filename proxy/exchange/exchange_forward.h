@@ -29,6 +29,7 @@ struct exchange_forward {
     const char *const *groups;
     unsigned group_count;
     struct access_verdict verdict; /* once judged */
+    bool is_address_denied;        /* verdict denies every address the server has */
     struct span host;              /* of the target, as hostname_read has it */
     struct sockaddr_storage address; /* of a host that is one, else one that was judged; port 0;
                                         AF_UNSPEC: not known */

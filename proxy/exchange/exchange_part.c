@@ -241,11 +241,11 @@ static enum exchange_next part_failed(struct exchange *x, uint32_t code)
         exchange_release(x);
         return exchange_go(x, EXCHANGE_STEP_LOOKUP);
     }
-    if (x->plan->is_trial && code != FILL_CODE_ALONE) {
+    if (x->plan->is_trial && !exchange_must_go_alone(x, code)) {
         trial_end(x);
         return EXCHANGE_GO;
     }
-    return code == FILL_CODE_ALONE ? part_give_up(x) : exchange_fail_fetch(x, code);
+    return exchange_must_go_alone(x, code) ? part_give_up(x) : exchange_fail_fetch(x, code);
 }
 
 static bool reader_at(struct exchange *x, struct store_object *object, uint64_t offset)

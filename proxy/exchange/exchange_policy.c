@@ -2,6 +2,7 @@
  * exchange_policy - where the operator's settings (rule.h) meet a request: the target that counts,
  * and the head a client gets.
  */
+#include "exchange/discretion.h"
 #include "exchange/exchange_private.h"
 #include "http/head.h"
 #include "http/key.h"
@@ -124,5 +125,9 @@ struct span exchange_edit_head(struct exchange *x, struct span head)
         return span_of(NULL, 0);
     }
     rules_edit(&x->site->rules, &x->site->edits, x->policy, CONF_HEADER_RESPONSE, &lines);
+    if (UNLIKELY(discretion_is_cookieless(x->policy, x->stream->request))) {
+        const struct http_edit edit = {.action = HTTP_EDIT_REMOVE, .name = SPAN("Set-Cookie")};
+        http_lines_edit(&lines, &edit);
+    }
     return http_lines_join(&lines, line);
 }

@@ -10,6 +10,7 @@
 #include "http/range.h"
 
 struct buf;
+struct exchange_connect;
 struct exchange_forward;
 struct exchange_plan;
 struct exchange_tunnel;
@@ -34,6 +35,7 @@ enum exchange_step {
     EXCHANGE_STEP_PART,
     EXCHANGE_STEP_SEND,
     EXCHANGE_STEP_TUNNEL,
+    EXCHANGE_STEP_CONNECT,
     EXCHANGE_STEP_ERROR,
     EXCHANGE_STEP_DONE,
     EXCHANGE_STEP_COUNT,
@@ -100,6 +102,7 @@ struct exchange {
     struct store_load *load;
     struct fill *fill;                   /* our own fetch, or NULL */
     struct exchange_forward *forwarding; /* in the arena; NULL: not by a forward proxy */
+    struct exchange_connect *connecting; /* a tunnel being opened, in the arena; NULL: none */
     struct exchange_tunnel *tunnel;      /* offers an upgrade (exchange_tunnel.h); NULL: does not */
     struct exchange_plan
         *plan;               /* of a body in several stretches, in the arena; NULL: it is in one */
@@ -140,6 +143,8 @@ static inline enum exchange_next exchange_cut(struct exchange *x)
     x->aborted = true;
     return exchange_go(x, EXCHANGE_STEP_DONE);
 }
+/* Its stream was taken, and it is accounted elsewhere: frees it. */
+void exchange_forget(struct exchange *x);
 /* Lets go of reader, object, stale, load. */
 void exchange_release(struct exchange *x);
 
@@ -155,6 +160,7 @@ enum exchange_next exchange_reply(struct exchange *x);
 enum exchange_next exchange_part(struct exchange *x);
 enum exchange_next exchange_send(struct exchange *x);
 enum exchange_next exchange_tunnel(struct exchange *x);
+enum exchange_next exchange_connect(struct exchange *x);
 enum exchange_next exchange_error(struct exchange *x);
 enum exchange_next exchange_done(struct exchange *x);
 
@@ -190,6 +196,9 @@ enum exchange_next exchange_fail(struct exchange *x, unsigned status, const char
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code);
 /* exchange_range.c: a body of these, one after another. NULL: no memory. */
 struct exchange_plan *exchange_plan_new(struct exchange *x, const struct http_range_set *set);
+/* exchange_stale.c: a fetch ended with this code for reasons that are none of this request's: its
+ * own may fare better. */
+bool exchange_must_go_alone(const struct exchange *x, uint32_t code);
 /* exchange_stale.c: the fetch ended with this code and without an answer. */
 enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code);
 struct rearm_subject;
@@ -229,6 +238,10 @@ struct span exchange_special_head(struct exchange *x);
 
 /* exchange_account.c: the access record and the counters of one finished request. */
 void exchange_account(struct exchange *x);
+/* Of it the counters alone. */
+void exchange_count(struct exchange *x);
+/* Of it the record so far, with weight, in one block of the heap; NULL: no memory. */
+struct record *exchange_record(struct exchange *x);
 /* The same for a request the connection refused by itself. */
 void exchange_account_refused(struct exchange_env *env, struct stream *stream, unsigned status,
                               size_t bytes_sent);

@@ -3,6 +3,7 @@
  * said (RFC 9110 13.2, 14, 15; RFC 9111 4, 5.1; RFC 9211); and when there is nothing to send.
  */
 #include "base/buf.h"
+#include "exchange/discretion.h"
 #include "exchange/exchange_extra.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/fill.h"
@@ -76,7 +77,9 @@ static enum exchange_next start(struct exchange *x, struct span head, struct ext
     if (UNLIKELY(x->site->rules.late_shows)) {
         exchange_policy_late(x);
     }
-    if (UNLIKELY(x->policy->edit_count[CONF_HEADER_RESPONSE] > 0)) {
+    if (UNLIKELY(x->policy->edit_count[CONF_HEADER_RESPONSE] > 0 ||
+                 (x->policy->privacy.cookieless != NULL &&
+                  discretion_is_cookieless(x->policy, x->stream->request)))) {
         head = exchange_edit_head(x, head);
         if (head.ptr == NULL) {
             return exchange_fail(x, 500, "the response's head is too large to be changed");
@@ -364,6 +367,20 @@ static enum exchange_next fail_unasked(struct exchange *x, uint32_t code)
                                      : "the origins are busy, please try again");
 }
 
+/* The name of the server a client asked for was not looked up. */
+static enum exchange_next fail_unnamed(struct exchange *x, uint32_t code)
+{
+    bool is_late = code == FILL_CODE_NAME_LATE;
+
+    x->origin_fault = FETCH_DNS;
+    x->proxy_error = is_late ? HTTP_PROXY_DNS_TIMEOUT : HTTP_PROXY_DNS_ERROR;
+    x->reason = HTTP_REASON_ORIGIN_ERROR;
+    x->retry_after_s = is_late ? 0 : 1;
+    return exchange_fail(x, is_late ? 504 : 503,
+                         is_late ? "the server's name was not looked up in time"
+                                 : "too many names are being looked up, please try again");
+}
+
 enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
 {
     static const struct {
@@ -402,6 +419,11 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
     case FILL_CODE_LATE:
     case FILL_CODE_NAMELESS:
         return fail_unasked(x, code);
+    case FILL_CODE_DENIED:
+        return exchange_deny(x, &x->forwarding->verdict);
+    case FILL_CODE_NAME_LATE:
+    case FILL_CODE_NAMES_BUSY:
+        return fail_unnamed(x, code);
     default:
         break;
     }

@@ -2,9 +2,10 @@
  * exchange_selecting - the request fields by which stored responses are selected (RFC 9111 4.1).
  *
  * The origin chose its response by the fields it was sent. Where those are not the client's - the
- * operator changes some, or Connection names some that end here (RFC 9110 7.6.1) - the client's own
- * would file the response under values the origin never saw.
+ * operator changes some, Connection names some that end here (RFC 9110 7.6.1), or a forward proxy keeps
+ * some to itself - the client's own would file the response under values the origin never saw.
  */
+#include "exchange/discretion.h"
 #include "exchange/exchange_private.h"
 #include "exchange/fill_request.h"
 
@@ -50,19 +51,21 @@ const struct http_fields *exchange_selecting(struct arena *arena, const struct s
                                              const struct http_request *request,
                                              const struct exchange_client *client)
 {
-    if (LIKELY(!site_edits_requests(site) && !names_fields(&request->fields))) {
-        return &request->fields;
-    }
     struct policy counts;
     const struct span *lines;
-    exchange_fill_policy(&counts, policy, true);
-    const struct fill_request_options options = {
+    struct fill_request_options options = {
         .site = site,
-        .policy = &counts,
+        .policy = policy,
         .request = request,
         .client = client,
         .shared = true,
     };
+    if (LIKELY(!site_edits_requests(site) && !names_fields(&request->fields)) &&
+        (site->forward == NULL || !discretion_changes(&options))) {
+        return &request->fields;
+    }
+    exchange_fill_policy(&counts, policy, true);
+    options.policy = &counts;
     unsigned count = fill_request_lines(arena, &options, &lines);
     return lines == NULL ? NULL : fields_of_lines(arena, lines, count);
 }

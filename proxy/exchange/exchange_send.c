@@ -116,7 +116,8 @@ enum exchange_next exchange_head(struct exchange *x)
         }
         return look_again(x);
     case STORE_HEAD_FAILED:
-        return code == FILL_CODE_ALONE ? exchange_go_alone(x) : exchange_origin_failed(x, code);
+        return exchange_must_go_alone(x, code) ? exchange_go_alone(x)
+                                               : exchange_origin_failed(x, code);
     }
     if (x->fill == NULL && x->collapsed) {
         struct span selector = store_object_selector(x->object);

@@ -2,7 +2,7 @@
  * exchange_stale - what a client gets when the origin fails: a stale copy, where that is allowed
  * (RFC 9111 4.2.4, RFC 5861 section 4), or an error page.
  */
-#include "exchange/exchange_private.h"
+#include "exchange/exchange_forward.h"
 #include "exchange/fill.h"
 #include "exchange/rearm.h"
 
@@ -23,6 +23,8 @@ static bool is_unreachable(uint32_t code)
     case FILL_CODE_FULL:
     case FILL_CODE_LATE:
     case FILL_CODE_NAMELESS:
+    case FILL_CODE_NAME_LATE:
+    case FILL_CODE_NAMES_BUSY:
         return true;
     default:
         return false;
@@ -57,6 +59,15 @@ static enum exchange_next send_stale(struct exchange *x, enum rearm_grant grant)
     x->collapsed = false;
     rearm_note(&x->env->rearm, &subject, grant, loop_now_us(x->env->loop));
     return exchange_serve(x, stale, RESULT_STALE, HTTP_REASON_STALE_IF_ERROR);
+}
+
+bool exchange_must_go_alone(const struct exchange *x, uint32_t code)
+{
+    /* Who followed it was denied nothing so far. */
+    bool is_anothers =
+        code == FILL_CODE_DENIED && (x->forwarding == NULL || !x->forwarding->is_address_denied);
+
+    return code == FILL_CODE_ALONE || is_anothers;
 }
 
 enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code)

@@ -8,6 +8,7 @@
 #include "exchange/fill.h"
 
 #include "base/mem.h"
+#include "exchange/discretion.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill_private.h"
 #include "exchange/fill_request.h"
@@ -118,7 +119,7 @@ static void fill_end(struct fill *fill)
 /* Whoever it was for has left before an origin was asked. */
 static bool fill_waits_for_nobody(const struct fill *fill)
 {
-    return fill->claim.ticket != NULL && fill->owner == NULL && !fill->background &&
+    return fill_waits(fill) && fill->owner == NULL && !fill->background &&
            !store_lead_is_read(fill->lead);
 }
 
@@ -229,13 +230,14 @@ static void on_informational(void *ctx, struct span head)
     struct fill *fill = ctx;
     struct http_field items[EXCHANGE_FIELDS_MAX];
     struct http_response interim = {.minor_version = 1};
-    const struct http_head_options options = {.date_s = HTTP_DATE_NONE};
+    struct http_head_options options = {.date_s = HTTP_DATE_NONE};
     if (fill->owner == NULL || fill->owner->head_sent) {
         return;
     }
     http_fields_init(&interim.fields, items, ARRAY_LEN(items));
     if (http_head_read(head, &interim.status, &interim.fields)) {
         struct buf out;
+        options.drop_set_cookie = discretion_is_cookieless(&fill->policy, fill->request);
         buf_init(&out, FILL_HEAD_LIMIT);
         http_head_write(&out, &interim, &options);
         buf_puts(&out, "\r\n");
@@ -544,7 +546,7 @@ void fill_detach(struct fill **fill_at)
     }
     if (!goes_on) {
         fill_kill(fill);
-    } else if (fill->claim.ticket != NULL) {
+    } else if (fill_waits(fill)) {
         /* Is there anybody else? The client's own reader is gone by then. */
         loop_task_defer(fill->env->loop, &fill->task);
     }

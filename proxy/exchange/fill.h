@@ -28,6 +28,11 @@
 #define FILL_CODE_LATE 107u
 /* The same: what is known of the servers' names is that they have no address. */
 #define FILL_CODE_NAMELESS 108u
+/* Of a forward proxy: the rules allow none of the server's addresses, to the client it was for. */
+#define FILL_CODE_DENIED 109u
+/* The same: its name was not looked up in time; nor will it be, as too many are. */
+#define FILL_CODE_NAME_LATE 110u
+#define FILL_CODE_NAMES_BUSY 111u
 
 /* The part of a representation that a fill asks the origin for (RFC 9110 14). */
 struct fill_range {

@@ -1,32 +1,52 @@
 /*
- * fill_direct - a forward proxy's way to the server that its client named.
+ * fill_direct - a forward proxy's way to the server that its client named: its name's addresses
+ * (directory.h), one after another. Each is judged by the rules just before a connection to it is
+ * made, and that very address is what fetch connects to; one that is denied is never connected to.
+ *
+ * An address that takes no connection makes room for the next one, as nobody was asked there. What
+ * was asked is asked again as `retry` says, of the next address or, when there is no other, of the
+ * same.
+ *
+ * Only its own client is told that its rules deny every address. Others who follow have rules of
+ * their own: they go to the server themselves (exchange_head).
  */
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
 
 #include "exchange/exchange_forward.h"
 #include "exchange/fill_private.h"
 #include "http/key.h"
+#include "net/own_address.h"
+#include "origin/directory.h"
 
 #define HOST_BYTES 256u
+/* No further address is tried after so many times the longest connect. */
+#define CONNECTS_MAX 3u
 
 struct fill_direct {
     struct fetch_origin origin;
+    struct access_facts facts; /* copies but for groups, which are the configuration's */
+    struct directory_addresses addresses;
+    unsigned next;                   /* of them: to be judged and asked */
+    struct sockaddr_storage address; /* that is asked, with its port */
+    char address_text[INET6_ADDRSTRLEN];
+    struct access_verdict denied; /* of the first address that may not be asked */
+    bool has_denied;
+    unsigned asked;      /* so many times a connection was begun */
+    uint64_t give_up_us; /* no other address is tried from then on */
+    struct directory_wait *wait;
+    struct loop_timer timer; /* of the request's total time, while it waits for addresses */
+    struct fill *fill;
     char host[HOST_BYTES];
 };
 
-static bool is_literal(const char *host)
-{
-    unsigned char address[16];
-    return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
-}
-
-static void settle_origin(struct fill_direct *direct, const struct conf_origins *conf,
-                          unsigned port)
+static void settle_origin(struct fill_direct *direct, const struct conf_origins *conf)
 {
     direct->origin = (struct fetch_origin){
         .name = direct->host,
         .host = direct->host,
-        .port = port,
+        .port = direct->facts.port,
         .connect_timeout_us = conf->timeout.connect_ms * 1000,
         .first_byte_timeout_us = conf->timeout.first_byte_ms * 1000,
         .idle_timeout_us = conf->timeout.idle_ms * 1000,
@@ -36,38 +56,249 @@ static void settle_origin(struct fill_direct *direct, const struct conf_origins 
     };
 }
 
+/* ---- an address ---- */
+
+static void set_port(struct sockaddr_storage *address, uint16_t port)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)address;
+
+    if (address->ss_family == AF_INET6) {
+        v6->sin6_port = htons(port);
+    } else {
+        v4->sin_port = htons(port);
+    }
+}
+
+/* We listen on this port of this machine: whatever the rules say, it is no way out. */
+static bool is_self(const struct fill *fill, const struct sockaddr_storage *address)
+{
+    const struct conf *conf = site_table_conf(fill->table);
+    unsigned port = fill->direct->facts.port;
+    bool is_ours = conf->admin.enabled && conf->admin.listen.port == port;
+
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        is_ours = is_ours || conf->listens[i].port == port;
+    }
+    return is_ours && own_address((const struct sockaddr *)address);
+}
+
+/* May it be connected to? */
+static bool is_allowed(struct fill *fill, const struct sockaddr_storage *address)
+{
+    struct fill_direct *direct = fill->direct;
+    struct access_verdict verdict;
+
+    direct->facts.address = (const struct sockaddr *)address;
+    access_judge(fill->site->access, &direct->facts, &verdict);
+    direct->facts.address = NULL;
+    if (verdict.answer == ACCESS_ALLOW && is_self(fill, address)) {
+        verdict = (struct access_verdict){.answer = ACCESS_DENY,
+                                          .name = "self",
+                                          .reason = "this is the proxy itself",
+                                          .rule = UINT32_MAX};
+    }
+    if (verdict.answer == ACCESS_ALLOW) {
+        return true;
+    }
+    if (!direct->has_denied) {
+        direct->denied = verdict;
+        direct->has_denied = true;
+    }
+    return false;
+}
+
+/* For the access log: who was asked last. */
+static void tell_owner(const struct fill *fill)
+{
+    struct exchange *x = fill->owner;
+
+    if (x != NULL && !fill->background) {
+        (void)snprintf(x->origin_name, sizeof(x->origin_name), "%.*s",
+                       (int)sizeof(x->origin_name) - 1, fill->direct->host);
+        x->origin_pool = "direct";
+        x->has_origin_name = true;
+        x->origin_fault = FETCH_OK;
+        x->origin_tries = (uint8_t)fill->direct->asked;
+    }
+}
+
+/* The next one that may be asked is. False: there is none. */
+static bool ask_next(struct fill *fill)
+{
+    struct fill_direct *direct = fill->direct;
+
+    while (direct->next < direct->addresses.count) {
+        direct->address = direct->addresses.list[direct->next++];
+        set_port(&direct->address, direct->facts.port);
+        if (!is_allowed(fill, &direct->address)) {
+            continue;
+        }
+        const void *bytes =
+            direct->address.ss_family == AF_INET6
+                ? (const void *)&((struct sockaddr_in6 *)(void *)&direct->address)->sin6_addr
+                : (const void *)&((struct sockaddr_in *)(void *)&direct->address)->sin_addr;
+        CHECK(inet_ntop(direct->address.ss_family, bytes, direct->address_text,
+                        sizeof(direct->address_text)) != NULL);
+        direct->asked++;
+        fill->origin = &direct->origin;
+        fill->address = direct->address_text;
+        fill->idle_timeout_us = direct->origin.idle_timeout_us;
+        fill->onward.host = fill->request->authority;
+        tell_owner(fill);
+        fill_fetch(fill);
+        return true;
+    }
+    return false;
+}
+
+/* ---- the name ---- */
+
+static void deny(struct fill *fill)
+{
+    struct exchange *x = fill->owner;
+
+    if (x != NULL && !fill->background) {
+        x->forwarding->verdict = fill->direct->denied;
+        x->forwarding->is_address_denied = true;
+    }
+    (void)fill_fail_later(fill, FILL_CODE_DENIED);
+}
+
+static void look(struct fill *fill);
+
+static void on_names(void *ctx)
+{
+    struct fill *fill = ctx;
+
+    CHECK_OBJ(fill, FILL_MAGIC);
+    fill->direct->wait = NULL;
+    loop_timer_clear(&fill->direct->timer);
+    look(fill);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct fill_direct *direct = CONTAINER_OF(timer, struct fill_direct, timer);
+
+    directory_cancel(&direct->wait);
+    (void)fill_fail_later(direct->fill, FILL_CODE_FAULT(FETCH_TOTAL_TIMEOUT));
+}
+
+static void look(struct fill *fill)
+{
+    struct fill_direct *direct = fill->direct;
+    struct exchange_env *env = fill->env;
+    uint64_t left_us = fill_time_left_us(fill);
+
+    switch (directory_find(env->directory, span_str(direct->host), &direct->addresses, env->loop,
+                           on_names, fill, &direct->wait)) {
+    case DIRECTORY_FOUND:
+        direct->give_up_us =
+            loop_now_us(env->loop) + CONNECTS_MAX * direct->origin.connect_timeout_us;
+        if (!ask_next(fill)) {
+            deny(fill);
+        }
+        break;
+    case DIRECTORY_WAIT:
+        if (left_us != UINT64_MAX) {
+            loop_timer_set(env->loop, &direct->timer, left_us);
+        }
+        break;
+    case DIRECTORY_NONE:
+    case DIRECTORY_FAILED:
+        (void)fill_fail_later(fill, FILL_CODE_FAULT(FETCH_DNS));
+        break;
+    case DIRECTORY_SILENT:
+        (void)fill_fail_later(fill, FILL_CODE_NAME_LATE);
+        break;
+    case DIRECTORY_BUSY:
+        (void)fill_fail_later(fill, FILL_CODE_NAMES_BUSY);
+        break;
+    }
+}
+
 void fill_direct_ask(struct fill *fill)
 {
-    const struct exchange_forward *forward = fill->owner == NULL ? NULL : fill->owner->forwarding;
+    const struct exchange *x = fill->owner;
     struct fill_direct *direct = arena_alloc(&fill->arena, sizeof(*direct));
 
-    if (direct == NULL || forward == NULL || forward->host.len >= HOST_BYTES) {
+    CHECK(x != NULL && x->forwarding != NULL);
+    if (direct == NULL) {
         (void)fill_fail_later(fill, FILL_CODE_INTERNAL);
         return;
     }
+    *direct = (struct fill_direct){.fill = fill, .facts = exchange_judge_facts(x)};
+    loop_timer_init(&direct->timer, on_timer);
     fill->direct = direct;
-    memcpy(direct->host, forward->host.ptr, forward->host.len);
-    direct->host[forward->host.len] = '\0';
-    settle_origin(direct, &fill->site->conf->origins, forward->port);
-    if (!is_literal(direct->host)) {
-        (void)fill_fail_later(fill, FILL_CODE_NAMELESS);
+    if (direct->facts.host.len >= HOST_BYTES || !access_facts_copy(&direct->facts, &fill->arena)) {
+        (void)fill_fail_later(fill, FILL_CODE_INTERNAL);
         return;
     }
-    fill->origin = &direct->origin;
-    fill->address = NULL;
-    fill->idle_timeout_us = direct->origin.idle_timeout_us;
-    fill->onward.host = fill->request->authority;
-    fill_fetch(fill);
+    memcpy(direct->host, direct->facts.host.ptr, direct->facts.host.len);
+    settle_origin(direct, &fill->site->conf->origins);
+    origin_budget_request(&fill->env->direct_budget, loop_now_us(fill->env->loop));
+    look(fill);
 }
 
-bool fill_direct_retry(struct fill *fill, const struct fetch_result *result)
+bool fill_direct_waits(const struct fill *fill)
 {
-    (void)fill;
-    (void)result;
-    return false;
+    return fill->direct->wait != NULL;
 }
 
 void fill_direct_end(struct fill *fill)
 {
+    directory_cancel(&fill->direct->wait);
+    loop_timer_clear(&fill->direct->timer);
     fill->direct = NULL;
+}
+
+/* ---- after a failure ---- */
+
+/* Where nobody takes connections nobody was asked. */
+static bool is_unconnected(const struct fetch_result *result)
+{
+    return !result->request_sent &&
+           (result->fault == FETCH_CONNECT_REFUSED || result->fault == FETCH_CONNECT_TIMEOUT);
+}
+
+/* As the settings have it: the next address, or from the first on. */
+static bool ask_again(struct fill *fill, const struct fetch_result *result)
+{
+    const struct conf_retry retry = conf_retry_of(&fill->site->conf->origins);
+    struct fill_direct *direct = fill->direct;
+
+    if ((fill_retry_kind(result) & retry.on) == 0 || fill->want.tried_count >= retry.count ||
+        (retry.is_auto && result->fault != FETCH_CLOSED &&
+         direct->next >= direct->addresses.count) ||
+        !fill_may_repeat(fill, &retry, result->request_sent) ||
+        !origin_budget_take(&fill->env->direct_budget, loop_now_us(fill->env->loop),
+                            retry.budget)) {
+        return false;
+    }
+    fill_log_fault(fill, result);
+    fill->want.tried_count++;
+    if (ask_next(fill)) {
+        return true;
+    }
+    direct->next = 0;
+    return ask_next(fill);
+}
+
+bool fill_direct_retry(struct fill *fill, const struct fetch_result *result)
+{
+    struct fill_direct *direct = fill->direct;
+    uint64_t now_us = loop_now_us(fill->env->loop);
+
+    if (!is_unconnected(result)) {
+        return ask_again(fill, result);
+    }
+    directory_note(fill->env->directory, span_str(direct->host),
+                   (const struct sockaddr *)&direct->address, true, now_us);
+    if (now_us >= direct->give_up_us || direct->next >= direct->addresses.count ||
+        !fill_may_repeat(fill, &fill->site->conf->origins.retry, false)) {
+        return false;
+    }
+    fill_log_fault(fill, result);
+    return ask_next(fill);
 }

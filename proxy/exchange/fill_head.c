@@ -2,6 +2,7 @@
  * fill_head - what the origin's head means: may it be shared, does it renew what we have (RFC 9111 3,
  * 4.3.3, 4.3.4). Runs inside the fetch's reading: feeds the store, drives nobody.
  */
+#include "exchange/discretion.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill_private.h"
 #include "exchange/part.h"
@@ -410,6 +411,9 @@ enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
     origin_claim_answered(&fill->claim, response->status, loop_now_us(fill->env->loop));
     fill_sticky_note(fill);
     response = onward_back(&fill->arena, &fill->policy, fill->request, &fill->onward, response);
+    if (response != NULL) {
+        response = discretion_back(&fill->arena, &fill->policy, fill->request, response);
+    }
     if (response == NULL) {
         return fill_fail_later(fill, FILL_CODE_INTERNAL);
     }

@@ -82,12 +82,26 @@ void fill_direct_ask(struct fill *fill);
 bool fill_direct_retry(struct fill *fill, const struct fetch_result *result);
 /* fill_direct.c: lets go of what is waited for. */
 void fill_direct_end(struct fill *fill);
+/* fill_direct.c, of a fill that has `direct`: is the server's name being looked up? */
+bool fill_direct_waits(const struct fill *fill);
+/* Nobody has been asked yet: a server, or its address, is waited for. */
+static inline bool fill_waits(const struct fill *fill)
+{
+    return fill->claim.ticket != NULL ||
+           (UNLIKELY(fill->direct != NULL) && fill_direct_waits(fill));
+}
 /* fill_origin.c: the claim's verdict is there. */
 void fill_go_on(struct fill *fill, enum origin_verdict verdict);
 /* fill_retry.c: what is left of the total time; 0: over, UINT64_MAX: there is no bound. */
 uint64_t fill_time_left_us(const struct fill *fill);
 /* fill_retry.c: how long the fetch that began at asked_us may take. */
 struct fetch_patience fill_patience(const struct fill *fill);
+/* fill_retry.c: after which kind of failure that is, as enum conf_retry_on; 0: nothing that another
+ * server would do better. */
+uint32_t fill_retry_kind(const struct fetch_result *result);
+/* fill_retry.c: nothing of the answer was passed on, somebody waits for it, and what went out
+ * (is_sent) may go out again. */
+bool fill_may_repeat(const struct fill *fill, const struct conf_retry *retry, bool is_sent);
 /* fill_retry.c: a fetch failed; is the request sent again? Then that is under way. */
 bool fill_retry(struct fill *fill, const struct fetch_result *result);
 /* fill_retry.c: the same for a response with this status, which the caller then cancels. */

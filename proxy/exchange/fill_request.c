@@ -5,16 +5,15 @@
 #include "exchange/fill_request.h"
 
 #include "base/buf.h"
+#include "exchange/discretion.h"
 #include "exchange/part.h"
 #include "http/coded_head.h"
 #include "http/coding.h"
 #include "http/condition.h"
-#include "http/forwarded.h"
 #include "http/head.h"
 
-/* Lines of our own beside the client's: Via, three X-Forwarded-*, Forwarded, two validators, an offer,
- * Accept-Encoding, Range and If-Range. */
-#define OWN_LINES 11u
+/* Lines of our own beside the client's: two validators, an offer, Accept-Encoding, Range and If-Range. */
+#define OWN_LINES (DISCRETION_LINES + 6u)
 
 /* Where we encode ourselves, what clients accept beyond the codings in use makes no variants. */
 static bool normalizes_codings(const struct fill_request_options *options)
@@ -37,7 +36,7 @@ static bool passes(const struct fill_request_options *options, const struct http
     if (field->id == HTTP_FIELD_COOKIE && options->policy->ignore_cookies) {
         return false;
     }
-    if (http_field_is_forwarding(field) ||
+    if (!discretion_passes(options, field) ||
         http_fields_is_hop_by_hop(&options->request->fields, field)) {
         return false;
     }
@@ -101,6 +100,10 @@ static struct span pass_line(struct arena *arena, const struct fill_request_opti
     if (UNLIKELY(field->id == HTTP_FIELD_MAX_FORWARDS)) {
         return forwards_line(arena, options->request, field);
     }
+    if (UNLIKELY(options->policy->privacy.referer == CONF_REFERER_ORIGIN) &&
+        field->id == HTTP_FIELD_REFERER) {
+        return discretion_referer(arena, field);
+    }
     if (field->id != HTTP_FIELD_IF_MATCH || !options->site->compress.is_used) {
         return line_of(field);
     }
@@ -110,49 +113,6 @@ static struct span pass_line(struct arena *arena, const struct fill_request_opti
     }
     size_t len = http_etags_plain(room, field->value);
     return make_line(arena, SPAN("If-Match: "), span_of(room, len));
-}
-
-/* RFC 7239 */
-static struct span forwarded_line(struct arena *arena, const struct fill_request_options *options)
-{
-    const struct span name = SPAN("Forwarded: ");
-    const struct http_forwarded_say say = {
-        .chain = options->client->chain,
-        .host = options->request->authority,
-        .by = options->site->via,
-        .is_https = options->client->is_https,
-    };
-    char *line = arena_alloc(arena, name.len + http_forwarded_bytes(&say));
-    if (line == NULL) {
-        return span_of(NULL, 0);
-    }
-    memcpy(line, name.ptr, name.len);
-    return span_of(line, name.len + http_forwarded_write(line + name.len, &say).len);
-}
-
-static unsigned add_forwarded(struct arena *arena, const struct fill_request_options *options,
-                              struct span *out)
-{
-    unsigned count = 0;
-    const struct site *site = options->site;
-    if (site->via.len > 0) {
-        out[count++] = make_line(
-            arena, options->request->minor_version == 0 ? SPAN("Via: 1.0 ") : SPAN("Via: 1.1 "),
-            site->via);
-    }
-    if ((site->forwarded & SITE_X_FORWARDED) != 0) {
-        struct span host = options->request->authority;
-        out[count++] = make_line(arena, SPAN("X-Forwarded-For: "), options->client->chain);
-        out[count++] = options->client->is_https ? SPAN("X-Forwarded-Proto: https")
-                                                 : SPAN("X-Forwarded-Proto: http");
-        if (host.len > 0) {
-            out[count++] = make_line(arena, SPAN("X-Forwarded-Host: "), host);
-        }
-    }
-    if (UNLIKELY((site->forwarded & SITE_RFC7239) != 0)) {
-        out[count++] = forwarded_line(arena, options);
-    }
-    return count;
 }
 
 static unsigned add_validators(struct arena *arena, const struct store_object *stale,
@@ -208,7 +168,7 @@ unsigned fill_request_lines(struct arena *arena, const struct fill_request_optio
         }
     }
     count += add_codings(arena, options, out + count);
-    count += add_forwarded(arena, options, out + count);
+    count += discretion_add(arena, options, out + count);
     if (UNLIKELY(edits > 0)) {
         struct http_lines all = {.list = out, .count = count, .capacity = room, .arena = arena};
         rules_edit(&options->site->rules, &options->site->edits, options->policy,

@@ -56,8 +56,7 @@ struct fetch_patience fill_patience(const struct fill *fill)
 
 /* ---- may it be ---- */
 
-/* As enum conf_retry_on; 0: nothing that another server would do better. */
-static uint32_t kind_of(const struct fetch_result *result)
+uint32_t fill_retry_kind(const struct fetch_result *result)
 {
     switch (result->fault) {
     case FETCH_DNS:
@@ -112,17 +111,21 @@ static bool offers_upgrade(const struct fill *fill)
     return fill->owner != NULL && fill->owner->tunnel != NULL && !fill->background;
 }
 
-/* Nothing of the answer was passed on, and what went out, if anything did, may go out again. */
-static bool may_repeat(const struct fill *fill, const struct conf_retry *retry, bool is_sent)
+bool fill_may_repeat(const struct fill *fill, const struct conf_retry *retry, bool is_sent)
 {
-    if (fill->want.tried_count >= retry->count || fill->want.tried_count >= ORIGIN_TRIES_MAX ||
-        fill->head_done || fill->interim_sent || fill->body_taken || fill_time_left_us(fill) == 0) {
+    if (fill->head_done || fill->interim_sent || fill->body_taken || fill_time_left_us(fill) == 0) {
         return false;
     }
     if (fill->owner == NULL && fill->lead != NULL && store_lead_is_abandoned(fill->lead)) {
         return false; /* nobody waits any more */
     }
     return !is_sent || (is_repeatable(retry, fill->request->method) && !offers_upgrade(fill));
+}
+
+static bool may_repeat(const struct fill *fill, const struct conf_retry *retry, bool is_sent)
+{
+    return fill->want.tried_count < retry->count && fill->want.tried_count < ORIGIN_TRIES_MAX &&
+           fill_may_repeat(fill, retry, is_sent);
 }
 
 /* Does the budget allow it? */
@@ -165,7 +168,8 @@ bool fill_retry(struct fill *fill, const struct fetch_result *result)
     if (UNLIKELY(fill->direct != NULL)) {
         return fill_direct_retry(fill, result);
     }
-    if ((kind_of(result) & retry.on) == 0 || !may_repeat(fill, &retry, result->request_sent)) {
+    if ((fill_retry_kind(result) & retry.on) == 0 ||
+        !may_repeat(fill, &retry, result->request_sent)) {
         return false;
     }
     if (is_lone_auto && result->fault != FETCH_CLOSED) {

@@ -130,6 +130,28 @@ bool record_ring_put(struct record_ring *ring, const struct record *record)
     return true;
 }
 
+struct record *record_copy(const struct record *record)
+{
+    const struct span *from = &record->client;
+    struct record_head head;
+    struct record *copy = mem_try(sizeof(*copy) + record_size(from, &head));
+
+    if (copy == NULL) {
+        return NULL;
+    }
+    *copy = *record;
+    char *at = (char *)(copy + 1);
+    struct span *to = &copy->client;
+    for (unsigned i = 0; i < RECORD_SPANS; i++) {
+        to[i] = span_of(at, head.len[i]);
+        if (head.len[i] > 0) {
+            memcpy(at, from[i].ptr, head.len[i]);
+            at += head.len[i];
+        }
+    }
+    return copy;
+}
+
 bool record_ring_take(struct record_ring *ring, struct record *out)
 {
     struct record_head head;

@@ -45,6 +45,8 @@ void record_ring_free(struct record_ring **ring);
 /* Copies; long spans are cut (2 KiB for the path, 256 bytes for the others). False: full, dropped.
  */
 bool record_ring_put(struct record_ring *ring, const struct record *record);
+/* A copy with its spans, cut as in the ring, in one block (mem_free). NULL: no memory. */
+struct record *record_copy(const struct record *record);
 /* Spans are valid until record_ring_release. False: empty. */
 bool record_ring_take(struct record_ring *ring, struct record *out);
 /* Gives back the room of all taken so far. */

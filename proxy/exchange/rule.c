@@ -183,6 +183,18 @@ void rule_edits_compile(struct rule_edits *edits, struct arena *arena,
     }
 }
 
+static void policy_compile_privacy(struct policy_privacy *out, struct arena *arena,
+                                   const struct conf_agent *agent, enum conf_referer referer,
+                                   const struct conf_hosts *cookieless)
+{
+    out->referer = referer;
+    out->has_agent = agent->kind == CONF_AGENT_REMOVE || agent->kind == CONF_AGENT_TEXT;
+    if (agent->kind == CONF_AGENT_TEXT) {
+        out->agent = arena_printf(arena, "User-Agent: %s", agent->text);
+    }
+    out->cookieless = cookieless->count > 0 ? cookieless : NULL;
+}
+
 void policy_compile(struct policy *policy, struct arena *arena, const struct conf_site *site,
                     uint64_t store_max_object_bytes)
 {
@@ -194,6 +206,8 @@ void policy_compile(struct policy *policy, struct arena *arena, const struct con
     policy->cache_status = site->cache_status;
     policy->codings = codings_of(&site->compress);
     policy->upgrade = names_compile(arena, &site->upgrade);
+    policy_compile_privacy(&policy->privacy, arena, &site->privacy.user_agent,
+                           site->privacy.referer, &site->privacy.drop_cookies);
     rule_edits_compile(&edits, arena, site->headers, site->header_count);
     memcpy(policy->edit_count, edits.count, sizeof(policy->edit_count));
 }
@@ -243,6 +257,8 @@ static void rule_compile(struct rule *rule, struct arena *arena, const struct co
     rule->policy.cache_status = conf->cache_status;
     rule->policy.codings = codings_of(&conf->compress);
     rule->policy.upgrade = names_compile(arena, &conf->upgrade);
+    policy_compile_privacy(&rule->policy.privacy, arena, &conf->user_agent, conf->referer,
+                           &conf->drop_cookies);
     rule->policy.timeout = timeout_of(&conf->timeout);
     rule_edits_compile(&rule->edits, arena, conf->headers, conf->header_count);
 }
@@ -275,7 +291,9 @@ void rules_compile(struct rules *rules, struct arena *arena, const struct conf *
             (rule->asks_more && (rule->conf->set & (CONF_RULE_REDIRECT | CONF_RULE_RESPOND)) != 0);
         rules->asks_path = rules->asks_path || rule->asks_path;
         rules->has_late = rules->has_late || rule->is_late;
-        rules->edits_requests = rules->edits_requests || rule->edits.count[CONF_HEADER_REQUEST] > 0;
+        rules->edits_requests = rules->edits_requests ||
+                                rule->edits.count[CONF_HEADER_REQUEST] > 0 ||
+                                (rule->conf->set & CONF_RULE_PRIVACY) != 0;
         rules->late_shows = rules->late_shows || (rule->is_late && shows);
     }
 }
@@ -522,6 +540,21 @@ static void override_use(struct policy *to, const struct policy *from, uint32_t 
     }
 }
 
+static void override_privacy(struct policy_privacy *to, const struct policy_privacy *from,
+                             const struct conf_rule *rule)
+{
+    if (rule->user_agent.kind != CONF_AGENT_UNSET) {
+        to->has_agent = from->has_agent;
+        to->agent = from->agent;
+    }
+    if (rule->referer != CONF_REFERER_UNSET) {
+        to->referer = from->referer;
+    }
+    if (rule->drop_cookies.is_set) {
+        to->cookieless = from->cookieless;
+    }
+}
+
 static void override_origin(struct policy *to, const struct policy *from, uint32_t set)
 {
     if ((set & CONF_RULE_UPGRADE) != 0) {
@@ -552,6 +585,9 @@ const struct policy *rules_apply(const struct rules *rules, const struct policy 
             override_onward(room, &rule->policy, set);
         }
         override_origin(room, &rule->policy, set);
+        if (UNLIKELY((set & CONF_RULE_PRIVACY) != 0)) {
+            override_privacy(&room->privacy, &rule->policy.privacy, rule->conf);
+        }
         if ((set & CONF_RULE_TTL) != 0 && rule_ttl_applies(rules, i, facts->status)) {
             room->freshness.has_ttl = true;
             room->freshness.ttl_s = rule->policy.freshness.ttl_s;

@@ -64,6 +64,14 @@ struct policy_timeout {
     uint64_t first_byte_us, idle_us, total_us;
 };
 
+/* What of a request's and a response's fields goes on. */
+struct policy_privacy {
+    enum conf_referer referer;
+    bool has_agent;                      /* the client's User-Agent does not go on */
+    struct span agent;                   /* "User-Agent: ..." to send; empty: none */
+    const struct conf_hosts *cookieless; /* hosts without cookies; NULL: none */
+};
+
 struct policy {
     struct http_freshness_options freshness;
     struct http_query_options query;
@@ -74,6 +82,7 @@ struct policy {
     struct http_rewrite rewrite;          /* of the path towards the origin */
     struct rule_names upgrade;            /* protocols a connection may be switched to */
     struct policy_timeout timeout;
+    struct policy_privacy privacy;
     unsigned vary_max;
     unsigned hit_for_miss_ms;
     unsigned pool;    /* 0: the site's own, else 1 + index in conf.pools */

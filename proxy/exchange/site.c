@@ -64,6 +64,19 @@ static unsigned forwarded_compile(enum conf_forwarded conf)
     return 0;
 }
 
+static enum site_identity identity_compile(enum conf_identity conf)
+{
+    switch (conf) {
+    case CONF_IDENTITY_HIDE:
+        return SITE_HIDES;
+    case CONF_IDENTITY_FORWARD:
+        break;
+    case CONF_IDENTITY_TRANSPARENT:
+        return SITE_TRANSPARENT;
+    }
+    return SITE_TELLS;
+}
+
 /* NULL: nobody. */
 static const struct conf_trust *trust_compile(const struct conf_trust *conf)
 {
@@ -101,6 +114,8 @@ static void site_compile(struct site_table *table, struct site *site, const stru
     site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
     if (UNLIKELY(conf->forward.name != NULL)) {
         site->forward = &conf->forward;
+        site->identity = identity_compile(conf->privacy.identity);
+        site->forwarded = site->identity == SITE_TELLS ? site->forwarded : 0;
         site->access = access_compile(arena, table->conf, conf);
         CHECK(site->access != NULL);
         site->key_prefix = arena_printf(arena, "%s ", conf->names.list[0]);

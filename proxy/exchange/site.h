@@ -33,6 +33,14 @@ enum site_forwarded {
     SITE_RFC7239 = 2,     /* Forwarded */
 };
 
+/* What a server is told of the client: by a published site, whose origins are its own, and by a forward
+ * proxy as it wants. */
+enum site_identity {
+    SITE_TELLS,
+    SITE_HIDES,
+    SITE_TRANSPARENT,
+};
+
 /* A pool as one configuration sees it. */
 struct site_pool {
     const struct conf_origins *conf;
@@ -49,9 +57,10 @@ struct site {
     struct site_compress compress;
     struct policy policy; /* its own settings, before rules */
     struct rules rules;
-    struct rule_edits edits;        /* its own changes of header fields */
-    struct span via;                /* our pseudonym */
-    enum conf_normalize normalize;  /* never CONF_NORMALIZE_AUTO */
+    struct rule_edits edits;       /* its own changes of header fields */
+    struct span via;               /* our pseudonym */
+    enum conf_normalize normalize; /* never CONF_NORMALIZE_AUTO */
+    enum site_identity identity;
     unsigned forwarded;             /* enum site_forwarded, or-ed: what the origin is told */
     const struct conf_trust *trust; /* whose forwarding fields are believed; NULL: nobody's */
     struct guards guards;           /* who may ask, and how much */

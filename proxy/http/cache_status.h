@@ -39,6 +39,7 @@ enum http_reason {
     HTTP_REASON_HIT_FOR_MISS, /* not storable so far: asked beside the others */
     HTTP_REASON_UPGRADE,
     HTTP_REASON_TUNNEL,
+    HTTP_REASON_CLAIM, /* it says of another host or URL than its own, and that is passed on */
     /* not stored */
     HTTP_REASON_NO_STORE,
     HTTP_REASON_PRIVATE,
@@ -114,6 +115,7 @@ enum http_proxy_error {
     HTTP_PROXY_DESTINATION_NOT_FOUND,
     HTTP_PROXY_DESTINATION_UNAVAILABLE,
     HTTP_PROXY_DESTINATION_IP_PROHIBITED,
+    HTTP_PROXY_DESTINATION_IP_UNROUTABLE,
     HTTP_PROXY_CONNECTION_REFUSED,
     HTTP_PROXY_CONNECTION_TERMINATED,
     HTTP_PROXY_CONNECTION_TIMEOUT,

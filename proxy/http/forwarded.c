@@ -432,7 +432,9 @@ struct span http_forwarded_write(char *out, const struct http_forwarded_say *say
         at = put(at, is_first ? SPAN("") : SPAN(", "));
         at = put_node(at, name);
         if (is_first) {
-            at = put(at, say->is_https ? SPAN(";proto=https") : SPAN(";proto=http"));
+            if (!say->without_scheme) {
+                at = put(at, say->is_https ? SPAN(";proto=https") : SPAN(";proto=http"));
+            }
             if (say->host.len > 0) { /* an authority: nothing in it needs a backslash */
                 bool is_plain = is_token(say->host);
                 at = put(at, is_plain ? SPAN(";host=") : SPAN(";host=\""));

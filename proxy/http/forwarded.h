@@ -68,6 +68,7 @@ struct http_forwarded_say {
     struct span host;  /* may be empty */
     struct span by;    /* our name; may be empty */
     bool is_https;
+    bool without_scheme; /* say nothing of that */
 };
 
 /* Room for http_forwarded_write. */

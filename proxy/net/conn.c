@@ -353,18 +353,10 @@ void conn_open(struct listener *listener, int fd, const struct sockaddr_storage 
     }
 }
 
-void conn_destroy(struct conn *conn, bool reset)
+void conn_free(struct conn *conn)
 {
     struct listener_set *set = conn->set;
 
-    CHECK_OBJ(conn, CONN_MAGIC);
-    CHECK(!conn->in_handler);
-    if (reset) {
-        struct linger cut = {.l_onoff = 1, .l_linger = 0};
-        (void)setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &cut, sizeof(cut));
-    }
-    loop_watch_forget(set->loop, &conn->watch);
-    (void)close(conn->watch.fd);
     loop_timer_clear(&conn->timer);
     loop_task_clear(&conn->task);
     if (set->scratch_owner == conn) {
@@ -375,21 +367,42 @@ void conn_destroy(struct conn *conn, bool reset)
     }
     conn_block_give(set, conn->block);
     mem_free(conn->out);
-    if (conn->ticket != 0) {
-        set->gate.leave(set->gate.ctx, conn->ticket);
-    }
     list_remove(&conn->node);
-    set->conn_count--;
     if (conn->is_idle) {
         net_count(&set->counters->idle_connections, (uint64_t)-1);
     }
-    net_count(&set->counters->connections, (uint64_t)-1);
-    atomic_fetch_sub_explicit(&set->shared->connections, 1, memory_order_relaxed);
     conn->magic = 0;
     mem_free(conn);
+}
+
+void conn_leave(struct listener_set *set, uint64_t ticket)
+{
+    if (ticket != 0) {
+        set->gate.leave(set->gate.ctx, ticket);
+    }
+    set->conn_count--;
+    net_count(&set->counters->connections, (uint64_t)-1);
+    atomic_fetch_sub_explicit(&set->shared->connections, 1, memory_order_relaxed);
     if (set->draining && set->conn_count == 0) {
         loop_task_defer(set->loop, &set->done_task);
     }
+}
+
+void conn_destroy(struct conn *conn, bool reset)
+{
+    struct listener_set *set = conn->set;
+    uint64_t ticket = conn->ticket;
+
+    CHECK_OBJ(conn, CONN_MAGIC);
+    CHECK(!conn->in_handler);
+    if (reset) {
+        struct linger cut = {.l_onoff = 1, .l_linger = 0};
+        (void)setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &cut, sizeof(cut));
+    }
+    loop_watch_forget(set->loop, &conn->watch);
+    (void)close(conn->watch.fd);
+    conn_free(conn);
+    conn_leave(set, ticket);
 }
 
 void conn_gone(struct conn *conn, enum err why, bool reset)

@@ -6,7 +6,7 @@
  *   listener.c  accepts, counts, drains          conn.c      life, events, deadlines
  *   h1_read.c   heads and request bodies          h1_write.c  responses
  *   h1_tunnel.c what follows a 101                conn_proxy.c  the PROXY protocol header
- *   conn_pace.c clients that are too slow
+ *   conn_pace.c clients that are too slow         conn_take.c   connections taken over by others
  *
  * A connection owns little while idle: this struct. A block (request, field table, receive buffer)
  * comes from the worker's pool with the first byte of a head and goes back when its last byte is
@@ -157,7 +157,8 @@ struct listener_set {
     struct list listeners;
     unsigned listener_count;
     struct list conns;
-    unsigned conn_count;
+    struct list seats;   /* of connections taken over (stream_take) */
+    unsigned conn_count; /* of both */
     bool draining;
     int reserve; /* descriptor given up to refuse a client when there are no others; -1: none */
     struct loop_timer pause; /* no accepting until it fires */
@@ -214,6 +215,10 @@ void conn_block_give(struct listener_set *set, struct conn_block *block);
 
 /* Asks the gate for the peer. False: it must go, and was counted. */
 bool conn_enter(struct conn *conn);
+/* Frees all but the descriptor and its place in the books. */
+void conn_free(struct conn *conn);
+/* A connection has ended: gives its place back. */
+void conn_leave(struct listener_set *set, uint64_t ticket);
 
 /* ---- listener.c ---- */
 
@@ -235,6 +240,12 @@ void conn_pace_send_wait(struct conn *conn);
 void conn_pace_send_went(struct conn *conn);
 /* The send deadline has passed. True: give up; else there is a new one. */
 bool conn_pace_send_is_over(struct conn *conn);
+
+/* ---- conn_take.c ---- */
+
+struct span conn_early(struct stream *stream);
+void conn_take(struct stream *stream, struct stream_seat *seat, struct loop_watch *watch,
+               uint32_t events);
 
 /* ---- conn_proxy.c ---- */
 

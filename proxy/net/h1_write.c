@@ -507,4 +507,6 @@ const struct stream_ops h1_stream_ops = {
     .body_consume = h1_body_consume,
     .end = h1_end,
     .abort = h1_abort,
+    .early = conn_early,
+    .take = conn_take,
 };

@@ -87,7 +87,11 @@ bool listener_make_room(struct listener_set *set)
     struct conn *oldest = NULL;
 
     for (unsigned i = 0; i < MAKE_ROOM_LOOKS && i < set->conn_count; i++) {
-        struct conn *conn = CONTAINER_OF(list_pop(&set->conns), struct conn, node);
+        struct list *node = list_pop(&set->conns);
+        if (node == NULL) {
+            break; /* all are seats */
+        }
+        struct conn *conn = CONTAINER_OF(node, struct conn, node);
         list_push(&set->conns, &conn->node);
         /* The deadlines of idle connections are in the order in which they became idle. */
         if (conn->is_idle && !conn->is_opening &&
@@ -175,6 +179,7 @@ struct listener_set *listener_set_new(const struct listener_set_options *options
     set->counters = options->counters;
     list_init(&set->listeners);
     list_init(&set->conns);
+    list_init(&set->seats);
     loop_timer_init(&set->pause, listener_set_resume);
     loop_task_init(&set->done_task, listener_set_done);
     set->reserve = -1;
@@ -267,6 +272,10 @@ void listener_set_free(struct listener_set **set_ptr)
     /* One at a time from the front: a handler told of one end may end others. */
     while (!list_is_empty(&set->conns)) {
         conn_gone(CONTAINER_OF(set->conns.next, struct conn, node), ERR_CLOSED, false);
+    }
+    while (!list_is_empty(&set->seats)) {
+        struct stream_seat *seat = CONTAINER_OF(set->seats.next, struct stream_seat, node);
+        seat->cut(seat);
     }
     loop_task_clear(&set->done_task);
     for (struct list *at = list_pop(&set->listeners); at != NULL; at = list_pop(&set->listeners)) {

@@ -174,6 +174,18 @@ void loop_watch_remove(struct loop *loop, struct loop_watch *watch)
     }
 }
 
+void loop_watch_pass(struct loop *loop, struct loop_watch *from, struct loop_watch *to,
+                     uint32_t events)
+{
+    CHECK(to->events == 0 && to->fd == from->fd && events != 0);
+    to->events = from->events;
+    loop_watch_forget(loop, from);
+    loop_watch_change(loop, to, events);
+    if (to->events != events) {
+        loop_watch_remove(loop, to); /* it must not name `from` any more */
+    }
+}
+
 /* ---- timers ---- */
 
 void loop_timer_init(struct loop_timer *timer, void (*fire)(struct loop_timer *timer))

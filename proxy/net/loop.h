@@ -58,6 +58,10 @@ void loop_watch_change(struct loop *loop, struct loop_watch *watch, uint32_t eve
 void loop_watch_remove(struct loop *loop, struct loop_watch *watch);
 /* The same without the system call: the descriptor is closed next, and nobody has a copy of it. */
 void loop_watch_forget(struct loop *loop, struct loop_watch *watch);
+/* The registration of `from` becomes that of `to`, whose fd is the same. to->events 0: the kernel
+ * refuses. */
+void loop_watch_pass(struct loop *loop, struct loop_watch *from, struct loop_watch *to,
+                     uint32_t events);
 
 void loop_timer_init(struct loop_timer *timer, void (*fire)(struct loop_timer *timer));
 /* Sets or moves. delay in microseconds from now. */

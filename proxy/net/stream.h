@@ -21,10 +21,12 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/list.h"
 #include "base/span.h"
 #include "http/request.h"
 #include "net/loop.h"
 
+struct listener_set;
 struct stream;
 
 /* Told by the connection. */
@@ -62,6 +64,17 @@ enum stream_body {
     STREAM_BODY_BAD,  /* broken framing or cut short: the rest never comes */
 };
 
+/* A client's connection that the layer above has taken over: its descriptor, and its place in the
+ * books (limits, the client's share, drain). Embedded in its owner, which moves the bytes. */
+struct stream_seat {
+    int fd; /* non-blocking */
+    /* All connections end now: calls stream_seat_end. Set by the owner. */
+    void (*cut)(struct stream_seat *seat);
+    struct list node; /* from here on: the connection's */
+    struct listener_set *set;
+    uint64_t ticket;
+};
+
 /* What differs between HTTP/1, TLS and HTTP/2. */
 struct stream_ops {
     void (*head)(struct stream *stream, struct span fields, struct span extra,
@@ -72,6 +85,10 @@ struct stream_ops {
     void (*body_consume)(struct stream *stream, size_t count);
     void (*end)(struct stream *stream);
     void (*abort)(struct stream *stream);
+    struct span (*early)(struct stream *stream);
+    /* NULL: its bytes cannot be had as they are. */
+    void (*take)(struct stream *stream, struct stream_seat *seat, struct loop_watch *watch,
+                 uint32_t events);
 };
 
 struct stream {
@@ -145,4 +162,29 @@ static inline void stream_abort(struct stream *s)
 {
     s->ops->abort(s);
 }
+
+/* ---- a connection that is HTTP no more (RFC 9110 9.3.6) ---- */
+
+static inline bool stream_can_be_taken(const struct stream *s)
+{
+    return s->ops->take != NULL;
+}
+
+/* What the client has sent behind its request so far; borrowed until the next call or event. */
+static inline struct span stream_early(struct stream *s)
+{
+    return s->ops->early(s);
+}
+
+/* Before anything was answered, and not from inside a call of the handler's: the descriptor is the
+ * seat's, and the stream with its request is gone. The bytes of stream_early are not read again. The
+ * registration becomes that of watch, whose events are 0 if the kernel refuses. */
+static inline void stream_take(struct stream *s, struct stream_seat *seat, struct loop_watch *watch,
+                               uint32_t events)
+{
+    s->ops->take(s, seat, watch, events);
+}
+
+/* Closes the descriptor; reset: so that the client sees that it is cut. */
+void stream_seat_end(struct stream_seat *seat, bool reset);
 #endif

@@ -43,6 +43,7 @@ struct names_result {
     enum names_answer answer;
     unsigned count; /* FOUND: at least 1 */
     char addresses[ORIGIN_ADDRESSES_MAX][ORIGIN_ADDRESS_BYTES];
+    bool is_silent; /* FAILED: nobody answered */
     char detail[96];
 };
 

@@ -26,6 +26,7 @@ struct origin_pool;   /* counted */
 struct origin_server; /* counted; one server under the settings of one configuration */
 struct origin_state;  /* what is known of it, across reloads */
 struct origin_ticket; /* private: a claim that waits */
+struct directory;     /* directory.h */
 
 struct origins *origins_new(void);
 /* All pools must have been given back, but those the registry itself holds. */
@@ -37,6 +38,8 @@ MUST_USE enum err origins_watch_start(struct origins *origins);
 void origins_watch_stop(struct origins *origins);
 /* Brings every pool in line with conf, which is in force from now on. One thread at a time. */
 void origins_apply(struct origins *origins, struct conf *conf);
+/* Addresses of any name; the registry's. Without the watch it knows literal addresses only. */
+struct directory *origins_directory(struct origins *origins);
 /* The pool of this name (conf_origins.name, or of a site's own pool the site's first name), with a
  * reference; NULL: there is none. */
 struct origin_pool *origins_find(struct origins *origins, const char *name);

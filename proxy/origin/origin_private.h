@@ -11,6 +11,7 @@
  *   names.c     the addresses of one server's name
  *   judge.c     brings news of servers to their states, and tells it
  *   watch.c     the thread that looks after them: checks (probe.c), names (resolve.c)
+ *   directory.c the addresses of names that clients ask for, looked up by the same thread
  *   figures.c   what a server has answered
  *   view.c      a picture of it all for operators
  *   foresee.c   which server would be asked now
@@ -84,7 +85,9 @@ struct origin_pool {
 struct origins {
     struct lock lock;
     struct list pools;   /* [lock] a reference each */
+    struct conf *conf;   /* [lock] a reference: in force; NULL: none yet */
     struct watch *watch; /* NULL: nobody looks after them */
+    struct directory *directory;
 };
 
 /* What was granted. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "origin/directory_private.h"
 #include "origin/origin_private.h"
 
 /* ---- servers and their state ---- */
@@ -239,6 +240,7 @@ struct origins *origins_new(void)
 
     lock_init(&origins->lock, LOCK_ORIGINS);
     list_init(&origins->pools);
+    origins->directory = directory_new();
     return origins;
 }
 
@@ -256,8 +258,15 @@ void origins_free(struct origins **origins_at)
         origin_pool_unref(&pool);
     }
     watch_free(&origins->watch);
+    directory_free(&origins->directory);
+    conf_unref(origins->conf);
     lock_fini(&origins->lock);
     mem_free(origins);
+}
+
+struct directory *origins_directory(struct origins *origins)
+{
+    return origins->directory;
 }
 
 /* [origins->lock] */
@@ -342,6 +351,11 @@ static void drop_others(struct origins *origins, const struct conf *conf)
 
 void origins_apply(struct origins *origins, struct conf *conf)
 {
+    lock_acquire(&origins->lock);
+    struct conf *old = origins->conf;
+    origins->conf = conf_ref(conf);
+    lock_release(&origins->lock);
+    conf_unref(old);
     for (size_t i = 0; i < conf->pool_count; i++) {
         apply_one(origins, conf, conf->pools[i].name, &conf->pools[i]);
     }

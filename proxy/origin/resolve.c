@@ -142,7 +142,8 @@ static void library_init(void)
     CHECK(ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS);
 }
 
-struct resolver *resolver_new(struct loop *loop, const struct conf_names *servers)
+struct resolver *resolver_new(struct loop *loop, const struct conf_names *servers,
+                              enum resolve_kind kind)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct resolver *resolver = mem_new(sizeof(*resolver));
@@ -152,15 +153,18 @@ struct resolver *resolver_new(struct loop *loop, const struct conf_names *server
         .sock_state_cb = on_socket,
         .sock_state_cb_data = resolver,
     };
+    int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
+
+    if (kind == RESOLVE_ABSOLUTE) {
+        mask |= ARES_OPT_DOMAINS | ARES_OPT_NDOTS; /* none, and none needed */
+    }
 
     (void)pthread_once(&once, library_init);
     resolver->loop = loop;
     list_init(&resolver->sockets);
     list_init(&resolver->lookups);
     loop_timer_init(&resolver->timer, on_timer);
-    if (ares_init_options(&resolver->channel, &options,
-                          ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB) !=
-        ARES_SUCCESS) {
+    if (ares_init_options(&resolver->channel, &options, mask) != ARES_SUCCESS) {
         mem_free(resolver);
         return NULL;
     }
@@ -224,6 +228,9 @@ static void take_addresses(struct lookup *lookup, const struct ares_addrinfo *in
     struct names_result *result = &lookup->result;
     uint32_t ttl = UINT32_MAX;
 
+    for (const struct ares_addrinfo_cname *at = info->cnames; at != NULL; at = at->next) {
+        ttl = at->ttl < 0 || (uint32_t)at->ttl > ttl ? ttl : (uint32_t)at->ttl;
+    }
     for (const struct ares_addrinfo_node *at = info->nodes; at != NULL; at = at->ai_next) {
         char text[ORIGIN_ADDRESS_BYTES] = "";
         if (result->count < ORIGIN_ADDRESSES_MAX && address_text(at->ai_addr, text) &&
@@ -255,6 +262,7 @@ static void on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo 
         bool is_negative = status == ARES_ENOTFOUND || status == ARES_ENODATA ||
                            status == ARES_SUCCESS || status == ARES_EBADNAME;
         result->answer = is_negative ? NAMES_NEGATIVE : NAMES_FAILED;
+        result->is_silent = status == ARES_ETIMEOUT;
         (void)snprintf(result->detail, sizeof(result->detail), "%s",
                        is_negative ? "there is no such name, or it has no address"
                                    : ares_strerror(status));

@@ -16,9 +16,15 @@
 struct resolver;
 struct lookup;
 
+enum resolve_kind {
+    RESOLVE_LIKE_SYSTEM, /* with the search domains of /etc/resolv.conf */
+    RESOLVE_ABSOLUTE,    /* names are whole as they are */
+};
+
 /* servers: ADDRESS:PORT each; none: those of /etc/resolv.conf, as it is now. NULL when it cannot be
  * set up. */
-struct resolver *resolver_new(struct loop *loop, const struct conf_names *servers);
+struct resolver *resolver_new(struct loop *loop, const struct conf_names *servers,
+                              enum resolve_kind kind);
 /* Lookups under way are never told. Nulls *resolver; NULL inside is fine. */
 void resolver_free(struct resolver **resolver);
 /* Calls done once, never from inside. ttl_s: 0 unless FOUND. Lives until done has returned. */

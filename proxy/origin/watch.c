@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "origin/directory_private.h"
 #include "origin/origin_private.h"
 #include "origin/probe.h"
 #include "origin/resolve.h"
@@ -415,11 +416,16 @@ static bool may_renew(struct watch *watch, const struct conf *conf)
 }
 
 /* Another configuration may ask other name servers, and /etc/resolv.conf may have changed. */
-static void renew_resolver(struct watch *watch, struct origin_pool *pool)
+static void renew_resolver(struct watch *watch)
 {
-    lock_acquire(&pool->lock);
-    struct conf *conf = pool->conf == NULL ? NULL : conf_ref(pool->conf);
-    lock_release(&pool->lock);
+    struct origins *origins = watch->origins;
+
+    lock_acquire(&origins->lock);
+    struct conf *conf = origins->conf == NULL ? NULL : conf_ref(origins->conf);
+    lock_release(&origins->lock);
+    if (conf != NULL) {
+        directory_configure(origins->directory, conf);
+    }
     if (conf == NULL || conf == watch->conf || !may_renew(watch, conf)) {
         conf_unref(conf);
         return;
@@ -431,7 +437,7 @@ static void renew_resolver(struct watch *watch, struct origin_pool *pool)
     resolver_free(&watch->resolver);
     conf_unref(watch->conf);
     watch->conf = conf;
-    watch->resolver = resolver_new(watch->loop, &conf->resolvers);
+    watch->resolver = resolver_new(watch->loop, &conf->resolvers, RESOLVE_LIKE_SYSTEM);
     if (watch->resolver == NULL) {
         log_error("resolver", "cannot be set up; names of origins are not looked up");
     }
@@ -443,9 +449,9 @@ static void gather(struct watch *watch)
     struct origin_pool **pools = list_pools(watch->origins, &count);
 
     watch->round++;
+    renew_resolver(watch);
     for (unsigned i = 0; i < count; i++) {
         struct origin_server *server;
-        renew_resolver(watch, pools[i]);
         for (unsigned j = 0; (server = server_at(pools[i], j)) != NULL; j++) {
             ward_keep(watch, pools[i], server);
         }
@@ -493,6 +499,7 @@ static void *watch_run(void *arg)
         ward_free(CONTAINER_OF(watch->wards.next, struct ward, node));
     }
     resolver_free(&watch->resolver);
+    directory_close(watch->origins->directory);
     fetch_pool_free(&watch->fetches);
     conf_unref(watch->conf);
     watch->conf = NULL;
@@ -535,11 +542,13 @@ enum err origins_watch_start(struct origins *origins)
     watch->fetches = fetch_pool_new(&(struct fetch_pool_options){
         .loop = watch->loop, .idle_connections = 1, .head_bytes_max = HEAD_BYTES_MAX});
     origins->watch = watch;
+    directory_open(origins->directory, watch->loop);
     mark_names(origins);
     watch_stir(watch);
     enum err err = thread_start(&watch->thread, "origins", watch_run, watch);
     if (err != ERR_OK) { /* else the thread reads it already */
         watch->is_over = true;
+        directory_close(origins->directory);
     }
     return err;
 }

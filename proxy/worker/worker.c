@@ -203,6 +203,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->env.press = options->press;
     worker->env.limits = options->limits;
     worker->env.maintenance = options->maintenance;
+    worker->env.directory = origins_directory(options->origins);
     worker->per_client = limit_register(options->limits, SPAN("-"), SPAN("connections"));
     worker->env.fetches = worker->fetches;
     worker->env.counters = worker->counters;

@@ -183,7 +183,8 @@ def test_expiries_and_purges_of_everything(t):
     thread.join(30)
     same((flood.wrong[:3], flood.good), ([], 8_000))
     assert gauge.most <= MAX, gauge.most
-    # Each purge while one is fetched makes the next client fetch anew: a few at a time, not one per client.
-    assert gauge.most_of_path <= 12, gauge.most_of_path
+    # Each purge while one is fetched makes the next client fetch anew, and who was sent back six times fetches for
+    # itself: the slower the machine, the more of one path, but never what the server allows in all.
+    assert gauge.most_of_path <= MAX / 2, gauge.most_of_path
     assert gauge.seen < 8_000 / 2, gauge.seen
     wait_for(lambda: active(larder) == 0, 10, "the end of it")

@@ -2,12 +2,13 @@
 #include "conf_test.h"
 
 #define MAIN_NAMES                                                                                 \
-    "{workers user state_dir listen trust admin store log limits resolver origins site}"
+    "{workers user state_dir listen trust admin store log limits resolver origins site forward}"
 #define STORE_NAMES "{path size memory max_object flush read_threads}"
 #define SITE_NAMES                                                                                     \
     "{origins cache compress compress_types compress_min compress_max compress_level "                 \
     "normalize_path strip_prefix add_prefix redirect_rewrite redirect respond error_page maintenance " \
-    "cache_status via trust forwarded upgrade tunnel_idle header rule limit allow deny}"
+    "cache_status via trust forwarded upgrade tunnel_idle header rule limit allow deny anonymize "     \
+    "log_query}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define ORIGINS(body) "listen :80; site * { origins { " body " } }"
 
@@ -132,7 +133,7 @@ static const struct bad_case choices[] = {
      "1:34 \"proxy_protocol\" is set twice in this listen block; it is already set at t:1:14; "
      "remove one\n"},
     {"listen :81 { proxy_protocl off; }" REST,
-     "1:14 unknown directive \"proxy_protocl\" in listen [proxy_protocol] {proxy_protocol}\n"},
+     "1:14 unknown directive \"proxy_protocl\" in listen [proxy_protocol] {proxy_protocol forward}\n"},
     {"proxy_protocol off;" REST, "1:1 \"proxy_protocol\" does not belong at the top level; it "
                                  "belongs in listen " MAIN_NAMES "\n"},
     {"listen { proxy_protocol off; }" REST,

@@ -107,7 +107,7 @@ static void test_default_limits(void **state)
 /* Every directive, each with a value that is not the default. */
 static const char everything[] =
     "workers 4; trust x_forwarded 10.0.0.0/8 ::1; user nobody; state_dir \"/s t\"; listen 1.2.3.4:1;\n"
-    "resolver 10.0.0.53; listen [::1]:2 { proxy_protocol from 10.0.0.0/8 ::1; }\n"
+    "resolver 10.0.0.53; listen [::1]:2 { forward office; proxy_protocol from 10.0.0.0/8 ::1; }\n"
     "admin { listen 10.0.0.1:9; socket /a mode=0600; tokens /t; session 1h; metrics open;\n"
     "  www_dir /w; plain_http_from 10.0.0.0/8 fe80::/10; server_names A.b c; }\n"
     "store { path off; size 1T; memory 1G; max_object 1M; flush 100ms; read_threads 3; }\n"
@@ -144,7 +144,10 @@ static const char everything[] =
     "  rule type IMAGE/* status 404 500-503 2xx { ttl 0; } rule cookie s* t=x=* { pass; } }\n"
     "site * { origins { server y http://[::1]; server z https://[::1]:2;\n"
     "    tls verify=off name=N.a ca=/a/ca.pem cert=/a/cert.pem key=/a/key.pem min=1.3; http2 off; }\n"
-    "  trust off; forwarded both; }\n";
+    "  trust off; forwarded both; anonymize truncate; log_query off; }\n"
+    "forward office { tunnel_time 12h; tunnel_idle 2m; origins { timeout connect=1s; }\n"
+    "  identity forward; user_agent \"U\"; referer origin; drop_cookies *.x; pac on;\n"
+    "  pac_direct a 10.0.0.0/8; pac_proxy p:1; }\n";
 
 static void test_everything_server(void **state)
 {
@@ -193,7 +196,7 @@ static void test_everything_site(void **state)
     struct conf *conf = text_good(everything);
     const struct conf_site *site = &conf->sites[0];
 
-    assert_int_equal(conf->site_count, 2);
+    assert_int_equal(conf->site_count, 3);
     assert_int_equal(site->names.count, 2);
     assert_string_equal(site->names.list[0], "www.a");
     assert_string_equal(site->origins.servers[0].url, "http://h:1");
@@ -237,6 +240,9 @@ static void test_everything_site(void **state)
     assert_int_equal(conf->sites[1].forwarded, CONF_FORWARDED_BOTH);
     assert_true(conf->sites[1].trust.is_set);
     assert_int_equal(conf->sites[1].trust.networks.count, 0);
+    assert_string_equal(conf->sites[2].forward.name, "office");
+    assert_int_equal(conf->sites[2].forward.tunnel_time_ms, 12 * 3600 * 1000);
+    assert_int_equal(conf->sites[2].tunnel_idle_ms, 120 * 1000);
     conf_unref(conf);
 }
 
@@ -461,7 +467,7 @@ static void test_examples(void **state)
         [SCHEMA_STORE] = {"store {", "}" REST},
         [SCHEMA_LOG] = {"log {", "}" REST},
         [SCHEMA_LIMITS] = {"limits {", "}" REST},
-        [SCHEMA_LISTENER] = {"listen :81 {", "}" REST},
+        [SCHEMA_LISTENER] = {"forward office { } listen :81 {", "}" REST},
         [SCHEMA_SITE] = {"site x { ", " }" REST},
         [SCHEMA_ORIGINS] = {"site x { origins {", "} }" REST},
         [SCHEMA_RULE] = {"origins api { server b http://b; } "
@@ -470,6 +476,8 @@ static void test_examples(void **state)
         [SCHEMA_MAINTENANCE] = {"site x { origins { server a http://a; } maintenance {",
                                 "} }" REST},
         [SCHEMA_CACHE] = {"site x { origins { server a http://a; } cache {", "} }" REST},
+        [SCHEMA_FORWARD] = {"listen :81 { forward x; } forward x {", "}" REST},
+        [SCHEMA_DIRECT] = {"listen :81 { forward x; } forward x { origins {", "} }" REST},
     };
 
     (void)state;

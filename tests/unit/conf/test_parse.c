@@ -27,7 +27,7 @@ static const struct bad_case bad[] = {
     {"store x { }" REST, "1:7 one word too many: \"x\"; write: store { ... }\n"},
     {"a{a{a{a{a{a{a{a{a{a{a{a{a{a{a{a{a{",
      "1:1 unknown directive \"a\" at the top level"
-     " {workers user state_dir listen trust admin store log limits resolver origins site}\n"
+     " {workers user state_dir listen trust admin store log limits resolver origins site forward}\n"
      "1:34 blocks are nested deeper than 16; the rest was not read\n"},
     /* quotes and escapes */
     {"user \"a;\n" REST, "1:6 this quote is not closed on its line\n"},
@@ -74,7 +74,7 @@ static const struct bad_case bad[] = {
     {"\xfe\xff\x01u", "0:0 this file is UTF-16; save it as UTF-8\n"},
     {"\xef\xbb\xbfusre a;" REST,
      "1:1 unknown directive \"usre\" at the top level [user]"
-     " {workers user state_dir listen trust admin store log limits resolver origins site}\n"},
+     " {workers user state_dir listen trust admin store log limits resolver origins site forward}\n"},
     {"workers 2;\n\x01" REST, "2:1 this is not a text file: byte 0x01; the rest was not read\n"},
     /* include */
     {"include;" REST, "1:1 \"include\" needs a file; write: include FILE-OR-GLOB;\n"},
@@ -87,7 +87,7 @@ static const struct bad_case bad[] = {
     /* columns are characters, not bytes, and a tab is one */
     {"# \xc3\xa9\n\t\"\xc3\xa9\xc3\xa9\" x; " REST,
      "2:2 unknown directive \"\xc3\xa9\xc3\xa9\" at the top level"
-     " {workers user state_dir listen trust admin store log limits resolver origins site}\n"},
+     " {workers user state_dir listen trust admin store log limits resolver origins site forward}\n"},
     {"workers \"\xc3\xa9\" 2; " REST,
      "1:13 one word too many: \"2\"; write: workers auto | NUMBER;\n"},
 };

@@ -70,6 +70,7 @@ static void reasons(void **state)
                                                          "hit_for_miss",
                                                          "upgrade",
                                                          "tunnel",
+                                                         "claim",
                                                          "no_store",
                                                          "private",
                                                          "set_cookie",

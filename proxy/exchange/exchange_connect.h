@@ -1,0 +1,27 @@
+#ifndef EXCHANGE_EXCHANGE_CONNECT_H
+#define EXCHANGE_EXCHANGE_CONNECT_H
+/*
+ * exchange_connect - CONNECT (RFC 9110 9.3.6): from the name to a connection that stands, which
+ * becomes a tunnel (tunnels.h). The exchange ends there, and with it the request's memory.
+ *
+ * Each address of the name is judged right before it is connected to, so that what was checked is
+ * what is connected to.
+ *
+ * Threads: the worker's loop. Ownership: in the exchange's arena.
+ */
+#include "exchange/exchange_forward.h"
+#include "tunnel/dial.h"
+
+struct exchange_connect {
+    struct exchange *x;
+    struct dial *dial; /* NULL: not yet, or over */
+    uint64_t begin_us; /* of the connecting */
+    bool is_done;
+    bool is_denied; /* an address was, by: */
+    enum dial_fault fault;
+    struct access_verdict denied;
+};
+
+/* Lets go of what the arena does not hold. */
+void exchange_connect_end(struct exchange *x);
+#endif

@@ -1,0 +1,183 @@
+/* tunnels - see tunnels.h. */
+#include "exchange/tunnels.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "exchange/exchange_forward.h"
+#include "exchange/guard.h"
+#include "limit/limit.h"
+#include "tunnel/tunnel.h"
+
+#define OPEN_MAGIC 0x6f706e74u
+/* RFC 9110 9.3.6: no field says anything of content; there is none. */
+#define ESTABLISHED "HTTP/1.1 200 Connection Established\r\n\r\n"
+
+struct open_tunnel {
+    uint32_t magic;
+    unsigned slot; /* of its site's counters */
+    struct exchange_env *env;
+    struct list node; /* env->tunnels */
+    struct tunnel tunnel;
+    struct stream_seat seat;
+    uint64_t begin_us; /* of the request */
+    struct record *record;
+    unsigned hold_count;
+    uint64_t holds[]; /* places among concurrent requests */
+};
+
+static struct open_tunnel *of_tunnel(struct tunnel *tunnel)
+{
+    return CONTAINER_OF(tunnel, struct open_tunnel, tunnel);
+}
+
+/* ---- the end ---- */
+
+static void put_record(struct open_tunnel *open, bool is_cut)
+{
+    struct exchange_env *env = open->env;
+    struct record *record = open->record;
+    uint64_t total_us = loop_now_us(env->loop) - open->begin_us;
+
+    record->end_us = loop_now_us(env->loop);
+    record->wall_ms = loop_wall_ms(env->loop);
+    record->total_us = total_us < UINT32_MAX ? (uint32_t)total_us : UINT32_MAX;
+    record->bytes = tunnel_sent(&open->tunnel, TUNNEL_CLIENT);
+    record->received = tunnel_sent(&open->tunnel, TUNNEL_SERVER);
+    record->aborted = is_cut;
+    record->want_log = env->access_log;
+    if ((record->want_log || record->weight > 0) && !record_ring_put(env->ring, record)) {
+        counter_add(&env->counters->log_dropped, 1);
+    }
+}
+
+/* Its tunnel is stopped. */
+static void end(struct open_tunnel *open, bool is_cut)
+{
+    struct exchange_env *env = open->env;
+    int server = tunnel_watch(&open->tunnel, TUNNEL_SERVER)->fd;
+
+    put_record(open, is_cut);
+    counter_add(&env->counters->tunnels_closed, 1);
+    if (is_cut) {
+        struct linger cut = {.l_onoff = 1, .l_linger = 0};
+        (void)setsockopt(server, SOL_SOCKET, SO_LINGER, &cut, sizeof(cut));
+    }
+    (void)close(server);
+    stream_seat_end(&open->seat, is_cut);
+    for (unsigned i = 0; i < open->hold_count; i++) {
+        limit_release(env->limits, open->holds[i], loop_now_us(env->loop));
+    }
+    list_remove(&open->node);
+    mem_free(open->record);
+    open->magic = 0;
+    mem_free(open);
+}
+
+static void on_over(struct tunnel *tunnel, enum tunnel_outcome outcome)
+{
+    struct open_tunnel *open = of_tunnel(tunnel);
+
+    CHECK_OBJ(open, OPEN_MAGIC);
+    end(open, outcome != TUNNEL_OVER);
+}
+
+static void on_cut(struct stream_seat *seat)
+{
+    struct open_tunnel *open = CONTAINER_OF(seat, struct open_tunnel, seat);
+
+    CHECK_OBJ(open, OPEN_MAGIC);
+    tunnel_stop(&open->tunnel);
+    end(open, true);
+}
+
+/* ---- on its way ---- */
+
+static void on_moved(struct tunnel *tunnel, enum tunnel_peer from, size_t bytes)
+{
+    struct open_tunnel *open = of_tunnel(tunnel);
+    struct counters *counters = open->env->counters;
+
+    if (from == TUNNEL_SERVER) {
+        counter_add(&counters->tunnel_bytes[TUNNEL_TO_CLIENT], bytes);
+        counter_add(&counters->site[open->slot].bytes[BYTES_ORIGIN], bytes);
+    } else {
+        counter_add(&counters->tunnel_bytes[TUNNEL_TO_ORIGIN], bytes);
+    }
+}
+
+/* ---- the begin ---- */
+
+static unsigned count_holds(const struct exchange *x)
+{
+    unsigned count = 0;
+    for (const struct guard_hold *hold = x->holds; hold != NULL; hold = hold->next) {
+        count++;
+    }
+    return count;
+}
+
+static struct open_tunnel *open_new(struct exchange *x)
+{
+    static const struct tunnel_handler handler = {.over = on_over, .moved = on_moved};
+    const struct tunnel_limits limits = {
+        .idle_us = x->site->tunnel_idle_us,
+        .time_us = x->site->forward->tunnel_time_ms * 1000,
+    };
+    struct exchange_env *env = x->env;
+    unsigned holds = count_holds(x);
+    struct open_tunnel *open = mem_try(sizeof(*open) + holds * sizeof(open->holds[0]));
+    struct record *record = exchange_record(x);
+
+    if (open == NULL || record == NULL) {
+        mem_free(open);
+        mem_free(record);
+        return NULL;
+    }
+    *open = (struct open_tunnel){
+        .magic = OPEN_MAGIC,
+        .slot = x->site->slot,
+        .env = env,
+        .seat = {.cut = on_cut},
+        .begin_us = x->stream->begin_us,
+        .record = record,
+    };
+    for (; x->holds != NULL; x->holds = x->holds->next) {
+        open->holds[open->hold_count++] = x->holds->hold;
+    }
+    if (env->tunnel_kit == NULL) {
+        env->tunnel_kit = tunnel_kit_new(env->loop);
+    }
+    tunnel_init(&open->tunnel, env->tunnel_kit, &handler, &limits);
+    list_push(&env->tunnels, &open->node);
+    return open;
+}
+
+bool tunnels_open(struct exchange *x, struct dial **dial)
+{
+    struct exchange_env *env = x->env;
+    struct open_tunnel *open;
+
+    x->status = 200;
+    x->stream->sent_bytes = sizeof(ESTABLISHED) - 1;
+    exchange_note_first_byte(x);
+    open = open_new(x);
+    if (open == NULL) {
+        x->stream->sent_bytes = 0;
+        return false;
+    }
+    exchange_count(x);
+    counter_add(&env->counters->tunnels_opened, 1);
+    struct tunnel *tunnel = &open->tunnel;
+    struct span early = stream_early(x->stream);
+    (void)dial_take(*dial, tunnel_watch(tunnel, TUNNEL_SERVER), tunnel_events());
+    dial_cancel(dial);
+    tunnel_give(tunnel, TUNNEL_SERVER, early);
+    counter_add(&env->counters->tunnel_bytes[TUNNEL_TO_ORIGIN], early.len);
+    stream_take(x->stream, &open->seat, tunnel_watch(tunnel, TUNNEL_CLIENT), tunnel_events());
+    exchange_forget(x);
+    tunnel_give(tunnel, TUNNEL_CLIENT, SPAN(ESTABLISHED));
+    tunnel_start(tunnel);
+    return true;
+}

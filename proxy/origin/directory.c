@@ -1,0 +1,592 @@
+/*
+ * directory - see directory.h. A table of chains with as many slots as there may be names, and a
+ * list from the name that was asked for longest ago to the latest: the first one nobody looks up
+ * makes room for a new one.
+ */
+#include "origin/directory.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "origin/directory_private.h"
+
+#define NAME_BYTES_MAX 253u /* RFC 1035 2.3.4, without the dot at the end */
+#define LABEL_BYTES_MAX 63u
+#define LITERAL_BYTES 64u
+#define EVICT_LOOK_MAX 64u /* names looked at for one that may go */
+
+struct directory_wait {
+    struct mail mail;
+    struct list node; /* name->waits; [lock] */
+    struct directory *directory;
+    struct mailbox *mailbox;
+    bool is_told;            /* [lock] the mail is on its way */
+    void (*wake)(void *ctx); /* NULL: cancelled; the loop's */
+    void *ctx;
+};
+
+/* ---- addresses ---- */
+
+static void address_set(struct sockaddr_storage *out, bool is_v6, const uint8_t *bytes)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)out;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)out;
+
+    memset(out, 0, sizeof(*out));
+    if (is_v6) {
+        v6->sin6_family = AF_INET6;
+        memcpy(&v6->sin6_addr, bytes, 16);
+    } else {
+        v4->sin_family = AF_INET;
+        memcpy(&v4->sin_addr, bytes, 4);
+    }
+}
+
+/* IPv4 mapped into IPv6 is IPv4. */
+static void address_take(struct directory_address *out, bool is_v6, const uint8_t bytes[16])
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    bool is_mapped = is_v6 && memcmp(bytes, mapped, sizeof(mapped)) == 0;
+
+    *out = (struct directory_address){.is_v6 = is_v6 && !is_mapped};
+    if (out->is_v6) {
+        memcpy(out->bytes, bytes, 16);
+    } else {
+        memcpy(out->bytes, is_mapped ? bytes + 12 : bytes, 4);
+    }
+}
+
+static bool address_read(struct directory_address *out, const char *text)
+{
+    uint8_t bytes[16] = {0};
+
+    if (inet_pton(AF_INET6, text, bytes) == 1) {
+        address_take(out, true, bytes);
+        return true;
+    }
+    if (inet_pton(AF_INET, text, bytes) == 1) {
+        address_take(out, false, bytes);
+        return true;
+    }
+    return false;
+}
+
+static bool address_is(const struct directory_address *address, const struct sockaddr *other)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)other;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)other;
+
+    if (address->is_v6) {
+        return other->sa_family == AF_INET6 && memcmp(address->bytes, &v6->sin6_addr, 16) == 0;
+    }
+    return other->sa_family == AF_INET && memcmp(address->bytes, &v4->sin_addr, 4) == 0;
+}
+
+/* ---- what a host is ---- */
+
+/* 127.0.0.1, and what connecting to it would understand as well: 127.1, 0x7f000001, 2130706433. */
+static bool is_literal(struct span host, struct directory_address *out)
+{
+    char text[LITERAL_BYTES];
+    struct in_addr v4;
+
+    if (host.len == 0 || host.len >= sizeof(text)) {
+        return false;
+    }
+    memcpy(text, host.ptr, host.len);
+    text[host.len] = '\0';
+    if (address_read(out, text)) {
+        return true;
+    }
+    if (strspn(text, "0123456789abcdefx.") != host.len || inet_aton(text, &v4) == 0) {
+        return false;
+    }
+    uint8_t bytes[16] = {0};
+    memcpy(bytes, &v4, sizeof(v4));
+    address_take(out, false, bytes);
+    return true;
+}
+
+static bool is_number(struct span text)
+{
+    bool is_hex = text.len >= 2 && text.ptr[0] == '0' && text.ptr[1] == 'x';
+
+    for (size_t i = is_hex ? 2 : 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if ((c < '0' || c > '9') && (!is_hex || c < 'a' || c > 'f')) {
+            return false;
+        }
+    }
+    return text.len > 0;
+}
+
+/* Letters, digits, - and _ in labels of 1 to 63. A last label that is a number is of no name, but of an
+ * address that is malformed. */
+static bool is_name(struct span host)
+{
+    size_t from = 0;
+
+    if (host.len == 0 || host.len > NAME_BYTES_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i <= host.len; i++) {
+        char c = i < host.len ? host.ptr[i] : '.';
+        bool is_letter =
+            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+        if (!is_letter) {
+            return false;
+        }
+        if (c != '.') {
+            continue;
+        }
+        if (i == from || i - from > LABEL_BYTES_MAX) {
+            return false;
+        }
+        if (i == host.len && is_number(span_of(host.ptr + from, i - from))) {
+            return false;
+        }
+        from = i + 1;
+    }
+    return true;
+}
+
+/* ---- the table ---- */
+
+static struct directory_name **slot_of(const struct directory *directory, uint64_t hash)
+{
+    return &directory->slots[hash % DIRECTORY_NAMES_MAX];
+}
+
+/* [lock] */
+static struct directory_name *name_find(const struct directory *directory, struct span host,
+                                        uint64_t hash)
+{
+    for (struct directory_name *at = *slot_of(directory, hash); at != NULL; at = at->next) {
+        if (at->hash == hash && span_eq(span_of(at->text, at->len), host)) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+/* [lock] */
+static void name_drop(struct directory *directory, struct directory_name *name)
+{
+    struct directory_name **at = slot_of(directory, name->hash);
+
+    while (*at != name) {
+        at = &(*at)->next;
+    }
+    *at = name->next;
+    list_remove(&name->recent);
+    directory->figures.names--;
+    mem_free(name);
+}
+
+/* [lock] Makes room for one more. False: they are all being looked up. */
+static bool name_room(struct directory *directory)
+{
+    struct list *at = directory->recent.next;
+
+    for (unsigned i = 0; directory->figures.names >= DIRECTORY_NAMES_MAX; i++, at = at->next) {
+        if (at == &directory->recent || i >= EVICT_LOOK_MAX) {
+            return false;
+        }
+        struct directory_name *name = CONTAINER_OF(at, struct directory_name, recent);
+        if (!name->is_sought) {
+            name_drop(directory, name);
+            return true;
+        }
+    }
+    return true;
+}
+
+/* [lock] NULL: there is no room. */
+static struct directory_name *name_new(struct directory *directory, struct span host, uint64_t hash)
+{
+    if (!name_room(directory)) {
+        return NULL;
+    }
+    struct directory_name *name = mem_new(sizeof(*name) + host.len + 1);
+    list_init(&name->recent);
+    list_init(&name->wanted);
+    list_init(&name->waits);
+    name->hash = hash;
+    name->answer = DIRECTORY_WAIT;
+    name->len = host.len;
+    memcpy(name->text, host.ptr, host.len);
+    name->next = *slot_of(directory, hash);
+    *slot_of(directory, hash) = name;
+    list_push(&directory->recent, &name->recent);
+    directory->figures.names++;
+    return name;
+}
+
+/* ---- asking ---- */
+
+/* [lock] Those that work first. */
+static unsigned addresses_copy(const struct directory_name *name, struct directory_address *out,
+                               uint64_t now_us)
+{
+    unsigned count = 0;
+
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < name->count; i++) {
+            if ((name->list[i].broken_until_us > now_us) == (round == 1)) {
+                out[count++] = name->list[i];
+            }
+        }
+    }
+    return count;
+}
+
+static bool is_failure(const struct directory_name *name)
+{
+    return name->answer == DIRECTORY_FAILED || name->answer == DIRECTORY_SILENT;
+}
+
+/* [lock] Of the last answer; WAIT: it counts no more. */
+static enum directory_answer known(const struct directory *directory,
+                                   const struct directory_name *name, uint64_t now_us)
+{
+    bool is_forgotten =
+        name->answer != DIRECTORY_FOUND && name->answered_us < directory->forgotten_us;
+
+    return now_us < name->until_us && !is_forgotten ? (enum directory_answer)name->answer
+                                                    : DIRECTORY_WAIT;
+}
+
+static bool has_stale(const struct directory_name *name, uint64_t now_us)
+{
+    return name->count > 0 && now_us < name->stale_until_us;
+}
+
+/* [lock] False: there are too many. */
+static bool seek(struct directory *directory, struct directory_name *name)
+{
+    if (name->is_sought) {
+        return true;
+    }
+    if (directory->figures.looking_up >= DIRECTORY_LOOKUPS_MAX) {
+        return false;
+    }
+    name->is_sought = true;
+    name->is_late = name->failures > 0; /* not waited for again and again */
+    list_push(&directory->wanted, &name->wanted);
+    directory->figures.looking_up++;
+    return true;
+}
+
+/* [lock] FOUND: its addresses are to be used. */
+static enum directory_answer look(struct directory *directory, struct directory_name *name,
+                                  uint64_t now_us)
+{
+    enum directory_answer answer = known(directory, name, now_us);
+
+    if (answer == DIRECTORY_FOUND || answer == DIRECTORY_NONE) {
+        directory->figures.hits++;
+        return answer;
+    }
+    if (answer == DIRECTORY_WAIT) {
+        answer = !directory->is_open     ? DIRECTORY_FAILED
+                 : seek(directory, name) ? DIRECTORY_WAIT
+                                         : DIRECTORY_BUSY;
+    } else {
+        directory->figures.hits++;
+    }
+    if (has_stale(name, now_us) && (answer != DIRECTORY_WAIT || name->is_late)) {
+        directory->figures.stale++;
+        return DIRECTORY_FOUND;
+    }
+    directory->figures.busy += answer == DIRECTORY_BUSY;
+    return answer;
+}
+
+/* In the loop of who waits. */
+static void on_mail(struct mail *mail)
+{
+    struct directory_wait *wait = CONTAINER_OF(mail, struct directory_wait, mail);
+    void (*wake)(void *ctx) = wait->wake;
+    void *ctx = wait->ctx;
+
+    mem_free(wait);
+    if (wake != NULL) {
+        wake(ctx);
+    }
+}
+
+/* [lock] */
+static struct directory_wait *wait_new(struct directory *directory, struct directory_name *name,
+                                       struct loop *loop)
+{
+    struct directory_wait *wait = mem_new(sizeof(*wait));
+
+    wait->mail.deliver = on_mail;
+    wait->directory = directory;
+    wait->mailbox = loop_mailbox(loop);
+    list_push(&name->waits, &wait->node);
+    return wait;
+}
+
+/* [lock] Is the watch thread to be told? */
+static bool must_stir(struct directory *directory)
+{
+    bool must = !directory->is_stirred && !list_is_empty(&directory->wanted);
+
+    directory->is_stirred = directory->is_stirred || must;
+    return must;
+}
+
+enum directory_answer directory_find(struct directory *directory, struct span host,
+                                     struct directory_addresses *out, struct loop *loop,
+                                     void (*wake)(void *ctx), void *ctx,
+                                     struct directory_wait **wait)
+{
+    struct directory_address list[DIRECTORY_ADDRESSES_MAX];
+    unsigned count = 1;
+    enum directory_answer answer = DIRECTORY_FOUND;
+
+    *wait = NULL;
+    out->count = 0;
+    if (host.len > 1 && host.ptr[host.len - 1] == '.') {
+        host.len--; /* of the root (RFC 1034 3.1) */
+    }
+    if (!is_literal(host, &list[0])) {
+        if (!is_name(host)) {
+            return DIRECTORY_NONE;
+        }
+        uint64_t now_us = loop_now_us(loop);
+        uint64_t hash = hash64(directory->seed, host);
+        lock_acquire(&directory->lock);
+        struct directory_name *name = name_find(directory, host, hash);
+        name = name != NULL ? name : name_new(directory, host, hash);
+        if (name != NULL) {
+            list_remove(&name->recent);
+            list_push(&directory->recent, &name->recent);
+        }
+        answer = name == NULL ? DIRECTORY_BUSY : look(directory, name, now_us);
+        count = answer == DIRECTORY_FOUND ? addresses_copy(name, list, now_us) : 0;
+        if (answer == DIRECTORY_WAIT) {
+            *wait = wait_new(directory, name, loop);
+            (*wait)->wake = wake;
+            (*wait)->ctx = ctx;
+        }
+        bool stirs = must_stir(directory);
+        lock_release(&directory->lock);
+        if (stirs) {
+            mailbox_post(directory->mailbox, &directory->stir);
+        }
+    }
+    for (unsigned i = 0; i < count; i++) {
+        address_set(&out->list[out->count++], list[i].is_v6, list[i].bytes);
+    }
+    return answer;
+}
+
+void directory_cancel(struct directory_wait **wait_at)
+{
+    struct directory_wait *wait = *wait_at;
+
+    *wait_at = NULL;
+    if (wait == NULL) {
+        return;
+    }
+    lock_acquire(&wait->directory->lock);
+    bool is_told = wait->is_told;
+    if (!is_told) {
+        list_remove(&wait->node);
+    }
+    lock_release(&wait->directory->lock);
+    wait->wake = NULL;
+    if (!is_told) {
+        mem_free(wait);
+    } /* else its mail frees it */
+}
+
+void directory_note(struct directory *directory, struct span host, const struct sockaddr *address,
+                    bool is_broken, uint64_t now_us)
+{
+    if (host.len > 1 && host.ptr[host.len - 1] == '.') {
+        host.len--;
+    }
+    uint64_t hash = hash64(directory->seed, host);
+    lock_acquire(&directory->lock);
+    struct directory_name *name = name_find(directory, host, hash);
+    for (unsigned i = 0; name != NULL && i < name->count; i++) {
+        if (address_is(&name->list[i], address)) {
+            name->list[i].broken_until_us =
+                is_broken ? now_us + DIRECTORY_BROKEN_S * DIRECTORY_SECOND_US : 0;
+        }
+    }
+    lock_release(&directory->lock);
+}
+
+void directory_figures(struct directory *directory, struct directory_figures *out)
+{
+    lock_acquire(&directory->lock);
+    *out = directory->figures;
+    lock_release(&directory->lock);
+}
+
+/* ---- answers ---- */
+
+struct directory_name *directory_next(struct directory *directory)
+{
+    lock_acquire(&directory->lock);
+    directory->is_stirred = directory->is_stirred && !list_is_empty(&directory->wanted);
+    struct list *node = list_pop(&directory->wanted);
+    directory->figures.lookups += node != NULL;
+    lock_release(&directory->lock);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct directory_name, wanted);
+}
+
+/* [lock] Whoever waits will be told, outside of it. */
+static void waits_take(struct directory_name *name, struct list *out)
+{
+    struct list *node;
+
+    while ((node = list_pop(&name->waits)) != NULL) {
+        CONTAINER_OF(node, struct directory_wait, node)->is_told = true;
+        list_push(out, node);
+    }
+}
+
+static void waits_tell(struct list *waits)
+{
+    struct list *node;
+
+    while ((node = list_pop(waits)) != NULL) {
+        struct directory_wait *wait = CONTAINER_OF(node, struct directory_wait, node);
+        mailbox_post(wait->mailbox, &wait->mail);
+    }
+}
+
+void directory_late(struct directory *directory, struct directory_name *name)
+{
+    struct list told;
+
+    list_init(&told);
+    lock_acquire(&directory->lock);
+    name->is_late = true;
+    if (name->count > 0) {
+        waits_take(name, &told);
+    }
+    lock_release(&directory->lock);
+    waits_tell(&told);
+}
+
+/* [lock] The addresses it has now; what is known to be broken stays so. */
+static void take_found(struct directory_name *name, const struct names_result *result)
+{
+    struct directory_address old[DIRECTORY_ADDRESSES_MAX];
+    unsigned old_count = name->count;
+
+    memcpy(old, name->list, sizeof(old));
+    name->count = 0;
+    for (unsigned i = 0; i < result->count && name->count < DIRECTORY_ADDRESSES_MAX; i++) {
+        struct directory_address *own = &name->list[name->count];
+        if (!address_read(own, result->addresses[i])) {
+            continue;
+        }
+        name->count++;
+        for (unsigned j = 0; j < old_count; j++) {
+            if (old[j].is_v6 == own->is_v6 &&
+                memcmp(old[j].bytes, own->bytes, sizeof(own->bytes)) == 0) {
+                own->broken_until_us = old[j].broken_until_us;
+            }
+        }
+    }
+}
+
+/* [lock] Seconds for which a failure counts. */
+static uint32_t failure_s(struct directory_name *name)
+{
+    uint32_t wait_s = 1u << (name->failures < 5 ? name->failures : 5);
+
+    name->failures = (uint8_t)(name->failures < 5 ? name->failures + 1 : 5);
+    return wait_s < DIRECTORY_FAILURE_MAX_S ? wait_s : DIRECTORY_FAILURE_MAX_S;
+}
+
+/* [lock] Returns for how long it counts. */
+static uint32_t take_answer(struct directory *directory, struct directory_name *name,
+                            const struct names_result *result, uint32_t ttl_s)
+{
+    switch (result->answer) {
+    case NAMES_FOUND:
+        take_found(name, result);
+        name->answer = name->count > 0 ? DIRECTORY_FOUND : DIRECTORY_NONE;
+        name->failures = 0;
+        return ttl_s < 1 ? 1 : ttl_s > DIRECTORY_TTL_MAX_S ? DIRECTORY_TTL_MAX_S : ttl_s;
+    case NAMES_NEGATIVE:
+        name->answer = DIRECTORY_NONE; /* also over a good one (RFC 8767 section 4) */
+        name->count = 0;
+        name->failures = 0;
+        directory->figures.negatives++;
+        return DIRECTORY_NEGATIVE_S;
+    case NAMES_FAILED:
+        break;
+    }
+    name->answer = result->is_silent ? DIRECTORY_SILENT : DIRECTORY_FAILED;
+    directory->figures.timeouts += result->is_silent;
+    directory->figures.failures += !result->is_silent;
+    return failure_s(name);
+}
+
+void directory_answer(struct directory *directory, struct directory_name *name,
+                      const struct names_result *result, uint32_t ttl_s, uint64_t now_us)
+{
+    struct list told;
+
+    list_init(&told);
+    lock_acquire(&directory->lock);
+    CHECK(name->is_sought && directory->figures.looking_up > 0);
+    uint32_t counts_s = take_answer(directory, name, result, ttl_s);
+    name->answered_us = now_us;
+    name->until_us = now_us + counts_s * DIRECTORY_SECOND_US;
+    if (!is_failure(name)) {
+        name->stale_until_us = name->until_us + DIRECTORY_STALE_S * DIRECTORY_SECOND_US;
+    }
+    name->is_sought = false;
+    name->is_late = false;
+    directory->figures.looking_up--;
+    waits_take(name, &told);
+    lock_release(&directory->lock);
+    waits_tell(&told);
+}
+
+/* ---- life ---- */
+
+struct directory *directory_new(void)
+{
+    struct directory *directory = mem_new(sizeof(*directory));
+
+    lock_init(&directory->lock, LOCK_DIRECTORY);
+    random_bytes(&directory->seed, sizeof(directory->seed));
+    directory->slots = mem_new(DIRECTORY_NAMES_MAX * sizeof(struct directory_name *));
+    list_init(&directory->recent);
+    list_init(&directory->wanted);
+    list_init(&directory->searches);
+    return directory;
+}
+
+void directory_free(struct directory **directory_at)
+{
+    struct directory *directory = *directory_at;
+
+    *directory_at = NULL;
+    if (directory == NULL) {
+        return;
+    }
+    CHECK(!directory->is_open);
+    while (!list_is_empty(&directory->recent)) {
+        struct directory_name *name =
+            CONTAINER_OF(directory->recent.next, struct directory_name, recent);
+        CHECK(list_is_empty(&name->waits));
+        name_drop(directory, name);
+    }
+    lock_fini(&directory->lock);
+    mem_free(directory->slots);
+    mem_free(directory);
+}
