@@ -67,7 +67,7 @@ struct conf_acl_size {
 
 struct conf_acl_condition {
     enum conf_acl_kind kind;
-    size_t count; /* values: of texts, and of the list that kind names */
+    size_t count;             /* values: of texts, and of the list that kind names */
     const char *const *texts; /* as written; methods in upper, media types in lower case */
     const struct conf_network *networks; /* as many as values that are none of bits */
     size_t network_count;

@@ -30,8 +30,8 @@ struct list_reader {
 static bool report(const struct list_reader *reader, const char *problem)
 {
     struct conf_shown shown;
-    conf_report_add(reader->item->check->report, reader->word->place, NULL,
-                    "cannot use \"%s\": %s", conf_show(&shown, span_str(reader->path)), problem);
+    conf_report_add(reader->item->check->report, reader->word->place, NULL, "cannot use \"%s\": %s",
+                    conf_show(&shown, span_str(reader->path)), problem);
     return false;
 }
 
@@ -78,8 +78,8 @@ static bool read_fd(struct list_reader *reader, int fd, struct nameset **out)
         return report_errno(reader);
     }
     if (!S_ISREG(info.st_mode) || info.st_size < 0 || (uint64_t)info.st_size > FILE_MAX_BYTES) {
-        return report(reader, S_ISREG(info.st_mode) ? "it is larger than 256M"
-                                                    : "not a regular file");
+        return report(reader,
+                      S_ISREG(info.st_mode) ? "it is larger than 256M" : "not a regular file");
     }
     size_t size = (size_t)info.st_size;
     char *bytes = mem_try(size + 1);

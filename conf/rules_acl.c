@@ -9,8 +9,7 @@
 
 /* What a forward proxy without `acl` lets in; where to, access.h says of every rule. */
 static const char *const default_clients[] = {
-    "127.0.0.0/8",    "::1",      "10.0.0.0/8", "172.16.0.0/12",
-    "192.168.0.0/16", "fc00::/7", "fe80::/10",
+    "127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10",
 };
 #define DEFAULT_CLIENTS ARRAY_LEN(default_clients)
 

@@ -2,8 +2,7 @@
  * reference and dump show them. */
 #include "conf/schema_rows.h"
 
-#define ACL_SYNTAX                                                                                 \
-    "[NAME] all | [NAME] CONDITION VALUE... [CONDITION VALUE...] [reason=\"TEXT\"]"
+#define ACL_SYNTAX "[NAME] all | [NAME] CONDITION VALUE... [CONDITION VALUE...] [reason=\"TEXT\"]"
 
 static const char *const word_off[] = {"off"};
 
@@ -28,24 +27,26 @@ static const struct schema_row rows[] = {
 
     {ROW(ACL, "allow", ACL_RULE), LIVE, .syntax = ACL_SYNTAX,
      LIST_IN(conf_acl, list, count, conf_acl_rule),
-     .doc = "Lets such requests through; of each condition one of its values must hold. Without `to` "
-            "only to public addresses, without `port` only to usual ports (http 80 8008 8080, "
-            "https and connect 443), and never to larder itself but with `to self`: what a rule "
-            "does not let through for that, later ones may. Conditions: client NETWORK...; user "
-            "NAME... (* for anybody with a name); group NAME...; host NAME (exact), *.NAME (below "
-            "it), .NAME (both), an address, or file:PATH (a name a line in these forms, or as in "
-            "a hosts file); to NETWORK... or public private loopback linklocal multicast self: "
-            "of the address that is connected to; port N, N-M; scheme http https connect; method "
-            "NAME...; path PATTERN... (* is any bytes; without query); regex PCRE2... on "
-            "scheme://host/path?query; time \"mon-fri 08:00-18:00\" (local); of the response: "
-            "type PATTERN..., size >N or <N. Of a connect no path and no response is seen: such a "
-            "rule is not for it. The name is what the log and the page say. May be repeated.",
+     .doc =
+         "Lets such requests through; of each condition one of its values must hold. Without `to` "
+         "only to public addresses, without `port` only to usual ports (http 80 8008 8080, "
+         "https and connect 443), and never to larder itself but with `to self`: what a rule "
+         "does not let through for that, later ones may. Conditions: client NETWORK...; user "
+         "NAME... (* for anybody with a name); group NAME...; host NAME (exact), *.NAME (below "
+         "it), .NAME (both), an address, or file:PATH (a name a line in these forms, or as in "
+         "a hosts file); to NETWORK... or public private loopback linklocal multicast self: "
+         "of the address that is connected to; port N, N-M; scheme http https connect; method "
+         "NAME...; path PATTERN... (* is any bytes; without query); regex PCRE2... on "
+         "scheme://host/path?query; time \"mon-fri 08:00-18:00\" (local); of the response: "
+         "type PATTERN..., size >N or <N. Of a connect no path and no response is seen: such a "
+         "rule is not for it. The name is what the log and the page say. May be repeated.",
      .example = "allow staff client 10.0.0.0/8 host *.example.org port 443 8443;"},
     {ROW(ACL, "deny", ACL_RULE), LIVE, .syntax = ACL_SYNTAX,
      LIST_IN(conf_acl, list, count, conf_acl_rule), .joins = "allow",
-     .doc = "Denies such requests; see allow. reason: what the page and the log say. A size or type "
-            "is looked at before any of the response is sent; where its length is not known it is "
-            "cut when it grows past the size. May be repeated.",
+     .doc =
+         "Denies such requests; see allow. reason: what the page and the log say. A size or type "
+         "is looked at before any of the response is sent; where its length is not known it is "
+         "cut when it grows past the size. May be repeated.",
      .example = "deny ads host file:/etc/larder/blocked.txt reason=\"Blocked by policy\";"},
 };
 

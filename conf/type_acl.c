@@ -21,8 +21,7 @@ static const char *const kind_words[CONF_ACL_KINDS] = {
 static enum conf_acl_kind kind_of(const struct conf_word *word)
 {
     size_t i = 0;
-    while (i < CONF_ACL_KINDS &&
-           (word->quoted || !span_eq(word->text, span_str(kind_words[i])))) {
+    while (i < CONF_ACL_KINDS && (word->quoted || !span_eq(word->text, span_str(kind_words[i])))) {
         i++;
     }
     return (enum conf_acl_kind)i;
@@ -64,8 +63,7 @@ static bool report_unknown(const struct conf_item *item, const struct conf_word 
 static bool reason_read(const struct conf_item *item, const struct conf_word *word,
                         struct conf_acl_rule *out)
 {
-    struct span text =
-        span_of(word->text.ptr + REASON.len, word->text.len - REASON.len);
+    struct span text = span_of(word->text.ptr + REASON.len, word->text.len - REASON.len);
     if (out->reason != NULL) {
         return report(item, word, "is a second reason", NULL);
     }

@@ -115,8 +115,8 @@ static bool read_port(const struct conf_item *item, const struct conf_word *word
 
     if (!span_to_u64(low, UINT16_MAX, &from) || !span_to_u64(high, UINT16_MAX, &to) || from == 0 ||
         from > to) {
-        return refuse(item, word, "is not a port from 1 to 65535, or a range of them like 8000-8999",
-                      NULL);
+        return refuse(item, word,
+                      "is not a port from 1 to 65535, or a range of them like 8000-8999", NULL);
     }
     *out = (struct conf_acl_range){.low = (uint16_t)from, .high = (uint16_t)to};
     return true;
@@ -234,8 +234,7 @@ static bool read_days(struct span text, uint8_t *out)
             return false;
         }
         size_t first = find_word(span_of(text.ptr, 3), day_words, DAYS);
-        size_t last =
-            len == 3 ? first : find_word(span_of(text.ptr + 4, 3), day_words, DAYS);
+        size_t last = len == 3 ? first : find_word(span_of(text.ptr + 4, 3), day_words, DAYS);
         if (first == DAYS || last == DAYS) {
             return false;
         }

@@ -30,8 +30,7 @@ static const char *reason_text(struct arena *arena, const struct conf_acl_rule *
     return text.ptr == NULL ? no_reason : text.ptr;
 }
 
-static bool reasons_compile(struct arena *arena, const struct conf_acl *acl,
-                            struct access *access)
+static bool reasons_compile(struct arena *arena, const struct conf_acl *acl, struct access *access)
 {
     static const char *const what[CLASSES] = {"public addresses", "private addresses",
                                               "loopback addresses", "link-local addresses",
@@ -196,7 +195,7 @@ static void settle(struct access_case *judged, enum access_answer answer, size_t
 static void settle_held(struct access_case *judged, enum access_by by, size_t at)
 {
     static const char *const names[] = {
-        [ACCESS_BY_RULE] = "",   [ACCESS_BY_END] = "end",   [ACCESS_BY_PRIVATE] = "private",
+        [ACCESS_BY_RULE] = "",     [ACCESS_BY_END] = "end",   [ACCESS_BY_PRIVATE] = "private",
         [ACCESS_BY_PORT] = "port", [ACCESS_BY_SELF] = "self",
     };
     const struct access_reasons *reasons = &judged->access->reasons[at];
@@ -284,9 +283,8 @@ void access_judge(const struct access *access, const struct access_facts *facts,
     access->room->url_len = 0;
     if (facts->address != NULL) {
         judged.class = (uint32_t)access_address_class(facts->address);
-        judged.class |= access_is_self(access->conf, facts->address, facts->port)
-                            ? (uint32_t)CONF_ACL_SELF
-                            : 0;
+        judged.class |=
+            access_is_self(access->conf, facts->address, facts->port) ? (uint32_t)CONF_ACL_SELF : 0;
     }
     for (size_t i = 0; i < access->acl->count; i++) {
         if (walk_rule(&judged, &walk, i)) {

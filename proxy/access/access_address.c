@@ -35,8 +35,8 @@ static const struct block_v4 blocks_v4[] = {
 
 static enum conf_acl_to class_v4(const uint8_t bytes[4])
 {
-    uint32_t address = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
-                       (uint32_t)bytes[2] << 8 | bytes[3];
+    uint32_t address =
+        (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
     for (size_t i = 0; i < ARRAY_LEN(blocks_v4); i++) {
         if ((address ^ blocks_v4[i].first) >> (32 - blocks_v4[i].bits) == 0) {
             return (enum conf_acl_to)blocks_v4[i].class;

@@ -91,7 +91,8 @@ static struct span url_of(const struct access_room *room_in, const struct access
 {
     struct access_room *room = span_unconst(room_in);
     size_t bytes = facts->host.len + facts->path.len + 32;
-    bool is_v6 = memchr(facts->host.ptr == NULL ? "" : facts->host.ptr, ':', facts->host.len) != NULL;
+    bool is_v6 =
+        memchr(facts->host.ptr == NULL ? "" : facts->host.ptr, ':', facts->host.len) != NULL;
     unsigned usual = facts->scheme == ACCESS_HTTP ? 80 : facts->scheme == ACCESS_HTTPS ? 443 : 0;
     char port[16] = "";
 

@@ -4,7 +4,7 @@
  * interfaces - the addresses of this machine's network interfaces, as the last look at them found
  * them: what a connection to one of them reaches is on this machine. One list for the process.
  *
- * Threads: interfaces_refresh by one at a time, and by no worker: it asks the kernel.
+ * Threads: interfaces_refresh before other threads, then by the watch thread (origin/watch.h) alone.
  *          interfaces_has by any; no lock.
  */
 #include <stdbool.h>

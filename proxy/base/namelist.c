@@ -9,10 +9,9 @@
 static bool is_own_name(struct span word)
 {
     static const char *const names[] = {
-        "localhost",      "localhost.localdomain", "localhost4",   "localhost6",
-        "local",          "broadcasthost",         "ip6-localhost", "ip6-loopback",
-        "ip6-localnet",   "ip6-mcastprefix",       "ip6-allnodes",  "ip6-allrouters",
-        "ip6-allhosts",   "localdomain",
+        "localhost",     "localhost.localdomain", "localhost4",   "localhost6",   "local",
+        "broadcasthost", "ip6-localhost",         "ip6-loopback", "ip6-localnet", "ip6-mcastprefix",
+        "ip6-allnodes",  "ip6-allrouters",        "ip6-allhosts", "localdomain",
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (span_eq_nocase(word, span_str(names[i]))) {

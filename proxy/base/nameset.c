@@ -205,8 +205,7 @@ bool nameset_has(const struct nameset *set, struct span host)
     for (size_t i = host.len; i > 0; i--) {
         char c = host.ptr[i - 1];
         if (c == '.') {
-            if (has_domain(set, hash, span_of(host.ptr + i, host.len - i), labels,
-                           NAMESET_BELOW)) {
+            if (has_domain(set, hash, span_of(host.ptr + i, host.len - i), labels, NAMESET_BELOW)) {
                 return true;
             }
             labels = labels + 1 < LABELS_MAX ? labels + 1 : labels;

@@ -42,7 +42,8 @@ struct pattern *pattern_new(struct span text, struct pattern_fault *fault)
     if (context != NULL) {
         (void)pcre2_set_max_pattern_length(context, PATTERN_MAX_BYTES);
         (void)pcre2_set_parens_nest_limit(context, PARENS_MAX);
-        pattern->code = pcre2_compile((PCRE2_SPTR)text.ptr, text.len, options, &error, &at, context);
+        pattern->code =
+            pcre2_compile((PCRE2_SPTR)text.ptr, text.len, options, &error, &at, context);
         pcre2_compile_context_free(context);
         if (pattern->code == NULL) {
             fault->offset = at;

@@ -25,7 +25,7 @@
 #include "base/mem.h"
 #include "exchange/encode.h"
 #include "exchange/exchange_connect.h"
-#include "exchange/exchange_private.h"
+#include "exchange/exchange_forward.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill.h"
 #include "exchange/rearm.h"
@@ -138,6 +138,9 @@ static void exchange_free(struct exchange *x)
     }
     if (UNLIKELY(x->tunnel != NULL)) {
         exchange_tunnel_end(x);
+    }
+    if (UNLIKELY(x->forwarding != NULL)) {
+        exchange_judge_end(x);
     }
     if (UNLIKELY(x->connecting != NULL)) {
         exchange_connect_end(x);

@@ -34,8 +34,7 @@ static enum exchange_next take_target(struct exchange *x)
         return exchange_fail(x, 500, "no memory");
     }
     if (hostname_read(forward->host, room, &forward->host, &forward->address) == HOSTNAME_BAD) {
-        return exchange_fail(x, 400,
-                             "the host is no name, nor an address in its usual spelling");
+        return exchange_fail(x, 400, "the host is no name, nor an address in its usual spelling");
     }
     forward->is_understood = exchange_client_settle(x);
     x->stream->request->authority = http_authority_normal(request->scheme, request->authority);

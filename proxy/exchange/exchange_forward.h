@@ -11,6 +11,7 @@
 #include "access/access.h"
 #include "base/hostname.h"
 #include "exchange/exchange_private.h"
+#include "origin/directory.h"
 
 enum forward_stage {
     FORWARD_TARGET, /* which server it is for */
@@ -31,6 +32,10 @@ struct exchange_forward {
     struct access_verdict verdict; /* once judged */
     bool is_address_denied;        /* verdict denies every address the server has */
     struct span host;              /* of the target, as hostname_read has it */
+    bool is_late;                  /* the request's time was over before they came */
+    struct directory_wait *wait;   /* for the name's addresses, which rules ask for */
+    struct loop_timer timer;       /* of it; waiting for none: not in use */
+    struct exchange *exchange;
     struct sockaddr_storage address; /* of a host that is one, else one that was judged; port 0;
                                         AF_UNSPEC: not known */
 };
@@ -40,6 +45,8 @@ struct exchange_forward {
 enum exchange_next exchange_login(struct exchange *x);
 /* exchange_judge.c: may this request go where it wants to? The same. */
 enum exchange_next exchange_judge(struct exchange *x);
+/* exchange_judge.c: the request is over. */
+void exchange_judge_end(struct exchange *x);
 /* exchange_judge.c: what access_judge is told of it; borrows from the request. */
 struct access_facts exchange_judge_facts(const struct exchange *x);
 /* exchange_judge.c: the response x->object, of content this long (STORE_LENGTH_UNKNOWN), is about to

@@ -78,19 +78,114 @@ static void judge(struct exchange *x, struct access_facts *facts, struct access_
     }
 }
 
+/* ---- addresses ---- */
+
+static void on_addresses(void *ctx)
+{
+    struct exchange *x = ctx;
+    x->forwarding->wait = NULL;
+    loop_timer_clear(&x->forwarding->timer);
+    exchange_drive(x);
+}
+
+static void on_late(struct loop_timer *timer)
+{
+    struct exchange_forward *forward = CONTAINER_OF(timer, struct exchange_forward, timer);
+    directory_cancel(&forward->wait);
+    forward->is_late = true;
+    exchange_drive(forward->exchange);
+}
+
+/* `timeout total` is for all of a request. */
+static void begin_wait(struct exchange *x)
+{
+    struct exchange_forward *forward = x->forwarding;
+    uint64_t total_ms = x->site->conf->origins.timeout.total_ms;
+
+    forward->exchange = x;
+    loop_timer_init(&forward->timer, on_late);
+    if (total_ms > 0) {
+        loop_timer_set(x->env->loop, &forward->timer, total_ms * 1000);
+    }
+}
+
+/* One of the name's addresses that may be connected to; else what is said of the first. */
+static void judge_addresses(struct exchange *x, struct access_facts *facts,
+                            const struct directory_addresses *addresses)
+{
+    struct exchange_forward *forward = x->forwarding;
+    struct access_verdict verdict;
+
+    for (unsigned i = 0; i < addresses->count; i++) {
+        facts->address = (const struct sockaddr *)&addresses->list[i];
+        judge(x, facts, &verdict);
+        if (i == 0 || verdict.answer == ACCESS_ALLOW) {
+            forward->verdict = verdict;
+        }
+        if (verdict.answer == ACCESS_ALLOW) {
+            forward->address = addresses->list[i];
+            return;
+        }
+    }
+}
+
+/* False: *next says how it ends, or that it waits. */
+static bool ask_addresses(struct exchange *x, struct access_facts *facts, enum exchange_next *next)
+{
+    struct exchange_forward *forward = x->forwarding;
+    struct directory_addresses addresses;
+
+    switch (directory_find(x->env->directory, forward->host, &addresses, x->env->loop, on_addresses,
+                           x, &forward->wait)) {
+    case DIRECTORY_FOUND:
+        judge_addresses(x, facts, &addresses);
+        return true;
+    case DIRECTORY_WAIT:
+        begin_wait(x);
+        *next = EXCHANGE_PARK;
+        break;
+    case DIRECTORY_NONE:
+    case DIRECTORY_FAILED:
+        *next = exchange_fail_fetch(x, FILL_CODE_FAULT(FETCH_DNS));
+        break;
+    case DIRECTORY_SILENT:
+        *next = exchange_fail_fetch(x, FILL_CODE_NAME_LATE);
+        break;
+    case DIRECTORY_BUSY:
+        *next = exchange_fail_fetch(x, FILL_CODE_NAMES_BUSY);
+        break;
+    }
+    return false;
+}
+
+void exchange_judge_end(struct exchange *x)
+{
+    if (x->forwarding->wait != NULL) {
+        loop_timer_clear(&x->forwarding->timer);
+        directory_cancel(&x->forwarding->wait);
+    }
+}
+
+/* ---- the request ---- */
+
 enum exchange_next exchange_judge(struct exchange *x)
 {
     struct exchange_forward *forward = x->forwarding;
     struct access_facts facts = exchange_judge_facts(x);
+    enum exchange_next next;
 
+    if (forward->wait != NULL) {
+        return EXCHANGE_PARK; /* woken by somebody else */
+    }
+    if (forward->is_late) {
+        return exchange_fail_fetch(x, FILL_CODE_FAULT(FETCH_TOTAL_TIMEOUT));
+    }
     judge(x, &facts, &forward->verdict);
-    switch (forward->verdict.answer) {
-    case ACCESS_DENY:
+    if (forward->verdict.answer == ACCESS_WANTS_ADDRESS && !ask_addresses(x, &facts, &next)) {
+        return next;
+    }
+    if (forward->verdict.answer != ACCESS_ALLOW) {
         return exchange_deny(x, &forward->verdict);
-    case ACCESS_WANTS_ADDRESS:
-        return exchange_fail_fetch(x, FILL_CODE_FAULT(FETCH_DNS));
-    case ACCESS_ALLOW:
-        break;
     }
     forward->stage = FORWARD_GO;
     return EXCHANGE_GO;
@@ -122,8 +217,7 @@ static uint64_t length_of(struct span head, unsigned status, uint64_t length)
 
 static bool is_type(struct span type, struct span wanted)
 {
-    return type.len >= wanted.len &&
-           span_eq_nocase(span_of(type.ptr, wanted.len), wanted);
+    return type.len >= wanted.len && span_eq_nocase(span_of(type.ptr, wanted.len), wanted);
 }
 
 bool exchange_judge_response(struct exchange *x, uint64_t length, enum exchange_next *next)

@@ -4,8 +4,8 @@
  * nothing is read here.
  */
 #include "base/buf.h"
-#include "exchange/exchange_forward.h"
 #include "exchange/exchange_extra.h"
+#include "exchange/exchange_forward.h"
 #include "exchange/fill.h"
 #include "exchange/redirect.h"
 #include "http/condition.h"

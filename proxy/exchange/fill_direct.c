@@ -17,7 +17,6 @@
 #include "exchange/exchange_forward.h"
 #include "exchange/fill_private.h"
 #include "http/key.h"
-#include "net/own_address.h"
 #include "origin/directory.h"
 
 #define HOST_BYTES 256u
@@ -70,19 +69,6 @@ static void set_port(struct sockaddr_storage *address, uint16_t port)
     }
 }
 
-/* We listen on this port of this machine: whatever the rules say, it is no way out. */
-static bool is_self(const struct fill *fill, const struct sockaddr_storage *address)
-{
-    const struct conf *conf = site_table_conf(fill->table);
-    unsigned port = fill->direct->facts.port;
-    bool is_ours = conf->admin.enabled && conf->admin.listen.port == port;
-
-    for (size_t i = 0; i < conf->listen_count; i++) {
-        is_ours = is_ours || conf->listens[i].port == port;
-    }
-    return is_ours && own_address((const struct sockaddr *)address);
-}
-
 /* May it be connected to? */
 static bool is_allowed(struct fill *fill, const struct sockaddr_storage *address)
 {
@@ -92,12 +78,6 @@ static bool is_allowed(struct fill *fill, const struct sockaddr_storage *address
     direct->facts.address = (const struct sockaddr *)address;
     access_judge(fill->site->access, &direct->facts, &verdict);
     direct->facts.address = NULL;
-    if (verdict.answer == ACCESS_ALLOW && is_self(fill, address)) {
-        verdict = (struct access_verdict){.answer = ACCESS_DENY,
-                                          .name = "self",
-                                          .reason = "this is the proxy itself",
-                                          .rule = UINT32_MAX};
-    }
     if (verdict.answer == ACCESS_ALLOW) {
         return true;
     }

@@ -91,8 +91,7 @@ static enum conf_normalize normalize_of(const struct site *site)
     }
     const struct http_rewrite *rewrite = &site->policy.rewrite;
     bool looks = site->rules.asks_path || site->rules.rewrites || rewrite->strip.len > 0 ||
-                 rewrite->add.len > 0 ||
-                 (site->access != NULL && access_asks_path(site->access));
+                 rewrite->add.len > 0 || (site->access != NULL && access_asks_path(site->access));
     return looks ? CONF_NORMALIZE_FOLD : CONF_NORMALIZE_OFF;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/interfaces.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -543,6 +544,7 @@ struct service *service_new(const struct service_options *options, char *error, 
     service->limits = limit_table_new(conf->limits.limit_memory_bytes);
     service->top = top_new(TOP_WINDOW_S);
     service->origins = origins_new();
+    interfaces_refresh(); /* from now on the watch thread does */
     origins_apply(service->origins, conf);
     service->sites = site_table_new(conf, service->origins, service->limits, slot_of, service);
     CHECK(build_workers(service, options, fds));

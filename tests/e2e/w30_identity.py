@@ -6,7 +6,7 @@ import threading
 import websocket
 from case import Client, fetch, free_port, reply, same, sequence, wait_for
 
-ACL = ""
+ACL = "acl { allow tests to loopback private public port 1-65535; }"
 USER = "jane"
 
 

@@ -83,9 +83,9 @@ static inline void kit_url(const char *url, struct access_facts *facts)
     const char *colon = host[0] == '[' ? strchr(host, ']') + 1 : strchr(host, ':');
 
     path = path == NULL ? url + strlen(url) : path;
-    facts->scheme = url[0] == 'c'                          ? ACCESS_CONNECT
+    facts->scheme = url[0] == 'c'                   ? ACCESS_CONNECT
                     : strncmp(url, "https", 5) == 0 ? ACCESS_HTTPS
-                                                           : ACCESS_HTTP;
+                                                    : ACCESS_HTTP;
     facts->port = facts->scheme == ACCESS_HTTP ? 80 : 443;
     if (colon != NULL && colon < path && *colon == ':') {
         facts->port = (uint16_t)strtoul(colon + 1, NULL, 10);

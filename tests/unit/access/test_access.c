@@ -55,8 +55,12 @@ static const struct row conditions[] = {
     {A("allow a host .example.org;"), {.url = "http://a.example.org/"}, "allow a"},
     {A("allow a host .example.org;"), {.url = "http://example.org.evil/"}, "deny end"},
     {A("allow a host a b www.example.org c;"), {.url = U}, "allow a"},
-    {A("allow a host 192.0.2.1 to private;"), {.url = "http://192.0.2.1/", .to = "192.0.2.1"}, "allow a"},
-    {A("allow a host 192.0.2.1 to private;"), {.url = "http://192.0.2.2/", .to = "192.0.2.2"}, "deny end"},
+    {A("allow a host 192.0.2.1 to private;"),
+     {.url = "http://192.0.2.1/", .to = "192.0.2.1"},
+     "allow a"},
+    {A("allow a host 192.0.2.1 to private;"),
+     {.url = "http://192.0.2.2/", .to = "192.0.2.2"},
+     "deny end"},
     /* port */
     {A("allow a port 81 8000-8010;"), {.url = "http://x.example:8005/"}, "allow a"},
     {A("allow a port 81 8000-8010;"), {.url = "http://x.example:81/"}, "allow a"},
@@ -78,14 +82,17 @@ static const struct row conditions[] = {
     {A("allow a path *.gif;"), {.url = "http://x.example/a?b.gif"}, "deny end"},
     {A("allow a path *;"), {.url = "connect://x.example:443"}, "deny end"},
     /* regex */
-    {A("allow a regex \"^http://[a-z.]+/x[0-9]+\\\\?\";"), {.url = "http://x.example/x12?"}, "allow a"},
+    {A("allow a regex \"^http://[a-z.]+/x[0-9]+\\\\?\";"),
+     {.url = "http://x.example/x12?"},
+     "allow a"},
     {A("allow a regex ^http://x\\.example/;"), {.url = "http://xyexample/"}, "deny end"},
     {A("allow a regex (?i)/ADS/;"), {.url = "http://x.example/ads/1"}, "allow a"},
     {A("allow a regex :8080/ port 8080 80;"), {.url = "http://x.example:8080/"}, "allow a"},
     {A("allow a regex :80/;"), {.url = U}, "deny end"},
     {A("allow a regex ^connect://x.example:443$;"), {.url = "connect://x.example:443"}, "allow a"},
     {A("allow a regex \"^http://\\\\[2001:db8::1]/\" to private;"),
-     {.url = "http://[2001:db8::1]/", .to = "2001:db8::1"}, "allow a"},
+     {.url = "http://[2001:db8::1]/", .to = "2001:db8::1"},
+     "allow a"},
     {A("allow a regex [?]secret=;"), {.url = "http://x.example/a?secret=1"}, "allow a"},
     /* all of them, one of each */
     {A("allow a client 10.0.0.0/8 host .example.org port 80;"), {.url = U}, "allow a"},
@@ -138,19 +145,32 @@ static const struct row built_in[] = {
     {A("allow a all; deny d all;"), {.url = U, .to = "10.0.0.1"}, "deny private"},
     {A("allow a all; deny d host www.example.org;"), {.url = U, .to = "10.0.0.1"}, "deny d"},
     /* larder itself: 127.0.0.1:3128, *:8080, 127.0.0.1:8090 */
-    {A("allow a to loopback port 1-65535;"), {.url = "http://x:3128/", .to = "127.0.0.1"}, "deny self"},
-    {A("allow a to loopback port 1-65535;"), {.url = "http://x:3128/", .to = "0.0.0.0"}, "deny self"},
-    {A("allow a to loopback port 1-65535;"), {.url = "http://x:3128/", .to = "::ffff:127.0.0.1"},
+    {A("allow a to loopback port 1-65535;"),
+     {.url = "http://x:3128/", .to = "127.0.0.1"},
      "deny self"},
-    {A("allow a to loopback port 1-65535;"), {.url = "http://x:3128/", .to = "127.0.0.2"}, "allow a"},
-    {A("allow a to loopback port 1-65535;"), {.url = "http://x:3129/", .to = "127.0.0.1"}, "allow a"},
+    {A("allow a to loopback port 1-65535;"),
+     {.url = "http://x:3128/", .to = "0.0.0.0"},
+     "deny self"},
+    {A("allow a to loopback port 1-65535;"),
+     {.url = "http://x:3128/", .to = "::ffff:127.0.0.1"},
+     "deny self"},
+    {A("allow a to loopback port 1-65535;"),
+     {.url = "http://x:3128/", .to = "127.0.0.2"},
+     "allow a"},
+    {A("allow a to loopback port 1-65535;"),
+     {.url = "http://x:3129/", .to = "127.0.0.1"},
+     "allow a"},
     {A("allow a to loopback;"), {.url = "http://x:8080/", .to = "127.0.0.9"}, "deny self"},
     {A("allow a to loopback;"), {.url = "http://x:8080/", .to = "::1"}, "deny self"},
-    {A("allow a to loopback port 8090;"), {.url = "http://x:8090/", .to = "127.0.0.1"}, "deny self"},
+    {A("allow a to loopback port 8090;"),
+     {.url = "http://x:8090/", .to = "127.0.0.1"},
+     "deny self"},
     {A("allow a to self port 8090;"), {.url = "http://x:8090/", .to = "127.0.0.1"}, "allow a"},
     {A("allow a to self port 8090;"), {.url = "http://x:8090/", .to = "127.0.0.2"}, "deny end"},
     {A("allow a to self;"), {.url = U, .to = PUBLIC}, "deny end"},
-    {A("deny d to self; allow a to loopback;"), {.url = "http://x:8080/", .to = "127.0.0.1"}, "deny d"},
+    {A("deny d to self; allow a to loopback;"),
+     {.url = "http://x:8080/", .to = "127.0.0.1"},
+     "deny d"},
     /* without an address */
     {A("deny d to private; allow a all;"), {.url = U}, "wants d"},
     {A("deny d host x to private; allow a all;"), {.url = U}, "allow a"},
@@ -204,8 +224,10 @@ static const struct row responses[] = {
     {A("allow a size <1M;"), {.url = U, .type = "a/b", .seen = MIB}, "deny end"},
     {A("allow a size >1M;"), {.url = U, .type = "a/b", .seen = 7}, "deny end"},
     {A("deny d type video/* size >1M; allow a all;"),
-     {.url = U, .type = "video/mp4", .length = MIB + 2}, "deny d"},
-    {A("deny d type video/* size >1M; allow a all;"), {.url = U, .type = "video/mp4", .length = 9},
+     {.url = U, .type = "video/mp4", .length = MIB + 2},
+     "deny d"},
+    {A("deny d type video/* size >1M; allow a all;"),
+     {.url = U, .type = "video/mp4", .length = 9},
      "allow a"},
 };
 
@@ -299,7 +321,8 @@ static void test_verdicts(void **state)
 static void test_regex_gives_up(void **state)
 {
     (void)state;
-    static const char *const patterns[] = {"(a+)+$", "(a|aa)+$", "(a*)*[YZ]", "(.*)(.*)(.*)(.*)[YZ]$"};
+    static const char *const patterns[] = {"(a+)+$", "(a|aa)+$", "(a*)*[YZ]",
+                                           "(.*)(.*)(.*)(.*)[YZ]$"};
     char url[8300] = "http://x.e/";
 
     memset(url + strlen(url), 'a', 8192);
@@ -316,8 +339,8 @@ static void test_regex_gives_up(void **state)
         (void)clock_gettime(CLOCK_MONOTONIC, &from);
         kit_ask(&kit, &(struct asked){.url = url}, &verdict);
         (void)clock_gettime(CLOCK_MONOTONIC, &to);
-        double ms = (double)(to.tv_sec - from.tv_sec) * 1e3 +
-                    (double)(to.tv_nsec - from.tv_nsec) / 1e6;
+        double ms =
+            (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
         printf("regex %s on 8 KiB: gave up after %.2f ms\n", patterns[i], ms);
         assert_true(verdict.gave_up);
         assert_int_equal(verdict.answer, ACCESS_DENY);
@@ -369,10 +392,10 @@ static void test_copy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conditions),     cmocka_unit_test(test_built_in),
-        cmocka_unit_test(test_responses),      cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_verdicts),       cmocka_unit_test(test_regex_gives_up),
-        cmocka_unit_test(test_regex_long),     cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_conditions), cmocka_unit_test(test_built_in),
+        cmocka_unit_test(test_responses),  cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_verdicts),   cmocka_unit_test(test_regex_gives_up),
+        cmocka_unit_test(test_regex_long), cmocka_unit_test(test_copy),
     };
     return cmocka_run_group_tests_name("access", tests, NULL, NULL);
 }

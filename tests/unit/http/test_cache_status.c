@@ -90,6 +90,11 @@ static void reasons(void **state)
                                                          "limit_concurrent",
                                                          "maintenance",
                                                          "path",
+                                                         "access_rule",
+                                                         "access_end",
+                                                         "access_private",
+                                                         "access_port",
+                                                         "access_self",
                                                          "origin_down",
                                                          "queue_full",
                                                          "queue_timeout"};
