@@ -17,6 +17,7 @@
 #include "http/cache_status.h"
 #include "http/coding.h"
 #include "limit/limit.h"
+#include "users/users.h"
 #include "worker/site_state.h"
 
 static void value(struct buf *out, const char *name, uint64_t number)
@@ -239,6 +240,22 @@ static void put_limits(struct scrape *scrape)
             "Times that a client shared a bucket with others for want of room.", figures.crowded);
 }
 
+/* Passwords of forward proxies. */
+static void put_users(struct scrape *scrape)
+{
+    struct users_figures figures;
+    struct buf *out = scrape->out;
+
+    users_figures(service_users(scrape->service), &figures);
+    const struct labelled rows[] = {{"right", figures.right}, {"wrong", figures.wrong}};
+    metric_head(out, "larder_passwords_hashed_total", "counter",
+                "Passwords that were not remembered and had to be hashed.");
+    rows_put(out, "larder_passwords_hashed_total", "result", rows, ARRAY_LEN(rows));
+    gauge(out, "larder_passwords_waiting", "Being hashed, or waiting for it.", figures.checks);
+    counter(out, "larder_passwords_refused_total", "Not hashed because too many waited (503).",
+            figures.full);
+}
+
 static void put_tunnels(struct scrape *scrape)
 {
     const struct counters_sum *sum = &scrape->counters;
@@ -443,8 +460,10 @@ void metrics_get(struct admin_request *request)
     put_process(scrape);
     put_traffic(scrape);
     put_limits(scrape);
+    put_users(scrape);
     put_maintenance(scrape);
     put_origin(scrape);
+    metrics_put_forwards(scrape->out, scrape->service);
     put_store(scrape);
     put_admin(scrape, admin);
     mem_free(scrape);

@@ -10,4 +10,6 @@ void metric_head(struct buf *out, const char *name, const char *type, const char
 void metric_label(struct buf *out, const char *text);
 /* metrics_origins.c: all about pools and their servers. */
 void metrics_put_origins(struct buf *out, struct service *service);
+/* metrics_forward.c: all about forward proxies. */
+void metrics_put_forwards(struct buf *out, struct service *service);
 #endif

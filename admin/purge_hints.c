@@ -31,7 +31,7 @@ static void try_spelling(struct admin_request *request, struct buf *other, struc
 
     buf_init(&key, HINT_URL_BYTES);
     if (other->len > 0 && !other->failed &&
-        service_purge_key(request->admin->service, other->data, false, &key) == NULL &&
+        service_purge_key(request->admin->service, other->data, NULL, false, &key) == NULL &&
         !key.failed) {
         store_purge_key(service_store(request->admin->service), buf_span(&key), STORE_PURGE_SOFT,
                         true, false, &found);
@@ -87,7 +87,8 @@ static bool is_served(const struct conf *conf, struct span host)
         const struct conf_names *names = &conf->sites[i].names;
         for (size_t j = 0; j < names->count; j++) {
             struct span name = span_str(names->list[j]);
-            if (span_eq(name, SPAN("*")) || span_eq_nocase(name, host)) {
+            if (conf->sites[i].forward.name != NULL || span_eq(name, SPAN("*")) ||
+                span_eq_nocase(name, host)) {
                 return true;
             }
         }

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 
 #define PURGE_URLS_MAX 1000u
+#define PURGE_SITES_MAX 64u
 #define PURGE_URL_BYTES ((size_t)16384)
 #define PURGE_FAULTS_MAX 20u
 #define PURGE_SAMPLE 5u
@@ -31,7 +32,11 @@ struct fault {
 
 struct purge_order {
     struct service *service;
+    const struct conf *conf;
     const char *urls[PURGE_URLS_MAX]; /* borrowed from the body */
+    const char
+        *sites[PURGE_SITES_MAX]; /* which caches, by the first name; NULL: the published site's */
+    unsigned site_count;
     struct store_purge_result results[PURGE_URLS_MAX];
     unsigned url_count;
     bool has_mode, dry_run;
@@ -41,6 +46,7 @@ struct purge_order {
     struct fault faults[PURGE_FAULTS_MAX];
     unsigned fault_count; /* all, also those not kept */
     /* done */
+    const char *last_url, *last_site; /* of the last key that there was */
     char id[24];
     struct store_purge_result sum;
     int64_t effective_ms;
@@ -83,8 +89,8 @@ static void read_urls(struct purge_order *order, const cJSON *urls)
     {
         const char *url = cJSON_GetStringValue(at);
         buf_clear(&key);
-        const char *wrong =
-            url == NULL ? "must be a string" : service_purge_key(order->service, url, false, &key);
+        const char *wrong = url == NULL ? "must be a string"
+                                        : service_purge_key(order->service, url, NULL, false, &key);
         if (wrong == NULL && key.failed) {
             wrong = "the URL is too long";
         }
@@ -98,8 +104,56 @@ static void read_urls(struct purge_order *order, const cJSON *urls)
     buf_free(&key);
 }
 
+/* A site by its first name, a forward proxy as "forward:NAME". Borrowed from the configuration. */
+static const char *find_site(const struct conf *conf, const char *name)
+{
+    for (size_t i = 0; name != NULL && i < conf->site_count; i++) {
+        if (strcmp(conf->sites[i].names.list[0], name) == 0) {
+            return conf->sites[i].names.list[0];
+        }
+    }
+    return NULL;
+}
+
+static void read_sites(struct purge_order *order, const cJSON *sites)
+{
+    const cJSON *at;
+    unsigned i = 0;
+
+    if (!cJSON_IsArray(sites) || cJSON_GetArraySize(sites) == 0 ||
+        cJSON_GetArraySize(sites) > (int)PURGE_SITES_MAX) {
+        add_fault(order, "must be an array of 1 to 64 names of sites", "/select/sites");
+        return;
+    }
+    cJSON_ArrayForEach(at, sites)
+    {
+        const char *name = find_site(order->conf, cJSON_GetStringValue(at));
+        if (name == NULL) {
+            add_fault(order, "is not the first name of a site, or \"forward:NAME\"",
+                      "/select/sites/%u", i);
+        } else {
+            order->sites[order->site_count++] = name;
+        }
+        i++;
+    }
+}
+
+/* None named: the published site that has the URL, and the caches of all forward proxies. */
+static void take_all_sites(struct purge_order *order)
+{
+    const struct conf *conf = order->conf;
+
+    order->sites[order->site_count++] = NULL;
+    for (size_t i = 0; i < conf->site_count && order->site_count < PURGE_SITES_MAX; i++) {
+        if (conf->sites[i].forward.name != NULL) {
+            order->sites[order->site_count++] = conf->sites[i].names.list[0];
+        }
+    }
+}
+
 static void read_select(struct purge_order *order, const cJSON *select)
 {
+    const cJSON *sites = cJSON_GetObjectItemCaseSensitive(select, "sites");
     const cJSON *at;
     const cJSON *urls = NULL;
     const char *scheme = "both";
@@ -114,7 +168,7 @@ static void read_select(struct purge_order *order, const cJSON *select)
             urls = at;
         } else if (strcmp(at->string, "scheme") == 0) {
             scheme = cJSON_GetStringValue(at);
-        } else {
+        } else if (at != sites) {
             add_fault(order, "is not known here, or given twice; this version selects by \"urls\"",
                       "/select/%.40s", at->string);
         }
@@ -124,6 +178,11 @@ static void read_select(struct purge_order *order, const cJSON *select)
         add_fault(order, "must be \"both\" (http and https) or \"exact\"", "/select/scheme");
     }
     read_urls(order, urls);
+    if (sites != NULL) {
+        read_sites(order, sites);
+    } else {
+        take_all_sites(order);
+    }
 }
 
 static void read_mode(struct purge_order *order, const cJSON *mode)
@@ -214,14 +273,18 @@ static void reply_faults(struct admin_request *request, const struct purge_order
     json_object_end(&json);
 }
 
-static void purge_key(struct admin *admin, const struct purge_order *order, const char *url,
-                      bool other_scheme, bool durable, struct store_purge_result *sum)
+/* False: this cache has no such URL. */
+static bool purge_key(struct admin *admin, const struct purge_order *order, const char *url,
+                      const char *site, bool other_scheme, bool durable,
+                      struct store_purge_result *sum)
 {
     struct store_purge_result found = {0};
     struct buf key;
 
     buf_init(&key, PURGE_URL_BYTES);
-    if (service_purge_key(admin->service, url, other_scheme, &key) == NULL && !key.failed) {
+    bool is_there = service_purge_key(admin->service, url, site, other_scheme, &key) == NULL &&
+                    !key.failed && key.len > 0;
+    if (is_there) {
         store_purge_key(service_store(admin->service), buf_span(&key), order->mode, order->dry_run,
                         durable, &found);
     }
@@ -229,31 +292,44 @@ static void purge_key(struct admin *admin, const struct purge_order *order, cons
     sum->objects += found.objects;
     sum->bytes += found.bytes;
     sum->in_flight += found.in_flight;
+    return is_there;
 }
 
-/* durable: the last of what this does. */
-static void purge_one(struct admin *admin, const struct purge_order *order, const char *url,
-                      bool durable, struct store_purge_result *out)
+/* durable: the last of what this does. The published site's cache comes last: it has every URL. */
+static void purge_one(struct admin *admin, struct purge_order *order, const char *url, bool durable,
+                      struct store_purge_result *out)
 {
     *out = (struct store_purge_result){0};
-    if (!order->is_exact) {
-        purge_key(admin, order, url, true, false, out);
+    for (unsigned i = order->site_count; i-- > 0;) {
+        const char *site = order->sites[i];
+        if (!order->is_exact) {
+            (void)purge_key(admin, order, url, site, true, false, out);
+        }
+        if (purge_key(admin, order, url, site, false, durable && i == 0, out)) {
+            order->last_url = url;
+            order->last_site = site;
+        }
     }
-    purge_key(admin, order, url, false, durable, out);
 }
 
-/* The last one is durable, and with it all before: the log is written in order. */
+/* The last one is durable, and with it all before: the log is written in order. Of sites that were
+ * named some do not have the last URL, so there the last that was one is purged once more. */
 static void carry_out(struct admin *admin, struct purge_order *order)
 {
     uint64_t start_us = clock_mono_us();
+    bool is_named = order->sites[0] != NULL;
 
     for (unsigned i = 0; i < order->url_count; i++) {
         struct store_purge_result *result = &order->results[i];
         bool last = i + 1 == order->url_count;
-        purge_one(admin, order, order->urls[i], last && !order->dry_run, result);
+        purge_one(admin, order, order->urls[i], last && !order->dry_run && !is_named, result);
         order->sum.objects += result->objects;
         order->sum.bytes += result->bytes;
         order->sum.in_flight += result->in_flight;
+    }
+    if (is_named && !order->dry_run && order->last_url != NULL) {
+        struct store_purge_result again = {0};
+        (void)purge_key(admin, order, order->last_url, order->last_site, false, true, &again);
     }
     order->effective_ms = clock_wall_ms();
     order->took_s = (double)(clock_mono_us() - start_us) / 1e6;
@@ -384,6 +460,7 @@ void purges_post(struct admin_request *request)
     }
     struct purge_order *order = mem_new(sizeof(*order));
     order->service = request->admin->service;
+    order->conf = request->conf;
     read_order(order, body);
     if (order->fault_count > 0) {
         reply_faults(request, order);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "admin/access.h"
 #include "admin/handlers.h"
 #include "admin/pools.h"
 #include "admin/private.h"
@@ -100,6 +101,14 @@ static void write_sites(struct json *json, struct service *service)
     json_array_end(json);
 }
 
+static void write_forwards(struct json *json, struct service *service)
+{
+    struct conf *conf = service_conf(service);
+
+    access_write_names(conf, json);
+    conf_unref(conf);
+}
+
 void status_write(struct admin *admin, struct json *json)
 {
     struct service *service = admin->service;
@@ -120,6 +129,8 @@ void status_write(struct admin *admin, struct json *json)
     json_put_u64(json, "connections", connections.open);
     json_key(json, "site_names");
     write_sites(json, service);
+    json_key(json, "forwards");
+    write_forwards(json, service);
     json_key(json, "store");
     write_store(json, &store);
     json_key(json, "problems");

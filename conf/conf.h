@@ -25,22 +25,12 @@
 #include "conf/conf_answer.h"
 #include "conf/conf_forward.h"
 #include "conf/conf_health.h"
+#include "conf/conf_networks.h"
 #include "conf/conf_privacy.h"
 #include "conf/conf_problem.h"
 #include "conf/conf_tls.h"
 
 struct conf_places; /* where each value was set, for conf_print_effective */
-
-struct conf_network {
-    uint8_t address[16]; /* network order; IPv4 in the first 4, host bits zero */
-    uint8_t bits;        /* prefix length */
-    bool v6;
-};
-
-struct conf_networks {
-    const struct conf_network *list;
-    size_t count; /* 0: nobody */
-};
 
 /* Where to listen. `:PORT` has any set: every IPv4 and IPv6 address; address is then [::]:PORT and
  * IPV6_V6ONLY must be 0 (on a machine without IPv6, bind 0.0.0.0 instead). */
@@ -575,7 +565,7 @@ struct conf_where {
     const char *file; /* the snapshot's; NULL: nobody set it, it is the default */
     uint32_t line;
 };
-/* directive: in `cache`, the site itself or `origins`. */
+/* directive: in `cache`, the site itself or `origins`; NULL: of the site or forward proxy itself. */
 struct conf_where conf_where_site(const struct conf *conf, const struct conf_site *site,
                                   const char *directive);
 /* directive NULL: of the rule itself. */

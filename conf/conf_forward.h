@@ -6,14 +6,23 @@
  *
  * Part of the snapshot (conf.h): immutable, owned by it.
  */
-
 #include <stdint.h>
 
 #include "conf/conf_acl.h"
+#include "conf/conf_auth.h"
+#include "conf/conf_networks.h"
 
 struct conf_forward {
     const char *name; /* NULL: it is a site */
     struct conf_acl acl;
     uint64_t tunnel_time_ms; /* a tunnel lasts so long at most; 0: any time */
+    struct conf_auth auth;
+    struct conf_networks auth_except; /* clients that need no password */
+    struct conf_group_file group_file;
+    const struct conf_group *groups; /* those in the block */
+    size_t group_count;
 };
+
+/* Is there a group of that name, in the file or in the block? */
+bool conf_forward_has_group(const struct conf_forward *forward, struct span name);
 #endif

@@ -219,6 +219,10 @@ static struct conf_where where_of(const struct conf *conf, uint32_t owner,
 struct conf_where conf_where_site(const struct conf *conf, const struct conf_site *site,
                                   const char *directive)
 {
+    if (directive == NULL) {
+        return where_of(conf, 0, schema_find(SCHEMA_MAIN, SPAN("site")),
+                        (uint32_t)(site - conf->sites));
+    }
     const struct schema_row *row = schema_find(SCHEMA_CACHE, span_str(directive));
 
     row = row == NULL ? schema_find(SCHEMA_SITE, span_str(directive)) : row;

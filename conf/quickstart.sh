@@ -20,7 +20,7 @@ http://?* | https://?* | '' | -*) ;;
 esac
 
 packages='build-essential cmake ninja-build pkg-config librocksdb-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev
-libxxhash-dev libcjson-dev zlib1g-dev libbrotli-dev libpcre2-dev libc-ares-dev libnghttp2-dev libjemalloc-dev ca-certificates'
+libxxhash-dev libcjson-dev zlib1g-dev libbrotli-dev libcrypt-dev libpcre2-dev libc-ares-dev libnghttp2-dev libjemalloc-dev ca-certificates'
 # The dashboard is built with node; any node from version 18 will do.
 if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
     packages="$packages nodejs npm"
@@ -52,7 +52,7 @@ else
     for tool in cc cmake ninja pkg-config; do
         command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
     done
-    for library in rocksdb libcurl libcrypto libmicrohttpd libxxhash libcjson zlib libbrotlienc libcares; do
+    for library in rocksdb libcurl libcrypto libmicrohttpd libxxhash libcjson zlib libbrotlienc libcrypt libcares; do
         if command -v pkg-config >/dev/null 2>&1; then
             pkg-config --exists "$library" || missing="$missing $library"
         fi

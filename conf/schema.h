@@ -82,6 +82,10 @@ enum schema_type {
     SCHEMA_BREAKER,      /* struct conf_breaker */
     SCHEMA_ACL_RULE,     /* struct conf_acl_rule; allow and deny in one list */
     SCHEMA_RESOLVERS,    /* struct conf_names; addresses with port */
+    SCHEMA_RATE,         /* struct conf_rate; 10/m, or off */
+    SCHEMA_AUTH,         /* struct conf_auth */
+    SCHEMA_GROUP,        /* struct conf_group */
+    SCHEMA_GROUP_FILE,   /* struct conf_group_file */
     SCHEMA_AGENT,        /* struct conf_agent */
     SCHEMA_REFERER,      /* enum conf_referer */
     SCHEMA_HOSTS,        /* struct conf_hosts; patterns, or off */

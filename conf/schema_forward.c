@@ -6,6 +6,16 @@
 
 static const char *const word_off[] = {"off"};
 
+static const struct schema_option auth_options[] = {
+    {"realm", SCHEMA_TEXT, "proxy", "What clients show their users when they ask for the password.",
+     0, 0, offsetof(struct conf_site, forward.auth.realm)},
+    {"cache", SCHEMA_DURATION, "5m",
+     "For how long a proven password is remembered after its last use.", SECOND, DAY,
+     offsetof(struct conf_site, forward.auth.cache_ms)},
+    {"failures", SCHEMA_RATE, "10/m", "Wrong passwords of one client address.", 0, 0,
+     offsetof(struct conf_site, forward.auth.failures)},
+};
+
 static const struct schema_row rows[] = {
     {ROW(FORWARD, "acl", BLOCK), .block = SCHEMA_ACL, LIVE, .syntax = "{ ... }",
      AT(conf_site, forward.acl),
@@ -15,6 +25,31 @@ static const struct schema_row rows[] = {
             "default client 127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 "
             "fe80::/10.",
      .example = "acl { deny ads host file:/etc/larder/blocked.txt; allow all; }"},
+    {ROW(FORWARD, "auth", AUTH), LIVE,
+     .syntax =
+         "basic FILE [realm=TEXT] [cache=DURATION] [failures=NUMBER/s | NUMBER/m | NUMBER/h | off]",
+     AT(conf_site, forward.auth), .options = auth_options, .option_count = ARRAY_LEN(auth_options),
+     .doc =
+         "Asks clients for a name and a password (HTTP's Basic scheme, in clear text: for networks "
+         "that are trusted that far). FILE is one of htpasswd: NAME:HASH a line, read at start and "
+         "reload, with hashes of bcrypt (htpasswd -B) or $5$, $6$ (openssl passwd -6), $7$, $y$ of "
+         "crypt(3). A password is hashed once and remembered in memory for as long as cache= says "
+         "after its last use, unless its line changes. One client address (IPv6: one /64) has "
+         "failures= wrong guesses; beyond them a password that is not remembered gets 429 without "
+         "being looked at. Default: nobody is asked.",
+     .example = "auth basic /etc/larder/htpasswd realm=\"Example Inc.\";"},
+    {ROW(FORWARD, "auth_except", NETWORKS), LIVE, .syntax = "NETWORK...",
+     AT(conf_site, forward.auth_except),
+     .doc = "Clients that are served without a password. One they send is checked all the same.",
+     .example = "auth_except 10.0.5.0/24;"},
+    {ROW(FORWARD, "groups", GROUP_FILE), LIVE, .syntax = "FILE", AT(conf_site, forward.group_file),
+     .doc =
+         "Which users belong together, for rules that ask for a group: GROUP: NAME NAME... a line, "
+         "read at start and reload. A group may have several lines, a user several groups.",
+     .example = "groups /etc/larder/groups;"},
+    {ROW(FORWARD, "group", GROUP), LIVE, .syntax = "GROUP NAME...",
+     LIST_IN(conf_site, forward.groups, forward.group_count, conf_group),
+     .doc = "The same as a line of groups. May be repeated.", .example = "group staff anna ben;"},
     {ROW(FORWARD, "origins", BLOCK), .block = SCHEMA_DIRECT, LIVE, .syntax = "{ ... }",
      AT(conf_site, origins),
      .doc = "How the servers are asked that clients name: timeouts, tries, TLS, kept connections.",

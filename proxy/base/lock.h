@@ -23,6 +23,7 @@ enum lock_rank {
     LOCK_DIRECTORY = 47, /* the addresses of names that clients ask for */
     LOCK_QUEUE = 50,     /* a queue towards a service thread */
     LOCK_LIMIT = 55,     /* one shard of the limits' table */
+    LOCK_USERS = 57,     /* one shard of what is known of passwords */
     LOCK_STATS = 60,     /* statistics history, top lists */
     LOCK_LOG = 70,       /* error log sink */
 };

@@ -14,13 +14,21 @@ static const struct cli_command commands[] = {
     {"status", "how the running larder does: 0 ok, 1 warning, 2 critical", "",
      FLAGS_SERVER | FLAG(JSON), 0, command_status},
     {"purge", "remove URLs from the cache, or mark them stale", "--url URL... --soft | --hard",
-     FLAGS_SERVER | FLAG(URL) | FLAG(SOFT) | FLAG(HARD) | FLAG(DRY_RUN) | FLAG(REASON) | FLAG(JSON),
+     FLAGS_SERVER | FLAG(URL) | FLAG(SOFT) | FLAG(HARD) | FLAG(DRY_RUN) | FLAG(REASON) |
+         FLAG(SITE) | FLAG(JSON),
      1, command_purge},
     {"origins", "how the origin servers do; take one out of its pool, or back in",
      "[list] | drain POOL/SERVER | maintenance POOL/SERVER | up POOL/SERVER | check POOL/SERVER",
      FLAGS_SERVER | FLAG(REASON) | FLAG(YES) | FLAG(JSON), 2, command_origins},
     {"maintenance", "switch sites to maintenance and back", "on SITE | off SITE | list [SITE]",
      FLAGS_SERVER | FLAG(REASON) | FLAG(JSON), 2, command_maintenance},
+    {"access",
+     "the forward proxies: which rule decides on a request (0 allowed, 1 denied, 2 error), and who "
+     "asked for what",
+     "[list] | test CLIENT URL | denials | tunnels | destinations | users | clients | quotas",
+     FLAGS_SERVER | FLAG(USER) | FLAG(METHOD) | FLAG(AT) | FLAG(FORWARD) | FLAG(RULE) | FLAG(HOST) |
+         FLAG(CLIENT) | FLAG(BY) | FLAG(LIMIT) | FLAG(JSON),
+     3, command_access},
     {"explain", "what would become of a request, and which setting decides", "URL",
      FLAGS_SERVER | FLAG(HEADER) | FLAG(METHOD) | FLAG(CLIENT) | FLAG(JSON), 1, command_explain},
     {"reload", "read the configuration file again", "", FLAGS_SERVER | FLAG(JSON), 0,

@@ -33,6 +33,14 @@ enum cli_flag {
     FLAG_HEADER,
     FLAG_METHOD,
     FLAG_CLIENT,
+    FLAG_SITE,
+    FLAG_USER,
+    FLAG_AT,
+    FLAG_FORWARD,
+    FLAG_RULE,
+    FLAG_HOST,
+    FLAG_BY,
+    FLAG_LIMIT,
     FLAG_CHECK_ONLY,
     FLAG_PORT,
     FLAG_ADMIN_PORT,
@@ -105,6 +113,7 @@ int command_status(struct cli_args *args);
 int command_purge(struct cli_args *args);
 int command_origins(struct cli_args *args);
 int command_maintenance(struct cli_args *args);
+int command_access(struct cli_args *args);
 int command_explain(struct cli_args *args);
 int command_reload(struct cli_args *args);
 int command_stop(struct cli_args *args);

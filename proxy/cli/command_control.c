@@ -96,6 +96,10 @@ static char *purge_body(const struct cli_args *args)
     for (unsigned i = 0; i < args->url_count; i++) {
         cJSON_AddItemToArray(urls, cJSON_CreateString(args->urls[i]));
     }
+    if (args->value[FLAG_SITE] != NULL) {
+        cJSON *sites = cJSON_AddArrayToObject(select, "sites");
+        cJSON_AddItemToArray(sites, cJSON_CreateString(args->value[FLAG_SITE]));
+    }
     cJSON_AddStringToObject(body, "mode", args->value[FLAG_SOFT] != NULL ? "soft" : "hard");
     cJSON_AddBoolToObject(body, "dry_run", args->value[FLAG_DRY_RUN] != NULL);
     if (args->value[FLAG_REASON] != NULL) {

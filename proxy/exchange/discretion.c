@@ -191,7 +191,7 @@ unsigned discretion_add(struct arena *arena, const struct fill_request_options *
     if (site->via.len > 0 && site->identity != SITE_HIDES && site->identity != SITE_TRANSPARENT) {
         out[count++] = join(
             arena, options->request->minor_version == 0 ? SPAN("Via: 1.0 ") : SPAN("Via: 1.1 "),
-            site->via);
+            site->via_own);
     }
     count += add_client(arena, options, out + count);
     if (UNLIKELY(options->policy->privacy.agent.len > 0)) {

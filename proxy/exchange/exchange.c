@@ -145,6 +145,9 @@ static void exchange_free(struct exchange *x)
     if (UNLIKELY(x->connecting != NULL)) {
         exchange_connect_end(x);
     }
+    if (UNLIKELY(x->forwarding != NULL)) {
+        exchange_forward_end(x);
+    }
     if (x->table != NULL) {
         site_table_unref(&x->table);
     }

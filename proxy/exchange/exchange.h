@@ -28,7 +28,9 @@ struct limit_table;
 struct maintenance;
 struct press;
 struct rearm_table;
+struct tally;
 struct tunnel_kit;
+struct users_desk;
 
 /* What every exchange of a worker shares. Filled by the worker; lists start empty. */
 struct exchange_env {
@@ -38,9 +40,11 @@ struct exchange_env {
     struct press *press;                   /* shared by all workers */
     struct limit_table *limits;            /* the same */
     const struct maintenance *maintenance; /* the same */
+    struct users_desk *users;              /* of this worker */
     struct directory *directory;           /* the same: addresses of names clients ask for */
     struct counters *counters;
     struct record_ring *ring;
+    struct tally *tally;      /* of the forward proxies */
     struct site_table *sites; /* in force for new requests */
     bool access_log;          /* every request gets a record */
     uint32_t sample_mask;     /* else one in mask + 1, for the top list */

@@ -5,9 +5,18 @@
 #include <stdio.h>
 
 #include "exchange/exchange_forward.h"
+#include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
+#include "exchange/tally.h"
+#include "net/listener.h"
 
 #define ORIGIN_TEXT_BYTES 192u /* two names and what is between them */
+
+/* What spans of a record point to that lie nowhere else. */
+struct record_room {
+    char origin[ORIGIN_TEXT_BYTES];
+    char client[REDACT_ADDRESS_BYTES];
+};
 
 /* "POOL/SERVER", of a site's own pool "SERVER". */
 static struct span origin_text(const struct exchange *x, char *room, size_t size)
@@ -19,14 +28,76 @@ static struct span origin_text(const struct exchange *x, char *room, size_t size
     return span_str(room);
 }
 
-/* room: for what its spans point to, ORIGIN_TEXT_BYTES. */
+/* ---- of a forward proxy ---- */
+
+static bool is_of_forward(const struct exchange *x)
+{
+    return x->site != NULL && x->site->forward != NULL;
+}
+
+/* Who decided: a rule, or what stands in for one. Empty: nobody, it is no request for a server. */
+static struct span forward_rule(const struct exchange *x)
+{
+    const struct exchange_forward *forward = x->forwarding;
+
+    if (x->status == 407) {
+        return SPAN("login");
+    }
+    if (forward != NULL && forward->verdict.answer == ACCESS_DENY) {
+        return span_str(forward->verdict.name);
+    }
+    if (x->result == RESULT_DENIED) {
+        return SPAN("limit"); /* of those that a site may have too; reason says which */
+    }
+    return forward == NULL ? SPAN("") : span_str(forward->verdict.name);
+}
+
+static struct span forward_why(const struct exchange *x)
+{
+    const struct access_verdict *verdict = x->forwarding == NULL ? NULL : &x->forwarding->verdict;
+
+    if (x->result != RESULT_DENIED) {
+        return SPAN("");
+    }
+    return verdict != NULL && verdict->answer == ACCESS_DENY ? span_str(verdict->reason)
+                                                             : span_str(x->error_text);
+}
+
+static void count_forward(struct exchange *x)
+{
+    struct tally *tally = x->env->tally;
+    struct span name = span_str(x->site->forward->name);
+    struct span rule = forward_rule(x);
+
+    tally_add(tally_of(tally, name, SPAN("")), TALLY_REQUESTS, 1);
+    if (rule.len > 0) {
+        tally_add(tally_of(tally, name, rule),
+                  x->result == RESULT_DENIED ? TALLY_DENIED : TALLY_ALLOWED, 1);
+    }
+}
+
+/* What a record of a site does not have. */
+static void tell_forward(const struct exchange *x, struct record *record)
+{
+    const struct exchange_forward *forward = x->forwarding;
+    const struct http_request *request = x->stream->request;
+
+    record->is_forward = true;
+    record->scheme = request->method == HTTP_CONNECT ? SPAN("connect")
+                     : request->scheme.len == 5      ? SPAN("https")
+                                                     : SPAN("http");
+    record->user = forward == NULL ? SPAN("") : forward->user;
+    record->rule = forward_rule(x);
+    record->why = forward_why(x);
+}
+
 static struct record record_of(const struct exchange *x, uint64_t total_us, uint32_t weight,
-                               char *room)
+                               struct record_room *room)
 {
     const struct http_request *request = x->stream->request;
     const struct http_fields *fields = &request->fields;
     bool was_asked = UNLIKELY(x->has_origin_name) && (x->origin_status | x->origin_fault) != 0;
-    return (struct record){
+    struct record record = {
         .end_us = loop_now_us(x->env->loop),
         .wall_ms = loop_wall_ms(x->env->loop),
         .bytes = x->stream->sent_bytes,
@@ -57,9 +128,17 @@ static struct record record_of(const struct exchange *x, uint64_t total_us, uint
         .user_agent = http_fields_find(fields, HTTP_FIELD_USER_AGENT),
         .referer = http_fields_find(fields, HTTP_FIELD_REFERER),
         .site = x->site != NULL ? x->site->name : SPAN("-"),
-        .origin = was_asked ? origin_text(x, room, ORIGIN_TEXT_BYTES) : span_of(NULL, 0),
-        .rule = x->forwarding == NULL ? span_of(NULL, 0) : span_str(x->forwarding->verdict.name),
+        .origin = was_asked ? origin_text(x, room->origin, ORIGIN_TEXT_BYTES) : span_of(NULL, 0),
     };
+    if (UNLIKELY(is_of_forward(x))) {
+        tell_forward(x, &record);
+    }
+    const struct redaction redaction =
+        LIKELY(x->site != NULL) ? x->site->redaction : site_table_redaction(x->table);
+    if (UNLIKELY(redaction_is_used(&redaction))) {
+        redact_record(&redaction, x->client.address, &record, room->client);
+    }
+    return record;
 }
 
 void exchange_count(struct exchange *x)
@@ -71,6 +150,9 @@ void exchange_count(struct exchange *x)
     counter_add(&site->responses[x->status / 100 <= 5 ? x->status / 100 : 0], 1);
     counter_add(&counters->reasons[x->reason], 1);
     x->env->request_count++;
+    if (UNLIKELY(is_of_forward(x))) {
+        count_forward(x);
+    }
 }
 
 /* For how many requests it stands in the top list; 0: it is not for it. */
@@ -82,8 +164,8 @@ static uint32_t weight_of(const struct exchange *x)
 
 struct record *exchange_record(struct exchange *x)
 {
-    char room[ORIGIN_TEXT_BYTES];
-    struct record record = record_of(x, 0, weight_of(x), room);
+    struct record_room room;
+    struct record record = record_of(x, 0, weight_of(x), &room);
     return record_copy(&record);
 }
 
@@ -108,9 +190,9 @@ void exchange_account(struct exchange *x)
                       total_us);
     }
     uint32_t weight = weight_of(x);
-    if (x->env->access_log || weight > 0) {
-        char room[ORIGIN_TEXT_BYTES];
-        struct record record = record_of(x, total_us, weight, room);
+    if (x->env->access_log || weight > 0 || UNLIKELY(is_of_forward(x))) {
+        struct record_room room;
+        struct record record = record_of(x, total_us, weight, &room);
         if (!record_ring_put(x->env->ring, &record)) {
             counter_add(&counters->log_dropped, 1);
         }
@@ -144,6 +226,11 @@ void exchange_account_refused(struct exchange_env *env, struct stream *stream, u
         .path = SPAN("-"),
         .site = SPAN("-"),
     };
+    const struct site *forward = site_table_forward(env->sites, listener_index(stream->listener));
+    const struct redaction redaction =
+        forward != NULL ? forward->redaction : site_table_redaction(env->sites);
+    char room[REDACT_ADDRESS_BYTES];
+    redact_record(&redaction, stream->peer, &record, room);
     if (!record_ring_put(env->ring, &record)) {
         counter_add(&env->counters->log_dropped, 1);
     }

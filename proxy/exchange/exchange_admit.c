@@ -6,38 +6,10 @@
 #include "exchange/discretion.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
+#include "exchange/loop.h"
 #include "exchange/maintenance.h"
 #include "http/key.h"
 #include "net/listener.h"
-
-/* Has it passed here before? Via members look like "1.1 larder" or "HTTP/1.1 larder (comment)". */
-bool exchange_is_loop(const struct http_fields *fields, struct span pseudonym)
-{
-    if (!http_fields_has(fields, HTTP_FIELD_VIA)) {
-        return false;
-    }
-    unsigned at = 0;
-    const struct http_field *field;
-    while ((field = http_fields_next(fields, HTTP_FIELD_VIA, &at)) != NULL) {
-        struct span rest = field->value;
-        struct span member;
-        while (http_list_next(&rest, &member)) {
-            const char *space = memchr(member.ptr, ' ', member.len);
-            if (space == NULL) {
-                continue;
-            }
-            struct span by = span_trim(span_of(space, member.len - (size_t)(space - member.ptr)));
-            const char *end = memchr(by.ptr, ' ', by.len);
-            if (end != NULL) {
-                by.len = (size_t)(end - by.ptr);
-            }
-            if (span_eq_nocase(by, pseudonym)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
 
 /* Writes the primary key. False: longer than the arena. */
 static bool make_key(struct exchange *x)
@@ -137,7 +109,7 @@ static bool ends_here(struct exchange *x, enum exchange_next *next)
     bool is_connect = request->method == HTTP_CONNECT;
     if ((is_connect && x->forwarding == NULL) || request->method == HTTP_TRACE) {
         *next = exchange_fail(x, 405, "this method is not allowed here");
-    } else if (exchange_is_loop(&request->fields, x->site->via)) {
+    } else if (loop_is_closed(&request->fields, x->site)) {
         x->proxy_error = HTTP_PROXY_LOOP_DETECTED;
         *next = exchange_fail(x, 508, "the request came back to this proxy");
     } else if (UNLIKELY(request->method == HTTP_OPTIONS) &&

@@ -1,29 +1,40 @@
 /* exchange_connect - CONNECT: see exchange_connect.h. */
 #include "exchange/exchange_connect.h"
 
-#include <arpa/inet.h>
+#include <stdio.h>
 
+#include "exchange/fill.h"
+#include "exchange/reach.h"
 #include "exchange/tunnels.h"
-
-#define HOST_BYTES 256u
 
 /* ---- told by the dial ---- */
 
 static bool may_connect(void *ctx, const struct sockaddr *address)
 {
     struct exchange_connect *connect = ctx;
-    struct exchange *x = connect->x;
+    const struct exchange *x = connect->x;
     struct access_facts facts = exchange_judge_facts(x);
     struct access_verdict verdict;
 
-    facts.address = address;
-    access_judge(x->site->access, &facts, &verdict);
-    if (verdict.answer == ACCESS_ALLOW) {
+    if (reach_allows(x->site, &facts, address, &verdict)) {
         return true;
     }
-    connect->is_denied = true;
-    connect->denied = verdict;
+    if (!connect->is_denied) {
+        connect->is_denied = true;
+        connect->denied = verdict;
+    }
     return false;
+}
+
+static void on_tried(void *ctx, const struct sockaddr *address, enum dial_fault fault)
+{
+    const struct exchange_connect *connect = ctx;
+    const struct exchange *x = connect->x;
+
+    if (fault != DIAL_EXHAUSTED) {
+        directory_note(x->env->directory, x->forwarding->host, address, fault != DIAL_OK,
+                       loop_now_us(x->env->loop));
+    }
 }
 
 static void on_dialled(void *ctx, enum dial_fault fault)
@@ -71,58 +82,70 @@ static enum exchange_next deny(struct exchange *x)
     return next;
 }
 
-static bool literal(struct span host, struct sockaddr_storage *out)
+static void dial(struct exchange *x, const struct directory_addresses *found)
 {
-    char text[INET6_ADDRSTRLEN];
-    struct sockaddr_in *four = (void *)out;
-    struct sockaddr_in6 *six = (void *)out;
-
-    if (host.len >= sizeof(text)) {
-        return false;
-    }
-    memcpy(text, host.ptr, host.len);
-    text[host.len] = '\0';
-    *out = (struct sockaddr_storage){.ss_family = AF_INET};
-    if (inet_pton(AF_INET, text, &four->sin_addr) == 1) {
-        return true;
-    }
-    out->ss_family = AF_INET6;
-    return inet_pton(AF_INET6, text, &six->sin6_addr) == 1;
-}
-
-static enum exchange_next dial(struct exchange *x, const struct sockaddr_storage *addresses,
-                               unsigned count)
-{
-    static const struct dial_handler handler = {.may = may_connect, .done = on_dialled};
+    static const struct dial_handler handler = {
+        .may = may_connect, .tried = on_tried, .done = on_dialled};
+    struct exchange_connect *connect = x->connecting;
     const struct dial_options options = {
-        .addresses = addresses,
-        .count = count,
+        .addresses = found->list,
+        .count = found->count,
         .port = x->forwarding->port,
         .timeout_us = x->site->conf->origins.timeout.connect_ms * 1000,
     };
+    _Static_assert(DIRECTORY_ADDRESSES_MAX <= DIAL_ADDRESSES_MAX, "one may have all addresses");
+
+    connect->begin_us = loop_now_us(x->env->loop);
     x->origin_tries = 1;
-    x->connecting->dial = dial_start(x->env->loop, &options, &handler, x->connecting);
-    return EXCHANGE_PARK;
+    connect->dial = dial_start(x->env->loop, &options, &handler, connect);
+}
+
+static void on_names(void *ctx)
+{
+    struct exchange *x = ctx;
+
+    CHECK_OBJ(x, EXCHANGE_MAGIC);
+    x->connecting->wait = NULL;
+    exchange_drive(x);
+}
+
+/* From the name to an attempt. */
+static enum exchange_next look(struct exchange *x)
+{
+    struct directory_addresses found;
+
+    switch (directory_find(x->env->directory, x->forwarding->host, &found, x->env->loop, on_names,
+                           x, &x->connecting->wait)) {
+    case DIRECTORY_FOUND:
+        dial(x, &found);
+        return EXCHANGE_PARK;
+    case DIRECTORY_WAIT:
+        return EXCHANGE_PARK;
+    case DIRECTORY_NONE:
+    case DIRECTORY_FAILED:
+        break;
+    case DIRECTORY_SILENT:
+        return exchange_fail_fetch(x, FILL_CODE_NAME_LATE);
+    case DIRECTORY_BUSY:
+        return exchange_fail_fetch(x, FILL_CODE_NAMES_BUSY);
+    }
+    return exchange_fail_fetch(x, FILL_CODE_FAULT(FETCH_DNS));
 }
 
 static enum exchange_next begin(struct exchange *x)
 {
-    struct exchange_connect *connect = arena_alloc(&x->arena, sizeof(*connect));
-    struct sockaddr_storage address;
-
+    x->connecting = arena_alloc(&x->arena, sizeof(*x->connecting));
     x->result = RESULT_PASS;
     x->reason = HTTP_REASON_TUNNEL;
-    if (connect == NULL) {
+    if (x->connecting == NULL) {
         return exchange_fail(x, 500, "no memory");
     }
-    *connect = (struct exchange_connect){.x = x, .begin_us = loop_now_us(x->env->loop)};
-    x->connecting = connect;
-    if (!literal(x->forwarding->host, &address)) {
-        x->proxy_error = HTTP_PROXY_DNS_ERROR;
-        x->reason = HTTP_REASON_ORIGIN_ERROR;
-        return exchange_fail(x, 502, "the name could not be resolved");
-    }
-    return dial(x, &address, 1);
+    *x->connecting = (struct exchange_connect){.x = x};
+    (void)snprintf(x->origin_name, sizeof(x->origin_name), "%.*s", (int)x->forwarding->host.len,
+                   x->forwarding->host.ptr);
+    x->origin_pool = "direct";
+    x->has_origin_name = true;
+    return look(x);
 }
 
 enum exchange_next exchange_connect(struct exchange *x)
@@ -138,6 +161,9 @@ enum exchange_next exchange_connect(struct exchange *x)
         }
         return begin(x);
     }
+    if (x->connecting->dial == NULL && !x->connecting->is_done) {
+        return x->connecting->wait != NULL ? EXCHANGE_PARK : look(x);
+    }
     if (!x->connecting->is_done) {
         return EXCHANGE_PARK;
     }
@@ -152,5 +178,6 @@ enum exchange_next exchange_connect(struct exchange *x)
 
 void exchange_connect_end(struct exchange *x)
 {
+    directory_cancel(&x->connecting->wait);
     dial_cancel(&x->connecting->dial);
 }

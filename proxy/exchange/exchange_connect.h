@@ -10,12 +10,14 @@
  * Threads: the worker's loop. Ownership: in the exchange's arena.
  */
 #include "exchange/exchange_forward.h"
+#include "origin/directory.h"
 #include "tunnel/dial.h"
 
 struct exchange_connect {
     struct exchange *x;
-    struct dial *dial; /* NULL: not yet, or over */
-    uint64_t begin_us; /* of the connecting */
+    struct directory_wait *wait; /* for the name; NULL: not any more */
+    struct dial *dial;           /* NULL: not yet, or over */
+    uint64_t begin_us;           /* of the connecting */
     bool is_done;
     bool is_denied; /* an address was, by: */
     enum dial_fault fault;

@@ -27,6 +27,8 @@ static inline void extra_number(struct extra *extra, uint64_t value)
     extra_put(extra, span_from_u64(room, value));
 }
 
+/* exchange_login.c: the challenge of a 407, where it is ours. */
+void exchange_put_challenge(struct exchange *x, struct extra *extra);
 /* exchange_reply.c: RFC 9211, where the site says so. */
 void exchange_put_cache_status(struct exchange *x, struct extra *extra);
 #endif

@@ -1,6 +1,7 @@
 /* exchange_forward - FORWARD: see exchange_forward.h. */
 #include "exchange/exchange_forward.h"
 
+#include "exchange/loop.h"
 #include "http/key.h"
 
 /* The target names its server in two of its four forms (RFC 9112 3.2.2, 3.2.3). */
@@ -38,8 +39,17 @@ static enum exchange_next take_target(struct exchange *x)
     }
     forward->is_understood = exchange_client_settle(x);
     x->stream->request->authority = http_authority_normal(request->scheme, request->authority);
+    if (loop_is_closed(&request->fields, x->site)) { /* before anything waits for it */
+        x->proxy_error = HTTP_PROXY_LOOP_DETECTED;
+        return exchange_fail(x, 508, "the request came back to this proxy");
+    }
     forward->stage = FORWARD_LOGIN;
     return EXCHANGE_GO;
+}
+
+void exchange_forward_end(struct exchange *x)
+{
+    exchange_login_end(x);
 }
 
 enum exchange_next exchange_forward(struct exchange *x)

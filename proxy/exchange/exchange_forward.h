@@ -20,6 +20,8 @@ enum forward_stage {
     FORWARD_GO,
 };
 
+struct exchange_login; /* exchange_login.c's own */
+
 struct exchange_forward {
     uint8_t stage;      /* enum forward_stage: what comes next */
     bool is_connect;    /* a tunnel is asked for */
@@ -29,6 +31,7 @@ struct exchange_forward {
     struct span user;   /* proven; empty: nobody */
     const char *const *groups;
     unsigned group_count;
+    struct exchange_login *login;  /* in the arena; NULL: no password was looked at */
     struct access_verdict verdict; /* once judged */
     bool is_address_denied;        /* verdict denies every address the server has */
     struct span host;              /* of the target, as hostname_read has it */
@@ -43,6 +46,8 @@ struct exchange_forward {
 /* exchange_login.c: who asks (RFC 9110 11.7). GO: go on with the next stage; else how it ends, or
  * that it waits. */
 enum exchange_next exchange_login(struct exchange *x);
+/* exchange_login.c: nobody waits for the answer any more. */
+void exchange_login_end(struct exchange *x);
 /* exchange_judge.c: may this request go where it wants to? The same. */
 enum exchange_next exchange_judge(struct exchange *x);
 /* exchange_judge.c: the request is over. */

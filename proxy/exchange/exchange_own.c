@@ -226,6 +226,9 @@ static void put_extra(struct exchange *x, struct extra *extra)
     if (x->result == RESULT_SYNTHETIC) {
         return;
     }
+    if (UNLIKELY(x->status == 407)) {
+        exchange_put_challenge(x, extra);
+    }
     if (x->retry_after_s > 0) {
         extra_put(extra, SPAN("Retry-After: "));
         extra_number(extra, x->retry_after_s);

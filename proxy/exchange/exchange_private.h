@@ -130,6 +130,8 @@ struct exchange {
     struct policy policy_room; /* when rules have a say */
 };
 
+/* exchange_forward.c: lets go of what it waits for. Only with x->forwarding. */
+void exchange_forward_end(struct exchange *x);
 /* exchange.c: runs steps until the exchange parks or ends. Safe to call from any wake-up. */
 void exchange_drive(struct exchange *x);
 static inline enum exchange_next exchange_go(struct exchange *x, enum exchange_step step)
@@ -224,8 +226,6 @@ enum exchange_next exchange_go_alone(struct exchange *x);
 /* exchange_send.c: has the reader at x->offset. False: there are too many. */
 bool exchange_seek(struct exchange *x);
 void exchange_note_first_byte(struct exchange *x);
-/* exchange_admit.c: does Via say that the request has passed here before? */
-bool exchange_is_loop(const struct http_fields *fields, struct span pseudonym);
 /* exchange_admit.c: the site is settled, a forward proxy has let it pass: from its path and rules to
  * the cache. is_understood: what trusted peers say of the client was. */
 enum exchange_next exchange_enter(struct exchange *x, bool is_understood);

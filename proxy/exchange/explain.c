@@ -8,6 +8,7 @@
 #include "base/mailbox.h"
 #include "exchange/exchange_private.h"
 #include "exchange/fill_request.h"
+#include "exchange/loop.h"
 #include "exchange/redirect.h"
 #include "http/head.h"
 #include "http/key.h"
@@ -93,7 +94,7 @@ static const char *refuse(const struct explain *out)
     case HTTP_PURGE:
         return "PURGE is answered by larder itself";
     default:
-        return exchange_is_loop(&out->request.fields, out->site->via)
+        return loop_is_closed(&out->request.fields, out->site)
                    ? "508: its Via says that it came from here"
                    : NULL;
     }

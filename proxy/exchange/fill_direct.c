@@ -16,6 +16,7 @@
 
 #include "exchange/exchange_forward.h"
 #include "exchange/fill_private.h"
+#include "exchange/reach.h"
 #include "http/key.h"
 #include "origin/directory.h"
 
@@ -75,10 +76,7 @@ static bool is_allowed(struct fill *fill, const struct sockaddr_storage *address
     struct fill_direct *direct = fill->direct;
     struct access_verdict verdict;
 
-    direct->facts.address = (const struct sockaddr *)address;
-    access_judge(fill->site->access, &direct->facts, &verdict);
-    direct->facts.address = NULL;
-    if (verdict.answer == ACCESS_ALLOW) {
+    if (reach_allows(fill->site, &direct->facts, (const struct sockaddr *)address, &verdict)) {
         return true;
     }
     if (!direct->has_denied) {

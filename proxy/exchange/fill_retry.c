@@ -150,7 +150,7 @@ void fill_log_fault(const struct fill *fill, const struct fetch_result *result)
     const char *pool = fill->claim.pool == NULL ? "direct" : origin_pool_name(fill->claim.pool);
     const char *error = origin_fault_name(result->fault);
     if (fill->request != NULL) {
-        log_escape(path, sizeof(path), fill->request->path);
+        log_escape(path, sizeof(path), redact_query(&fill->site->redaction, fill->request->path));
     }
     const struct fetch_origin *origin = fill->origin;
     (void)snprintf(subject, sizeof(subject), "%s/%s %s", pool, origin->name, error);

@@ -17,13 +17,14 @@
 #define RECORD_RING_MIN_BYTES ((size_t)65536)
 #define RECORD_PATH_MAX ((size_t)2048)
 #define RECORD_SPAN_MAX ((size_t)256)
-#define RECORD_SPANS 10u
+#define RECORD_SPANS_SITE 9u
+#define RECORD_SPANS 12u
 #define RECORD_FIXED_BYTES offsetof(struct record, client)
 #define RECORD_SKIP 0u
 #define RECORD_LINE_BYTES 64 /* keeps the two sides off each other's cache lines */
 
-/* client, method, scheme, host, path, user_agent, referer, site, origin, rule: in the order of
- * the struct. */
+/* client, method, scheme, host, path, user_agent, referer, site, origin, and of a forward proxy user,
+ * rule, why: in the order of the struct. */
 #define RECORD_PATH_INDEX 4u
 
 struct record_head {
@@ -67,11 +68,16 @@ void record_ring_free(struct record_ring **ring)
     }
 }
 
-static size_t record_size(const struct span *spans, struct record_head *head)
+static unsigned record_spans(const struct record *record)
+{
+    return UNLIKELY(record->is_forward) ? RECORD_SPANS : RECORD_SPANS_SITE;
+}
+
+static size_t record_size(const struct span *spans, unsigned count, struct record_head *head)
 {
     size_t size = sizeof(*head) + RECORD_FIXED_BYTES;
 
-    for (unsigned i = 0; i < RECORD_SPANS; i++) {
+    for (unsigned i = 0; i < count; i++) {
         size_t max = i == RECORD_PATH_INDEX ? RECORD_PATH_MAX : RECORD_SPAN_MAX;
         size_t len = spans[i].len < max ? spans[i].len : max;
         head->len[i] = (uint16_t)len;
@@ -111,7 +117,8 @@ bool record_ring_put(struct record_ring *ring, const struct record *record)
     struct record_head head;
     uint64_t at;
 
-    size_t size = record_size(spans, &head);
+    unsigned count = record_spans(record);
+    size_t size = record_size(spans, count, &head);
     if (!record_room(ring, size, &at)) {
         return false;
     }
@@ -120,7 +127,7 @@ bool record_ring_put(struct record_ring *ring, const struct record *record)
     out += sizeof(head);
     memcpy(out, record, RECORD_FIXED_BYTES);
     out += RECORD_FIXED_BYTES;
-    for (unsigned i = 0; i < RECORD_SPANS; i++) {
+    for (unsigned i = 0; i < count; i++) {
         if (head.len[i] > 0) {
             memcpy(out, spans[i].ptr, head.len[i]);
             out += head.len[i];
@@ -134,7 +141,8 @@ struct record *record_copy(const struct record *record)
 {
     const struct span *from = &record->client;
     struct record_head head;
-    struct record *copy = mem_try(sizeof(*copy) + record_size(from, &head));
+    unsigned count = record_spans(record);
+    struct record *copy = mem_try(sizeof(*copy) + record_size(from, count, &head));
 
     if (copy == NULL) {
         return NULL;
@@ -142,7 +150,7 @@ struct record *record_copy(const struct record *record)
     *copy = *record;
     char *at = (char *)(copy + 1);
     struct span *to = &copy->client;
-    for (unsigned i = 0; i < RECORD_SPANS; i++) {
+    for (unsigned i = 0; i < count; i++) {
         to[i] = span_of(at, head.len[i]);
         if (head.len[i] > 0) {
             memcpy(at, from[i].ptr, head.len[i]);
@@ -173,7 +181,8 @@ bool record_ring_take(struct record_ring *ring, struct record *out)
     memcpy(out, from, RECORD_FIXED_BYTES);
     from += RECORD_FIXED_BYTES;
     struct span *spans = &out->client;
-    for (unsigned i = 0; i < RECORD_SPANS; i++) {
+    unsigned count = record_spans(out);
+    for (unsigned i = 0; i < count; i++) {
         spans[i] = span_of(from, head.len[i]);
         from += head.len[i];
     }

@@ -30,11 +30,14 @@ struct record {
     uint8_t error;                   /* of the origin asked last: enum fetch_fault; 0: none */
     uint8_t tries;                   /* how often a server was asked */
     bool collapsed, stored, aborted; /* aborted: the response was cut */
-    bool want_log;                   /* false: only for the top list (sampled) */
+    bool want_log;                   /* false: only for the lists */
+    bool is_forward;                 /* by a forward proxy: the last three spans count */
     uint32_t weight; /* requests this one stands for in the top list; 0: not in it */
     uint64_t request_id;
     struct span client, method, scheme, host, path, user_agent, referer, site, origin;
-    struct span rule; /* of a forward proxy's acl: who decided; empty: no forward proxy */
+    /* Of a forward proxy: who has proven to be whom, which rule decided, and what a rule that denies
+     * says of it. Otherwise neither copied nor set. */
+    struct span user, rule, why;
 };
 
 struct record_ring;

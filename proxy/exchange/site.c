@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "exchange/counters.h"
+#include "exchange/loop.h"
 #include "http/key.h"
 
 /* Several times what a configuration may hold: 64 MiB. */
@@ -108,8 +109,10 @@ static void site_compile(struct site_table *table, struct site *site, const stru
     site->compress.is_used = site->policy.codings != 0 || site->rules.compresses;
     rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
+    site->via_own = loop_name(arena, conf);
     site->forwarded = forwarded_compile(conf->forwarded);
     site->trust = trust_compile(conf->trust.is_set ? &conf->trust : &table->conf->trust);
+    site->redaction = redaction_compile(&conf->privacy);
     site->tunnel_idle_us = conf->tunnel_idle_ms * 1000;
     if (UNLIKELY(conf->forward.name != NULL)) {
         site->forward = &conf->forward;
@@ -120,6 +123,18 @@ static void site_compile(struct site_table *table, struct site *site, const stru
         site->key_prefix = arena_printf(arena, "%s ", conf->names.list[0]);
     }
     site->normalize = normalize_of(site);
+}
+
+static void login_compile(struct site *site, struct limit_table *limits)
+{
+    const struct conf_rate *rate = &site->conf->forward.auth.failures;
+
+    if (UNLIKELY(site->forward != NULL) && rate->count > 0 && limits != NULL) {
+        site->login = (struct site_login){
+            .ref = limit_register(limits, site->name, SPAN("login")),
+            .rate = limit_rate(rate->count, rate->period_s, rate->count),
+        };
+    }
 }
 
 static struct site_slot *slot_for(const struct site_table *table, struct span name)
@@ -219,6 +234,7 @@ struct site_table *site_table_new(struct conf *conf, struct origins *origins,
     for (size_t i = 0; i < conf->site_count; i++) {
         site_compile(table, &table->sites[i], &conf->sites[i]);
         guards_compile(&table->sites[i].guards, &table->arena, &conf->sites[i], limits);
+        login_compile(&table->sites[i], limits);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);
     }
@@ -266,6 +282,17 @@ const struct conf_trust *site_table_trust(const struct site_table *table)
     return trust_compile(&table->conf->trust);
 }
 
+struct redaction site_table_redaction(const struct site_table *table)
+{
+    struct redaction all = {0};
+    for (size_t i = 0; i < table->conf->site_count; i++) {
+        if (table->sites[i].forward == NULL) {
+            all = redaction_stricter(all, table->sites[i].redaction);
+        }
+    }
+    return all;
+}
+
 const struct conf *site_table_conf(const struct site_table *table)
 {
     return table->conf;
@@ -301,6 +328,16 @@ const struct site *site_table_find(const struct site_table *table, struct span a
         return slot->site;
     }
     return find_wildcard(table, host);
+}
+
+const struct site *site_table_named(const struct site_table *table, struct span name)
+{
+    for (size_t i = 0; i < table->conf->site_count; i++) {
+        if (span_eq(table->sites[i].name, name)) {
+            return &table->sites[i];
+        }
+    }
+    return NULL;
 }
 
 const struct site *site_table_forward(const struct site_table *table, unsigned listen)

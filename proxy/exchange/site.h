@@ -14,6 +14,7 @@
 #include "base/span.h"
 #include "conf/conf.h"
 #include "exchange/guard.h"
+#include "exchange/redact.h"
 #include "exchange/rule.h"
 #include "fetch/fetch.h"
 #include "http/coding.h"
@@ -48,6 +49,12 @@ struct site_pool {
     struct origin_pool *pool; /* a reference of the table's; NULL: the site has none of its own */
 };
 
+/* Wrong passwords of one client of a forward proxy. */
+struct site_login {
+    struct limit_ref ref;
+    struct limit_rate rate;
+};
+
 struct site {
     const struct conf_site *conf;
     struct span name; /* the first configured name, for logs */
@@ -59,15 +66,18 @@ struct site {
     struct rules rules;
     struct rule_edits edits;       /* its own changes of header fields */
     struct span via;               /* our pseudonym */
+    struct span via_own;           /* the same in requests, unlike any other\'s (loop.h) */
     enum conf_normalize normalize; /* never CONF_NORMALIZE_AUTO */
     enum site_identity identity;
     unsigned forwarded;             /* enum site_forwarded, or-ed: what the origin is told */
     const struct conf_trust *trust; /* whose forwarding fields are believed; NULL: nobody's */
     struct guards guards;           /* who may ask, and how much */
+    struct redaction redaction;     /* of what logs and views get */
     uint64_t tunnel_idle_us;
     const struct conf_forward *forward; /* of a forward proxy; NULL: a published site */
     const struct access *access;        /* its rules; NULL: of a published site */
-    struct span key_prefix;             /* of its cache keys; empty for a published site */
+    struct site_login login;
+    struct span key_prefix; /* of its cache keys; empty for a published site */
 };
 
 struct site_table;
@@ -84,9 +94,13 @@ void site_table_unref(struct site_table **table); /* nulls *table */
 const struct conf_trust *site_table_trust(const struct site_table *table);
 /* What it was compiled from; borrowed. */
 const struct conf *site_table_conf(const struct site_table *table);
+/* Of requests of which no site can be said: the strictest of the published ones. */
+struct redaction site_table_redaction(const struct site_table *table);
 /* The site of an authority (lower case, with or without port): of its exact name, else of the longest
  * "*.NAME" it is below, else "*"; NULL when there is none. */
 const struct site *site_table_find(const struct site_table *table, struct span authority);
+/* The one with this first name ("www.example.com", "forward:office"); NULL: there is none. */
+const struct site *site_table_named(const struct site_table *table, struct span name);
 /* The forward proxy whose clients come in by this listen (an index into conf.listens); NULL: they
  * come to the sites. */
 const struct site *site_table_forward(const struct site_table *table, unsigned listen);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/guard.h"
+#include "exchange/tally.h"
 #include "limit/limit.h"
 #include "tunnel/tunnel.h"
 
@@ -23,6 +24,7 @@ struct open_tunnel {
     struct stream_seat seat;
     uint64_t begin_us; /* of the request */
     struct record *record;
+    struct tally_entry *tally; /* of its forward proxy */
     unsigned hold_count;
     uint64_t holds[]; /* places among concurrent requests */
 };
@@ -47,7 +49,7 @@ static void put_record(struct open_tunnel *open, bool is_cut)
     record->received = tunnel_sent(&open->tunnel, TUNNEL_SERVER);
     record->aborted = is_cut;
     record->want_log = env->access_log;
-    if ((record->want_log || record->weight > 0) && !record_ring_put(env->ring, record)) {
+    if (!record_ring_put(env->ring, record)) {
         counter_add(&env->counters->log_dropped, 1);
     }
 }
@@ -60,6 +62,7 @@ static void end(struct open_tunnel *open, bool is_cut)
 
     put_record(open, is_cut);
     counter_add(&env->counters->tunnels_closed, 1);
+    tally_add(open->tally, TALLY_TUNNELS_CLOSED, 1);
     if (is_cut) {
         struct linger cut = {.l_onoff = 1, .l_linger = 0};
         (void)setsockopt(server, SOL_SOCKET, SO_LINGER, &cut, sizeof(cut));
@@ -102,8 +105,10 @@ static void on_moved(struct tunnel *tunnel, enum tunnel_peer from, size_t bytes)
     if (from == TUNNEL_SERVER) {
         counter_add(&counters->tunnel_bytes[TUNNEL_TO_CLIENT], bytes);
         counter_add(&counters->site[open->slot].bytes[BYTES_ORIGIN], bytes);
+        tally_add(open->tally, TALLY_TO_CLIENT, bytes);
     } else {
         counter_add(&counters->tunnel_bytes[TUNNEL_TO_ORIGIN], bytes);
+        tally_add(open->tally, TALLY_TO_ORIGIN, bytes);
     }
 }
 
@@ -142,6 +147,7 @@ static struct open_tunnel *open_new(struct exchange *x)
         .seat = {.cut = on_cut},
         .begin_us = x->stream->begin_us,
         .record = record,
+        .tally = tally_of(env->tally, span_str(x->site->forward->name), SPAN("")),
     };
     for (; x->holds != NULL; x->holds = x->holds->next) {
         open->holds[open->hold_count++] = x->holds->hold;
@@ -169,12 +175,14 @@ bool tunnels_open(struct exchange *x, struct dial **dial)
     }
     exchange_count(x);
     counter_add(&env->counters->tunnels_opened, 1);
+    tally_add(open->tally, TALLY_TUNNELS_OPENED, 1);
     struct tunnel *tunnel = &open->tunnel;
     struct span early = stream_early(x->stream);
     (void)dial_take(*dial, tunnel_watch(tunnel, TUNNEL_SERVER), tunnel_events());
     dial_cancel(dial);
     tunnel_give(tunnel, TUNNEL_SERVER, early);
     counter_add(&env->counters->tunnel_bytes[TUNNEL_TO_ORIGIN], early.len);
+    tally_add(open->tally, TALLY_TO_ORIGIN, early.len);
     stream_take(x->stream, &open->seat, tunnel_watch(tunnel, TUNNEL_CLIENT), tunnel_events());
     exchange_forget(x);
     tunnel_give(tunnel, TUNNEL_CLIENT, SPAN(ESTABLISHED));

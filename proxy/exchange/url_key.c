@@ -4,8 +4,18 @@
 #include "exchange/exchange_private.h"
 #include "http/key.h"
 
+/* The site that answers for this authority; false: the named one does not. *out NULL: no site does. */
+static bool find_site(const struct site_table *sites, struct span name, struct span authority,
+                      const struct site **out)
+{
+    const struct site *named = name.len == 0 ? NULL : site_table_named(sites, name);
+
+    *out = named != NULL && named->forward != NULL ? named : site_table_find(sites, authority);
+    return name.len == 0 || (named != NULL && *out == named);
+}
+
 const char *url_key(const struct site_table *sites, struct arena *arena, struct span url,
-                    enum url_scheme scheme, struct span *key)
+                    struct span name, enum url_scheme scheme, struct span *key)
 {
     struct http_url parts;
     const char *fault = http_url_parse(url, &parts);
@@ -27,7 +37,11 @@ const char *url_key(const struct site_table *sites, struct arena *arena, struct 
         .authority = http_authority_normal(parts.scheme, span_of(host, parts.authority.len)),
         .path = parts.path,
     };
-    const struct site *site = site_table_find(sites, request.authority);
+    const struct site *site;
+    if (!find_site(sites, name, request.authority, &site)) {
+        *key = SPAN("");
+        return NULL;
+    }
     if (site != NULL) {
         *key = exchange_key_of(arena, site, &request, request.path);
     } else { /* nothing is stored under it, and that is no fault of the URL */

@@ -14,7 +14,9 @@ enum url_scheme {
     URL_SCHEME_OTHER, /* of the same address under https instead of http, or the other way round */
 };
 
-/* Key in the arena. Returns NULL, or what is wrong with the URL, static text. */
+/* Key in the arena. name: the first name of the one that answers ("forward:office" has a cache of its
+ * own); empty: the published site that has the URL. Empty key: that one has other URLs. Returns NULL,
+ * or what is wrong with the URL, static text. */
 const char *url_key(const struct site_table *sites, struct arena *arena, struct span url,
-                    enum url_scheme scheme, struct span *key);
+                    struct span name, enum url_scheme scheme, struct span *key);
 #endif

@@ -18,6 +18,21 @@ bool http_fields_add(struct http_fields *fields, struct span name, struct span v
     return true;
 }
 
+void http_fields_remove(struct http_fields *fields, enum http_field_id id)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < fields->count && http_fields_has(fields, id); i++) {
+        if (fields->items[i].id != id) {
+            fields->items[kept++] = fields->items[i];
+        }
+    }
+    if (http_fields_has(fields, id)) {
+        fields->count = kept;
+        fields->present &= ~http_field_bit(id);
+    }
+}
+
 const struct http_field *http_fields_next(const struct http_fields *fields, enum http_field_id id,
                                           unsigned *at)
 {

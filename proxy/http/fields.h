@@ -126,6 +126,8 @@ const struct http_field *http_fields_next(const struct http_fields *fields, enum
 struct span http_fields_find(const struct http_fields *fields, enum http_field_id id);
 /* The same for any name, known or not. */
 struct span http_fields_find_name(const struct http_fields *fields, struct span name);
+/* Takes all lines of this id out. */
+void http_fields_remove(struct http_fields *fields, enum http_field_id id);
 /* How many lines have this id. */
 unsigned http_fields_count(const struct http_fields *fields, enum http_field_id id);
 

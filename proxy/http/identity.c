@@ -95,8 +95,8 @@ static const char *const person_names[] = {
 
 /* Of all names above, of Proxy, Proxy-* and X-Forwarded-*; the unit test holds them together. */
 static const uint32_t first_letters = LETTER('a') | LETTER('c') | LETTER('d') | LETTER('f') |
-                                      LETTER('h') | LETTER('i') | LETTER('p') | LETTER('r') |
-                                      LETTER('t') | LETTER('w') | LETTER('x');
+                                      LETTER('h') | LETTER('i') | LETTER('l') | LETTER('p') |
+                                      LETTER('r') | LETTER('t') | LETTER('w') | LETTER('x');
 
 static bool is_one_of(const char *const *names, size_t count, struct span name)
 {
@@ -119,7 +119,7 @@ static enum http_identity identity_of(struct span name)
     if (is_one_of(address_names, ARRAY_LEN(address_names), name)) {
         return HTTP_IDENTITY_ADDRESS;
     }
-    if (span_eq_nocase(name, SPAN("Proxy"))) {
+    if (span_eq_nocase(name, SPAN("Proxy")) || span_eq_nocase(name, SPAN("Larder-Hops"))) {
         return HTTP_IDENTITY_TRAP;
     }
     return begins(name, SPAN("X-Forwarded")) || begins(name, SPAN("Proxy-")) ||

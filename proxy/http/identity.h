@@ -24,7 +24,7 @@ enum http_identity {
      * Proxy-*, names of users as proxies write them. */
     HTTP_IDENTITY_PERSON,
     /* Proxy: no field of HTTP at all, but CGI makes the variable HTTP_PROXY of it, which programs obey
-     * (CVE-2016-5385). For nobody, from nobody. */
+     * (CVE-2016-5385). For nobody, from nobody. And Larder-Hops, which each Larder makes anew. */
     HTTP_IDENTITY_TRAP,
 };
 

@@ -85,9 +85,20 @@ static void attempt_close(struct attempt *attempt)
     }
 }
 
+static void tell(struct attempt *attempt, enum dial_fault fault)
+{
+    struct dial *dial = attempt->dial;
+    const struct sockaddr_storage *address = &dial->addresses[attempt - dial->attempts];
+
+    if (dial->handler->tried != NULL) {
+        dial->handler->tried(dial->ctx, (const struct sockaddr *)address, fault);
+    }
+}
+
 static void attempt_fail(struct attempt *attempt, enum dial_fault fault)
 {
     attempt_close(attempt);
+    tell(attempt, fault);
     note(attempt->dial, fault);
 }
 
@@ -110,6 +121,7 @@ static void attempt_ready(struct loop_watch *watch, uint32_t events)
         return;
     }
     dial->connected = attempt;
+    tell(attempt, DIAL_OK);
     dial->handler->done(dial->ctx, DIAL_OK);
 }
 
@@ -256,11 +268,6 @@ int dial_take(struct dial *dial, struct loop_watch *watch, uint32_t events)
     attempt->watch.fd = -1;
     dial->alive--;
     return fd;
-}
-
-const struct sockaddr_storage *dial_address(const struct dial *dial)
-{
-    return &dial->addresses[dial->connected - dial->attempts];
 }
 
 void dial_cancel(struct dial **dial_at)

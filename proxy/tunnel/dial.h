@@ -36,8 +36,10 @@ struct dial_options {
 };
 
 struct dial_handler {
-    /* Right before a connection is made: may it be? Not from inside dial_start's caller only. */
+    /* Right before a connection is made: may it be? */
     bool (*may)(void *ctx, const struct sockaddr *address);
+    /* How a connection to this address did; NULL: nobody asks. */
+    void (*tried)(void *ctx, const struct sockaddr *address, enum dial_fault fault);
     /* OK: dial_take follows, from inside. Else it failed. Never from inside dial_start. */
     void (*done)(void *ctx, enum dial_fault fault);
 };
@@ -46,8 +48,6 @@ struct dial *dial_start(struct loop *loop, const struct dial_options *options,
                         const struct dial_handler *handler, void *ctx);
 /* The connected descriptor, registered as watch (events 0 if the kernel refuses). */
 int dial_take(struct dial *dial, struct loop_watch *watch, uint32_t events);
-/* The address it is connected to, port included. */
-const struct sockaddr_storage *dial_address(const struct dial *dial);
 /* Nulls *dial; NULL inside is fine. */
 void dial_cancel(struct dial **dial);
 #endif

@@ -34,6 +34,8 @@ struct tunnel_kit *tunnel_kit_new(struct loop *loop)
 {
     struct tunnel_kit *kit = mem_new(sizeof(*kit));
     kit->loop = loop;
+    list_init(&kit->free_pipes);
+    list_init(&kit->used_pipes);
     return kit;
 }
 
@@ -43,6 +45,7 @@ void tunnel_kit_free(struct tunnel_kit **kit_at)
 
     *kit_at = NULL;
     if (kit != NULL) {
+        tunnel_pipes_close(kit);
         mem_free(kit->scratch);
         mem_free(kit);
     }
@@ -55,7 +58,7 @@ void tunnel_stop(struct tunnel *tunnel)
     CHECK_OBJ(tunnel, TUNNEL_MAGIC);
     for (unsigned i = 0; i < TUNNEL_PEERS; i++) {
         loop_watch_forget(tunnel->kit->loop, &tunnel->ends[i].watch);
-        tunnel_drop(&tunnel->ends[i]);
+        tunnel_drop(tunnel->kit, &tunnel->ends[i]);
     }
     loop_timer_clear(&tunnel->timer);
     loop_task_clear(&tunnel->task);
@@ -125,8 +128,8 @@ static void go_on(struct tunnel *tunnel)
     if (!tunnel->is_broken) {
         tunnel_move(tunnel, TUNNEL_SERVER);
     }
-    if (tunnel->is_broken) {
-        finish(tunnel, TUNNEL_BROKEN);
+    if (tunnel->is_broken || tunnel->is_spent) {
+        finish(tunnel, tunnel->is_broken ? TUNNEL_BROKEN : TUNNEL_SPENT);
         return;
     }
     if (tunnel->ends[TUNNEL_CLIENT].is_shut && tunnel->ends[TUNNEL_SERVER].is_shut) {

@@ -22,6 +22,7 @@
 #include "net/loop.h"
 
 struct tunnel;
+struct tunnel_pipe;
 
 enum tunnel_peer {
     TUNNEL_CLIENT,
@@ -41,6 +42,7 @@ enum tunnel_outcome {
     TUNNEL_BROKEN,    /* one of them was reset, or cannot be written to */
     TUNNEL_IDLE,      /* no byte for too long */
     TUNNEL_TIMED_OUT, /* it has lasted for as long as it may */
+    TUNNEL_SPENT,     /* the meter allows no more */
 };
 
 struct tunnel_handler {
@@ -62,11 +64,13 @@ struct tunnel_meter {
 /* One of the two sides. */
 struct tunnel_end {
     struct loop_watch watch;
-    char *rest; /* waits to be sent here: [rest_at, rest_len); NULL: nothing */
+    struct tunnel_pipe *pipe; /* what is sent here goes through it; NULL: none */
+    char *rest;               /* waits to be sent here: [rest_at, rest_len); NULL: nothing */
     uint32_t rest_at, rest_len;
     uint64_t received; /* from here */
     uint64_t sent;     /* to here: taken by the kernel, what went first among it */
     uint64_t held_us;  /* by the meter until then; 0: not */
+    uint32_t pace;     /* bytes received at a time, on average */
     bool readable, writable;
     bool fin_seen; /* more than its last bytes is to be expected: read until nothing comes */
     bool ended;    /* it has sent its end */
@@ -76,7 +80,7 @@ struct tunnel_end {
 struct tunnel {
     uint32_t magic;
     bool is_keepalive; /* the kernel asks both sides whether they are there */
-    bool is_broken;
+    bool is_broken, is_spent;
     struct tunnel_kit *kit;
     const struct tunnel_handler *handler;
     const struct tunnel_meter *meter; /* NULL: as fast as it goes */

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "worker/forward_view.h"
 
 #define ACCESS_LOG_MAGIC 0x61636c67u
 #define ACCESS_LOG_PAUSE_MS 100
@@ -41,6 +42,7 @@ struct access_log {
     struct record_ring *const *rings;
     unsigned ring_count;
     struct top *top;
+    struct forward_view *forwards;
     pthread_t thread;
 
     struct lock lock;
@@ -99,6 +101,9 @@ static void log_flush(struct access_log *log)
 static void log_one(struct access_log *log, const struct record *record)
 {
     top_add(log->top, record);
+    if (record->is_forward) {
+        forward_view_add(log->forwards, record);
+    }
     if (!record->want_log || log->in_force == ACCESS_LOG_OFF) {
         return;
     }
@@ -186,7 +191,7 @@ static void *log_run(void *arg)
 }
 
 struct access_log *access_log_start(struct record_ring *const *rings, unsigned count,
-                                    struct top *top)
+                                    struct top *top, struct forward_view *forwards)
 {
     struct access_log *log = mem_new(sizeof(*log));
 
@@ -194,6 +199,7 @@ struct access_log *access_log_start(struct record_ring *const *rings, unsigned c
     log->rings = rings;
     log->ring_count = count;
     log->top = top;
+    log->forwards = forwards;
     log->new_fd = -1;
     log->fd = STDERR_FILENO;
     log->buffer = mem_new(ACCESS_LOG_BUFFER_BYTES);

@@ -13,15 +13,18 @@
 
 enum access_log_format {
     ACCESS_LOG_OFF,
-    ACCESS_LOG_COMBINED, /* NCSA combined, then: result reason first_byte total site */
+    ACCESS_LOG_COMBINED, /* NCSA combined, then: result reason first_byte total site; of a request that
+                          * a forward proxy denies the reason is "rule:NAME" */
     ACCESS_LOG_JSON,     /* one object a line, keys as in the README */
 };
 
 struct access_log;
 
+struct forward_view;
+
 /* rings: one per worker, outlive the log. */
 struct access_log *access_log_start(struct record_ring *const *rings, unsigned count,
-                                    struct top *top);
+                                    struct top *top, struct forward_view *forwards);
 /* Drains what is there, flushes, joins. Nulls *log. */
 void access_log_stop(struct access_log **log);
 /* path NULL: standard error. In force with the next batch. ERR_IO: cannot be opened, the old one

@@ -170,15 +170,51 @@ static struct span reason_name(const struct record *record)
     return span_str(http_reason_name((enum http_reason)record->reason));
 }
 
+/* A field without quotes may hold no space. */
+static void put_word(struct line *line, struct span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        struct span byte = span_of(text.ptr + i, 1);
+        if (*byte.ptr == ' ') {
+            put(line, SPAN("\\x20"));
+        } else {
+            put_escaped(line, byte, false);
+        }
+    }
+}
+
+/* As it was asked for: of a forward proxy the whole URL, or the address of a tunnel. */
+static void put_target(struct line *line, const struct record *record)
+{
+    if (UNLIKELY(record->is_forward)) {
+        bool is_tunnel = span_eq(record->scheme, SPAN("connect"));
+        if (!is_tunnel) {
+            put_escaped(line, record->scheme, false);
+            put(line, SPAN("://"));
+        }
+        put_escaped(line, record->host, false);
+        if (is_tunnel) {
+            return;
+        }
+    }
+    put_or_dash(line, record->path);
+}
+
 static void put_combined(struct line *line, const struct record *record)
 {
     put_or_dash(line, record->client);
-    put(line, SPAN(" - - ["));
+    put(line, SPAN(" - "));
+    if (UNLIKELY(record->is_forward && record->user.len > 0)) {
+        put_word(line, record->user);
+    } else {
+        put(line, SPAN("-"));
+    }
+    put(line, SPAN(" ["));
     put(line, stamp(record->wall_ms, false));
     put(line, SPAN("] \""));
     put_or_dash(line, record->method);
     put(line, SPAN(" "));
-    put_or_dash(line, record->path);
+    put_target(line, record);
     put(line, SPAN(" HTTP/1."));
     put_u64(line, record->minor_version);
     put(line, SPAN("\" "));
@@ -192,7 +228,12 @@ static void put_combined(struct line *line, const struct record *record)
     put(line, SPAN("\" "));
     put(line, span_str(request_result_name((enum request_result)record->result)));
     put(line, SPAN(" "));
-    put_or_dash(line, reason_name(record));
+    if (UNLIKELY(record->is_forward && record->result == RESULT_DENIED)) {
+        put(line, SPAN("rule:"));
+        put_word(line, record->rule);
+    } else {
+        put_or_dash(line, reason_name(record));
+    }
     put(line, SPAN(" "));
     put_seconds(line, record->first_byte_us);
     put(line, SPAN(" "));
@@ -273,6 +314,13 @@ static void put_json(struct line *line, const struct record *record)
     put_number(line, "received", record->received);
     put_text(line, "result", span_str(request_result_name((enum request_result)record->result)));
     put_text(line, "reason", reason_name(record));
+    if (UNLIKELY(record->is_forward)) {
+        put_text(line, "user", record->user);
+        put_text(line, "rule", record->rule);
+        if (record->result == RESULT_DENIED) {
+            put_text(line, "why", record->why);
+        }
+    }
     put_number(line, "age_s", record->age_s);
     put_key(line, "ttl_s");
     put_i64(line, record->ttl_s);

@@ -21,8 +21,10 @@
 #include "net/listener.h"
 #include "origin/origin.h"
 #include "press/press.h"
+#include "users/users.h"
 #include "worker/access_log.h"
 #include "worker/folders.h"
+#include "worker/forward_view.h"
 #include "worker/privileges.h"
 #include "worker/service_run.h"
 #include "worker/site_state.h"
@@ -37,11 +39,16 @@
 #define PRESS_BYTES_MAX ((uint64_t)64 << 20)
 #define PURGE_KEY_ARENA_BYTES ((size_t)1 << 20)
 #define LISTENS_MAX 64u
+/* At a tenth of a second each on two threads the last one waits 13 s. */
+#define LOGINS_MAX 256u
+/* 384 KiB, and a quarter of it for wrong ones; touched as it is used. */
+#define LOGINS_REMEMBERED ((size_t)16384)
 
 struct service {
     struct store *store;
     struct press *press;
     struct limit_table *limits;
+    struct users *users;
     struct origins *origins;
     struct worker **workers;
     unsigned worker_count;
@@ -49,6 +56,7 @@ struct service {
     struct record_ring *rings[WORKERS_MAX]; /* the log thread's */
     struct access_log *log;
     struct top *top;
+    struct forward_view *forwards;
     char *conf_path;
     uint64_t started_us;
     _Atomic int state; /* enum service_state */
@@ -91,6 +99,11 @@ struct store *service_store(struct service *service)
 struct limit_table *service_limits(struct service *service)
 {
     return service->limits;
+}
+
+struct users *service_users(struct service *service)
+{
+    return service->users;
 }
 
 struct conf *service_conf(struct service *service)
@@ -187,6 +200,19 @@ struct top *service_top(struct service *service)
     return service->top;
 }
 
+struct forward_view *service_forward_view(struct service *service)
+{
+    return service->forwards;
+}
+
+void service_tally(struct service *service, struct tally_sum *out)
+{
+    out->count = 0;
+    for (unsigned i = 0; i < service->worker_count; i++) {
+        tally_sum_add(out, worker_tally(service->workers[i]));
+    }
+}
+
 uint64_t service_log_dropped(const struct service *service)
 {
     return access_log_dropped(service->log);
@@ -219,14 +245,14 @@ void service_sites_release(struct service *service, struct site_table **sites)
     lock_release(&service->conf_lock);
 }
 
-const char *service_purge_key(struct service *service, const char *url, bool other_scheme,
-                              struct buf *out)
+const char *service_purge_key(struct service *service, const char *url, const char *site,
+                              bool other_scheme, struct buf *out)
 {
     struct site_table *sites = service_sites(service);
     struct arena arena;
     struct span key;
     arena_init(&arena, PURGE_KEY_ARENA_BYTES);
-    const char *fault = url_key(sites, &arena, span_str(url),
+    const char *fault = url_key(sites, &arena, span_str(url), span_str(site),
                                 other_scheme ? URL_SCHEME_OTHER : URL_SCHEME_OWN, &key);
     if (fault == NULL) {
         buf_append(out, key);
@@ -470,6 +496,7 @@ static bool build_workers(struct service *service, const struct service_options 
             .conf = options->conf,
             .shared = &service->shared,
             .limits = service->limits,
+            .users = service->users,
             .maintenance = &service->site_state.maintenance,
             .listen_fds = fds + (size_t)w * service->listen_count,
             .listen_count = service->listen_count,
@@ -502,6 +529,17 @@ static struct press *open_press(unsigned workers)
         .threads = workers >= 4 ? 2 : 1,
         .jobs_max = PRESS_JOBS_MAX,
         .bytes_max = PRESS_BYTES_MAX,
+    });
+}
+
+static struct users *open_users(unsigned workers)
+{
+    return users_new(&(struct users_options){
+        .threads = workers >= 8   ? 4
+                   : workers >= 2 ? 2
+                                  : 1,
+        .queue_max = LOGINS_MAX,
+        .remembered = LOGINS_REMEMBERED,
     });
 }
 
@@ -542,7 +580,9 @@ struct service *service_new(const struct service_options *options, char *error, 
     service->store = open_store(conf);
     service->press = open_press(service->worker_count);
     service->limits = limit_table_new(conf->limits.limit_memory_bytes);
+    service->users = open_users(service->worker_count);
     service->top = top_new(TOP_WINDOW_S);
+    service->forwards = forward_view_new();
     service->origins = origins_new();
     interfaces_refresh(); /* from now on the watch thread does */
     origins_apply(service->origins, conf);
@@ -558,7 +598,8 @@ enum err service_start(struct service *service)
     for (unsigned w = 0; w < service->worker_count; w++) {
         service->rings[w] = worker_ring(service->workers[w]);
     }
-    service->log = access_log_start(service->rings, service->worker_count, service->top);
+    service->log =
+        access_log_start(service->rings, service->worker_count, service->top, service->forwards);
     apply_logs(service, service->conf);
     enum err watched = origins_watch_start(service->origins);
     if (watched != ERR_OK) {
@@ -620,7 +661,8 @@ void service_end(struct service **service_at)
         worker_join(service->workers[w]);
     }
     press_free(&service->press);
-    /* Mails posted by the press, and by one worker to another that has left its loop. */
+    users_free(&service->users);
+    /* Mails posted by the press and the users' threads, and by one worker to another that has left its loop. */
     for (unsigned w = 0; w < service->worker_count; w++) {
         worker_sweep(service->workers[w]);
     }
@@ -631,6 +673,7 @@ void service_end(struct service **service_at)
     }
     limit_table_free(&service->limits);
     top_free(&service->top);
+    forward_view_free(&service->forwards);
     site_table_unref(&service->sites);
     origins_free(&service->origins);
     conf_unref(service->conf);

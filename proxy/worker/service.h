@@ -13,14 +13,17 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "exchange/counters.h"
+#include "exchange/tally.h"
 #include "store/store.h"
 #include "worker/top.h"
 
 struct service;
+struct forward_view;
 struct limit_table;
 struct site_state;
 struct site_table;
 struct origins;
+struct users;
 
 enum service_state {
     SERVICE_STARTING,
@@ -48,6 +51,7 @@ double service_uptime_s(const struct service *service);
 unsigned service_workers(const struct service *service);
 struct store *service_store(struct service *service);
 struct limit_table *service_limits(struct service *service);
+struct users *service_users(struct service *service);
 /* The configuration in force, with a reference: conf_unref it. */
 struct conf *service_conf(struct service *service);
 const char *service_conf_path(const struct service *service);
@@ -62,6 +66,10 @@ struct origins *service_origins(struct service *service);
 /* What operators said of sites, by slot. */
 struct site_state *service_site_state(struct service *service);
 struct top *service_top(struct service *service);
+/* Of the forward proxies: the last denials, destinations, users, clients. */
+struct forward_view *service_forward_view(struct service *service);
+/* Exact figures of the forward proxies and their rules, of all workers. out is large (40 KB). */
+void service_tally(struct service *service, struct tally_sum *out);
 uint64_t service_log_dropped(const struct service *service);
 /* Reads the file again and applies it whole, or changes nothing. report (may be NULL) gets the
  * errors as text, or what needs a restart; json (may be NULL) the same as a JSON array of problems.
@@ -71,10 +79,11 @@ void service_last_reload(struct service *service, struct service_reload *out);
 /* Begins the drain, as SIGTERM does. */
 void service_stop(struct service *service);
 /* The cache key of an absolute URL for a purge, under the settings its site has now: fills buf, or
- * returns what is wrong with the URL, static text. other_scheme: of the same address under https
- * instead of http, or the other way round. */
-const char *service_purge_key(struct service *service, const char *url, bool other_scheme,
-                              struct buf *out);
+ * returns what is wrong with the URL, static text. site: of which cache, by its first name
+ * ("forward:office"), which leaves buf empty when it has no such URL; NULL: of the published site that
+ * has it. other_scheme: of the same address under https instead of http, or the other way round. */
+const char *service_purge_key(struct service *service, const char *url, const char *site,
+                              bool other_scheme, struct buf *out);
 /* The sites in force, compiled for those who are no worker. Give them back to the same service. */
 struct site_table *service_sites(struct service *service);
 void service_sites_release(struct service *service, struct site_table **sites);

@@ -10,8 +10,10 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "exchange/exchange.h"
+#include "exchange/tally.h"
 #include "limit/limit.h"
 #include "origin/origin.h"
+#include "users/users.h"
 
 #define RING_BYTES (1u << 20)
 #define TICK_US 1000000u
@@ -31,6 +33,7 @@ struct worker {
     struct counters *counters;
     struct net_counters net;
     struct record_ring *ring;
+    struct tally *tally;
     struct exchange_env env;
     struct limit_ref per_client; /* connections_per_client */
     unsigned (*slot_of)(void *ctx, const char *name);
@@ -193,6 +196,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->slot_ctx = options->slot_ctx;
     worker->counters = mem_new(sizeof(*worker->counters));
     worker->ring = record_ring_new(RING_BYTES);
+    worker->tally = tally_new();
     worker->fetches = fetch_pool_new(&(struct fetch_pool_options){
         .loop = worker->loop,
         .idle_connections = ORIGIN_IDLE_MAX,
@@ -203,10 +207,12 @@ struct worker *worker_new(const struct worker_options *options)
     worker->env.press = options->press;
     worker->env.limits = options->limits;
     worker->env.maintenance = options->maintenance;
+    worker->env.users = users_desk_new(options->users, worker->loop);
     worker->env.directory = origins_directory(options->origins);
     worker->per_client = limit_register(options->limits, SPAN("-"), SPAN("connections"));
     worker->env.fetches = worker->fetches;
     worker->env.counters = worker->counters;
+    worker->env.tally = worker->tally;
     worker->env.ring = worker->ring;
     exchange_env_init(&worker->env);
     use_conf(worker, options->conf);
@@ -235,6 +241,7 @@ static void *worker_run(void *arg)
     listener_set_free(&worker->listeners);
     exchange_env_fini(&worker->env);
     fetch_pool_free(&worker->fetches);
+    users_desk_free(&worker->env.users);
     return NULL;
 }
 
@@ -269,6 +276,7 @@ void worker_free(struct worker **worker_at)
     CHECK(list_is_empty(&worker->env.encodes));
     loop_free(&worker->loop);
     record_ring_free(&worker->ring);
+    tally_free(&worker->tally);
     mem_free(worker->counters);
     mem_free(worker);
 }
@@ -289,6 +297,11 @@ void worker_fetch_figures(struct worker *worker, struct fetch_pool_figures *out)
     out->requests = atomic_load_explicit(&worker->figures[1], memory_order_relaxed);
     out->connects = atomic_load_explicit(&worker->figures[2], memory_order_relaxed);
     out->reused = atomic_load_explicit(&worker->figures[3], memory_order_relaxed);
+}
+
+const struct tally *worker_tally(const struct worker *worker)
+{
+    return worker->tally;
 }
 
 struct record_ring *worker_ring(struct worker *worker)

@@ -20,6 +20,7 @@ struct worker;
 
 struct limit_table;
 struct maintenance;
+struct users;
 
 struct worker_options {
     unsigned index;
@@ -30,6 +31,7 @@ struct worker_options {
     struct conn_shared *shared;
     struct limit_table *limits;
     const struct maintenance *maintenance;
+    struct users *users;
     const int *listen_fds; /* taken */
     unsigned listen_count;
     unsigned (*slot_of)(void *ctx, const char *name); /* any thread */
@@ -58,4 +60,6 @@ const struct net_counters *worker_net_counters(const struct worker *worker);
 /* Origin connection figures, copied once a second by the worker itself. */
 void worker_fetch_figures(struct worker *worker, struct fetch_pool_figures *out);
 struct record_ring *worker_ring(struct worker *worker);
+struct tally;
+const struct tally *worker_tally(const struct worker *worker);
 #endif

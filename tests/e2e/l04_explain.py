@@ -205,7 +205,7 @@ def test_purged_and_storable(t):
 
 def test_what_is_wrong(t):
     larder = t.larder(t.origin(), sites="""
-site site.test { origins { server main http://127.0.0.1:9; } cache { purge from 127.0.0.1; } }""")
+site site.test { origins { server main http://127.0.0.1:9; } cache { purge from 127.0.0.1; } via edge1; }""")
     for words, wanted in (
             (["explain"], "explain what"), (["explain", "site.test/x"], "http://"), (["explain", "http://site.test/a b"], "percent-encode"),
             (["explain", "http://other.test/"], "no site"), (["explain", "http://site.test/", "-H", "a"], "Name: value"),
@@ -213,7 +213,7 @@ site site.test { origins { server main http://127.0.0.1:9; } cache { purge from 
             (["explain", "http://site.test/", "-H", "a: b\r\nc: d"], "NAME: VALUE"),
             (["explain", "http://site.test/", "-X", "GET /y HTTP/1.1\r\nA: b\r\n\r\nGET"], ""),
             (["explain", "http://site.test/", "-X", "TRACE"], "not allowed"),
-            (["explain", "http://site.test/", "-H", "Via: 1.0 x, 1.1 LARDER (y)"], "508"),
+            (["explain", "http://site.test/", "-H", "Via: 1.0 x, 1.1 EDGE1 (y)"], "508"),
             (["explain", "http://site.test/", "-H", "Host: x"], "")):
         done = larder.command(*words)
         assert done.returncode != 0 and wanted in done.stderr, (words, done)

@@ -4,30 +4,10 @@ import re
 import threading
 
 import websocket
-from case import Client, fetch, free_port, reply, same, sequence, wait_for
+from case import Client, reply, same, sequence, wait_for
+from forwarding import ask, proxy
 
-ACL = "acl { allow tests to loopback private public port 1-65535; }"
 USER = "jane"
-
-
-def proxy(t, settings="", **words):
-    """A daemon with a forward proxy; .proxy is its port."""
-    port = free_port()
-    larder = t.larder(words.pop("origin", None), start=False, **words)
-    larder.proxy = port
-
-    def write(settings):
-        larder.write_config(extra=f"listen 127.0.0.1:{port} {{ forward office; }}\nforward office {{ {ACL} {settings} }}")
-    larder.write = write
-    write(settings)
-    return larder.start()
-
-
-def ask(larder, origin, path, method="GET", **words):
-    """One request of the proxy, for this origin."""
-    host = f"127.0.0.1:{origin.port}"
-    words.setdefault("source", "127.0.0.3")
-    return fetch(larder.proxy, f"http://{host}{path}", method, host=host, **words)
 
 
 def lines(request):
@@ -84,7 +64,7 @@ def test_forward(t):
         larder = proxy(t, f"identity forward; {settings}")
         same(ask(larder, origin, "/a", headers=TELLS + PLAIN).status, 200)
         got = lines(origin.last("/a"))
-        via = [line for line in got if re.fullmatch(r"Via: 1\.1 larder(-[0-9a-f]+)?", line)]
+        via = [line for line in got if re.fullmatch(r"Via: 1\.1 larder-[0-9a-f]{12}", line)]
         same(len(via), 1, got)
         same([line for line in got if line not in via], person + SENT + added)
     larder = proxy(t, "identity forward; forwarded both; via edge;")
@@ -271,3 +251,16 @@ def test_capture_of_all_the_origin_gets(t):
                    b"Via", b"orwarded", b"Proxy", base64.b64encode(f"{USER}:secret".encode()), b"1.0"):
         at = everything.lower().find(secret.lower())
         assert at < 0, everything[max(0, at - 100):at + 100]
+
+
+def test_published_sites(t):
+    """A stranger's X-Real-IP and the like would be taken for ours; those of a proxy that is trusted go on. Proxy never does."""
+    origin = t.origin(default=reply("x", cache="no-store"))
+    claims = [("X-Real-IP", "10.9.8.7"), ("true-CLIENT-ip", "10.9.8.7"), ("X_Real_IP", "10.9.8.7"), ("CF-Connecting-IP", "10.9.8.7")]
+    more = [("Proxy", "http://10.9.8.7:1/"), ("PROXY", "x"), ("From", "a@b.test"), ("X-Own", "1")]
+    for words, wanted in (({}, []), ({"site": "trust 10.0.0.0/8;"}, []), ({"extra": "trust 127.0.0.1;"}, claims),
+                          ({"extra": "trust 127.0.0.1;", "site": "trust off;"}, [])):
+        larder = t.larder(origin, **words)
+        same(larder.fetch("/a", headers=claims + more).status, 200)
+        got = [field for field in origin.last("/a").headers if "10.9.8.7" in field[1] or field[0].lower() in ("proxy", "from", "x-own")]
+        same(got, wanted + more[2:], words)

@@ -299,7 +299,8 @@ def test_server_gone(t):
     for _ in range(20):
         with ask(larder, server.port, early=b"x") as client:
             head, end = read_all(client.socket)
-            assert end == "reset" and (head == b"" or head.startswith(b"HTTP/1.1 ")), (head, end)
+            # by whether the reset came while we connected
+            assert end == "reset" and head[9:12] in (b"", b"200") or head[9:12] == b"502", (head, end)
     server = Server(t, lambda peer: peer.close())
     with ask(larder, server.port) as client:
         head, end = read_all(client.socket)
@@ -341,7 +342,7 @@ def test_after_other_requests(t):
 def test_limits_of_clients(t):
     """A tunnel holds its place among concurrent requests and connections until it ends."""
     server = Server(t, echo)
-    larder = forward(t, "limit concurrent 2; rule method CONNECT { limit requests 100/s burst=4; }",
+    larder = forward(t, "limit concurrent 2; rule method CONNECT { limit requests 1/m burst=3; }",
                      limits="drain 2s; connections_per_client 3;")
     first, second = connect(larder, server.port), connect(larder, server.port)
     with ask(larder, server.port) as third:

@@ -10,7 +10,9 @@
 
 #include "base/mem.h"
 #include "limit/limit.h"
+#include "users/users.h"
 #include "origin/origin.h"
+#include "worker/forward_view.h"
 #include "worker/service.h"
 #include "worker/service_run.h"
 #include "worker/site_state.h"
@@ -24,6 +26,8 @@ struct fake_purge {
 static struct {
     struct conf *conf;
     struct top *top;
+    struct forward_view *forwards;
+    struct tally *tally;
     struct origins *origins;
     _Atomic int state;
     _Atomic unsigned hits; /* counters show so many */
@@ -33,6 +37,14 @@ static struct {
     _Atomic unsigned purge_count;
     struct fake_purge purges[16];
 } fake = {.state = SERVICE_SERVING};
+
+static struct tally *fake_tally(void)
+{
+    if (fake.tally == NULL) {
+        fake.tally = tally_new();
+    }
+    return fake.tally;
+}
 
 enum service_state service_state(const struct service *service)
 {
@@ -63,6 +75,17 @@ struct limit_table *service_limits(struct service *service)
     (void)service;
     limits = limits == NULL ? limit_table_new(LIMIT_MEMORY_MIN) : limits;
     return limits;
+}
+
+struct users *service_users(struct service *service)
+{
+    static struct users *users;
+    (void)service;
+    if (users == NULL) {
+        users = users_new(
+            &(struct users_options){.threads = 1, .queue_max = 1, .remembered = 256});
+    }
+    return users;
 }
 
 struct site_state *service_site_state(struct service *service)
@@ -125,6 +148,22 @@ struct top *service_top(struct service *service)
     return fake.top;
 }
 
+struct forward_view *service_forward_view(struct service *service)
+{
+    (void)service;
+    if (fake.forwards == NULL) {
+        fake.forwards = forward_view_new();
+    }
+    return fake.forwards;
+}
+
+void service_tally(struct service *service, struct tally_sum *out)
+{
+    (void)service;
+    out->count = 0;
+    tally_sum_add(out, fake_tally());
+}
+
 uint64_t service_log_dropped(const struct service *service)
 {
     (void)service;
@@ -175,14 +214,16 @@ void service_sites_release(struct service *service, struct site_table **sites)
     (void)sites;
 }
 
-const char *service_purge_key(struct service *service, const char *url, bool other_scheme,
-                              struct buf *out)
+/* Of another cache than the published site's "SITE URL". */
+const char *service_purge_key(struct service *service, const char *url, const char *site,
+                              bool other_scheme, struct buf *out)
 {
     (void)service;
     if (strncmp(url, "http", 4) != 0) {
         return "the URL needs a scheme";
     }
     buf_puts(out, other_scheme ? "other:" : "");
+    buf_printf(out, site == NULL ? "%s" : "%s ", site == NULL ? "" : site);
     buf_puts(out, url);
     return NULL;
 }

@@ -131,6 +131,8 @@ static inline int tear_down(void **state)
     (void)state;
     stop();
     top_free(&fake.top);
+    forward_view_free(&fake.forwards);
+    tally_free(&fake.tally);
     buf_free(&reply);
     for (size_t i = 0; i < 3; i++) {
         (void)snprintf(path, sizeof(path), "%s/%s", folder, files[i]);

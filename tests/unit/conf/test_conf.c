@@ -145,9 +145,25 @@ static const char everything[] =
     "site * { origins { server y http://[::1]; server z https://[::1]:2;\n"
     "    tls verify=off name=N.a ca=/a/ca.pem cert=/a/cert.pem key=/a/key.pem min=1.3; http2 off; }\n"
     "  trust off; forwarded both; anonymize truncate; log_query off; }\n"
-    "forward office { tunnel_time 12h; tunnel_idle 2m; origins { timeout connect=1s; }\n"
+    "forward office { auth basic /u realm=\"A b\" cache=1m failures=3/h; auth_except 10.0.0.0/8;\n"
+    "  groups /g; group staff anna \"b c\"; tunnel_time 12h; tunnel_idle 2m; origins { timeout connect=1s; }\n"
     "  identity forward; user_agent \"U\"; referer origin; drop_cookies *.x; pac on;\n"
     "  pac_direct a 10.0.0.0/8; pac_proxy p:1; }\n";
+
+static void check_users(const struct conf_forward *forward)
+{
+    assert_string_equal(forward->auth.path, "/u");
+    assert_string_equal(forward->auth.realm, "A b");
+    assert_int_equal(forward->auth.cache_ms, 60000);
+    assert_int_equal(forward->auth.failures.count, 3);
+    assert_int_equal(forward->auth.failures.period_s, 3600);
+    assert_int_equal(forward->auth_except.count, 1);
+    assert_string_equal(forward->group_file.path, "/g");
+    assert_int_equal(forward->group_count, 1);
+    assert_string_equal(forward->groups[0].name, "staff");
+    assert_int_equal(forward->groups[0].count, 2);
+    assert_string_equal(forward->groups[0].users[1].ptr, "b c");
+}
 
 static void test_everything_server(void **state)
 {
@@ -241,6 +257,7 @@ static void test_everything_site(void **state)
     assert_true(conf->sites[1].trust.is_set);
     assert_int_equal(conf->sites[1].trust.networks.count, 0);
     assert_string_equal(conf->sites[2].forward.name, "office");
+    check_users(&conf->sites[2].forward);
     assert_int_equal(conf->sites[2].forward.tunnel_time_ms, 12 * 3600 * 1000);
     assert_int_equal(conf->sites[2].tunnel_idle_ms, 120 * 1000);
     conf_unref(conf);

@@ -95,6 +95,10 @@ static void reasons(void **state)
                                                          "access_private",
                                                          "access_port",
                                                          "access_self",
+                                                         "login",
+                                                         "login_failed",
+                                                         "login_limit",
+                                                         "login_busy",
                                                          "origin_down",
                                                          "queue_full",
                                                          "queue_timeout"};

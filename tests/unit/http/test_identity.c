@@ -112,7 +112,7 @@ static const struct {
       "X-IP",
       "X-Coming-From",
       "Coming-From"}},
-    {HTTP_IDENTITY_TRAP, {"Proxy"}},
+    {HTTP_IDENTITY_TRAP, {"Proxy", "Larder-Hops"}},
     {HTTP_IDENTITY_NONE,
      {"Host",
       "Accept",

@@ -98,6 +98,45 @@ static void test_json(void **state)
     assert_null(strstr(line_of(ACCESS_LOG_JSON, &record), "tries"));
 }
 
+/* The whole URL, the user in the third field, the rule in place of the reason. */
+static void test_forward(void **state)
+{
+    (void)state;
+    struct record record = sample();
+
+    record.is_forward = true;
+    record.site = SPAN("forward:office");
+    record.host = SPAN("example.com:8000");
+    record.user = SPAN("an na");
+    record.rule = SPAN("rest");
+    assert_string_equal(
+        line_of(ACCESS_LOG_COMBINED, &record),
+        "192.0.2.1 - an\\x20na [14/Nov/2023:22:13:20 +0000] \"GET http://example.com:8000/a?b=c "
+        "HTTP/1.1\" 200 1234 \"-\" \"curl/8\" hit fresh 0.000900 1.500042 forward:office");
+    const char *line = line_of(ACCESS_LOG_JSON, &record);
+    assert_non_null(strstr(line, "\"reason\":\"fresh\",\"user\":\"an na\",\"rule\":\"rest\","));
+    assert_null(strstr(line, "\"why\""));
+
+    record.method = SPAN("CONNECT");
+    record.scheme = SPAN("connect");
+    record.host = SPAN("example.com:443");
+    record.path = SPAN("");
+    record.user = SPAN("");
+    record.rule = SPAN("ads");
+    record.why = SPAN("Blocked by \"policy\"");
+    record.result = RESULT_DENIED;
+    record.reason = HTTP_REASON_RULE;
+    record.status = 403;
+    assert_string_equal(
+        line_of(ACCESS_LOG_COMBINED, &record),
+        "192.0.2.1 - - [14/Nov/2023:22:13:20 +0000] \"CONNECT example.com:443 HTTP/1.1\" 403 1234 "
+        "\"-\" \"curl/8\" denied rule:ads 0.000900 1.500042 forward:office");
+    line = line_of(ACCESS_LOG_JSON, &record);
+    assert_non_null(strstr(line, "\"bytes\":1234,\"received\":99,\"result\":\"denied\","
+                                 "\"reason\":\"rule\",\"user\":\"\",\"rule\":\"ads\","
+                                 "\"why\":\"Blocked by \\\"policy\\\"\""));
+}
+
 static void test_hostile_bytes(void **state)
 {
     (void)state;
@@ -212,7 +251,7 @@ static void test_thread_writes_and_reopens(void **state)
     assert_non_null(mkdtemp(folder));
     (void)snprintf(path, sizeof(path), "%s/access.log", folder);
     (void)snprintf(moved, sizeof(moved), "%s/access.log.1", folder);
-    struct access_log *log = access_log_start(rings, 2, top);
+    struct access_log *log = access_log_start(rings, 2, top, NULL);
     assert_int_equal(access_log_configure(log, ACCESS_LOG_JSON, "/nonexistent/folder/x"), ERR_IO);
     assert_int_equal(access_log_configure(log, ACCESS_LOG_COMBINED, path), ERR_OK);
     access_log_reopen(log); /* the order before it is in force now */
@@ -249,7 +288,7 @@ static void test_failed_writes_are_counted(void **state)
     struct record_ring *rings[1] = {record_ring_new(65536)};
     struct top *top = top_new(60);
     struct record record = sample();
-    struct access_log *log = access_log_start(rings, 1, top);
+    struct access_log *log = access_log_start(rings, 1, top, NULL);
 
     assert_int_equal(access_log_configure(log, ACCESS_LOG_JSON, "/dev/full"), ERR_OK);
     access_log_reopen(log);
@@ -270,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_combined),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_forward),
         cmocka_unit_test(test_hostile_bytes),
         cmocka_unit_test(test_every_byte),
         cmocka_unit_test(test_longest_line_fits),

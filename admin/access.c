@@ -1,0 +1,180 @@
+/* access - GET /api/v1/access: the forward proxies, each with its figures and those of its rules. */
+#include "admin/access.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "admin/handlers.h"
+#include "admin/private.h"
+#include "admin/problem.h"
+#include "base/mem.h"
+#include "worker/forward_view.h"
+
+#define WHERE_BYTES ((size_t)8192)
+
+const struct conf_site *access_next(const struct conf *conf, size_t *at)
+{
+    while (*at < conf->site_count) {
+        const struct conf_site *site = &conf->sites[(*at)++];
+        if (site->forward.name != NULL) {
+            return site;
+        }
+    }
+    return NULL;
+}
+
+void access_write_names(const struct conf *conf, struct json *json)
+{
+    const struct conf_site *site;
+    size_t at = 0;
+
+    json_array(json);
+    while ((site = access_next(conf, &at)) != NULL) {
+        json_string(json, span_str(site->forward.name));
+    }
+    json_array_end(json);
+}
+
+bool access_forward_asked(struct admin_request *request, const char **name)
+{
+    const struct conf_site *site;
+    size_t at = 0;
+
+    *name = request_query(request, "forward");
+    if (*name == NULL) {
+        return true;
+    }
+    while ((site = access_next(request->conf, &at)) != NULL) {
+        if (strcmp(site->forward.name, *name) == 0) {
+            return true;
+        }
+    }
+    problem_reply(request, PROBLEM_NOT_FOUND, "no forward proxy \"%s\"", *name);
+    return false;
+}
+
+bool access_limit_asked(struct admin_request *request, unsigned normal, unsigned max,
+                        unsigned *limit)
+{
+    const char *text = request_query(request, "limit");
+    uint64_t number = normal;
+
+    if (text != NULL && (!span_to_u64(span_str(text), max, &number) || number == 0)) {
+        problem_reply(request, PROBLEM_BAD_REQUEST, "limit is 1 to %u", max);
+        return false;
+    }
+    *limit = (unsigned)number;
+    return true;
+}
+
+void access_put_where(struct json *json, const char *key, struct conf_where where)
+{
+    struct buf text;
+
+    json_key(json, key);
+    if (where.file == NULL) {
+        json_null(json);
+        return;
+    }
+    buf_init(&text, WHERE_BYTES);
+    buf_printf(&text, "%s:%u", where.file, where.line);
+    json_string(json, buf_span(&text));
+    buf_free(&text);
+}
+
+static uint64_t figure_of(const struct tally_row *row, enum tally_figure figure)
+{
+    return row == NULL ? 0 : row->figure[figure];
+}
+
+static void write_listens(const struct conf *conf, const char *name, struct json *json)
+{
+    json_key(json, "listens");
+    json_array(json);
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        const char *forward = conf->listens[i].forward;
+        if (forward != NULL && strcmp(forward, name) == 0) {
+            json_string(json, span_str(conf->listens[i].text));
+        }
+    }
+    json_array_end(json);
+}
+
+/* What decided, and how often. */
+static void write_rules(const struct tally_sum *sum, const char *name, struct json *json)
+{
+    json_key(json, "rules");
+    json_array(json);
+    for (size_t i = 0; i < sum->count; i++) {
+        const struct tally_row *row = &sum->row[i];
+        if (strcmp(row->forward, name) != 0 || row->rule[0] == '\0') {
+            continue;
+        }
+        json_object(json);
+        json_put_text(json, "name", row->rule);
+        json_put_u64(json, "allowed", row->figure[TALLY_ALLOWED]);
+        json_put_u64(json, "denied", row->figure[TALLY_DENIED]);
+        json_object_end(json);
+    }
+    json_array_end(json);
+}
+
+static uint64_t denied_of(const struct tally_sum *sum, const char *name)
+{
+    uint64_t denied = 0;
+
+    for (size_t i = 0; i < sum->count; i++) {
+        if (strcmp(sum->row[i].forward, name) == 0) {
+            denied += sum->row[i].figure[TALLY_DENIED];
+        }
+    }
+    return denied;
+}
+
+static void write_forward(struct admin *admin, const struct conf *conf,
+                          const struct conf_site *site, const struct tally_sum *sum,
+                          struct json *json)
+{
+    struct forward_view *view = service_forward_view(admin->service);
+    const char *name = site->forward.name;
+    const struct tally_row *row = tally_sum_find(sum, name, "");
+    uint64_t opened = figure_of(row, TALLY_TUNNELS_OPENED);
+    uint64_t closed = figure_of(row, TALLY_TUNNELS_CLOSED);
+
+    json_object(json);
+    json_put_text(json, "name", name);
+    access_put_where(json, "at", conf_where_site(conf, site, NULL));
+    write_listens(conf, name, json);
+    json_put_u64(json, "requests", figure_of(row, TALLY_REQUESTS));
+    json_put_u64(json, "denied", denied_of(sum, name));
+    json_put_u64(json, "tunnels", opened > closed ? opened - closed : 0);
+    json_put_u64(json, "tunnels_total", opened);
+    json_put_u64(json, "tunnel_bytes_to_client", figure_of(row, TALLY_TO_CLIENT));
+    json_put_u64(json, "tunnel_bytes_to_origin", figure_of(row, TALLY_TO_ORIGIN));
+    json_put_u64(json, "users_seen", forward_view_count(view, FORWARD_USERS, name));
+    json_put_u64(json, "clients_seen", forward_view_count(view, FORWARD_CLIENTS, name));
+    write_rules(sum, name, json);
+    json_object_end(json);
+}
+
+void access_get(struct admin_request *request)
+{
+    struct admin *admin = request->admin;
+    struct tally_sum *sum = mem_new(sizeof(*sum));
+    const struct conf_site *site;
+    size_t at = 0;
+    struct json json;
+
+    service_tally(admin->service, sum);
+    reply_json(request, 200, &json);
+    json_object(&json);
+    json_put_u64(&json, "seen_s", FORWARD_LIST_WINDOW_S);
+    json_key(&json, "forwards");
+    json_array(&json);
+    while ((site = access_next(request->conf, &at)) != NULL) {
+        write_forward(admin, request->conf, site, sum, &json);
+    }
+    json_array_end(&json);
+    json_object_end(&json);
+    mem_free(sum);
+}
