@@ -45,7 +45,7 @@ def proxy(t, users, body="", options="", start=True, sites=None, **words):
     return larder
 
 
-ACL = ""
+ACL = "acl { allow tests to loopback private public port 1-65535; }"
 
 
 def write(path, users):

@@ -3,6 +3,7 @@ import json
 import time
 
 from case import Client, free_port, reply, same, wait_for
+from forwarding import ACL
 
 
 def office(t, origin, block="", more="", **words):
@@ -10,7 +11,7 @@ def office(t, origin, block="", more="", **words):
     port = free_port()
     larder = t.larder(origin, extra=f"""
 listen 127.0.0.1:{port} {{ forward office; }}
-forward office {{ {block} }}
+forward office {{ {ACL} {block} }}
 {more}""", **words)
     larder.proxy_port = port
     return larder
