@@ -26,6 +26,7 @@ void access_denials_get(struct admin_request *request);
 void access_destinations_get(struct admin_request *request);
 void access_users_get(struct admin_request *request);
 void access_clients_get(struct admin_request *request);
+void pac_get(struct admin_request *request);
 void config_reload_post(struct admin_request *request);
 void log_reopen_post(struct admin_request *request);
 void stop_post(struct admin_request *request);

@@ -39,6 +39,8 @@ static const struct route routes[] = {
     {"POST", "/api/v1/config/reload", AUTH_ADMIN, config_reload_post, true},
     {"POST", "/api/v1/log/reopen", AUTH_ADMIN, log_reopen_post, true},
     {"POST", "/api/v1/stop", AUTH_ADMIN, stop_post, false},
+    {"GET", "/proxy.pac", AUTH_NONE, pac_get, false},
+    {"GET", "/wpad.dat", AUTH_NONE, pac_get, false},
     {"GET", "/problems/*", AUTH_NONE, problem_page, false},
     {"GET", "/*", AUTH_NONE, asset_get, false},
 };

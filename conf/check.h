@@ -61,6 +61,10 @@ void conf_check_privacy(struct conf_checker *checker);
 void conf_check_origin_tls(struct conf_checker *checker, const struct conf_origins *pool,
                            uint32_t owner);
 
+/* The same of a forward proxy, whose servers its clients name. */
+void conf_check_direct_tls(struct conf_checker *checker, const struct conf_site *site,
+                           uint32_t owner);
+
 /* Where a value was set, or NULL: it is a default. The list must be sorted. */
 const struct conf_setting *conf_setting_find(const struct conf_settings *settings, uint32_t owner,
                                              const struct schema_row *row, uint32_t ordinal);

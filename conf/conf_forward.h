@@ -6,15 +6,25 @@
  *
  * Part of the snapshot (conf.h): immutable, owned by it.
  */
+#include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "conf/conf_acl.h"
 #include "conf/conf_auth.h"
 #include "conf/conf_networks.h"
 
+/* Where connections to servers come from; ss_family AF_UNSPEC: not said. With only one of them said
+ * the servers' addresses of the other family are not used. Both unsaid: the system's choice. */
+struct conf_outgoing {
+    struct sockaddr_storage v4, v6;
+};
+
 struct conf_forward {
     const char *name; /* NULL: it is a site */
     struct conf_acl acl;
+    bool fetch_https; /* absolute https:// targets are fetched, with TLS of ours */
+    struct conf_outgoing outgoing;
     uint64_t tunnel_time_ms; /* a tunnel lasts so long at most; 0: any time */
     struct conf_auth auth;
     struct conf_networks auth_except; /* clients that need no password */

@@ -89,6 +89,7 @@ static void forward_check(struct conf_checker *checker, uint32_t index)
                         site->forward.name, site->forward.name);
     }
     forward_check_rules(checker, site);
+    conf_check_direct_tls(checker, site, index + 1);
 }
 
 void conf_check_forwards(struct conf_checker *checker)

@@ -12,8 +12,9 @@ static const struct conf_setting *find_row(const struct conf_checker *checker, c
     return conf_setting_find(&checker->settings, owner, row, ordinal);
 }
 
-/* Servers are verified by what this machine trusts. */
-static void check_system_trust(struct conf_checker *checker, const struct conf_setting *server)
+/* Servers are verified by what this machine trusts. at: what makes it needed, and its word. */
+static void check_system_trust(struct conf_checker *checker, const struct conf_setting *at,
+                               unsigned word)
 {
     const char *problem = NULL;
     struct conf *conf = checker->conf;
@@ -23,9 +24,9 @@ static void check_system_trust(struct conf_checker *checker, const struct conf_s
     }
     if (conf_certificate_trust(checker->base.certificates, NULL, &conf->system_trust, &problem) !=
         ERR_OK) {
-        conf_report_add(checker->base.report, server->node->words[2].place, NULL,
-                        "no CAs to check this server's certificate by: install ca-certificates, "
-                        "or name a file in this pool: tls ca=FILE");
+        conf_report_add(checker->base.report, at->node->words[word].place, NULL,
+                        "no CAs to check certificates of servers by: install ca-certificates, or "
+                        "name a file: origins { tls ca=FILE; }");
     }
 }
 
@@ -43,7 +44,7 @@ void conf_check_origin_tls(struct conf_checker *checker, const struct conf_origi
         has_tls = has_tls || pool->servers[i].has_tls;
         if (pool->servers[i].has_tls && at != NULL && at->good && !pool->tls.no_verify &&
             pool->tls.ca == NULL) {
-            check_system_trust(checker, at);
+            check_system_trust(checker, at, 2);
         }
     }
     const struct conf_setting *header = find_row(checker, "proxy_protocol", owner, 0);
@@ -56,5 +57,30 @@ void conf_check_origin_tls(struct conf_checker *checker, const struct conf_origi
     if (tls != NULL && tls->good && !has_tls) {
         conf_report_add(checker->base.report, tls->node->words[0].place, NULL,
                         "\"tls\" is for servers with https://, and this pool has none");
+    }
+}
+
+void conf_check_direct_tls(struct conf_checker *checker, const struct conf_site *site,
+                           uint32_t owner)
+{
+    const struct conf_origin_tls *tls = &site->origins.tls;
+    const struct conf_setting *own = find_row(checker, "tls", owner, 0);
+    const struct conf_setting *fetches = conf_setting_find(
+        &checker->settings, owner, schema_find(SCHEMA_FORWARD, SPAN("fetch_https")), 0);
+
+    if (own != NULL && own->good && (tls->name != NULL || tls->cert != NULL)) {
+        conf_report_add(checker->base.report, own->node->words[0].place, NULL,
+                        "\"%s\" has no meaning in a forward proxy, whose clients name all kinds of "
+                        "servers",
+                        tls->name != NULL ? "name" : "cert");
+    }
+    if (own != NULL && own->good && !site->forward.fetch_https) {
+        conf_report_add(checker->base.report, own->node->words[0].place, NULL,
+                        "\"tls\" is for https:// URLs, which this forward proxy does not fetch; "
+                        "write: fetch_https on;");
+    }
+    if (fetches != NULL && fetches->good && site->forward.fetch_https && !tls->no_verify &&
+        tls->ca == NULL) {
+        check_system_trust(checker, fetches, 0);
     }
 }

@@ -92,6 +92,7 @@ enum schema_type {
     SCHEMA_PAC,          /* struct conf_pac; without direct and proxy */
     SCHEMA_PAC_DIRECT,   /* struct conf_pac_direct */
     SCHEMA_PAC_PROXY,    /* const char *, host with port; NULL for auto */
+    SCHEMA_OUTGOING,     /* struct conf_outgoing */
     SCHEMA_TYPE_COUNT,
 };
 

@@ -163,8 +163,8 @@ static const struct schema_row rows[] = {
          "Too large a share of failures takes a server out. What is a failure, and for how long, "
          "says eject.",
      .example = "breaker errors=30% requests=50;"},
-    {ROW(ORIGINS, "resolve", OPTIONS), LIVE, .syntax = "[every=DURATION]",
-     .fallback = "", AT(conf_origins, resolve_every_ms), .options = resolve_options,
+    {ROW(ORIGINS, "resolve", OPTIONS), LIVE, .syntax = "[every=DURATION]", .fallback = "",
+     AT(conf_origins, resolve_every_ms), .options = resolve_options,
      .option_count = ARRAY_LEN(resolve_options),
      .doc = "When names of servers are looked up again.", .example = "resolve every=30s;"},
     {ROW(ORIGINS, "timeout", OPTIONS), IN_DIRECT, LIVE,

@@ -591,6 +591,7 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_PAC] = &conf_type_pac,
     [SCHEMA_PAC_DIRECT] = &conf_type_pac_direct,
     [SCHEMA_PAC_PROXY] = &conf_type_pac_proxy,
+    [SCHEMA_OUTGOING] = &conf_type_outgoing,
 };
 
 bool conf_item_set(const struct conf_item *item)

@@ -118,6 +118,7 @@ extern const struct conf_type conf_type_hosts;
 extern const struct conf_type conf_type_pac;
 extern const struct conf_type conf_type_pac_direct;
 extern const struct conf_type conf_type_pac_proxy;
+extern const struct conf_type conf_type_outgoing;
 /* " name=value" for each option. Returns true. */
 bool conf_print_options(const struct schema_row *row, const void *owner, const char *before,
                         struct buf *out);

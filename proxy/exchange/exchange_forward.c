@@ -11,7 +11,11 @@ static enum exchange_next take_target(struct exchange *x)
     struct exchange_forward *forward = x->forwarding;
     bool is_connect = request->method == HTTP_CONNECT;
 
+    enum exchange_next answered;
     if (!is_connect && request->scheme.len == 0) {
+        if (exchange_pac(x, &answered)) {
+            return answered;
+        }
         return exchange_fail(x, 400, "this is a proxy: a request names the whole URL");
     }
     if (request->authority.len == 0) {
@@ -47,6 +51,18 @@ static enum exchange_next take_target(struct exchange *x)
     return EXCHANGE_GO;
 }
 
+/* TLS of the client's own, in a tunnel, is none of our business; this would be TLS of ours. */
+static enum exchange_next deny_https(struct exchange *x)
+{
+    const struct access_verdict verdict = {
+        .answer = ACCESS_DENY,
+        .name = "fetch_https",
+        .reason = "this proxy does not fetch https:// URLs itself; ask it for a tunnel (CONNECT)",
+        .rule = UINT32_MAX,
+    };
+    return exchange_deny(x, &verdict);
+}
+
 void exchange_forward_end(struct exchange *x)
 {
     exchange_login_end(x);
@@ -70,6 +86,9 @@ enum exchange_next exchange_forward(struct exchange *x)
         return exchange_judge(x);
     case FORWARD_GO:
         break;
+    }
+    if (x->forwarding->is_https && !x->site->forward->fetch_https) {
+        return deny_https(x);
     }
     return exchange_enter(x, x->forwarding->is_understood);
 }

@@ -48,6 +48,8 @@ struct exchange_forward {
 enum exchange_next exchange_login(struct exchange *x);
 /* exchange_login.c: nobody waits for the answer any more. */
 void exchange_login_end(struct exchange *x);
+/* exchange_pac.c: is it for the file by which clients configure themselves? Then *next says how. */
+bool exchange_pac(struct exchange *x, enum exchange_next *next);
 /* exchange_judge.c: may this request go where it wants to? The same. */
 enum exchange_next exchange_judge(struct exchange *x);
 /* exchange_judge.c: the request is over. */

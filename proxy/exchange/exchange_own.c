@@ -79,7 +79,7 @@ static bool answer_redirect(struct exchange *x, enum exchange_next *next)
 }
 
 /* RFC 9110 13.1.2. */
-static bool has_tag(const struct http_request *request, struct span tag)
+bool exchange_has_tag(const struct http_request *request, struct span tag)
 {
     unsigned at = 0;
     const struct http_field *field;
@@ -115,7 +115,7 @@ static enum exchange_next answer_respond(struct exchange *x)
         }
         own.lines = arena_printf(&x->arena, "ETag: %.*s\r\nCache-Control: %s\r\n", (int)tag.len,
                                  tag.ptr, x->site->rules.answers_vary ? "no-store" : "no-cache");
-        status = has_tag(x->stream->request, tag) ? 304 : 200;
+        status = exchange_has_tag(x->stream->request, tag) ? 304 : 200;
     } else {
         own.lines = SPAN("Cache-Control: no-store\r\n");
     }

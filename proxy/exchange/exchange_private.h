@@ -189,6 +189,8 @@ enum exchange_next exchange_maintenance_page(struct exchange *x);
 enum exchange_next exchange_fail_not_cached(struct exchange *x);
 /* exchange_own.c: is it answered by a setting alone (redirect, respond)? Then *next says how. */
 bool exchange_answer(struct exchange *x, enum exchange_next *next);
+/* exchange_own.c: does If-None-Match name this tag (RFC 9110 13.1.2)? */
+bool exchange_has_tag(const struct http_request *request, struct span tag);
 /* exchange_own.c: is there a page to be sent in place of this response of the origin? Then all of it
  * but its status is let go. */
 bool exchange_intercept(struct exchange *x);

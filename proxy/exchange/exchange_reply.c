@@ -367,6 +367,15 @@ static enum exchange_next fail_unasked(struct exchange *x, uint32_t code)
                                      : "the origins are busy, please try again");
 }
 
+/* The rules of a forward proxy deny every address that the server has. */
+static enum exchange_next fail_denied(struct exchange *x)
+{
+    enum exchange_next next = exchange_deny(x, &x->forwarding->verdict);
+
+    x->proxy_error = HTTP_PROXY_DESTINATION_IP_PROHIBITED;
+    return next;
+}
+
 /* The name of the server a client asked for was not looked up. */
 static enum exchange_next fail_unnamed(struct exchange *x, uint32_t code)
 {
@@ -409,6 +418,8 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
         [FETCH_INCOMPLETE] = {502, HTTP_PROXY_HTTP_RESPONSE_INCOMPLETE,
                               "the origin's response was incomplete"},
         [FETCH_BODY_BAD] = {400, HTTP_PROXY_HTTP_REQUEST_ERROR, "the request body was malformed"},
+        [FETCH_OUTGOING] = {502, HTTP_PROXY_CONFIGURATION_ERROR,
+                            "this proxy cannot use its outgoing address"},
         [FETCH_INTERNAL] = {502, HTTP_PROXY_INTERNAL_ERROR, "the origin could not be asked"},
     };
     switch (code) {
@@ -420,7 +431,7 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
     case FILL_CODE_NAMELESS:
         return fail_unasked(x, code);
     case FILL_CODE_DENIED:
-        return exchange_deny(x, &x->forwarding->verdict);
+        return fail_denied(x);
     case FILL_CODE_NAME_LATE:
     case FILL_CODE_NAMES_BUSY:
         return fail_unnamed(x, code);

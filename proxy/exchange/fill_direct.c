@@ -26,6 +26,7 @@
 
 struct fill_direct {
     struct fetch_origin origin;
+    struct fetch_tls tls;      /* of origin, when it has TLS */
     struct access_facts facts; /* copies but for groups, which are the configuration's */
     struct directory_addresses addresses;
     unsigned next;                   /* of them: to be judged and asked */
@@ -56,6 +57,28 @@ static void settle_origin(struct fill_direct *direct, const struct conf_origins 
     };
 }
 
+/* What the snapshot holds, in the words of the fetch layer. */
+static void settle_tls(struct fill *fill)
+{
+    struct fill_direct *direct = fill->direct;
+    const struct conf_origins *conf = &fill->site->conf->origins;
+    const struct conf_origin_tls *tls = &conf->tls;
+
+    direct->tls = (struct fetch_tls){
+        .verify = !tls->no_verify,
+        .name = direct->host,
+        .http2 = conf->http2,
+        .min_version = tls->only_13 ? FETCH_TLS_1_3 : FETCH_TLS_1_2,
+    };
+    if (direct->tls.verify) {
+        const struct conf_certificate *trust =
+            tls->trust != NULL ? tls->trust : site_table_conf(fill->table)->system_trust;
+        direct->tls.trust = trust->trust;
+        direct->tls.id = trust->id;
+    }
+    direct->origin.tls = &direct->tls;
+}
+
 /* ---- an address ---- */
 
 static void set_port(struct sockaddr_storage *address, uint16_t port)
@@ -70,13 +93,27 @@ static void set_port(struct sockaddr_storage *address, uint16_t port)
     }
 }
 
+/* The address of ours that it is asked from, if one is said. False: it is of the other kind. */
+static bool choose_from(struct fill *fill)
+{
+    struct fill_direct *direct = fill->direct;
+    const struct conf_outgoing *outgoing = &fill->site->forward->outgoing;
+    const struct sockaddr_storage *from =
+        direct->address.ss_family == AF_INET6 ? &outgoing->v6 : &outgoing->v4;
+
+    direct->origin.from = from->ss_family == AF_UNSPEC ? NULL : from;
+    return direct->origin.from != NULL ||
+           (outgoing->v4.ss_family == AF_UNSPEC && outgoing->v6.ss_family == AF_UNSPEC);
+}
+
 /* May it be connected to? */
-static bool is_allowed(struct fill *fill, const struct sockaddr_storage *address)
+static bool is_allowed(struct fill *fill)
 {
     struct fill_direct *direct = fill->direct;
     struct access_verdict verdict;
 
-    if (reach_allows(fill->site, &direct->facts, (const struct sockaddr *)address, &verdict)) {
+    if (reach_allows(fill->site, &direct->facts, (const struct sockaddr *)&direct->address,
+                     &verdict)) {
         return true;
     }
     if (!direct->has_denied) {
@@ -101,33 +138,49 @@ static void tell_owner(const struct fill *fill)
     }
 }
 
-/* The next one that may be asked is. False: there is none. */
-static bool ask_next(struct fill *fill)
+/* The next one that may be asked. False: there is none. */
+static bool choose_next(struct fill *fill)
 {
     struct fill_direct *direct = fill->direct;
 
     while (direct->next < direct->addresses.count) {
         direct->address = direct->addresses.list[direct->next++];
         set_port(&direct->address, direct->facts.port);
-        if (!is_allowed(fill, &direct->address)) {
-            continue;
+        if (choose_from(fill) && is_allowed(fill)) {
+            return true;
         }
-        const void *bytes =
-            direct->address.ss_family == AF_INET6
-                ? (const void *)&((struct sockaddr_in6 *)(void *)&direct->address)->sin6_addr
-                : (const void *)&((struct sockaddr_in *)(void *)&direct->address)->sin_addr;
-        CHECK(inet_ntop(direct->address.ss_family, bytes, direct->address_text,
-                        sizeof(direct->address_text)) != NULL);
-        direct->asked++;
-        fill->origin = &direct->origin;
-        fill->address = direct->address_text;
-        fill->idle_timeout_us = direct->origin.idle_timeout_us;
-        fill->onward.host = fill->request->authority;
-        tell_owner(fill);
-        fill_fetch(fill);
-        return true;
     }
     return false;
+}
+
+static void ask(struct fill *fill)
+{
+    struct fill_direct *direct = fill->direct;
+    const struct sockaddr_storage *address = &direct->address;
+    const void *bytes =
+        address->ss_family == AF_INET6
+            ? (const void *)&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr
+            : (const void *)&((const struct sockaddr_in *)(const void *)address)->sin_addr;
+
+    CHECK(inet_ntop(address->ss_family, bytes, direct->address_text,
+                    sizeof(direct->address_text)) != NULL);
+    direct->asked++;
+    fill->origin = &direct->origin;
+    fill->address = direct->address_text;
+    fill->idle_timeout_us = direct->origin.idle_timeout_us;
+    fill->onward.host = fill->request->authority;
+    tell_owner(fill);
+    fill_fetch(fill);
+}
+
+static bool ask_next(struct fill *fill)
+{
+    bool has_next = choose_next(fill);
+
+    if (has_next) {
+        ask(fill);
+    }
+    return has_next;
 }
 
 /* ---- the name ---- */
@@ -174,8 +227,13 @@ static void look(struct fill *fill)
     case DIRECTORY_FOUND:
         direct->give_up_us =
             loop_now_us(env->loop) + CONNECTS_MAX * direct->origin.connect_timeout_us;
-        if (!ask_next(fill)) {
+        if (ask_next(fill)) {
+            break;
+        }
+        if (direct->has_denied) {
             deny(fill);
+        } else { /* it has none of the kind that we may leave from */
+            (void)fill_fail_later(fill, FILL_CODE_FAULT(FETCH_OUTGOING));
         }
         break;
     case DIRECTORY_WAIT:
@@ -215,6 +273,9 @@ void fill_direct_ask(struct fill *fill)
     }
     memcpy(direct->host, direct->facts.host.ptr, direct->facts.host.len);
     settle_origin(direct, &fill->site->conf->origins);
+    if (x->forwarding->is_https) {
+        settle_tls(fill);
+    }
     origin_budget_request(&fill->env->direct_budget, loop_now_us(fill->env->loop));
     look(fill);
 }
@@ -279,4 +340,22 @@ bool fill_direct_retry(struct fill *fill, const struct fetch_result *result)
     }
     fill_log_fault(fill, result);
     return ask_next(fill);
+}
+
+bool fill_direct_retry_status(struct fill *fill, const struct conf_retry *retry)
+{
+    /* Only for an address that is to be had: else it is the answer. */
+    if (fill->want.tried_count >= retry->count || !fill_may_repeat(fill, retry, true) ||
+        !choose_next(fill) ||
+        !origin_budget_take(&fill->env->direct_budget, loop_now_us(fill->env->loop),
+                            retry->budget)) {
+        return false;
+    }
+    fill->want.tried_count++;
+    return true;
+}
+
+void fill_direct_retry_next(struct fill *fill)
+{
+    ask(fill);
 }

@@ -150,7 +150,8 @@ void fill_let_go(struct fill *fill, const struct fetch_result *result)
     if (result != NULL) {
         tell_fault(fill, result->fault);
         outcome = (struct origin_outcome){
-            .is_known = result->fault != FETCH_BODY_BAD && result->fault != FETCH_INTERNAL,
+            .is_known = result->fault != FETCH_BODY_BAD && result->fault != FETCH_OUTGOING &&
+                        result->fault != FETCH_INTERNAL,
             .fault = result->fault,
             .status = result->head_seen ? fill->figures.origin_status : 0,
             .head_seen = result->head_seen,

@@ -80,6 +80,10 @@ void fill_ask(struct fill *fill);
 void fill_direct_ask(struct fill *fill);
 /* fill_direct.c: a fetch failed; is another address tried? Then that is under way. */
 bool fill_direct_retry(struct fill *fill, const struct fetch_result *result);
+/* fill_direct.c: a response has a status that is retried on; is there another address that may be
+ * asked? Then fill_direct_retry_next asks it. */
+bool fill_direct_retry_status(struct fill *fill, const struct conf_retry *retry);
+void fill_direct_retry_next(struct fill *fill);
 /* fill_direct.c: lets go of what is waited for. */
 void fill_direct_end(struct fill *fill);
 /* fill_direct.c, of a fill that has `direct`: is the server's name being looked up? */

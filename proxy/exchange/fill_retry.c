@@ -75,6 +75,7 @@ uint32_t fill_retry_kind(const struct fetch_result *result)
     case FETCH_TOTAL_TIMEOUT:
     case FETCH_INCOMPLETE:
     case FETCH_BODY_BAD:
+    case FETCH_OUTGOING:
     case FETCH_INTERNAL:
         break;
     }
@@ -201,13 +202,10 @@ static bool is_listed(const struct conf_retry *retry, unsigned status)
     return false;
 }
 
-bool fill_retry_status(struct fill *fill, unsigned status)
+/* Has another server of the pool at once? */
+static bool claim_another(struct fill *fill, const struct conf_retry *retry)
 {
-    const struct conf_retry *retry = &conf_of(fill)->retry;
-    uint64_t now_us = loop_now_us(fill->env->loop);
-
-    if (LIKELY(!is_listed(retry, status)) || fill->direct != NULL ||
-        !may_repeat(fill, retry, true)) {
+    if (!may_repeat(fill, retry, true)) {
         return false;
     }
     note_tried(fill);
@@ -216,8 +214,20 @@ bool fill_retry_status(struct fill *fill, unsigned status)
     if (origin_claim_begin(&fill->next, fill->claim.pool, &want, fill->env->loop, NULL, NULL) !=
             ORIGIN_GRANTED ||
         !take(fill, retry, false)) {
-        origin_claim_end(&fill->next, NULL, now_us);
+        origin_claim_end(&fill->next, NULL, loop_now_us(fill->env->loop));
         fill->want.tried_count--;
+        return false;
+    }
+    return true;
+}
+
+bool fill_retry_status(struct fill *fill, unsigned status)
+{
+    const struct conf_retry *retry = &conf_of(fill)->retry;
+
+    if (LIKELY(!is_listed(retry, status)) ||
+        !(fill->direct != NULL ? fill_direct_retry_status(fill, retry)
+                               : claim_another(fill, retry))) {
         return false;
     }
     fill->dropped_status = status;
@@ -232,6 +242,10 @@ void fill_retry_next(struct fill *fill)
         .is_known = true, .status = fill->dropped_status, .head_seen = true};
 
     fill->dropped_status = 0;
+    if (UNLIKELY(fill->direct != NULL)) {
+        fill_direct_retry_next(fill);
+        return;
+    }
     origin_claim_end(&fill->claim, &outcome, loop_now_us(fill->env->loop));
     fill->claim = fill->next; /* it does not wait: nothing points to it */
     fill->next = (struct origin_claim){0};

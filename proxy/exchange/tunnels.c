@@ -73,6 +73,7 @@ static void end(struct open_tunnel *open, bool is_cut)
         limit_release(env->limits, open->holds[i], loop_now_us(env->loop));
     }
     list_remove(&open->node);
+    env->tunnel_count--;
     mem_free(open->record);
     open->magic = 0;
     mem_free(open);
@@ -157,6 +158,7 @@ static struct open_tunnel *open_new(struct exchange *x)
     }
     tunnel_init(&open->tunnel, env->tunnel_kit, &handler, &limits);
     list_push(&env->tunnels, &open->node);
+    env->tunnel_count++;
     return open;
 }
 
@@ -188,4 +190,29 @@ bool tunnels_open(struct exchange *x, struct dial **dial)
     tunnel_give(tunnel, TUNNEL_CLIENT, SPAN(ESTABLISHED));
     tunnel_start(tunnel);
     return true;
+}
+
+/* ---- for people ---- */
+
+unsigned tunnels_see(struct exchange_env *env,
+                     bool (*see)(void *ctx, const struct tunnel_view *view), void *ctx)
+{
+    uint64_t now_us = loop_now_us(env->loop);
+
+    for (struct list *at = env->tunnels.next; at != &env->tunnels; at = at->next) {
+        const struct open_tunnel *open = CONTAINER_OF(at, struct open_tunnel, node);
+        const struct tunnel_view view = {
+            .client = open->record->client,
+            .user = open->record->user,
+            .host = open->record->host,
+            .site = open->record->site,
+            .since_ms = loop_wall_ms(env->loop) - (int64_t)((now_us - open->begin_us) / 1000),
+            .to_client = tunnel_sent(&open->tunnel, TUNNEL_CLIENT),
+            .to_server = tunnel_sent(&open->tunnel, TUNNEL_SERVER),
+        };
+        if (!see(ctx, &view)) {
+            break;
+        }
+    }
+    return env->tunnel_count;
 }

@@ -389,6 +389,10 @@ enum fetch_fault fetch_connect_fault(const struct fetch_conn *conn, CURLcode cod
     if (fault != FETCH_OK) {
         return fault;
     }
+    if (conn->is_homeless) {
+        (void)snprintf(out, size, "the outgoing address cannot be used");
+        return FETCH_OUTGOING; /* nor this */
+    }
     if (conn->is_denied) {
         (void)snprintf(out, size, "no descriptor for a connection");
         return FETCH_INTERNAL; /* not the origin's */

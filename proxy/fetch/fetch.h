@@ -58,6 +58,9 @@ struct fetch_origin {
     const char *host; /* name or literal address, no brackets */
     unsigned port;
     const struct fetch_tls *tls; /* NULL: plain text */
+    /* An address of ours that connections leave from, to addresses of the same family; its port is
+     * not read. NULL: the system's choice. */
+    const struct sockaddr_storage *from;
     uint64_t connect_timeout_us;
     uint64_t first_byte_timeout_us; /* request sent to first byte of the final head */
     uint64_t idle_timeout_us;       /* between bytes */
@@ -116,6 +119,7 @@ enum fetch_fault {
     FETCH_BAD_RESPONSE, /* head or framing not in the grammar */
     FETCH_INCOMPLETE,   /* body shorter than announced, or a cut chunk stream */
     FETCH_BODY_BAD,     /* the request body could not be delivered (client's fault) */
+    FETCH_OUTGOING,     /* no connection can leave from origin->from: it is not ours now */
     FETCH_INTERNAL,
 };
 

@@ -150,6 +150,7 @@ struct fetch_conn *fetch_conn_open(struct fetch *fetch, bool is_shared)
     conn->error[0] = '\0';
     conn->alert = 0;
     conn->is_denied = false;
+    conn->is_homeless = false;
     conn->is_shared = is_shared;
     conn->speaks_h2 = false;
     memcpy(conn->address, fetch->address, sizeof(conn->address));

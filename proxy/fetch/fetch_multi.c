@@ -7,7 +7,9 @@
  * next address of a name it opens no socket until it is called once more, which nothing asks for:
  * we do, when it has let go of one while it connects.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -179,6 +181,36 @@ static int fetch_socket_want(CURL *easy, curl_socket_t fd, int what, void *ctx, 
     return 0;
 }
 
+/* It leaves from where its peer says. The port is chosen with the connection, so that as many can be
+ * open as there are pairs. */
+static bool fetch_socket_bind(struct fetch_conn *conn, int fd, int family)
+{
+    const struct sockaddr_storage *from = &conn->peer->from;
+    socklen_t len = family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    char text[INET6_ADDRSTRLEN] = "";
+    char why[96];
+    int on = 1;
+
+    if (LIKELY(from->ss_family == AF_UNSPEC)) {
+        return true;
+    }
+    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+    if (from->ss_family == family && bind(fd, (const struct sockaddr *)from, len) == 0) {
+        return true;
+    }
+    int number = from->ss_family == family ? errno : EAFNOSUPPORT;
+    conn->is_homeless = true;
+    (void)inet_ntop(
+        from->ss_family,
+        from->ss_family == AF_INET6
+            ? (const void *)&((const struct sockaddr_in6 *)(const void *)from)->sin6_addr
+            : (const void *)&((const struct sockaddr_in *)(const void *)from)->sin_addr,
+        text, sizeof(text));
+    log_warn_about(text, "outgoing_refused", "address=%s reason=\"%s\"", text,
+                   strerror_r(number, why, sizeof(why)));
+    return false;
+}
+
 curl_socket_t fetch_socket_open(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct fetch_conn *conn = ctx;
@@ -193,7 +225,7 @@ curl_socket_t fetch_socket_open(void *ctx, curlsocktype purpose, struct curl_soc
         return CURL_SOCKET_BAD;
     }
     struct fetch_socket *sock = fetch_socket_make(pool, fd);
-    if (sock == NULL) {
+    if (sock == NULL || !fetch_socket_bind(conn, fd, address->family)) {
         conn->is_denied = true;
         (void)close(fd);
         return CURL_SOCKET_BAD;

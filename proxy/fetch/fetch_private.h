@@ -26,6 +26,7 @@
  */
 #include <curl/curl.h>
 
+#include "base/hash.h"
 #include "base/list.h"
 #include "fetch/fetch.h"
 #include "http/framing.h"
@@ -41,10 +42,10 @@ enum {
     FETCH_TURN_BYTES = 256 * 1024, /* read or written before others have their turn */
     FETCH_DIRECT_BYTES = 8 * 1024, /* the least worth reading to its place at once */
     FETCH_URL_BYTES = 300,
-    FETCH_PEER_SLOTS = 64,
-    FETCH_PEERS_RESTING_MAX = 64, /* servers remembered without a connection */
-    FETCH_REFUSALS_MAX = 2,       /* HTTP/2: so often a request nobody acted on is sent once more */
-    FETCH_ADDRESS_BYTES = 48,     /* a literal address and its end */
+    FETCH_PEER_SLOTS_MIN = 64,
+    FETCH_PEERS_RESTING_MAX = 256, /* servers remembered without a connection */
+    FETCH_REFUSALS_MAX = 2,   /* HTTP/2: so often a request nobody acted on is sent once more */
+    FETCH_ADDRESS_BYTES = 48, /* a literal address and its end */
 };
 
 struct fetch_conn;
@@ -143,13 +144,15 @@ enum fetch_peer_protocol {
 /* One server to connect to. */
 struct fetch_peer {
     struct fetch_pool *pool;
-    struct list node;      /* pool->peers */
+    struct fetch_peer *next; /* in its slot */
+    uint64_t hash;
     struct list rest_node; /* pool->resting, without a connection */
     struct list idle;      /* its kept connections, the latest first */
     unsigned idle_count;
     unsigned conn_count;
     unsigned port;
     char *host;
+    struct sockaddr_storage from; /* AF_UNSPEC: wherever */
     bool has_tls;
     struct fetch_tls tls; /* all in it is its own */
     CURLSH *sessions;     /* TLS sessions to resume */
@@ -180,8 +183,9 @@ struct fetch_conn {
     struct list share_node; /* peer->shared */
     struct list waiting;    /* fetches that would ride it once it is ready */
     unsigned waiting_count;
-    int alert;      /* TLS: the origin's, as of OpenSSL; 0: none */
-    bool is_denied; /* the system gave us no socket */
+    int alert;        /* TLS: the origin's, as of OpenSSL; 0: none */
+    bool is_denied;   /* the system gave us no socket */
+    bool is_homeless; /* or not from that address */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -211,7 +215,9 @@ struct fetch_pool {
     unsigned spare_conn_count;
     struct list idle; /* kept connections */
     unsigned idle_count;
-    struct list peers[FETCH_PEER_SLOTS];
+    struct fetch_peer **peers; /* slots, a power of two of them */
+    size_t peer_slots, peer_count;
+    struct hash_seed peer_seed;
     struct list resting; /* peers without a connection, the longest first */
     unsigned resting_count;
     struct fetch_socket **sockets; /* by descriptor */

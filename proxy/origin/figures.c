@@ -21,6 +21,7 @@ const char *origin_fault_name(enum fetch_fault fault)
         [FETCH_BAD_RESPONSE] = "bad_response",
         [FETCH_INCOMPLETE] = "incomplete",
         [FETCH_BODY_BAD] = "request_body",
+        [FETCH_OUTGOING] = "outgoing",
         [FETCH_INTERNAL] = "internal",
     };
     _Static_assert(ARRAY_LEN(names) <= ORIGIN_FAULTS, "every fault is counted");

@@ -118,6 +118,7 @@ static uint32_t failure_of(enum fetch_fault fault)
         return CONF_FAILURE_BAD;
     case FETCH_OK:
     case FETCH_BODY_BAD:
+    case FETCH_OUTGOING:
     case FETCH_INTERNAL:
         break;
     }

@@ -281,6 +281,16 @@ void worker_free(struct worker **worker_at)
     mem_free(worker);
 }
 
+void worker_post(struct worker *worker, struct mail *mail)
+{
+    mailbox_post(loop_mailbox(worker->loop), mail);
+}
+
+struct exchange_env *worker_env(struct worker *worker)
+{
+    return &worker->env;
+}
+
 const struct counters *worker_counters(const struct worker *worker)
 {
     return worker->counters;

@@ -16,6 +16,8 @@
 #include "net/listener.h"
 #include "store/store.h"
 
+struct exchange_env;
+struct mail;
 struct worker;
 
 struct limit_table;
@@ -55,6 +57,10 @@ void worker_join(struct worker *worker);
 void worker_sweep(struct worker *worker);
 void worker_free(struct worker **worker);
 
+/* Runs on its thread; after its end in worker_sweep. */
+void worker_post(struct worker *worker, struct mail *mail);
+/* For what was posted. */
+struct exchange_env *worker_env(struct worker *worker);
 const struct counters *worker_counters(const struct worker *worker);
 const struct net_counters *worker_net_counters(const struct worker *worker);
 /* Origin connection figures, copied once a second by the worker itself. */
