@@ -46,6 +46,9 @@ void conf_check_guards(struct conf_checker *checker);
 /* Pools, their servers, and those who name them. */
 void conf_check_origins(struct conf_checker *checker);
 
+/* Names the bandwidths and quotas of forward proxies. */
+void conf_check_quotas(struct conf_checker *checker);
+
 /* Forward proxies, those who name them, and what has no meaning in one. */
 void conf_check_forwards(struct conf_checker *checker);
 

@@ -26,6 +26,8 @@
 #include "exchange/encode.h"
 #include "exchange/exchange_connect.h"
 #include "exchange/exchange_forward.h"
+#include "exchange/exchange_meter.h"
+#include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill.h"
 #include "exchange/rearm.h"
@@ -142,6 +144,9 @@ static void exchange_free(struct exchange *x)
     if (UNLIKELY(x->forwarding != NULL)) {
         exchange_judge_end(x);
     }
+    if (UNLIKELY(x->meter != NULL)) {
+        exchange_meter_end(x);
+    }
     if (UNLIKELY(x->connecting != NULL)) {
         exchange_connect_end(x);
     }
@@ -240,6 +245,7 @@ const struct stream_handler *exchange_stream_handler(void)
         .body = on_body,
         .closed = on_closed,
         .refused = on_refused,
+        .left = exchange_keep_end,
     };
     return &handler;
 }
