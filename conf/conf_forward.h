@@ -14,6 +14,7 @@
 #include "conf/conf_auth.h"
 #include "conf/conf_networks.h"
 #include "conf/conf_quota.h"
+#include "conf/conf_upstream.h"
 
 /* Where connections to servers come from; ss_family AF_UNSPEC: not said. With only one of them said
  * the servers' addresses of the other family are not used. Both unsaid: the system's choice. */
@@ -26,7 +27,8 @@ struct conf_forward {
     struct conf_acl acl;
     bool fetch_https; /* absolute https:// targets are fetched, with TLS of ours */
     struct conf_outgoing outgoing;
-    uint64_t tunnel_time_ms; /* a tunnel lasts so long at most; 0: any time */
+    struct conf_upstream upstream; /* not set: the servers are asked by ourselves */
+    uint64_t tunnel_time_ms;       /* a tunnel lasts so long at most; 0: any time */
     const struct conf_bandwidth *bandwidths;
     size_t bandwidth_count; /* at most CONF_BANDWIDTHS_MAX, as of quotas */
     const struct conf_quota *quotas;

@@ -28,6 +28,8 @@
 #define FILL_CODE_LATE 107u
 /* The same: what is known of the servers' names is that they have no address. */
 #define FILL_CODE_NAMELESS 108u
+/* The parent proxy wants to know who we are (407), or does not believe it. */
+#define FILL_CODE_LOGIN 121u
 /* A quota was used up while the request body was taken. */
 #define FILL_CODE_QUOTA 120u
 /* Of a forward proxy: the rules allow none of the server's addresses, to the client it was for. */

@@ -146,7 +146,7 @@ def test_log_lines(t):
 def test_purge_reaches_the_forward_proxies(t):
     origin = t.origin({"/a": reply("x", cache="max-age=600"), "/b": reply("x", cache="max-age=600")})
     lab = free_port()
-    larder = office(t, origin, more=f"listen 127.0.0.1:{lab} {{ forward lab; }} forward lab {{ }}")
+    larder = office(t, origin, more=f"listen 127.0.0.1:{lab} {{ forward lab; }} forward lab {{ {ACL} }}")
     url = f"http://127.0.0.1:{origin.port}/a"
     authority = f"127.0.0.1:{origin.port}"
 
