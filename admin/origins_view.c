@@ -135,6 +135,11 @@ static void write_server(const struct origin_pool_view *pool,
 
 /* ---- a pool ---- */
 
+static bool upstream_uses(const struct conf_upstream *upstream, const char *pool)
+{
+    return upstream->is_set && !upstream->is_direct && strcmp(upstream->pool, pool) == 0;
+}
+
 static bool site_uses(const struct conf_site *site, const char *pool)
 {
     const char *own = site->origins.server_count > 0 ? site->names.list[0] : site->origins.name;
@@ -142,9 +147,10 @@ static bool site_uses(const struct conf_site *site, const char *pool)
 
     for (size_t i = 0; i < site->rule_count && !uses; i++) {
         const struct conf_rule *rule = &site->rules[i];
-        uses = (rule->set & CONF_RULE_ORIGINS) != 0 && strcmp(rule->origins, pool) == 0;
+        uses = ((rule->set & CONF_RULE_ORIGINS) != 0 && strcmp(rule->origins, pool) == 0) ||
+               upstream_uses(&rule->upstream, pool);
     }
-    return uses;
+    return uses || upstream_uses(&site->forward.upstream, pool);
 }
 
 static void write_sites(const struct conf *conf, const char *pool, struct json *json)

@@ -483,6 +483,11 @@ static void check_block(struct conf_checker *checker, enum schema_context contex
     check_absent(checker, &block);
 }
 
+void conf_check_defaults(struct conf_checker *checker, enum schema_context context, void *owner)
+{
+    check_block(checker, context, NULL, owner, 0);
+}
+
 /* The snapshot keeps the names of files, the tree goes. */
 static void check_keep_files(struct conf_checker *checker)
 {
@@ -519,6 +524,7 @@ void conf_check_tree(struct conf_checker *checker)
     conf_check_origins(checker);
     conf_check_guards(checker);
     conf_check_forwards(checker);
+    conf_check_upstreams(checker);
     conf_check_users(checker);
     conf_check_privacy(checker);
     if (conf->admin.tokens_path == NULL && conf->state_dir != NULL) {

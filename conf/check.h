@@ -46,6 +46,14 @@ void conf_check_guards(struct conf_checker *checker);
 /* Pools, their servers, and those who name them. */
 void conf_check_origins(struct conf_checker *checker);
 
+/* Says that there is no such pool, where a setting names it as its first word. */
+void conf_check_pool_name(struct conf_checker *checker, const struct conf_setting *at,
+                          const char *name);
+/* Parents of forward proxies, and the pools made of their URLs. */
+void conf_check_upstreams(struct conf_checker *checker);
+/* Gives a block nobody wrote what nobody sets. */
+void conf_check_defaults(struct conf_checker *checker, enum schema_context context, void *owner);
+
 /* Forward proxies, those who name them, and what has no meaning in one. */
 void conf_check_forwards(struct conf_checker *checker);
 

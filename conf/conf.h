@@ -334,6 +334,7 @@ struct conf_header {
 enum conf_condition_kind {
     CONF_IF_PATH,
     CONF_IF_PREFIX, /* of the path, in whole segments */
+    CONF_IF_HOST,   /* asked for, without port */
     CONF_IF_METHOD,
     CONF_IF_COOKIE,
     CONF_IF_HEADER,
@@ -346,7 +347,7 @@ enum conf_condition_kind {
 struct conf_match {
     const char *text;  /* as written */
     const char *name;  /* COOKIE: pattern of names; HEADER: field name; else NULL */
-    const char *value; /* pattern; NULL: any value will do */
+    const char *value; /* pattern; NULL: any value will do. HOST: in lower case */
     uint16_t low;      /* STATUS: from low to high */
     uint16_t high;
 };
@@ -390,6 +391,7 @@ enum conf_rule_setting {
     CONF_RULE_UPGRADE = 1u << 27,
     CONF_RULE_TIMEOUT = 1u << 29,
     CONF_RULE_LIMIT = 1u << 28, /* limit, allow, deny */
+    CONF_RULE_UPSTREAM = 1u << 30,
 };
 
 #define CONF_RULES_MAX 256u /* of one site */
@@ -410,6 +412,7 @@ struct conf_rule {
     struct conf_respond respond;
     struct conf_rewrite rewrite;
     struct conf_names upgrade;
+    struct conf_upstream upstream;
     struct conf_origin_timeout timeout; /* without connect; 0: as the origins' */
     const struct conf_header *headers;
     size_t header_count;
@@ -497,6 +500,8 @@ struct conf {
     struct conf_names resolvers;      /* ADDRESS:PORT each; none: the system's */
     const struct conf_origins *pools; /* those with a name */
     size_t pool_count;
+    const struct conf_origins *const *parents; /* pools made of `upstream URL`, each name once */
+    size_t parent_count;
     const struct conf_site *sites;
     size_t site_count;                           /* at least 1, forward proxies among them */
     const char *file;                            /* the main file's name */
@@ -550,6 +555,9 @@ enum conf_admission conf_access_judge(const struct conf_access *access,
 struct conf_retry conf_retry_of(const struct conf_origins *pool);
 /* The pool of that name, or NULL. */
 const struct conf_origins *conf_find_pool(const struct conf *conf, const char *name);
+/* The pool of parents that is named here, or made of the URL; not of `direct`. */
+const struct conf_origins *conf_find_parents(const struct conf *conf,
+                                             const struct conf_upstream *upstream);
 /* The forward proxy of that name, or NULL. */
 const struct conf_site *conf_find_forward(const struct conf *conf, const char *name);
 /* Is this peer in one of the networks? IPv4 mapped into IPv6 counts as IPv4. */

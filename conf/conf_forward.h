@@ -12,6 +12,7 @@
 
 #include "conf/conf_auth.h"
 #include "conf/conf_networks.h"
+#include "conf/conf_upstream.h"
 
 /* Where connections to servers come from; ss_family AF_UNSPEC: not said. With only one of them said
  * the servers' addresses of the other family are not used. Both unsaid: the system's choice. */
@@ -23,6 +24,7 @@ struct conf_forward {
     const char *name; /* NULL: it is a site */
     bool fetch_https; /* absolute https:// targets are fetched, with TLS of ours */
     struct conf_outgoing outgoing;
+    struct conf_upstream upstream; /* not set: the servers are asked by ourselves */
     uint64_t tunnel_time_ms; /* a tunnel lasts so long at most; 0: any time */
     struct conf_auth auth;
     struct conf_networks auth_except; /* clients that need no password */

@@ -62,12 +62,37 @@ const struct conf_problem *conf_report_get(const struct conf_report *report, siz
     return index < report->kept ? &report->entries[index].problem : NULL;
 }
 
+/* Passwords are nobody's to read over a shoulder, or in a log: as many stars. */
+static void report_mask(char *text)
+{
+    static const char mark[] = "password=";
+
+    for (char *at = strstr(text, mark); at != NULL; at = strstr(at, mark)) {
+        at += sizeof(mark) - 1;
+        if (strncmp(at, "TEXT", 4) == 0) {
+            continue; /* of our own messages */
+        }
+        bool is_quoted = *at == '"';
+        at += is_quoted ? 1 : 0;
+        while (*at != '\0' && *at != '"' && (is_quoted || strchr(" ;{}", *at) == NULL)) {
+            if (*at == '\\' && at[1] != '\0') {
+                *at++ = '*';
+            }
+            *at++ = '*';
+        }
+    }
+}
+
 /* A terminated copy; "" when the arena is full. */
 static const char *report_copy(struct conf_report *report, struct span text)
 {
-    const char *copy = arena_string(&report->arena, text);
+    char *copy = arena_string(&report->arena, text);
 
-    return copy == NULL ? "" : copy;
+    if (copy == NULL) {
+        return "";
+    }
+    report_mask(copy);
+    return copy;
 }
 
 /* The line around a place, at most EXCERPT_CHARS characters of it, and where the caret goes. */

@@ -84,9 +84,8 @@ static void check_pool_name(struct conf_checker *checker, size_t index)
     }
 }
 
-/* A name of a pool that was written somewhere. */
-static void check_reference(struct conf_checker *checker, const struct conf_setting *at,
-                            const char *name)
+void conf_check_pool_name(struct conf_checker *checker, const struct conf_setting *at,
+                          const char *name)
 {
     const struct conf *conf = checker->conf;
     struct conf_advice advice = {0};
@@ -124,12 +123,12 @@ void conf_check_origins(struct conf_checker *checker)
         const struct conf_site *site = &conf->sites[i];
         check_servers(checker, &site->origins, (uint32_t)i + 1);
         conf_check_origin_tls(checker, &site->origins, (uint32_t)i + 1);
-        check_reference(checker, find_row(checker, SCHEMA_SITE, "origins", (uint32_t)i + 1, 0),
-                        site->origins.name);
+        conf_check_pool_name(checker, find_row(checker, SCHEMA_SITE, "origins", (uint32_t)i + 1, 0),
+                             site->origins.name);
         for (size_t j = 0; j < site->rule_count; j++) {
             const struct conf_rule *rule = &site->rules[j];
-            check_reference(checker, find_row(checker, SCHEMA_RULE, "origins", rule->owner, 0),
-                            rule->origins);
+            conf_check_pool_name(checker, find_row(checker, SCHEMA_RULE, "origins", rule->owner, 0),
+                                 rule->origins);
         }
     }
 }

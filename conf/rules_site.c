@@ -7,7 +7,7 @@
 #define NEEDS_REQUEST                                                                              \
     (CONF_RULE_SERVE_STALE | CONF_RULE_CLIENT_REVALIDATE | CONF_RULE_IGNORE_COOKIES |              \
      CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY | CONF_RULE_UPGRADE | CONF_RULE_REDIRECT |      \
-     CONF_RULE_RESPOND | CONF_RULE_LIMIT | CONTENT)
+     CONF_RULE_RESPOND | CONF_RULE_LIMIT | CONF_RULE_UPSTREAM | CONTENT)
 #define NEEDS_PATH (CONF_RULE_IGNORE_QUERY | CONF_RULE_SORT_QUERY)
 /* What decides which of the origin's contents an address shows. */
 #define CONTENT                                                                                    \
@@ -37,10 +37,10 @@ static const struct conf_node *rule_setting(const struct conf_node *node, uint32
     return NULL;
 }
 
-/* Only path, prefix and method: all who ask this address in this way get the same. */
+/* Only host, path, prefix and method: all who ask this address in this way get the same. */
 static bool is_by_address(const struct conf_rule *rule)
 {
-    return (rule_kinds(rule) & ~(KIND(PATH) | KIND(PREFIX) | KIND(METHOD))) == 0;
+    return (rule_kinds(rule) & ~(KIND(HOST) | KIND(PATH) | KIND(PREFIX) | KIND(METHOD))) == 0;
 }
 
 /* GET without HEAD or the other way round: HEAD speaks of what GET has stored. */
@@ -76,8 +76,8 @@ static void rule_check_content(struct conf_checker *checker, const struct conf_r
     }
     if (!is_by_address(rule)) {
         conf_report_add(checker->base.report, content->words[0].place, NULL,
-                        "\"%s\" decides what an address shows: its rule may ask for path, prefix "
-                        "and method alone, or must have \"pass\"",
+                        "\"%s\" decides what an address shows: its rule may ask for host, path, "
+                        "prefix and method alone, or must have \"pass\"",
                         content->row->name);
     } else if (parts_get_and_head(rule)) {
         conf_report_add(checker->base.report, content->words[0].place, NULL,
@@ -147,7 +147,7 @@ static void rule_check(struct conf_checker *checker, const struct conf_rule *rul
 {
     unsigned kinds = rule_kinds(rule);
     bool is_late = (kinds & (KIND(TYPE) | KIND(STATUS))) != 0;
-    bool is_path = (kinds & ~(KIND(PATH) | KIND(PREFIX))) == 0;
+    bool is_path = (kinds & ~(KIND(HOST) | KIND(PATH) | KIND(PREFIX))) == 0;
     const struct conf_node *late = is_late ? rule_setting(node, NEEDS_REQUEST) : NULL;
     const struct conf_node *key = is_path ? NULL : rule_setting(node, NEEDS_PATH);
 
@@ -157,8 +157,8 @@ static void rule_check(struct conf_checker *checker, const struct conf_rule *rul
     }
     if (key != NULL) {
         conf_report_add(checker->base.report, key->words[0].place, NULL,
-                        "\"%s\" decides under which address a response is stored: only \"path\" "
-                        "and \"prefix\" may be conditions of its rule",
+                        "\"%s\" decides under which address a response is stored: only \"host\", "
+                        "\"path\" and \"prefix\" may be conditions of its rule",
                         key->row->name);
     } else if (late != NULL) {
         conf_report_add(checker->base.report, late->words[0].place, NULL,

@@ -80,6 +80,7 @@ enum schema_type {
     SCHEMA_EJECT,        /* struct conf_eject */
     SCHEMA_BREAKER,      /* struct conf_breaker */
     SCHEMA_RESOLVERS,    /* struct conf_names; addresses with port */
+    SCHEMA_UPSTREAM,     /* struct conf_upstream */
     SCHEMA_RATE,         /* struct conf_rate; 10/m, or off */
     SCHEMA_AUTH,         /* struct conf_auth */
     SCHEMA_GROUP,        /* struct conf_group */

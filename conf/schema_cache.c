@@ -96,9 +96,14 @@ static const struct schema_row rows[] = {
      .example = "vary_max 20;"},
 
     {ROW(RULE, "origins", TOKEN), LIVE, SETS(ORIGINS), .syntax = "NAME", AT(conf_rule, origins),
-     .doc = "The pool that is asked in place of the site's own. Only in a rule that asks for path, "
-            "prefix or method alone, or has pass: one address is one content.",
+     .doc = "The pool that is asked in place of the site's own. Only in a rule that asks for host, "
+            "path, prefix or method alone, or has pass: one address is one content.",
      .example = "origins api;"},
+    {ROW(RULE, "upstream", UPSTREAM), LIVE, SETS(UPSTREAM), .syntax = UPSTREAM_SYNTAX,
+     AT(conf_rule, upstream), UPSTREAM_OPTIONS,
+     .doc = "As in forward, in place of what is said there; direct makes an exception. Only in a "
+            "forward proxy.",
+     .example = "upstream parents else=direct;"},
     {ROW(RULE, "pass", ON), LIVE, SETS(PASS), .syntax = "[on | off]", ALLOWED(words_switch),
      AT(conf_rule, pass),
      .doc = "Not answered from the cache and not stored. In a rule with type or status: not "
@@ -145,12 +150,12 @@ static const struct schema_row rows[] = {
      .example = "ignore_cookies;"},
     {ROW(RULE, "ignore_query", PATTERNS), LIVE, SETS(IGNORE_QUERY), .syntax = "NAME... | off",
      AT(conf_rule, cache.ignore_query),
-     .doc = "As in cache, in place of the names there. Only in a rule whose conditions are path "
-            "alone: a purge must find what it names.",
+     .doc = "As in cache, in place of the names there. Only in a rule whose conditions are host "
+            "and path alone: a purge must find what it names.",
      .example = "ignore_query *;"},
     {ROW(RULE, "sort_query", SWITCH), LIVE, SETS(SORT_QUERY), .syntax = "on | off",
      ALLOWED(words_switch), AT(conf_rule, cache.sort_query),
-     .doc = "As in cache. Only in a rule whose conditions are path alone.",
+     .doc = "As in cache. Only in a rule whose conditions are host and path alone.",
      .example = "sort_query on;"},
     {ROW(RULE, "vary_ignore", FIELDS), LIVE, SETS(VARY_IGNORE), .syntax = "NAME... | off",
      AT(conf_rule, cache.vary_ignore), .doc = "As in cache, in place of the names there.",
@@ -172,8 +177,8 @@ static const struct schema_row rows[] = {
     {ROW(RULE, "host", HOST), LIVE, SETS(HOST), .syntax = "NAME | client | server",
      AT(conf_rule, host),
      .doc =
-         "As in origins. Only in a rule that asks for path, prefix or method alone, or has pass: "
-         "one address is one content.",
+         "As in origins. Only in a rule that asks for host, path, prefix or method alone, or has "
+         "pass: one address is one content.",
      .example = "host images.internal;"},
     {ROW(RULE, "strip_prefix", PREFIX), LIVE, SETS(STRIP_PREFIX), .syntax = "PREFIX | off",
      AT(conf_rule, rewrite.strip_prefix), .doc = "As in site, in the same rules as host.",

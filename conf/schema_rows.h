@@ -33,7 +33,14 @@
 #define REDIRECT_SYNTAX "off | https [host NAME] [port=NUMBER] | host NAME | STATUS \"URL\""
 #define RESPOND_SYNTAX "off | STATUS [FILE | \"TEXT\"] [type=TYPE]"
 #define TRUST_SYNTAX "[x_forwarded | rfc7239] NETWORK... | off"
+#define UPSTREAM_SYNTAX                                                                            \
+    "POOL | URL | direct [user=NAME password=TEXT | credentials=FILE] [else=direct|fail]"
 #define HEADER_SYNTAX "request | response  add NAME VALUE | set NAME VALUE | remove NAME"
+
+/* Of `upstream`, in a forward proxy and in its rules. */
+#define UPSTREAM_OPTIONS_COUNT 4
+extern const struct schema_option schema_upstream_options[UPSTREAM_OPTIONS_COUNT];
+#define UPSTREAM_OPTIONS .options = schema_upstream_options, .option_count = UPSTREAM_OPTIONS_COUNT
 
 struct schema_group {
     const struct schema_row *rows;

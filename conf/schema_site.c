@@ -140,7 +140,8 @@ static const struct schema_row rows[] = {
      .owner_offset = offsetof(struct conf_rule, owner),
      .doc = "Settings for some requests or responses. Conditions: path GLOB (without the query; * "
             "is any bytes, / too; letter case counts; %61 is a), prefix PREFIX (/api is one of "
-            "/api and /api/x, not of /apix), method NAME, cookie NAME[=GLOB], header "
+            "/api and /api/x, not of /apix), host NAME (*.NAME is any below it; * is any), method "
+            "NAME, cookie NAME[=GLOB], header "
             "NAME[=GLOB], and of the response type GLOB (image/*) and status (404, 400-499, "
             "5xx). One of the values and all of the conditions must hold. Rules are "
             "read from top to bottom, every one that holds applies, and a later one overrides an "

@@ -580,6 +580,7 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_EJECT] = &conf_type_eject,
     [SCHEMA_BREAKER] = &conf_type_breaker,
     [SCHEMA_RESOLVERS] = &conf_type_resolvers,
+    [SCHEMA_UPSTREAM] = &conf_type_upstream,
     [SCHEMA_RATE] = &conf_type_rate,
     [SCHEMA_AUTH] = &conf_type_auth,
     [SCHEMA_GROUP] = &conf_type_group,

@@ -106,6 +106,7 @@ extern const struct conf_type conf_type_probe;
 extern const struct conf_type conf_type_eject;
 extern const struct conf_type conf_type_breaker;
 extern const struct conf_type conf_type_resolvers;
+extern const struct conf_type conf_type_upstream;
 extern const struct conf_type conf_type_rate;
 extern const struct conf_type conf_type_auth;
 extern const struct conf_type conf_type_group;
@@ -134,6 +135,8 @@ bool conf_is_token(struct span word);
 /* A name of our own, of what kind says `what` ("server"): copied to *out, or a message. */
 bool conf_item_label(const struct conf_item *item, const struct conf_word *word, const char *what,
                      const char **out);
+/* A host name or address, "*.NAME" (any name below, not itself), or "*". */
+bool conf_is_site_name(struct span word);
 /* The names behind `site`; "*" is one. */
 bool conf_item_site_names(const struct conf_item *item, struct conf_names *out);
 #endif

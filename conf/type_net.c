@@ -147,7 +147,7 @@ static bool host_report(const struct conf_item *item, const struct conf_word *wo
 }
 
 /* NAME, *.NAME or *; an address has nothing below it. */
-static bool is_site_name(struct span word)
+bool conf_is_site_name(struct span word)
 {
     if (span_eq(word, SPAN("*"))) {
         return true;
@@ -167,7 +167,7 @@ static bool names_read(const struct conf_item *item, bool with_star, struct conf
 
     for (size_t i = 0; list != NULL && i < item->count; i++) {
         const struct conf_word *word = &item->words[i];
-        if (with_star ? !is_site_name(word->text) : !conf_net_is_host(word->text)) {
+        if (with_star ? !conf_is_site_name(word->text) : !conf_net_is_host(word->text)) {
             good = host_report(item, word);
         }
         list[i] = conf_check_copy_lower(item->check, word->text);

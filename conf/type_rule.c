@@ -8,9 +8,9 @@
 #include "conf/value.h"
 
 static const char *const condition_words[CONF_IF_COUNT] = {
-    [CONF_IF_PATH] = "path",     [CONF_IF_PREFIX] = "prefix", [CONF_IF_METHOD] = "method",
-    [CONF_IF_COOKIE] = "cookie", [CONF_IF_HEADER] = "header", [CONF_IF_TYPE] = "type",
-    [CONF_IF_STATUS] = "status",
+    [CONF_IF_PATH] = "path",     [CONF_IF_PREFIX] = "prefix", [CONF_IF_HOST] = "host",
+    [CONF_IF_METHOD] = "method", [CONF_IF_COOKIE] = "cookie", [CONF_IF_HEADER] = "header",
+    [CONF_IF_TYPE] = "type",     [CONF_IF_STATUS] = "status",
 };
 
 static const char *const side_words[] = {
@@ -82,6 +82,14 @@ static bool match_path(const struct conf_item *item, const struct conf_word *wor
     }
     return text_is_visible(text) ||
            rule_report(item, word, "has bytes that no path has: write them as %XX", NULL);
+}
+
+static bool match_host(const struct conf_item *item, const struct conf_word *word,
+                       struct conf_match *out)
+{
+    out->value = conf_check_copy_lower(item->check, word->text);
+    return conf_is_site_name(word->text) ||
+           rule_report(item, word, "is not a host: NAME, *.NAME or an address, without port", NULL);
 }
 
 static bool match_method(const struct conf_item *item, const struct conf_word *word,
@@ -179,6 +187,8 @@ static bool match_read(const struct conf_item *item, enum conf_condition_kind ki
     case CONF_IF_PREFIX:
         out->value = out->text;
         return conf_item_prefix(item, word);
+    case CONF_IF_HOST:
+        return match_host(item, word, out);
     case CONF_IF_METHOD:
         return match_method(item, word, out);
     case CONF_IF_COOKIE:

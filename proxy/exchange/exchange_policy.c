@@ -14,6 +14,7 @@ struct rule_facts exchange_rule_facts(const struct http_request *request, unsign
     return (struct rule_facts){
         .method = request->method_text,
         .target = request->path,
+        .authority = request->authority,
         .request = &request->fields,
         .status = status,
         .type = type,

@@ -358,9 +358,24 @@ static enum exchange_next fail_unasked(struct exchange *x, uint32_t code)
                                          : HTTP_REASON_QUEUE_TIMEOUT;
     x->retry_after_s = retry_after_s(x, code);
     return exchange_fail(x, 503,
-                         is_nameless ? "the origin's name has no address at the moment"
-                         : is_down   ? "no origin can be asked at the moment"
-                                     : "the origins are busy, please try again");
+                         UNLIKELY(x->policy->upstream != 0)
+                             ? "no parent proxy can be asked at the moment"
+                         : is_nameless ? "the origin's name has no address at the moment"
+                         : is_down     ? "no origin can be asked at the moment"
+                                       : "the origins are busy, please try again");
+}
+
+/* "the origin ..." of what may have been a parent. */
+static const char *whose_fault(struct exchange *x, const char *text)
+{
+    const struct span origin = SPAN("the origin");
+    bool was_parent = UNLIKELY(x->policy->upstream != 0) && x->has_origin_name;
+
+    if (!was_parent || !span_starts(span_str(text), origin)) {
+        return text;
+    }
+    struct span said = arena_printf(&x->arena, "the parent proxy%s%c", text + origin.len, '\0');
+    return said.ptr == NULL ? text : said.ptr;
 }
 
 /* The rules of a forward proxy deny every address that the server has. */
@@ -426,6 +441,10 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
     case FILL_CODE_LATE:
     case FILL_CODE_NAMELESS:
         return fail_unasked(x, code);
+    case FILL_CODE_LOGIN:
+        x->proxy_error = HTTP_PROXY_CONFIGURATION_ERROR;
+        x->reason = HTTP_REASON_ORIGIN_ERROR;
+        return exchange_fail(x, 502, "the parent proxy does not accept who we say we are");
     case FILL_CODE_DENIED:
         return fail_denied(x);
     case FILL_CODE_NAME_LATE:
@@ -438,5 +457,5 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
     x->origin_fault = (uint8_t)i;
     x->proxy_error = map[i].error;
     x->reason = HTTP_REASON_ORIGIN_ERROR;
-    return exchange_fail(x, map[i].status, map[i].text);
+    return exchange_fail(x, map[i].status, whose_fault(x, map[i].text));
 }

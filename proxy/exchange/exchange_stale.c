@@ -23,6 +23,7 @@ static bool is_unreachable(uint32_t code)
     case FILL_CODE_FULL:
     case FILL_CODE_LATE:
     case FILL_CODE_NAMELESS:
+    case FILL_CODE_LOGIN:
     case FILL_CODE_NAME_LATE:
     case FILL_CODE_NAMES_BUSY:
         return true;

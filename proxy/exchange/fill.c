@@ -393,6 +393,7 @@ void fill_fetch(struct fill *fill)
         .offer = fill_variants_line(fill),
         .shared = fill->shared,
         .range = fill->has_range ? &fill->range : NULL,
+        .to_parent = fill->policy.upstream != 0,
     };
     fill->asked_us = loop_now_us(fill->env->loop);
     struct fetch_request out = {
@@ -403,6 +404,7 @@ void fill_fetch(struct fill *fill)
         .method = request->method_text,
         .host = fill->onward.host,
         .target = fill->onward.target,
+        .to_proxy = fill->policy.upstream != 0,
         .has_body = request->body != HTTP_BODY_NONE,
         .body_length = request->body == HTTP_BODY_LENGTH ? request->content_length : UINT64_MAX,
         .may_retry = http_method_is_idempotent(request->method) && request->body == HTTP_BODY_NONE,

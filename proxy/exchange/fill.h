@@ -28,6 +28,8 @@
 #define FILL_CODE_LATE 107u
 /* The same: what is known of the servers' names is that they have no address. */
 #define FILL_CODE_NAMELESS 108u
+/* The parent proxy wants to know who we are (407), or does not believe it. */
+#define FILL_CODE_LOGIN 120u
 /* Of a forward proxy: the rules allow none of the server's addresses, to the client it was for. */
 #define FILL_CODE_DENIED 109u
 /* The same: its name was not looked up in time; nor will it be, as too many are. */

@@ -76,7 +76,9 @@ void fill_settle_policy(struct fill *fill, const struct http_response *response)
     struct rule_facts facts =
         exchange_rule_facts(fill->request, response->status,
                             http_fields_find(&response->fields, HTTP_FIELD_CONTENT_TYPE));
+    unsigned upstream = fill->policy.upstream; /* settled, and it may have failed */
     exchange_fill_policy(&fill->policy, site_policy(fill->site, &facts, &room), fill->has_lookup);
+    fill->policy.upstream = upstream;
     if (fill->fetch != NULL) {
         const struct fetch_patience patience = fill_patience(fill);
         fetch_be_patient(fill->fetch, &patience);
@@ -405,10 +407,15 @@ enum fetch_flow fill_on_head(void *ctx, const struct http_response *response)
 {
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
+    bool is_relayed = UNLIKELY(fill->policy.upstream != 0);
+    if (is_relayed && response->status == 407) {
+        return fill_parent_refused(fill, response->status);
+    }
     if (UNLIKELY(response->status >= 400) && fill_retry_status(fill, response->status)) {
         return FETCH_CANCEL;
     }
-    origin_claim_answered(&fill->claim, response->status, loop_now_us(fill->env->loop));
+    origin_claim_answered(&fill->claim, is_relayed ? 200 : response->status,
+                          loop_now_us(fill->env->loop));
     fill_sticky_note(fill);
     response = onward_back(&fill->arena, &fill->policy, fill->request, &fill->onward, response);
     if (response != NULL) {

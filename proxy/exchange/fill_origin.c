@@ -106,11 +106,16 @@ void fill_go_on(struct fill *fill, enum origin_verdict verdict)
         fill->origin = origin_server_fetch(fill->claim.server);
         fill->address = fill->claim.address[0] != '\0' ? fill->claim.address : NULL;
         fill->idle_timeout_us = fill->origin->idle_timeout_us;
-        onward_choose(&fill->onward, fill->site, &fill->policy, fill->request,
-                      span_str(origin_server_url(fill->claim.server)));
+        if (UNLIKELY(fill->policy.upstream != 0)) {
+            fill_parent_choose(fill);
+        } else {
+            onward_choose(&fill->onward, fill->site, &fill->policy, fill->request,
+                          span_str(origin_server_url(fill->claim.server)));
+        }
         tell_owner(fill);
         fill_fetch(fill);
-    } else if (verdict != ORIGIN_WAITING) {
+    } else if (verdict != ORIGIN_WAITING &&
+               (LIKELY(fill->policy.upstream == 0) || !fill_parent_instead(fill))) {
         (void)fill_fail_later(fill, failed_code(fill, verdict));
     }
 }
@@ -123,19 +128,31 @@ static void on_wake(void *ctx, enum origin_verdict verdict)
     fill_go_on(fill, verdict);
 }
 
+/* Of every Larder the same, whatever it calls its forward proxies. */
+static struct span url_of(const struct fill *fill)
+{
+    size_t before = fill->site->key_prefix.len;
+    return span_of(fill->key.bytes.ptr + before, fill->key.bytes.len - before);
+}
+
+static bool is_tls_by_parent(const struct fill *fill)
+{
+    return UNLIKELY(fill->policy.upstream != 0) && fill->request->scheme.len == 5;
+}
+
 void fill_ask(struct fill *fill)
 {
     const struct site_pool *pool = site_pool(fill->site, &fill->policy);
 
-    if (UNLIKELY(fill->site->forward != NULL)) {
+    if (UNLIKELY(fill->site->forward != NULL && fill->policy.upstream == 0)) {
         fill_direct_ask(fill);
         return;
     }
-    if (pool->pool == NULL) {
+    if (pool->pool == NULL || is_tls_by_parent(fill)) {
         (void)fill_fail_later(fill, FILL_CODE_DOWN);
         return;
     }
-    fill_want(&fill->want, pool->conf, &fill->request->fields, fill->key.bytes, fill->client.text);
+    fill_want(&fill->want, pool->conf, &fill->request->fields, url_of(fill), fill->client.text);
     fill->want.sticky = fill->background ? 0 : fill->want.sticky;
     uint64_t left_us = fill_time_left_us(fill);
     fill->want.patience_us = left_us == UINT64_MAX ? 0 : left_us;
@@ -154,6 +171,7 @@ void fill_let_go(struct fill *fill, const struct fetch_result *result)
                         result->fault != FETCH_INTERNAL,
             .fault = result->fault,
             .status = result->head_seen ? fill->figures.origin_status : 0,
+            .is_relayed = fill->policy.upstream != 0,
             .head_seen = result->head_seen,
             .connect_us = result->connect_us,
             .first_byte_us = result->first_byte_us,

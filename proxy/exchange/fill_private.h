@@ -86,6 +86,13 @@ bool fill_direct_retry_status(struct fill *fill, const struct conf_retry *retry)
 void fill_direct_retry_next(struct fill *fill);
 /* fill_direct.c: lets go of what is waited for. */
 void fill_direct_end(struct fill *fill);
+/* fill_parent.c, of a forward proxy whose requests leave by parents: a claim on one of them is
+ * granted, and this is how it is asked. */
+void fill_parent_choose(struct fill *fill);
+/* fill_parent.c: no parent can be asked. Is the server, by ourselves? Then that is under way. */
+bool fill_parent_instead(struct fill *fill);
+/* fill_parent.c: a parent does not know us: nothing that a client could do about. */
+enum fetch_flow fill_parent_refused(struct fill *fill, unsigned status);
 /* fill_direct.c, of a fill that has `direct`: is the server's name being looked up? */
 bool fill_direct_waits(const struct fill *fill);
 /* Nobody has been asked yet: a server, or its address, is waited for. */

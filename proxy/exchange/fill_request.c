@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "exchange/discretion.h"
+#include "exchange/parent.h"
 #include "exchange/part.h"
 #include "http/coded_head.h"
 #include "http/coding.h"
@@ -13,7 +14,7 @@
 #include "http/head.h"
 
 /* Lines of our own beside the client's: two validators, an offer, Accept-Encoding, Range and If-Range. */
-#define OWN_LINES (DISCRETION_LINES + 6u)
+#define OWN_LINES (DISCRETION_LINES + PARENT_LINES + 6u)
 
 /* Where we encode ourselves, what clients accept beyond the codings in use makes no variants. */
 static bool normalizes_codings(const struct fill_request_options *options)
@@ -183,6 +184,9 @@ unsigned fill_request_lines(struct arena *arena, const struct fill_request_optio
     }
     if (options->range != NULL && options->shared) {
         count += add_range(arena, options->range, out + count);
+    }
+    if (UNLIKELY(options->to_parent)) {
+        count += parent_lines(arena, options->site, options->policy, fields, out + count);
     }
     if (arena->overflow) {
         *lines = NULL;

@@ -13,6 +13,7 @@ struct fill_request_options {
     struct span offer;                /* a line of validators of other variants; may be empty */
     bool shared; /* for the cache: the client's own conditions and ranges stay out */
     const struct fill_range *range; /* ask for this only; NULL: for what the client asked for */
+    bool to_parent;                 /* it is a parent that is asked */
 };
 
 /* The field lines, in the arena (or borrowed from the request where they stand there in one piece).

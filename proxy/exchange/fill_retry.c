@@ -161,14 +161,11 @@ void fill_log_fault(const struct fill *fill, const struct fetch_result *result)
                    path, result->detail);
 }
 
-bool fill_retry(struct fill *fill, const struct fetch_result *result)
+static bool retry_in_pool(struct fill *fill, const struct fetch_result *result)
 {
     const struct conf_retry retry = conf_retry_of(conf_of(fill));
     bool is_lone_auto = retry.is_auto && conf_of(fill)->server_count == 1;
 
-    if (UNLIKELY(fill->direct != NULL)) {
-        return fill_direct_retry(fill, result);
-    }
     if ((fill_retry_kind(result) & retry.on) == 0 ||
         !may_repeat(fill, &retry, result->request_sent)) {
         return false;
@@ -188,6 +185,30 @@ bool fill_retry(struct fill *fill, const struct fetch_result *result)
     fill_let_go(fill, result);
     fill_ask(fill);
     return true;
+}
+
+/* No parent was to be had: the server itself, where that is allowed. */
+static bool retry_without_parent(struct fill *fill, const struct fetch_result *result)
+{
+    const struct conf_retry retry = conf_retry_of(conf_of(fill));
+
+    if ((fill_retry_kind(result) & (CONF_RETRY_CONNECT | CONF_RETRY_RESET)) == 0 ||
+        !site_upstream(fill->site, &fill->policy)->conf->else_direct ||
+        !fill_may_repeat(fill, &retry, result->request_sent)) {
+        return false;
+    }
+    fill_log_fault(fill, result);
+    fill_let_go(fill, result);
+    return fill_parent_instead(fill);
+}
+
+bool fill_retry(struct fill *fill, const struct fetch_result *result)
+{
+    if (UNLIKELY(fill->direct != NULL)) {
+        return fill_direct_retry(fill, result);
+    }
+    return retry_in_pool(fill, result) ||
+           (UNLIKELY(fill->policy.upstream != 0) && retry_without_parent(fill, result));
 }
 
 /* ---- after a response with such a status ---- */

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "http/coding.h"
 #include "http/glob.h"
+#include "http/key.h"
 #include "http/path.h"
 
 struct rule_match {
@@ -28,7 +29,7 @@ struct rule {
     unsigned condition_count;
     bool is_late; /* asks of the response */
     bool asks_path;
-    bool asks_more;       /* than path and method */
+    bool asks_more;       /* than host, path and method */
     bool names_status;    /* its ttl is for the statuses it names */
     struct policy policy; /* only what conf->set says counts */
     struct rule_edits edits;
@@ -183,6 +184,12 @@ void rule_edits_compile(struct rule_edits *edits, struct arena *arena,
     }
 }
 
+/* place: in site->upstreams, the site's own first, then those of its rules. */
+static unsigned upstream_index(const struct conf_upstream *upstream, unsigned place)
+{
+    return upstream->is_set && !upstream->is_direct ? place + 1 : 0;
+}
+
 static void policy_compile_privacy(struct policy_privacy *out, struct arena *arena,
                                    const struct conf_agent *agent, enum conf_referer referer,
                                    const struct conf_hosts *cookieless)
@@ -206,6 +213,7 @@ void policy_compile(struct policy *policy, struct arena *arena, const struct con
     policy->cache_status = site->cache_status;
     policy->codings = codings_of(&site->compress);
     policy->upgrade = names_compile(arena, &site->upgrade);
+    policy->upstream = upstream_index(&site->forward.upstream, 0);
     policy_compile_privacy(&policy->privacy, arena, &site->privacy.user_agent,
                            site->privacy.referer, &site->privacy.drop_cookies);
     rule_edits_compile(&edits, arena, site->headers, site->header_count);
@@ -242,9 +250,10 @@ static void rule_compile(struct rule *rule, struct arena *arena, const struct co
         rule->names_status = rule->names_status || conditions[i].kind == CONF_IF_STATUS;
         rule->asks_path = rule->asks_path || conditions[i].kind == CONF_IF_PATH ||
                           conditions[i].kind == CONF_IF_PREFIX;
-        rule->asks_more = rule->asks_more || (conditions[i].kind != CONF_IF_PATH &&
-                                              conditions[i].kind != CONF_IF_PREFIX &&
-                                              conditions[i].kind != CONF_IF_METHOD);
+        rule->asks_more =
+            rule->asks_more ||
+            (conditions[i].kind != CONF_IF_HOST && conditions[i].kind != CONF_IF_PATH &&
+             conditions[i].kind != CONF_IF_PREFIX && conditions[i].kind != CONF_IF_METHOD);
         rule->is_late = rule->is_late || conditions[i].kind == CONF_IF_STATUS ||
                         conditions[i].kind == CONF_IF_TYPE;
     }
@@ -279,6 +288,7 @@ void rules_compile(struct rules *rules, struct arena *arena, const struct conf *
         struct rule *rule = &list[i];
         rule_compile(rule, arena, &site->rules[i], conf->store.max_object_bytes);
         rule->policy.pool = pool_index(conf, site->rules[i].origins);
+        rule->policy.upstream = upstream_index(&site->rules[i].upstream, i + 1);
         bool shows = (rule->conf->set & CONF_RULE_CACHE_STATUS) != 0 ||
                      rule->edits.count[CONF_HEADER_RESPONSE] > 0;
         bool compresses = (rule->conf->set & CONF_RULE_COMPRESS) != 0;
@@ -363,6 +373,23 @@ static bool type_holds(const struct rule_match *match, struct span type)
     return type.len > 0 && http_glob_match(match->value, type, HTTP_GLOB_NOCASE);
 }
 
+/* NAME, *.NAME for any below it, or *. */
+static bool host_holds(const struct rule_match *match, struct span authority)
+{
+    struct span host = http_authority_host(authority);
+    struct span name = match->value;
+    if (host.len > 1 && host.ptr[host.len - 1] == '.') {
+        host.len--; /* the same name, of the DNS's root (RFC 1034 3.1) */
+    }
+    if (name.ptr[0] != '*') {
+        return span_eq(name, host);
+    }
+    size_t below = name.len - 1;
+    return below == 0 ||
+           (host.len > below && memcmp(host.ptr + host.len - below, name.ptr + 1, below) == 0 &&
+            host.ptr[0] != '.');
+}
+
 static bool match_holds(enum conf_condition_kind kind, const struct rule_match *match,
                         const struct rule_facts *facts)
 {
@@ -371,6 +398,8 @@ static bool match_holds(enum conf_condition_kind kind, const struct rule_match *
         return http_glob_match(match->value, path_of(facts->target), HTTP_GLOB_ENCODED);
     case CONF_IF_PREFIX:
         return http_path_prefix(facts->target, match->value) > 0;
+    case CONF_IF_HOST:
+        return host_holds(match, facts->authority);
     case CONF_IF_METHOD:
         return span_eq(match->value, facts->method);
     case CONF_IF_COOKIE:
@@ -562,6 +591,9 @@ static void override_origin(struct policy *to, const struct policy *from, uint32
     }
     if ((set & CONF_RULE_TIMEOUT) != 0) {
         to->timeout = from->timeout;
+    }
+    if ((set & CONF_RULE_UPSTREAM) != 0) {
+        to->upstream = from->upstream;
     }
 }
 

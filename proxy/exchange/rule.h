@@ -85,8 +85,9 @@ struct policy {
     struct policy_privacy privacy;
     unsigned vary_max;
     unsigned hit_for_miss_ms;
-    unsigned pool;    /* 0: the site's own, else 1 + index in conf.pools */
-    unsigned codings; /* http_coding_bit of each that responses may be sent in; 0: none */
+    unsigned pool;     /* 0: the site's own, else 1 + index in conf.pools */
+    unsigned upstream; /* of a forward proxy: 0: by nobody, else 1 + index in site->upstreams */
+    unsigned codings;  /* http_coding_bit of each that responses may be sent in; 0: none */
     bool pass;
     bool ignore_cookies;
     bool client_revalidate;
@@ -101,7 +102,8 @@ struct policy {
 /* What a rule may ask about. */
 struct rule_facts {
     struct span method;
-    struct span target; /* path and query as received */
+    struct span target;    /* path and query as received */
+    struct span authority; /* lower case, with or without port */
     const struct http_fields *request;
     unsigned status;  /* of the response; 0: not known yet, rules that ask of it do not hold */
     struct span type; /* its Content-Type */

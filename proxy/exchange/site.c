@@ -186,7 +186,7 @@ static void site_table_listens(struct site_table *table)
             continue;
         }
         if (table->forwards == NULL) {
-            table->forwards = mem_new(conf->listen_count * sizeof(*table->forwards));
+            table->forwards = mem_new(conf->listen_count * sizeof(const struct site *));
         }
         table->forwards[i] = &table->sites[forward - conf->sites];
     }
@@ -199,6 +199,37 @@ static struct site_pool pool_find(struct origins *origins, const struct conf_ori
     return (struct site_pool){.conf = conf,
                               .host = policy_host_compile(conf->host),
                               .pool = is_there ? origins_find(origins, name) : NULL};
+}
+
+static void upstream_compile(struct site_upstream *upstream, struct origins *origins,
+                             const struct conf *conf, const struct conf_upstream *from)
+{
+    upstream->conf = from;
+    if (from->is_set && !from->is_direct) {
+        const struct conf_origins *pool = conf_find_parents(conf, from);
+        CHECK(pool != NULL);
+        upstream->pool = pool_find(origins, pool, pool->name);
+    }
+}
+
+static void upstreams_compile(struct site_table *table, struct origins *origins, size_t index)
+{
+    const struct conf_site *conf = &table->conf->sites[index];
+    struct site_upstream *list = mem_new((conf->rule_count + 1) * sizeof(*list));
+
+    table->sites[index].upstreams = list;
+    upstream_compile(&list[0], origins, table->conf, &conf->forward.upstream);
+    for (size_t i = 0; i < conf->rule_count; i++) {
+        upstream_compile(&list[i + 1], origins, table->conf, &conf->rules[i].upstream);
+    }
+}
+
+static void upstreams_free(struct site *site)
+{
+    for (size_t i = 0; site->upstreams != NULL && i <= site->conf->rule_count; i++) {
+        origin_pool_unref(&site->upstreams[i].pool.pool);
+    }
+    mem_free(site->upstreams);
 }
 
 static void pools_compile(struct site_table *table, struct origins *origins)
@@ -216,6 +247,9 @@ static void pools_compile(struct site_table *table, struct origins *origins)
         table->sites[i].own = named != NULL
                                   ? pool_find(origins, named, named->name)
                                   : pool_find(origins, &site->origins, site->names.list[0]);
+        if (site->forward.name != NULL) {
+            upstreams_compile(table, origins, i);
+        }
     }
 }
 
@@ -262,6 +296,7 @@ void site_table_unref(struct site_table **table_at)
     }
     for (size_t i = 0; i < table->conf->site_count; i++) {
         origin_pool_unref(&table->sites[i].own.pool);
+        upstreams_free(&table->sites[i]);
     }
     for (size_t i = 0; i < table->conf->pool_count; i++) {
         origin_pool_unref(&table->pools[i].pool);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "access/access.h"
+#include "base/check.h"
 #include "base/span.h"
 #include "conf/conf.h"
 #include "exchange/guard.h"
@@ -49,6 +50,12 @@ struct site_pool {
     struct origin_pool *pool; /* a reference of the table's; NULL: the site has none of its own */
 };
 
+/* Parents of a forward proxy, as one `upstream` names them. */
+struct site_upstream {
+    const struct conf_upstream *conf;
+    struct site_pool pool;
+};
+
 /* Wrong passwords of one client of a forward proxy. */
 struct site_login {
     struct limit_ref ref;
@@ -60,7 +67,8 @@ struct site {
     struct span name; /* the first configured name, for logs */
     unsigned slot;    /* of its counters, 0..COUNTERS_SITES-1 */
     struct site_pool own;
-    const struct site_pool *named; /* those of the table, as in conf.pools */
+    const struct site_pool *named;   /* those of the table, as in conf.pools */
+    struct site_upstream *upstreams; /* a forward proxy's own, then those of its rules; or NULL */
     struct site_compress compress;
     struct policy policy; /* its own settings, before rules */
     struct rules rules;
@@ -105,10 +113,20 @@ const struct site *site_table_named(const struct site_table *table, struct span 
  * come to the sites. */
 const struct site *site_table_forward(const struct site_table *table, unsigned listen);
 
-/* Who is asked under this policy. */
+/* By whom requests leave under this policy; NULL: by nobody. */
+static inline const struct site_upstream *site_upstream(const struct site *site,
+                                                        const struct policy *policy)
+{
+    return LIKELY(policy->upstream == 0) ? NULL : &site->upstreams[policy->upstream - 1];
+}
+
+/* Who is asked under this policy: the parents, or the origins. */
 static inline const struct site_pool *site_pool(const struct site *site,
                                                 const struct policy *policy)
 {
+    if (UNLIKELY(policy->upstream != 0)) {
+        return &site->upstreams[policy->upstream - 1].pool;
+    }
     return policy->pool == 0 ? &site->own : &site->named[policy->pool - 1];
 }
 

@@ -535,8 +535,8 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
     fetch->has_body = request->has_body && !fetch->is_head;
     fetch->body_length = request->body_length;
     fetch->may_retry = request->may_retry && !fetch->has_body && request->upgrade.len == 0;
-    fetch->shares =
-        request->origin->tls != NULL && request->origin->tls->http2 && request->upgrade.len == 0;
+    fetch->shares = request->origin->tls != NULL && request->origin->tls->http2 &&
+                    request->upgrade.len == 0 && !request->to_proxy;
     fetch->tunnel_idle_us = request->tunnel_idle_us;
     fetch_patience_set(fetch, &request->patience);
     list_push(&pool->active, &fetch->node);

@@ -83,9 +83,11 @@ struct fetch_request {
     const char *address;
     /* For proxy_header: AF_INET or AF_INET6; another family, or NULL: it is not told. */
     const struct sockaddr_storage *client;
-    struct span method;       /* validated token */
-    struct span host;         /* Host field value */
-    struct span target;       /* origin form, validated: no SP, CTL */
+    struct span method; /* validated token */
+    struct span host;   /* Host field value */
+    struct span target; /* origin form, validated: no SP, CTL */
+    bool to_proxy; /* origin is a proxy: target goes out as http://HOST and target (RFC 9112 3.2.2),
+                      by HTTP/1 */
     const struct span *lines; /* "Name: value", validated: no CR, LF, NUL; without Host,
                                  Content-Length, TE, Connection */
     unsigned line_count;

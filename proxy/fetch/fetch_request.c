@@ -14,6 +14,7 @@
 
 /* "Content-Length: " and 20 digits, or "Transfer-Encoding: chunked", line ends, spaces, version. */
 #define TEXT_OWN_BYTES 96
+#define TEXT_SCHEME SPAN("http://")
 #define TEXT_UPGRADE SPAN("Connection: Upgrade\r\nUpgrade: ")
 
 /* ---- the head ---- */
@@ -46,6 +47,9 @@ static bool fetch_text_reserve(struct fetch *fetch, const struct fetch_request *
     if (UNLIKELY(request->origin->proxy_header != FETCH_PROXY_HEADER_NONE)) {
         bytes += FETCH_PROXY_HEADER_BYTES;
     }
+    if (UNLIKELY(request->to_proxy)) {
+        bytes += TEXT_SCHEME.len + request->host.len;
+    }
     if (UNLIKELY(request->upgrade.len > 0)) {
         bytes += TEXT_UPGRADE.len + request->upgrade.len + 2;
     }
@@ -75,7 +79,14 @@ bool fetch_text_build(struct fetch *fetch, const struct fetch_request *request)
     char *at = fetch->text + fetch_proxy_header_write(fetch->text, request);
     at = fetch_text_put(at, request->method);
     *at++ = ' ';
-    at = fetch_text_put(at, request->target);
+    if (UNLIKELY(request->to_proxy)) {
+        at = fetch_text_put(at, TEXT_SCHEME);
+        at = fetch_text_put(at, request->host);
+    }
+    /* RFC 9112 3.2.4: asked of the server itself, it has no path behind its name. */
+    if (LIKELY(!request->to_proxy || !span_eq(request->target, SPAN("*")))) {
+        at = fetch_text_put(at, request->target);
+    }
     at = fetch_text_put(at, SPAN(" HTTP/1.1\r\nHost: "));
     at = fetch_line_put(at, request->host);
     for (unsigned i = 0; i < request->line_count; i++) {

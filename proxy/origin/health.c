@@ -140,7 +140,8 @@ bool health_is_failure(const struct health_rules *rules, const struct origin_out
     const struct conf_failures *on = &rules->eject->on;
 
     return (failure_of(outcome->fault) & on->faults) != 0 ||
-           (outcome->fault == FETCH_OK && has_status(&on->statuses, outcome->status));
+           (outcome->fault == FETCH_OK && !outcome->is_relayed &&
+            has_status(&on->statuses, outcome->status));
 }
 
 /* Nothing but the network was to blame, and nobody else could be. */

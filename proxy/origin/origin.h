@@ -96,6 +96,7 @@ struct origin_outcome {
     bool is_known; /* false: given up by us; says nothing of the server */
     enum fetch_fault fault;
     unsigned status; /* of the final response; 0: none came */
+    bool is_relayed; /* by a proxy: the status speaks of others, and counts in the figures only */
     bool head_seen;
     uint64_t connect_us; /* 0: a kept connection */
     uint64_t first_byte_us;

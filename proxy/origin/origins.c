@@ -365,6 +365,9 @@ void origins_apply(struct origins *origins, struct conf *conf)
             apply_one(origins, conf, site->names.list[0], &site->origins);
         }
     }
+    for (size_t i = 0; i < conf->parent_count; i++) {
+        apply_one(origins, conf, conf->parents[i]->name, conf->parents[i]);
+    }
     drop_others(origins, conf);
     watch_stir(origins->watch);
 }

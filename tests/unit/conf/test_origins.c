@@ -28,7 +28,7 @@ static const struct bad_case bad[] = {
      "1:22 \"origins\" needs a block; write: origins NAME; | { ... }\n"},
     {"listen :80; origins p { server a http://a; } site * { origins p; rule cookie x { origins p; } "
      "}",
-     "1:82 \"origins\" decides what an address shows: its rule may ask for path, prefix and "
+     "1:82 \"origins\" decides what an address shows: its rule may ask for host, path, prefix and "
      "method alone, or must have \"pass\"\n"},
 };
 

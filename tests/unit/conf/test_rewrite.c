@@ -22,10 +22,10 @@ static const struct bad_case rewrites[] = {
     {SITE("normalize_path on;"),
      "1:36 \"on\" is not a value of \"normalize_path\" {auto off reject fold}\n"},
     {SITE("rule cookie a { add_prefix /b; }"),
-     "1:37 \"add_prefix\" decides what an address shows: its rule may ask for path, prefix and "
+     "1:37 \"add_prefix\" decides what an address shows: its rule may ask for host, path, prefix and "
      "method alone, or must have \"pass\"\n"},
     {SITE("rule path /x header a { pass off; host b; }"),
-     "1:55 \"host\" decides what an address shows: its rule may ask for path, prefix and method "
+     "1:55 \"host\" decides what an address shows: its rule may ask for host, path, prefix and method "
      "alone, or must have \"pass\"\n"},
     {SITE("rule method GET POST { strip_prefix /b; }"),
      "1:44 \"strip_prefix\" decides what an address shows: name GET and HEAD both or neither, as "

@@ -3,7 +3,7 @@
 
 #include "conf_test.h"
 
-#define CONDITIONS "{path prefix method cookie header type status}"
+#define CONDITIONS "{path prefix host method cookie header type status}"
 #define SITE(body) "listen :80; site * {" body " origins { server a http://a; } }"
 #define CACHE(body) SITE("cache { " body " }")
 
@@ -55,8 +55,8 @@ static const struct bad_case blocks[] = {
      "1:37 a request has gone to the origin before type or status are known; put \"header "
      "request\" into a rule without them\n"},
     {SITE("rule path /a method GET { ignore_query x; }"),
-     "1:47 \"ignore_query\" decides under which address a response is stored: only \"path\" and "
-     "\"prefix\" may be conditions of its rule\n"},
+     "1:47 \"ignore_query\" decides under which address a response is stored: only \"host\", "
+     "\"path\" and \"prefix\" may be conditions of its rule\n"},
     {SITE("rule path /a { upgrade; }"),
      "1:36 \"upgrade\" needs more words; write: upgrade on | off | PROTOCOL...;\n"},
     {SITE("rule path /a { upgrade on foo; }"), "1:44 \"on\" stands alone\n"},
@@ -80,8 +80,8 @@ static const struct bad_case blocks[] = {
      "into a rule without them\n"},
     {SITE("tunnel_idle 999ms;"), "1:33 \"999ms\" is out of range for \"tunnel_idle\": 1s..30d\n"},
     {SITE("rule cookie a { sort_query on; }"),
-     "1:37 \"sort_query\" decides under which address a response is stored: only \"path\" and "
-     "\"prefix\" may be conditions of its rule\n"},
+     "1:37 \"sort_query\" decides under which address a response is stored: only \"host\", "
+     "\"path\" and \"prefix\" may be conditions of its rule\n"},
     {SITE("rule path /a { min_ttl 2s; max_ttl 1s; }"),
      "1:44 \"min_ttl\" (2s) may not be more than \"max_ttl\" (1s); the other is at t:1:56\n"},
 };

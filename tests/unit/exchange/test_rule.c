@@ -53,6 +53,7 @@ struct asked {
     const char *name, *value; /* one field of the request */
     unsigned status;
     const char *type;
+    const char *authority;
 };
 
 static const struct policy *apply(const struct fixture *fixture, const struct asked *asked,
@@ -71,6 +72,7 @@ static const struct policy *apply(const struct fixture *fixture, const struct as
         .request = &fields,
         .status = asked->status,
         .type = span_str(asked->type),
+        .authority = span_str(asked->authority),
     };
     return rules_apply(&fixture->rules, &fixture->base, &facts, room);
 }
@@ -93,6 +95,23 @@ static const struct {
     {"method M-SEARCH", {.method = "M-SEARCH"}, true},
     {"path /a method GET", {.target = "/a", .method = "POST"}, false},
     {"path /a method GET", {.target = "/a"}, true},
+    {"host A.test", {.authority = "a.test"}, true},
+    {"host a.test", {.authority = "a.test:8080"}, true},
+    {"host a.test", {.authority = "a.test."}, true},
+    {"host a.test", {.authority = "b.a.test"}, false},
+    {"host a.test", {.authority = "a.tes"}, false},
+    {"host a.test", {.authority = ""}, false},
+    {"host *.a.test", {.authority = "b.a.test:80"}, true},
+    {"host *.a.test", {.authority = "c.b.a.test"}, true},
+    {"host *.a.test", {.authority = "a.test"}, false},
+    {"host *.a.test", {.authority = ".a.test"}, false},
+    {"host *.a.test", {.authority = "ba.test"}, false},
+    {"host a.test *.b.test", {.authority = "x.b.test"}, true},
+    {"host *", {.authority = "x"}, true},
+    {"host [::1]", {.authority = "[::1]:80"}, true},
+    {"host [::1]", {.authority = "[::2]"}, false},
+    {"host 10.0.0.1", {.authority = "10.0.0.1"}, true},
+    {"host a.test path /x", {.authority = "a.test"}, false},
     {"cookie sid", {.name = "Cookie", .value = "sid=1"}, true},
     {"cookie sid", {.name = "COOKIE", .value = "a=b; sid=1; c=d"}, true},
     {"cookie sid", {.name = "Cookie", .value = "a=b;sid"}, true},

@@ -1,0 +1,62 @@
+/*
+ * fill_parent - a forward proxy's way out by a parent: a claim on the pool of parents like on any
+ * pool, so that health, queue, tries and balance are the pool's. What differs is here: the request
+ * goes out in absolute form (RFC 9112 3.2.2), with our own Proxy-Authorization and never the
+ * client's, and where `else=direct` says so the server is asked by ourselves when no parent can be.
+ */
+#include <stdio.h>
+
+#include "exchange/fill_private.h"
+
+#define SUBJECT_BYTES 256u
+
+void fill_parent_choose(struct fill *fill)
+{
+    struct span authority = fill->request->authority;
+
+    fill->onward.scheme = SPAN("http");
+    fill->onward.authority = authority;
+    fill->onward.host = authority;
+}
+
+bool fill_parent_instead(struct fill *fill)
+{
+    const struct site_upstream *upstream = site_upstream(fill->site, &fill->policy);
+    char subject[SUBJECT_BYTES];
+
+    if (!upstream->conf->else_direct) {
+        return false;
+    }
+    (void)snprintf(subject, sizeof(subject), "%s bypassed", upstream->conf->pool);
+    log_warn_about(subject, "parents_bypassed", "site=%s pool=%s", fill->site->name.ptr,
+                   upstream->conf->pool);
+    fill_let_go(fill, NULL);
+    fill->policy.upstream = 0;
+    fill->want = (struct origin_want){0};
+    fill->last_code = 0;
+    if (fill->owner == NULL) {
+        /* Whose rules allow the server's addresses to others? Those go there by themselves. */
+        (void)fill_fail_later(fill, FILL_CODE_ALONE);
+        return true;
+    }
+    if (!fill->background) {
+        fill->owner->has_origin_name = false;
+    }
+    fill_ask(fill);
+    return true;
+}
+
+enum fetch_flow fill_parent_refused(struct fill *fill, unsigned status)
+{
+    const struct site_upstream *upstream = site_upstream(fill->site, &fill->policy);
+    const char *server = origin_server_name(fill->claim.server);
+    char subject[SUBJECT_BYTES];
+
+    (void)snprintf(subject, sizeof(subject), "%s/%s login", upstream->conf->pool, server);
+    log_warn_about(subject, "parent_refuses_login", "site=%s origin=%s/%s status=%u told=%s",
+                   fill->site->name.ptr, upstream->conf->pool, server, status,
+                   upstream->conf->authorization == NULL ? "nothing" : "credentials");
+    origin_claim_answered(&fill->claim, status, loop_now_us(fill->env->loop));
+    fill->figures.origin_status = (uint16_t)status;
+    return fill_fail_later(fill, FILL_CODE_LOGIN);
+}
