@@ -17,6 +17,7 @@
 #include "http/cache_status.h"
 #include "http/coding.h"
 #include "limit/limit.h"
+#include "limit/quota.h"
 #include "users/users.h"
 #include "worker/site_state.h"
 
@@ -212,24 +213,56 @@ static void put_encoded(struct scrape *scrape)
     rows_put(out, "larder_compress_skipped_total", "reason", skipped, ARRAY_LEN(skipped));
 }
 
-/* What refused how often: limits by their names, which come from the configuration. */
+/* How often limits of a kind did what they do, by their names, which come from the configuration. */
+static void put_limited(struct scrape *scrape, enum limit_use use, const char *metric,
+                        const char *help)
+{
+    struct limit_table *limits = service_limits(scrape->service);
+
+    metric_head(scrape->out, metric, "counter", help);
+    for (unsigned i = 0; i < LIMIT_GROUPS; i++) {
+        const char *site;
+        const char *name;
+        enum limit_use own;
+        uint64_t times = limit_refused(limits, i, &own, &site, &name);
+        if (site != NULL && own == use && (i > 0 || times > 0)) {
+            const struct labelled row = {name, times};
+            site_line(scrape->out, metric, site, "limit", &row);
+        }
+    }
+}
+
+static void put_quotas(struct scrape *scrape)
+{
+    struct quota_store *store = limit_quotas(service_limits(scrape->service));
+    struct quota_figures figures;
+    struct buf *out = scrape->out;
+
+    metric_head(out, "larder_quota_refused_total", "counter",
+                "Requests refused because a quota is used up.");
+    const struct quota *quota;
+    for (size_t i = 0; (quota = quota_at(store, i)) != NULL; i++) {
+        const struct labelled row = {quota->name,
+                                     atomic_load_explicit(&quota->refused, memory_order_relaxed)};
+        site_line(out, "larder_quota_refused_total", quota->site, "quota", &row);
+    }
+    quota_figures(store, &figures);
+    gauge(out, "larder_quota_accounts", "Accounts of quotas, of at most 65536.", figures.accounts);
+    counter(out, "larder_quota_crowded_total",
+            "Requests that shared an account with others for want of room.", figures.crowded);
+}
+
 static void put_limits(struct scrape *scrape)
 {
     struct limit_table *limits = service_limits(scrape->service);
     struct limit_figures figures;
     struct buf *out = scrape->out;
 
-    metric_head(out, "larder_limited_total", "counter",
+    put_limited(scrape, LIMIT_REFUSES, "larder_limited_total",
                 "Requests refused by a limit; site - : connections of one client.");
-    for (unsigned i = 0; i < LIMIT_GROUPS; i++) {
-        const char *site;
-        const char *name;
-        uint64_t refused = limit_refused(limits, i, &site, &name);
-        if (site != NULL && (i > 0 || refused > 0)) {
-            const struct labelled row = {name, refused};
-            site_line(out, "larder_limited_total", site, "limit", &row);
-        }
-    }
+    put_limited(scrape, LIMIT_SLOWS, "larder_bandwidth_waits_total",
+                "Times that bytes waited for a bandwidth, or for a quota that is used up.");
+    put_quotas(scrape);
     limit_table_figures(limits, clock_mono_us(), &figures);
     const struct labelled entries[] = {{"used", figures.in_use},
                                        {"free", figures.entries - figures.in_use}};

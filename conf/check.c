@@ -525,6 +525,7 @@ void conf_check_tree(struct conf_checker *checker)
     conf_check_guards(checker);
     conf_check_forwards(checker);
     conf_check_upstreams(checker);
+    conf_check_quotas(checker);
     conf_check_users(checker);
     conf_check_privacy(checker);
     if (conf->admin.tokens_path == NULL && conf->state_dir != NULL) {

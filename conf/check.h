@@ -53,6 +53,8 @@ void conf_check_pool_name(struct conf_checker *checker, const struct conf_settin
 void conf_check_upstreams(struct conf_checker *checker);
 /* Gives a block nobody wrote what nobody sets. */
 void conf_check_defaults(struct conf_checker *checker, enum schema_context context, void *owner);
+/* Names the bandwidths and quotas of forward proxies. */
+void conf_check_quotas(struct conf_checker *checker);
 
 /* Forward proxies, those who name them, and what has no meaning in one. */
 void conf_check_forwards(struct conf_checker *checker);

@@ -266,10 +266,11 @@ struct conf_compress {
 };
 
 enum conf_limit_kind {
-    CONF_LIMIT_REQUESTS,   /* a token bucket */
-    CONF_LIMIT_CONCURRENT, /* requests under way */
-    CONF_LIMIT_EXCEPT,     /* clients that no limit is for */
-    CONF_LIMIT_OFF,        /* in a rule: none of those of the site and of rules above */
+    CONF_LIMIT_REQUESTS,    /* a token bucket */
+    CONF_LIMIT_CONCURRENT,  /* requests under way */
+    CONF_LIMIT_CONNECTIONS, /* of a forward proxy: connections, tunnels among them */
+    CONF_LIMIT_EXCEPT,      /* clients that no limit is for */
+    CONF_LIMIT_OFF,         /* in a rule: none of those of the site and of rules above */
 };
 
 enum conf_limit_key {
@@ -277,6 +278,7 @@ enum conf_limit_key {
     CONF_LIMIT_HEADER, /* a field's value; by client where there is none */
     CONF_LIMIT_COOKIE, /* the same of a cookie */
     CONF_LIMIT_SITE,   /* all together */
+    CONF_LIMIT_USER,   /* of a forward proxy: who is logged in; by client where nobody is */
 };
 
 #define CONF_LIMITS_MAX 16u /* in one block */
@@ -288,7 +290,7 @@ struct conf_limit {
     const char *name; /* unlike any other in its site; the file's, or made from what it limits */
     bool has_own_name;
     bool misses_only;  /* only requests that the origin is asked for */
-    uint32_t most;     /* REQUESTS: in a period; CONCURRENT: at a time */
+    uint32_t most;     /* REQUESTS: in a period; CONCURRENT, CONNECTIONS: at a time */
     uint32_t period_s; /* 1 or 60 */
     uint32_t burst;
     uint32_t status;
@@ -584,6 +586,9 @@ struct conf_where conf_where_element(const struct conf *conf, const struct conf_
                                      size_t ordinal);
 /* The words behind `limit`. */
 void conf_print_limit(const struct conf_limit *limit, struct buf *out);
+/* The same of `bandwidth` and `quota`. */
+void conf_print_bandwidth(const struct conf_bandwidth *bandwidth, struct buf *out);
+void conf_print_quota(const struct conf_quota *quota, struct buf *out);
 /* The rule's conditions as in the file: "path /a /b method GET". */
 void conf_print_conditions(const struct conf_rule *rule, struct buf *out);
 

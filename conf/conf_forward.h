@@ -12,6 +12,7 @@
 
 #include "conf/conf_auth.h"
 #include "conf/conf_networks.h"
+#include "conf/conf_quota.h"
 #include "conf/conf_upstream.h"
 
 /* Where connections to servers come from; ss_family AF_UNSPEC: not said. With only one of them said
@@ -25,7 +26,11 @@ struct conf_forward {
     bool fetch_https; /* absolute https:// targets are fetched, with TLS of ours */
     struct conf_outgoing outgoing;
     struct conf_upstream upstream; /* not set: the servers are asked by ourselves */
-    uint64_t tunnel_time_ms; /* a tunnel lasts so long at most; 0: any time */
+    uint64_t tunnel_time_ms;       /* a tunnel lasts so long at most; 0: any time */
+    const struct conf_bandwidth *bandwidths;
+    size_t bandwidth_count; /* at most CONF_BANDWIDTHS_MAX, as of quotas */
+    const struct conf_quota *quotas;
+    size_t quota_count;
     struct conf_auth auth;
     struct conf_networks auth_except; /* clients that need no password */
     struct conf_group_file group_file;

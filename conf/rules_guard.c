@@ -54,8 +54,11 @@ static bool is_named(const struct conf_site *site, const struct conf_limit *exce
 /* "requests", "requests_x-api-key", "concurrent_site_2" */
 static void name_make(struct guard *guard, struct conf_limit *limit)
 {
-    const char *kind = limit->kind == CONF_LIMIT_REQUESTS ? "requests" : "concurrent";
+    const char *kind = limit->kind == CONF_LIMIT_REQUESTS      ? "requests"
+                       : limit->kind == CONF_LIMIT_CONNECTIONS ? "connections"
+                                                               : "concurrent";
     const char *key = limit->key == CONF_LIMIT_CLIENT ? NULL
+                      : limit->key == CONF_LIMIT_USER ? "user"
                       : limit->key == CONF_LIMIT_SITE ? "site"
                                                       : limit->key_name;
     char text[100];
@@ -75,8 +78,12 @@ static void limit_check(struct guard *guard, struct conf_limit *limit, size_t or
 {
     const struct conf_setting *setting = guard_setting(guard, "limit", ordinal);
 
-    if (setting == NULL || !setting->good || limit->kind > CONF_LIMIT_CONCURRENT) {
+    if (setting == NULL || !setting->good || limit->kind > CONF_LIMIT_CONNECTIONS) {
         return;
+    }
+    if (make && limit->key == CONF_LIMIT_USER && guard->site->forward.name == NULL) {
+        conf_report_add(guard->checker->base.report, setting->node->words[0].place, NULL,
+                        "key=user is for forward proxies: nobody logs in to a site");
     }
     if (ordinal == CONF_LIMITS_MAX && make) {
         conf_report_add(guard->checker->base.report, setting->node->words[0].place, NULL,

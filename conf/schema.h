@@ -69,6 +69,8 @@ enum schema_type {
     SCHEMA_PAGE,         /* struct conf_page */
     SCHEMA_ERROR_PAGE,   /* struct conf_error_page */
     SCHEMA_LIMIT,        /* struct conf_limit */
+    SCHEMA_BANDWIDTH,    /* struct conf_bandwidth */
+    SCHEMA_QUOTA,        /* struct conf_quota */
     SCHEMA_ACCESS,       /* struct conf_access_entry; allow and deny in one list */
     SCHEMA_PREFIX,       /* const char *; a prefix of paths, or "" for off */
     SCHEMA_UPGRADE,      /* struct conf_names; protocols, or on or off */

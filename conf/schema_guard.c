@@ -38,7 +38,11 @@ static const struct schema_row rows[] = {
          "together. count=misses: only requests that the origin is asked for. name: in "
          "larder_limited_total; a reload keeps the buckets of a name. except: clients that no "
          "limit of the site is for. Every limit counts; a request that one refuses takes no "
-         "token of the others. At most 16, and 16 in a rule. May be repeated.",
+         "token of the others. At most 16, and 16 in a rule. In a forward proxy also key=user, by "
+         "who is logged in (by client where nobody is), and limit connections NUMBER "
+         "[key=client | user | site] [status=NUMBER] [name=NAME]: connections at a time, tunnels "
+         "among them, each from its first request to its end; one that is too many gets 503 and "
+         "is closed. May be repeated.",
      .example = "limit requests 10/s burst=20;"},
     {ROW(SITE, "allow", ACCESS), LIVE, .syntax = ACCESS_SYNTAX,
      LIST_IN(conf_site, access.list, access.count, conf_access_entry),

@@ -84,6 +84,8 @@ extern const struct conf_type conf_type_error_log;
 extern const struct conf_type conf_type_codings;
 extern const struct conf_type conf_type_media_types;
 extern const struct conf_type conf_type_limit;
+extern const struct conf_type conf_type_bandwidth;
+extern const struct conf_type conf_type_quota;
 extern const struct conf_type conf_type_access;
 /* The networks that these words are; false: a message for each that is none. */
 bool conf_item_network_words(const struct conf_item *item, const struct conf_word *words,

@@ -3,6 +3,7 @@
  *
  *   limit requests 10/s burst=20 key=header:X-Api-Key status=429 count=misses name=api;
  *   limit concurrent 8 key=client status=503;
+ *   limit connections 100 key=user;       (of a forward proxy)
  *   limit except 10.0.0.0/8;    limit off;
  */
 #include "conf/type.h"
@@ -12,18 +13,25 @@
 #define NUMBER_MAX ((uint64_t)1000000)
 #define NAME_MAX_BYTES ((size_t)64)
 
-static const char *const kinds_in_site[] = {"requests", "concurrent", "except"};
-static const char *const kinds_in_rule[] = {"requests", "concurrent", "off"};
-#define KINDS ARRAY_LEN(kinds_in_site)
-
 static const char *const kind_words[] = {
     [CONF_LIMIT_REQUESTS] = "requests",
     [CONF_LIMIT_CONCURRENT] = "concurrent",
+    [CONF_LIMIT_CONNECTIONS] = "connections",
     [CONF_LIMIT_EXCEPT] = "except",
     [CONF_LIMIT_OFF] = "off",
 };
 
-static const char *const key_words[] = {"client", "header:NAME", "cookie:NAME", "site"};
+/* What may stand in a block of this sort. */
+#define KINDS_MAX 4u
+static const enum conf_limit_kind kinds_in_site[] = {CONF_LIMIT_REQUESTS, CONF_LIMIT_CONCURRENT,
+                                                     CONF_LIMIT_EXCEPT};
+static const enum conf_limit_kind kinds_in_forward[] = {CONF_LIMIT_REQUESTS, CONF_LIMIT_CONCURRENT,
+                                                        CONF_LIMIT_CONNECTIONS, CONF_LIMIT_EXCEPT};
+static const enum conf_limit_kind kinds_in_rule[] = {CONF_LIMIT_REQUESTS, CONF_LIMIT_CONCURRENT,
+                                                     CONF_LIMIT_OFF};
+
+/* The first is for forward proxies alone; in a rule nobody knows yet whose it is. */
+static const char *const key_words[] = {"user", "client", "header:NAME", "cookie:NAME", "site"};
 static const char *const count_words[] = {"all", "misses"};
 
 enum limit_option {
@@ -82,11 +90,18 @@ static bool rate_read(const struct conf_item *item, const struct conf_word *word
                        span_of(text.ptr, text.len - 2), &out->most);
 }
 
+static bool is_forward(const struct conf_item *item)
+{
+    return item->row->context == SCHEMA_SITE &&
+           ((const struct conf_site *)item->owner)->forward.name != NULL;
+}
+
 static bool key_read(const struct conf_item *item, const struct conf_word *word, struct span text,
                      struct conf_limit *out)
 {
-    static const struct conf_advice advice = {.allowed = key_words,
-                                              .allowed_count = ARRAY_LEN(key_words)};
+    unsigned hidden = item->row->context == SCHEMA_SITE && !is_forward(item) ? 1 : 0;
+    const struct conf_advice advice = {.allowed = key_words + hidden,
+                                       .allowed_count = ARRAY_LEN(key_words) - hidden};
     static const char header[] = "header:";
     static const char cookie[] = "cookie:";
     size_t prefix = sizeof(header) - 1;
@@ -94,6 +109,17 @@ static bool key_read(const struct conf_item *item, const struct conf_word *word,
     if (span_eq(text, SPAN("client")) || span_eq(text, SPAN("site"))) {
         out->key = text.len == 4 ? CONF_LIMIT_SITE : CONF_LIMIT_CLIENT;
         return true;
+    }
+    if (hidden == 0 && span_eq(text, SPAN("user"))) {
+        out->key = CONF_LIMIT_USER;
+        return true;
+    }
+    if (is_forward(item) && span_eq(text, SPAN("forward"))) {
+        out->key = CONF_LIMIT_SITE;
+        return true;
+    }
+    if (out->kind == CONF_LIMIT_CONNECTIONS) {
+        return limit_report(item, word, NULL, "is not for connections: client, user or site");
     }
     if (!span_starts(text, span_str(header)) && !span_starts(text, span_str(cookie))) {
         return limit_report(item, word, &advice, "does not say whose requests count together");
@@ -121,6 +147,9 @@ static bool option_value(const struct conf_item *item, const struct conf_word *w
     case OPTION_KEY:
         return key_read(item, word, text, out);
     case OPTION_COUNT:
+        if (out->kind == CONF_LIMIT_CONNECTIONS) {
+            return limit_report(item, word, NULL, "is for requests only");
+        }
         out->misses_only = span_eq(text, span_str(count_words[1]));
         if (!out->misses_only && !span_eq(text, span_str(count_words[0]))) {
             const struct conf_advice advice = {.allowed = count_words,
@@ -173,22 +202,40 @@ static bool options_read(const struct conf_item *item, struct conf_limit *out)
     return good;
 }
 
+/* False: none that may stand here, and a message went out. */
+static bool kind_read(const struct conf_item *item, enum conf_limit_kind *out)
+{
+    const char *words[KINDS_MAX];
+    const enum conf_limit_kind *kinds = kinds_in_site;
+    size_t count = ARRAY_LEN(kinds_in_site);
+
+    if (item->row->context == SCHEMA_RULE) {
+        kinds = kinds_in_rule;
+        count = ARRAY_LEN(kinds_in_rule);
+    } else if (is_forward(item)) {
+        kinds = kinds_in_forward;
+        count = ARRAY_LEN(kinds_in_forward);
+    }
+    for (size_t i = 0; i < count; i++) {
+        words[i] = kind_words[kinds[i]];
+    }
+    size_t which = conf_item_choose(item, &item->words[0], words, count);
+    *out = which < count ? kinds[which] : CONF_LIMIT_OFF;
+    return which < count;
+}
+
 static bool limit_set(const struct conf_item *item)
 {
     struct conf_limit *out = item->target;
-    bool in_rule = item->row->context == SCHEMA_RULE;
     bool good;
 
     *out = (struct conf_limit){.name = ""};
     if (!conf_item_expect(item, 1, SIZE_MAX)) {
         return false;
     }
-    size_t kind =
-        conf_item_choose(item, &item->words[0], in_rule ? kinds_in_rule : kinds_in_site, KINDS);
-    if (kind == KINDS) {
+    if (!kind_read(item, &out->kind)) {
         return false;
     }
-    out->kind = in_rule && kind == 2 ? CONF_LIMIT_OFF : (enum conf_limit_kind)kind;
     if (out->kind == CONF_LIMIT_OFF) {
         return conf_item_expect(item, 1, 1);
     }
@@ -201,7 +248,7 @@ static bool limit_set(const struct conf_item *item)
     if (out->kind == CONF_LIMIT_REQUESTS) {
         good = rate_read(item, &item->words[1], out);
     } else {
-        good = number_read(item, kind_words[kind], item->words[1].place, item->words[1].text,
+        good = number_read(item, kind_words[out->kind], item->words[1].place, item->words[1].text,
                            &out->most);
     }
     good = options_read(item, out) && good;
@@ -225,7 +272,8 @@ static void print_pair(const char *option, const char *value, struct buf *out)
 
 void conf_print_limit(const struct conf_limit *limit, struct buf *out)
 {
-    static const char *const prefixes[] = {"key=client", "key=header:", "key=cookie:", "key=site"};
+    static const char *const prefixes[] = {"key=client", "key=header:", "key=cookie:", "key=site",
+                                           "key=user"};
 
     buf_puts(out, kind_words[limit->kind]);
     if (limit->kind == CONF_LIMIT_EXCEPT) {
@@ -240,7 +288,10 @@ void conf_print_limit(const struct conf_limit *limit, struct buf *out)
         buf_printf(out, "%s burst=%u", limit->period_s == 1 ? "/s" : "/m", limit->burst);
     }
     print_pair(prefixes[limit->key], limit->key_name == NULL ? "" : limit->key_name, out);
-    buf_printf(out, " status=%u count=%s", limit->status, count_words[limit->misses_only ? 1 : 0]);
+    buf_printf(out, " status=%u", limit->status);
+    if (limit->kind != CONF_LIMIT_CONNECTIONS) {
+        buf_printf(out, " count=%s", count_words[limit->misses_only ? 1 : 0]);
+    }
     if (limit->has_own_name) {
         print_pair("name=", limit->name, out);
     }

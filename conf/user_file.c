@@ -245,7 +245,7 @@ static const char *scrypt_problem(struct span rest)
     struct span salt;
 
     if (!part_next(&rest, &salt) || !is_digits(rest, 43) || salt.len < 11 ||
-        !is_digits(span_of(salt.ptr, 11), 11)) {
+        !is_digits(salt, salt.len)) {
         return malformed;
     }
     uint32_t blocks = number_of(span_of(salt.ptr + 1, 5));

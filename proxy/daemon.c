@@ -60,6 +60,7 @@ static void reload(struct service *service)
 static void serve(struct service *service)
 {
     while (!service_wants_stop(service)) {
+        service_tick(service);
         switch (next_signal()) {
         case SIGTERM:
         case SIGINT:
@@ -85,6 +86,7 @@ static void drain(struct service *service)
     notify_systemd("STOPPING=1");
     service_drain(service);
     while (!service_is_drained(service) && clock_mono_us() < until_us) {
+        service_tick(service);
         int number = next_signal();
         if (number == SIGTERM || number == SIGINT) {
             break;

@@ -25,6 +25,7 @@
 #include "base/mem.h"
 #include "exchange/encode.h"
 #include "exchange/exchange_connect.h"
+#include "exchange/exchange_meter.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill.h"
@@ -139,6 +140,9 @@ static void exchange_free(struct exchange *x)
     if (UNLIKELY(x->tunnel != NULL)) {
         exchange_tunnel_end(x);
     }
+    if (UNLIKELY(x->meter != NULL)) {
+        exchange_meter_end(x);
+    }
     if (UNLIKELY(x->connecting != NULL)) {
         exchange_connect_end(x);
     }
@@ -237,6 +241,7 @@ const struct stream_handler *exchange_stream_handler(void)
         .body = on_body,
         .closed = on_closed,
         .refused = on_refused,
+        .left = exchange_keep_end,
     };
     return &handler;
 }

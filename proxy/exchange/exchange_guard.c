@@ -6,7 +6,8 @@
  * Limits that count misses are asked when it is known that the origin will be (not for what is
  * renewed in the background, nor for what others fetch already).
  */
-#include "exchange/exchange_private.h"
+#include "exchange/exchange_forward.h"
+#include "exchange/exchange_meter.h"
 
 #define NS_PER_S ((uint64_t)1000000000)
 
@@ -49,6 +50,12 @@ static struct limit_key key_for(const struct walk *walk, const struct guard_limi
     case CONF_LIMIT_SITE:
         who = SPAN("");
         kind = 's';
+        break;
+    case CONF_LIMIT_USER:
+        if (walk->x->forwarding != NULL && walk->x->forwarding->user.len > 0) {
+            who = walk->x->forwarding->user;
+            kind = 'u';
+        }
         break;
     }
     if (who.ptr == NULL) {
@@ -140,6 +147,9 @@ bool exchange_guard(struct exchange *x, enum exchange_next *next)
     struct guard_verdict verdict;
     if (guards_admit(&x->site->guards, x->policy, client, &verdict) == CONF_ADMIT_DENY) {
         return refuse(x, HTTP_REASON_ADDRESS, 403, "this address may not ask for this", next);
+    }
+    if (meters_are_used(&x->site->meters) && !exchange_meter_begin(x, next)) {
+        return false;
     }
     return limits_allow(x, false, next);
 }

@@ -233,6 +233,9 @@ static void put_extra(struct exchange *x, struct extra *extra)
     if (x->status == 405 && x->result == RESULT_ERROR) {
         extra_put(extra, SPAN("Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n"));
     }
+    if (x->own.closes) {
+        extra_put(extra, SPAN("Connection: close\r\n"));
+    }
     if (x->proxy_error != HTTP_PROXY_ERROR_COUNT && x->site != NULL) {
         extra_put(extra, SPAN("Proxy-Status: "));
         extra->at += http_proxy_status_write(extra->at, (size_t)(extra->end - extra->at),
@@ -290,7 +293,7 @@ enum exchange_next exchange_error(struct exchange *x)
     }
     struct iovec part = {.iov_base = span_unconst(x->own.body.ptr + x->offset),
                          .iov_len = (size_t)(x->end - x->offset)};
-    ptrdiff_t sent = stream_send(x->stream, &part, part.iov_len > 0 ? 1 : 0, true);
+    ptrdiff_t sent = exchange_offer(x, &part, part.iov_len > 0 ? 1 : 0, true);
     if (sent < 0) {
         x->aborted = true;
         return exchange_go(x, EXCHANGE_STEP_DONE);

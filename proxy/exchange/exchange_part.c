@@ -368,7 +368,7 @@ static bool send_text(struct exchange *x, struct exchange_plan *plan, enum excha
     }
     struct iovec part = {.iov_base = span_unconst(text.ptr + plan->text_sent),
                          .iov_len = text.len - plan->text_sent};
-    ptrdiff_t sent = stream_send(x->stream, &part, part.iov_len > 0 ? 1 : 0, is_end);
+    ptrdiff_t sent = exchange_offer(x, &part, part.iov_len > 0 ? 1 : 0, is_end);
     if (sent < 0) {
         *next = exchange_cut(x);
         return false;

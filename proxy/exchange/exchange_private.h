@@ -12,6 +12,7 @@
 struct buf;
 struct exchange_connect;
 struct exchange_forward;
+struct exchange_meter;
 struct exchange_plan;
 struct exchange_tunnel;
 
@@ -53,6 +54,7 @@ struct own_page {
     const char *type;
     struct span lines; /* more fields; ptr NULL: none */
     bool is_edited;    /* the operator's changes of response fields apply */
+    bool closes;       /* the connection ends with it */
 };
 
 struct exchange {
@@ -102,6 +104,7 @@ struct exchange {
     struct store_load *load;
     struct fill *fill;                   /* our own fetch, or NULL */
     struct exchange_forward *forwarding; /* in the arena; NULL: not by a forward proxy */
+    struct exchange_meter *meter;        /* in the arena; NULL: nobody paces or counts its bytes */
     struct exchange_connect *connecting; /* a tunnel being opened, in the arena; NULL: none */
     struct exchange_tunnel *tunnel;      /* offers an upgrade (exchange_tunnel.h); NULL: does not */
     struct exchange_plan
@@ -165,6 +168,18 @@ enum exchange_next exchange_tunnel(struct exchange *x);
 enum exchange_next exchange_connect(struct exchange *x);
 enum exchange_next exchange_error(struct exchange *x);
 enum exchange_next exchange_done(struct exchange *x);
+
+/* exchange_meter.c: as exchange_offer. */
+ptrdiff_t exchange_meter_offer(struct exchange *x, const struct iovec *parts, unsigned count,
+                               bool end);
+/* What stream_send does, at the pace that is allowed to its client: a short count means that the
+ * exchange is woken when more may go. */
+static inline ptrdiff_t exchange_offer(struct exchange *x, const struct iovec *parts,
+                                       unsigned count, bool end)
+{
+    return UNLIKELY(x->meter != NULL) ? exchange_meter_offer(x, parts, count, end)
+                                      : stream_send(x->stream, parts, count, end);
+}
 
 /* exchange_reply.c: answers with a stored object, whose reference it takes. */
 enum exchange_next exchange_serve(struct exchange *x, struct store_object *object,

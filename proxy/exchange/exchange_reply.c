@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "exchange/discretion.h"
 #include "exchange/exchange_extra.h"
+#include "exchange/exchange_meter.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/fill.h"
 #include "exchange/part.h"
@@ -436,6 +437,8 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
     switch (code) {
     case FILL_CODE_TOO_LARGE:
         return exchange_fail(x, 413, "the request body is larger than this proxy accepts");
+    case FILL_CODE_QUOTA:
+        return exchange_meter_refuse(x);
     case FILL_CODE_DOWN:
     case FILL_CODE_FULL:
     case FILL_CODE_LATE:

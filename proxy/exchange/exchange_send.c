@@ -174,7 +174,7 @@ static enum exchange_next send_whole(struct exchange *x)
                 (struct iovec){.iov_base = span_unconst(piece.ptr + skip), .iov_len = len};
             at += len;
         }
-        ptrdiff_t sent = stream_send(x->stream, parts, count, at == x->end && x->plan == NULL);
+        ptrdiff_t sent = exchange_offer(x, parts, count, at == x->end && x->plan == NULL);
         if (sent < 0) {
             return exchange_cut(x);
         }
@@ -191,7 +191,7 @@ static enum exchange_next send_whole(struct exchange *x)
 /* Ends a body whose length only its end tells. */
 static enum exchange_next send_end(struct exchange *x)
 {
-    ptrdiff_t sent = stream_send(x->stream, NULL, 0, true);
+    ptrdiff_t sent = exchange_offer(x, NULL, 0, true);
     return sent < 0 ? exchange_cut(x) : exchange_go(x, EXCHANGE_STEP_DONE);
 }
 
@@ -202,7 +202,7 @@ static enum exchange_next send_read(struct exchange *x)
         switch (store_reader_next(x->reader, &bytes)) {
         case STORE_READ_WAIT:
             /* A head whose body has not come yet must not wait for it. */
-            if (x->stream->sent_bytes == 0 && stream_send(x->stream, NULL, 0, false) < 0) {
+            if (x->stream->sent_bytes == 0 && exchange_offer(x, NULL, 0, false) < 0) {
                 return exchange_cut(x);
             }
             return EXCHANGE_PARK;
@@ -221,7 +221,7 @@ static enum exchange_next send_read(struct exchange *x)
             last = true;
         }
         struct iovec part = {.iov_base = span_unconst(bytes.ptr), .iov_len = bytes.len};
-        ptrdiff_t sent = stream_send(x->stream, &part, 1, last && x->plan == NULL);
+        ptrdiff_t sent = exchange_offer(x, &part, 1, last && x->plan == NULL);
         if (sent < 0) {
             return exchange_cut(x);
         }

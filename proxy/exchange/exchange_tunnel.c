@@ -73,7 +73,7 @@ enum fetch_flow exchange_tunnel_data(struct exchange *x, struct span data)
 
     CHECK(tunnel->is_open && tunnel->rest == NULL);
     counter_add(&x->env->counters->tunnel_bytes[TUNNEL_TO_CLIENT], data.len);
-    ptrdiff_t sent = tunnel->is_cut ? -1 : stream_send(x->stream, &part, 1, false);
+    ptrdiff_t sent = tunnel->is_cut ? -1 : exchange_offer(x, &part, 1, false);
     if (sent == (ptrdiff_t)data.len) {
         return FETCH_GO;
     }
@@ -115,7 +115,7 @@ static bool tunnel_open(struct exchange *x)
     counter_add(&x->env->counters->tunnels_opened, 1);
     stream_head(x->stream, x->tunnel->head, span_of("", 0), STREAM_BODY_TUNNEL);
     x->head_sent = true;
-    if (stream_send(x->stream, NULL, 0, false) < 0) {
+    if (exchange_offer(x, NULL, 0, false) < 0) {
         return false;
     }
     fill_tunnel_begin(x->fill);
@@ -128,7 +128,7 @@ static bool tunnel_flush(struct exchange *x)
     struct exchange_tunnel *tunnel = x->tunnel;
     struct iovec part = {.iov_base = tunnel->rest + tunnel->rest_at,
                          .iov_len = tunnel->rest_len - tunnel->rest_at};
-    ptrdiff_t sent = stream_send(x->stream, &part, 1, false);
+    ptrdiff_t sent = exchange_offer(x, &part, 1, false);
 
     if (sent < 0) {
         return false;
@@ -159,7 +159,7 @@ enum exchange_next exchange_tunnel(struct exchange *x)
     }
     if (tunnel->origin_ended && !tunnel->end_sent) {
         tunnel->end_sent = true;
-        if (stream_send(x->stream, NULL, 0, true) < 0) {
+        if (exchange_offer(x, NULL, 0, true) < 0) {
             return exchange_cut(x);
         }
     }

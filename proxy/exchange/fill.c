@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "exchange/discretion.h"
+#include "exchange/exchange_meter.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill_private.h"
 #include "exchange/fill_request.h"
@@ -249,21 +250,46 @@ static void on_informational(void *ctx, struct span head)
     }
 }
 
+/* Some of these bytes of the request may not be taken now. PAUSE: none; it goes on by itself. */
+static enum fetch_flow upload_pace(struct fill *fill, struct span *bytes)
+{
+    struct exchange *x = fill->owner;
+    bytes->len = exchange_meter_may(x, METER_UP, bytes->len);
+    if (bytes->len > 0) {
+        return FETCH_GO;
+    }
+    if (x->meter->meter.spent == NULL) {
+        return FETCH_PAUSE;
+    }
+    if (x->tunnel != NULL) {
+        x->tunnel->is_cut = true;
+    }
+    return fill_fail_later(fill, FILL_CODE_QUOTA);
+}
+
 static enum fetch_flow on_upload(void *ctx, char *out, size_t size, size_t *count)
 {
     struct fill *fill = ctx;
     struct span bytes;
+    enum fetch_flow flow;
     *count = 0;
     if (fill->owner == NULL) {
         return fill_fail_later(fill, FILL_CODE_INTERNAL);
     }
     switch (stream_body_next(fill->owner->stream, &bytes)) {
     case STREAM_BODY_BYTES:
+        if (UNLIKELY(fill->owner->meter != NULL) &&
+            (flow = upload_pace(fill, &bytes)) != FETCH_GO) {
+            return flow;
+        }
         *count = bytes.len < size ? bytes.len : size;
         memcpy(out, bytes.ptr, *count);
         stream_body_consume(fill->owner->stream, *count);
         fill->body_taken = true;
         fill->owner->received_bytes += *count;
+        if (UNLIKELY(fill->owner->meter != NULL)) {
+            exchange_meter_moved(fill->owner, METER_UP, *count);
+        }
         if (UNLIKELY(fill->is_tunnel)) {
             counter_add(&fill->env->counters->tunnel_bytes[TUNNEL_TO_ORIGIN], *count);
         }
@@ -568,6 +594,14 @@ void fill_body_ready(struct fill *fill)
     CHECK_OBJ(fill, FILL_MAGIC);
     if (fill->fetch != NULL) {
         fetch_resume_body(fill->fetch);
+    }
+}
+
+void fill_hold(struct fill *fill, bool is_held)
+{
+    CHECK_OBJ(fill, FILL_MAGIC);
+    if (fill->fetch != NULL) {
+        fetch_hold_back(fill->fetch, is_held);
     }
 }
 

@@ -29,7 +29,9 @@
 /* The same: what is known of the servers' names is that they have no address. */
 #define FILL_CODE_NAMELESS 108u
 /* The parent proxy wants to know who we are (407), or does not believe it. */
-#define FILL_CODE_LOGIN 120u
+#define FILL_CODE_LOGIN 121u
+/* A quota was used up while the request body was taken. */
+#define FILL_CODE_QUOTA 120u
 /* Of a forward proxy: the rules allow none of the server's addresses, to the client it was for. */
 #define FILL_CODE_DENIED 109u
 /* The same: its name was not looked up in time; nor will it be, as too many are. */
@@ -68,6 +70,8 @@ struct store_object *fill_object(struct fill *fill);
 void fill_detach(struct fill **fill);
 /* More of the request body is there. */
 void fill_body_ready(struct fill *fill);
+/* It is we who keep bytes waiting, or not any more: the origin's deadlines do not run. */
+void fill_hold(struct fill *fill, bool is_held);
 /* The origin has switched protocols and its client knows: bytes may flow. */
 void fill_tunnel_begin(struct fill *fill);
 /* The client takes more of what the origin sends. */

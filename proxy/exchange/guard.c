@@ -29,7 +29,8 @@ static void limit_compile(const struct compile *compile, struct guard_limit *lim
         limit->rate = limit_rate(conf->most, conf->period_s, conf->burst);
     }
     if (compile->limits != NULL) {
-        limit->ref = limit_register(compile->limits, compile->site, span_str(conf->name));
+        limit->ref =
+            limit_register(compile->limits, LIMIT_REFUSES, compile->site, span_str(conf->name));
     }
 }
 
@@ -46,6 +47,8 @@ static void guard_compile(const struct compile *compile, struct guard *guard,
         case CONF_LIMIT_CONCURRENT:
             limit_compile(compile, &room[guard->count++], &list[i]);
             guards->counts_misses = guards->counts_misses || list[i].misses_only;
+            break;
+        case CONF_LIMIT_CONNECTIONS: /* meters.h */
             break;
         case CONF_LIMIT_EXCEPT:
             guards->has_except = true;

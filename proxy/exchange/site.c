@@ -130,7 +130,7 @@ static void login_compile(struct site *site, struct limit_table *limits)
 
     if (UNLIKELY(site->forward != NULL) && rate->count > 0 && limits != NULL) {
         site->login = (struct site_login){
-            .ref = limit_register(limits, site->name, SPAN("login")),
+            .ref = limit_register(limits, LIMIT_REFUSES, site->name, SPAN("login")),
             .rate = limit_rate(rate->count, rate->period_s, rate->count),
         };
     }
@@ -267,6 +267,9 @@ struct site_table *site_table_new(struct conf *conf, struct origins *origins,
     for (size_t i = 0; i < conf->site_count; i++) {
         site_compile(table, &table->sites[i], &conf->sites[i]);
         guards_compile(&table->sites[i].guards, &table->arena, &conf->sites[i], limits);
+        meters_compile(&table->sites[i].meters, &table->arena, &conf->sites[i], limits);
+        table->sites[i].guards.is_used =
+            table->sites[i].guards.is_used || meters_are_used(&table->sites[i].meters);
         login_compile(&table->sites[i], limits);
         table->sites[i].slot = slot_of(ctx, conf->sites[i].names.list[0]);
         CHECK(table->sites[i].slot < COUNTERS_SITES);

@@ -15,6 +15,7 @@
 #include "base/span.h"
 #include "conf/conf.h"
 #include "exchange/guard.h"
+#include "exchange/meters.h"
 #include "exchange/redact.h"
 #include "exchange/rule.h"
 #include "fetch/fetch.h"
@@ -80,6 +81,7 @@ struct site {
     unsigned forwarded;             /* enum site_forwarded, or-ed: what the origin is told */
     const struct conf_trust *trust; /* whose forwarding fields are believed; NULL: nobody's */
     struct guards guards;           /* who may ask, and how much */
+    struct meters meters;           /* of a forward proxy: how fast, how much; used: guards too */
     struct redaction redaction;     /* of what logs and views get */
     uint64_t tunnel_idle_us;
     const struct conf_forward *forward; /* of a forward proxy; NULL: a published site */

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "exchange/exchange_forward.h"
+#include "exchange/exchange_meter.h"
 #include "exchange/guard.h"
 #include "exchange/tally.h"
 #include "limit/limit.h"
@@ -24,6 +25,7 @@ struct open_tunnel {
     struct stream_seat seat;
     uint64_t begin_us; /* of the request */
     struct record *record;
+    struct meter *meter; /* NULL: nobody paces or counts it */
     struct tally_entry *tally; /* of its forward proxy */
     unsigned hold_count;
     uint64_t holds[]; /* places among concurrent requests */
@@ -72,6 +74,10 @@ static void end(struct open_tunnel *open, bool is_cut)
     for (unsigned i = 0; i < open->hold_count; i++) {
         limit_release(env->limits, open->holds[i], loop_now_us(env->loop));
     }
+    if (UNLIKELY(open->meter != NULL)) {
+        meter_end(open->meter, loop_now_us(env->loop));
+        mem_free(open->meter);
+    }
     list_remove(&open->node);
     env->tunnel_count--;
     mem_free(open->record);
@@ -113,6 +119,32 @@ static void on_moved(struct tunnel *tunnel, enum tunnel_peer from, size_t bytes)
     }
 }
 
+/* What is allowed counts at once, and what then does not come is taken back. */
+static size_t on_allow(void *ctx, enum tunnel_peer from, size_t wanted, uint64_t *again_us)
+{
+    struct open_tunnel *open = ctx;
+    enum meter_side side = from == TUNNEL_SERVER ? METER_DOWN : METER_UP;
+    uint64_t now_us = loop_now_us(open->env->loop);
+    uint64_t wait_us;
+    uint64_t may = meter_may(open->meter, side, wanted, now_us, &wait_us);
+
+    if (may > 0) {
+        meter_moved(open->meter, side, may);
+    } else if (wait_us > 0) {
+        *again_us = now_us + wait_us;
+    } else {
+        *again_us = UINT64_MAX;
+        open->record->reason = HTTP_REASON_QUOTA;
+    }
+    return (size_t)may;
+}
+
+static void on_spare(void *ctx, enum tunnel_peer from, size_t bytes)
+{
+    struct open_tunnel *open = ctx;
+    meter_unmoved(open->meter, from == TUNNEL_SERVER ? METER_DOWN : METER_UP, bytes);
+}
+
 /* ---- the begin ---- */
 
 static unsigned count_holds(const struct exchange *x)
@@ -127,6 +159,7 @@ static unsigned count_holds(const struct exchange *x)
 static struct open_tunnel *open_new(struct exchange *x)
 {
     static const struct tunnel_handler handler = {.over = on_over, .moved = on_moved};
+    static const struct tunnel_meter pace = {.allow = on_allow, .spare = on_spare};
     const struct tunnel_limits limits = {
         .idle_us = x->site->tunnel_idle_us,
         .time_us = x->site->forward->tunnel_time_ms * 1000,
@@ -135,10 +168,15 @@ static struct open_tunnel *open_new(struct exchange *x)
     unsigned holds = count_holds(x);
     struct open_tunnel *open = mem_try(sizeof(*open) + holds * sizeof(open->holds[0]));
     struct record *record = exchange_record(x);
+    struct meter *meter = x->meter == NULL ? NULL : exchange_meter_take(x);
 
-    if (open == NULL || record == NULL) {
+    if (open == NULL || record == NULL || (meter == NULL && x->meter != NULL)) {
         mem_free(open);
         mem_free(record);
+        if (meter != NULL) {
+            meter_end(meter, loop_now_us(env->loop));
+            mem_free(meter);
+        }
         return NULL;
     }
     *open = (struct open_tunnel){
@@ -148,6 +186,7 @@ static struct open_tunnel *open_new(struct exchange *x)
         .seat = {.cut = on_cut},
         .begin_us = x->stream->begin_us,
         .record = record,
+        .meter = meter,
         .tally = tally_of(env->tally, span_str(x->site->forward->name), SPAN("")),
     };
     for (; x->holds != NULL; x->holds = x->holds->next) {
@@ -157,6 +196,10 @@ static struct open_tunnel *open_new(struct exchange *x)
         env->tunnel_kit = tunnel_kit_new(env->loop);
     }
     tunnel_init(&open->tunnel, env->tunnel_kit, &handler, &limits);
+    if (UNLIKELY(meter != NULL)) {
+        open->tunnel.meter = &pace;
+        open->tunnel.meter_ctx = open;
+    }
     list_push(&env->tunnels, &open->node);
     env->tunnel_count++;
     return open;
@@ -184,6 +227,9 @@ bool tunnels_open(struct exchange *x, struct dial **dial)
     dial_cancel(dial);
     tunnel_give(tunnel, TUNNEL_SERVER, early);
     counter_add(&env->counters->tunnel_bytes[TUNNEL_TO_ORIGIN], early.len);
+    if (UNLIKELY(open->meter != NULL)) {
+        meter_moved(open->meter, METER_UP, early.len);
+    }
     tally_add(open->tally, TALLY_TO_ORIGIN, early.len);
     stream_take(x->stream, &open->seat, tunnel_watch(tunnel, TUNNEL_CLIENT), tunnel_events());
     exchange_forget(x);

@@ -178,6 +178,16 @@ void fetch_resume_body(struct fetch *fetch)
     }
 }
 
+void fetch_hold_back(struct fetch *fetch, bool is_held)
+{
+    CHECK_OBJ(fetch, FETCH_MAGIC);
+    if (fetch->is_held && !is_held) {
+        fetch->activity_us = loop_now_us(fetch->pool->loop);
+    }
+    fetch->is_held = is_held;
+    fetch_halt_note(fetch);
+}
+
 void fetch_watch(struct fetch *fetch)
 {
     uint32_t wanted = fetch->paused ? 0 : EPOLLIN;
@@ -269,7 +279,8 @@ static bool fetch_is_halted(const struct fetch *fetch)
 {
     bool is_halted = fetch->paused || (fetch->body_paused && !fetch->body_given_up);
 
-    return is_halted && fetch->framing != FETCH_TUNNEL; /* there silence is nobody's fault */
+    /* In a tunnel silence is nobody's fault. */
+    return fetch->is_held || (is_halted && fetch->framing != FETCH_TUNNEL);
 }
 
 void fetch_halt_note(struct fetch *fetch)

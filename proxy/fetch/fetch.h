@@ -179,6 +179,9 @@ struct fetch *fetch_start(struct fetch_pool *pool, const struct fetch_request *r
                           const struct fetch_handler *handler, void *ctx);
 void fetch_resume(struct fetch *fetch);
 void fetch_resume_body(struct fetch *fetch);
+/* It is the caller who keeps bytes waiting (its clients' bandwidth), or not any more: meanwhile no
+ * silence counts, of a tunnel neither. */
+void fetch_hold_back(struct fetch *fetch, bool is_held);
 /* How long to wait from now on. */
 void fetch_be_patient(struct fetch *fetch, const struct fetch_patience *patience);
 /* done() will not be called. Nulls *fetch. Accepts NULL inside. */

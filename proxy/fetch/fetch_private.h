@@ -96,6 +96,7 @@ struct fetch {
     size_t out_len;
     bool has_body;
     bool body_paused;     /* the handler has no more for now */
+    bool is_held;         /* fetch_hold_back */
     bool body_ended;      /* all of it is in `out` or written; or given up */
     bool body_given_up;   /* the origin answered without waiting for it */
     uint64_t body_length; /* UINT64_MAX: chunked */

@@ -55,6 +55,8 @@ static const char *const reason_names[HTTP_REASON_COUNT] = {
     [HTTP_REASON_ORIGIN_DOWN] = "origin_down",
     [HTTP_REASON_QUEUE_FULL] = "queue_full",
     [HTTP_REASON_QUEUE_TIMEOUT] = "queue_timeout",
+    [HTTP_REASON_LIMIT_CONNECTIONS] = "limit_connections",
+    [HTTP_REASON_QUOTA] = "quota",
 };
 
 const char *http_reason_name(enum http_reason reason)

@@ -70,6 +70,9 @@ enum http_reason {
     HTTP_REASON_ORIGIN_DOWN, /* none may be */
     HTTP_REASON_QUEUE_FULL,
     HTTP_REASON_QUEUE_TIMEOUT,
+    /* refused, or cut, by a forward proxy */
+    HTTP_REASON_LIMIT_CONNECTIONS,
+    HTTP_REASON_QUOTA,
     HTTP_REASON_COUNT,
 };
 

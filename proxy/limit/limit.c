@@ -4,6 +4,8 @@
  *
  * A bucket is one number (the generic cell rate algorithm): `at_ns`, when it will be full again. Now
  * or earlier means full; each token taken moves it token_ns on; more than room_ns ahead is empty.
+ * Bytes are booked rather than refused: each booking moves it on, also beyond empty, and may move
+ * when the bucket has been filled that far.
  * Entries never used are all zero, which is a bucket that has been full for ever.
  */
 #include "limit/limit.h"
@@ -12,12 +14,19 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/mem.h"
+#include "limit/quota.h"
 
 #define SHARDS 64u
 #define WAYS 16u
 #define KEY_BYTES_INLINE 64u
+#define NS_PER_S ((uint64_t)1000000000)
+#define FLOW_TURNS_S 32u
+#define FLOW_TURN_MIN ((uint64_t)512)
+#define FLOW_TURN_MAX ((uint64_t)1 << 20)
+#define FLOW_BURST_MIN ((uint64_t)4 << 10)
 /* In a hold: the number in the shard is a group's. */
 #define HOLD_SHARED ((uint64_t)1 << 63)
 
@@ -40,6 +49,7 @@ struct limit_shard {
 
 struct limit_names {
     char *site, *name;
+    enum limit_use use;
 };
 
 struct limit_table {
@@ -47,6 +57,7 @@ struct limit_table {
     uint32_t set_mask;
     uint32_t shard_entries;
     struct limit_entry *entries;
+    struct quota_store *quotas;
     struct lock names_lock;
     struct limit_names names[LIMIT_GROUPS]; /* [names_lock] set once each */
     struct limit_shard shards[SHARDS];
@@ -64,6 +75,7 @@ struct limit_table *limit_table_new(size_t bytes)
     table->set_mask = (uint32_t)(sets - 1);
     table->shard_entries = (uint32_t)(sets * WAYS);
     table->entries = mem_new(sets * WAYS * SHARDS * sizeof(*table->entries));
+    table->quotas = quota_store_new(clock_wall_ms() / 1000);
     lock_init(&table->names_lock, LOCK_LIMIT);
     table->names[0] = (struct limit_names){.site = mem_copy("-", 1), .name = mem_copy("-", 1)};
     for (unsigned i = 0; i < SHARDS; i++) {
@@ -88,35 +100,46 @@ void limit_table_free(struct limit_table **table_at)
         mem_free(table->names[i].name);
     }
     lock_fini(&table->names_lock);
+    quota_store_free(&table->quotas);
     mem_free(table->entries);
     mem_free(table);
+}
+
+struct quota_store *limit_quotas(struct limit_table *table)
+{
+    return table->quotas;
 }
 
 /* ---- keys ---- */
 
 /* The group of these names, if need be a new one; 0: none is left. */
-static unsigned group_locked(struct limit_table *table, struct span site, struct span name)
+static unsigned group_locked(struct limit_table *table, enum limit_use use, struct span site,
+                             struct span name)
 {
     for (unsigned i = 1; i < LIMIT_GROUPS; i++) {
         struct limit_names *names = &table->names[i];
         if (names->site == NULL) {
             names->site = mem_copy(site.ptr, site.len);
             names->name = mem_copy(name.ptr, name.len);
+            names->use = use;
             return i;
         }
-        if (span_eq(span_str(names->site), site) && span_eq(span_str(names->name), name)) {
+        if (names->use == use && span_eq(span_str(names->site), site) &&
+            span_eq(span_str(names->name), name)) {
             return i;
         }
     }
     return 0;
 }
 
-struct limit_ref limit_register(struct limit_table *table, struct span site, struct span name)
+struct limit_ref limit_register(struct limit_table *table, enum limit_use use, struct span site,
+                                struct span name)
 {
-    const struct span parts[] = {site, {.ptr = "", .len = 1}, name};
+    const char between = (char)use;
+    const struct span parts[] = {site, {.ptr = &between, .len = 1}, name};
     struct limit_ref ref = {.id = hash64_parts(table->seed, parts, ARRAY_LEN(parts))};
     lock_acquire(&table->names_lock);
-    ref.group = group_locked(table, site, name);
+    ref.group = group_locked(table, use, site, name);
     lock_release(&table->names_lock);
     return ref;
 }
@@ -213,6 +236,13 @@ static struct limit_entry *entry_take_locked(struct limit_table *table, struct l
     return oldest;
 }
 
+/* What so many bytes take; bytes at most LIMIT_FLOW_MAX_S. */
+static uint64_t flow_ns(uint64_t bytes_s, uint64_t bytes)
+{
+    uint64_t whole_s = bytes / bytes_s;
+    return whole_s * NS_PER_S + (uint64_t)((double)(bytes % bytes_s) * 1e9 / (double)bytes_s);
+}
+
 /* ---- token buckets ---- */
 
 struct limit_rate limit_rate(uint32_t count, uint32_t period_s, uint32_t burst)
@@ -244,8 +274,9 @@ uint64_t limit_take(struct limit_table *table, const struct limit_key *key,
     return wait_ns;
 }
 
-void limit_give_back(struct limit_table *table, const struct limit_key *key,
-                     const struct limit_rate *rate, uint64_t now_us)
+/* Fills the bucket by so much, if there is one. */
+static void refill(struct limit_table *table, const struct limit_key *key, uint64_t by_ns,
+                   uint64_t now_us)
 {
     struct limit_shard *shard = shard_of(table, key);
     lock_acquire(&shard->lock);
@@ -259,9 +290,54 @@ void limit_give_back(struct limit_table *table, const struct limit_key *key,
     }
     if (entry->at_ns > now_ns) { /* else it is full, or was forgotten */
         uint64_t owed_ns = entry->at_ns - now_ns;
-        entry->at_ns -= owed_ns < rate->token_ns ? owed_ns : rate->token_ns;
+        entry->at_ns -= owed_ns < by_ns ? owed_ns : by_ns;
     }
     lock_release(&shard->lock);
+}
+
+void limit_give_back(struct limit_table *table, const struct limit_key *key,
+                     const struct limit_rate *rate, uint64_t now_us)
+{
+    refill(table, key, rate->token_ns, now_us);
+}
+
+/* ---- flows of bytes ---- */
+
+struct limit_flow limit_flow(uint64_t bytes_s, uint64_t burst)
+{
+    CHECK(bytes_s >= LIMIT_FLOW_MIN_S && bytes_s <= LIMIT_FLOW_MAX_S && burst <= LIMIT_FLOW_MAX_S);
+    if (burst == 0) {
+        burst = bytes_s / 10 > FLOW_BURST_MIN ? bytes_s / 10 : FLOW_BURST_MIN;
+    }
+    uint64_t turn = bytes_s / FLOW_TURNS_S < burst / 2 ? bytes_s / FLOW_TURNS_S : burst / 2;
+    turn = turn < FLOW_TURN_MAX ? turn : FLOW_TURN_MAX;
+    return (struct limit_flow){
+        .bytes_s = bytes_s,
+        .room_ns = flow_ns(bytes_s, burst),
+        .turn = (uint32_t)(turn > FLOW_TURN_MIN ? turn : FLOW_TURN_MIN),
+    };
+}
+
+uint64_t limit_book(struct limit_table *table, const struct limit_key *key,
+                    const struct limit_flow *flow, uint64_t bytes, uint64_t now_us)
+{
+    struct limit_shard *shard = shard_of(table, key);
+    uint64_t cost_ns = flow_ns(flow->bytes_s, bytes);
+    lock_acquire(&shard->lock);
+    uint64_t now_ns = now_locked(shard, now_us);
+    struct limit_entry *entry = entry_take_locked(table, shard, key, now_ns);
+    entry->at_ns = (entry->at_ns < now_ns ? now_ns : entry->at_ns) + cost_ns;
+    uint64_t from_ns = now_ns + flow->room_ns;
+    uint64_t wait_ns = entry->at_ns > from_ns ? entry->at_ns - from_ns : 0;
+    shard->refused[key->group] += wait_ns > 0 ? 1 : 0;
+    lock_release(&shard->lock);
+    return wait_ns;
+}
+
+void limit_unbook(struct limit_table *table, const struct limit_key *key,
+                  const struct limit_flow *flow, uint64_t bytes, uint64_t now_us)
+{
+    refill(table, key, flow_ns(flow->bytes_s, bytes), now_us);
 }
 
 /* ---- counts ---- */
@@ -322,14 +398,15 @@ void limit_table_figures(struct limit_table *table, uint64_t now_us, struct limi
     }
 }
 
-uint64_t limit_refused(struct limit_table *table, unsigned group, const char **site,
-                       const char **name)
+uint64_t limit_refused(struct limit_table *table, unsigned group, enum limit_use *use,
+                       const char **site, const char **name)
 {
     uint64_t sum = 0;
     CHECK(group < LIMIT_GROUPS);
     lock_acquire(&table->names_lock);
     *site = table->names[group].site;
     *name = table->names[group].name;
+    *use = table->names[group].use;
     lock_release(&table->names_lock);
     for (unsigned i = 0; i < SHARDS && *site != NULL; i++) {
         lock_acquire(&table->shards[i].lock);

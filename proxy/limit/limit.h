@@ -53,8 +53,15 @@ struct limit_rate {
 struct limit_table *limit_table_new(size_t bytes);
 void limit_table_free(struct limit_table **table); /* nulls *table; nothing may be held any more */
 
+/* What it does to those who want more; two of one name but another use are two. */
+enum limit_use {
+    LIMIT_REFUSES, /* tokens and counts */
+    LIMIT_SLOWS,   /* bytes */
+};
+
 /* What stands for a limit in its keys and figures. */
-struct limit_ref limit_register(struct limit_table *table, struct span site, struct span name);
+struct limit_ref limit_register(struct limit_table *table, enum limit_use use, struct span site,
+                                struct span name);
 /* kind tells apart what is told by different means. */
 struct limit_key limit_key(const struct limit_table *table, const struct limit_ref *ref, char kind,
                            struct span who);
@@ -78,6 +85,29 @@ uint64_t limit_acquire(struct limit_table *table, const struct limit_key *key, u
                        uint64_t now_us);
 void limit_release(struct limit_table *table, uint64_t hold, uint64_t now_us);
 
+/* ---- bytes ---- */
+
+/* How fast bytes may flow. */
+struct limit_flow {
+    uint64_t bytes_s;
+    uint64_t room_ns; /* of what may come at once */
+    uint32_t turn;    /* bytes to book at a time: some 30 ms, so that connections take turns */
+};
+#define LIMIT_FLOW_MIN_S ((uint64_t)1 << 10)
+#define LIMIT_FLOW_MAX_S ((uint64_t)1 << 40)
+
+/* bytes_s: LIMIT_FLOW_MIN_S..LIMIT_FLOW_MAX_S; burst: bytes, at most that many; 0: a tenth of a
+ * second's, at least 4 KiB. */
+struct limit_flow limit_flow(uint64_t bytes_s, uint64_t burst);
+/* Books bytes (at most LIMIT_FLOW_MAX_S) and says after how many nanoseconds they may move; 0: now.
+ * Who asks first moves first, whichever worker asks; who has booked need not ask again. So
+ * connections that each book one turn at a time share the flow evenly. */
+uint64_t limit_book(struct limit_table *table, const struct limit_key *key,
+                    const struct limit_flow *flow, uint64_t bytes, uint64_t now_us);
+/* Puts back what was booked and will not move. */
+void limit_unbook(struct limit_table *table, const struct limit_key *key,
+                  const struct limit_flow *flow, uint64_t bytes, uint64_t now_us);
+
 struct limit_figures {
     uint64_t entries, in_use; /* in use: a bucket that is not full, or something under way */
     uint64_t bytes;           /* all memory of the table */
@@ -85,8 +115,12 @@ struct limit_figures {
 };
 /* Looks at every entry: not for the path of a request. */
 void limit_table_figures(struct limit_table *table, uint64_t now_us, struct limit_figures *out);
-/* How often the limit of a group refused. site and name (static as long as the table lives) are NULL
- * when the group is not used; group 0 is "-", "-". */
-uint64_t limit_refused(struct limit_table *table, unsigned group, const char **site,
-                       const char **name);
+/* How often the limit of a group refused, or (*use) let bytes wait. site and name (static as long as
+ * the table lives) are NULL when the group is not used; group 0 is "-", "-". */
+uint64_t limit_refused(struct limit_table *table, unsigned group, enum limit_use *use,
+                       const char **site, const char **name);
+
+/* The quotas that belong to it, as long as the table lives. */
+struct quota_store;
+struct quota_store *limit_quotas(struct limit_table *table);
 #endif

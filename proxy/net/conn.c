@@ -114,7 +114,7 @@ static void conn_read_timed_out(struct conn *conn)
         }
         return;
     case CONN_BUSY:
-        if (conn->eof && (conn_has_output(conn) || conn->want_writable)) {
+        if (conn->eof && (conn_has_output(conn) || conn->want_writable || conn->stream.is_held)) {
             conn_leaving_set(conn); /* it is for the client to go on */
             return;
         }
@@ -367,6 +367,9 @@ void conn_free(struct conn *conn)
     }
     conn_block_give(set, conn->block);
     mem_free(conn->out);
+    if (UNLIKELY(conn->stream.keep != NULL)) {
+        set->handler->left(conn->stream.keep);
+    }
     list_remove(&conn->node);
     if (conn->is_idle) {
         net_count(&set->counters->idle_connections, (uint64_t)-1);

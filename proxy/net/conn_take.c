@@ -26,6 +26,8 @@ void conn_take(struct stream *stream, struct stream_seat *seat, struct loop_watc
     seat->fd = conn->watch.fd;
     seat->set = set;
     seat->ticket = conn->ticket;
+    seat->keep = stream->keep;
+    stream->keep = NULL;
     list_init(&seat->node);
     list_push(&set->seats, &seat->node);
     watch->fd = seat->fd;
@@ -42,5 +44,9 @@ void stream_seat_end(struct stream_seat *seat, bool reset)
     (void)close(seat->fd);
     seat->fd = -1;
     list_remove(&seat->node);
+    if (UNLIKELY(seat->keep != NULL)) {
+        seat->set->handler->left(seat->keep);
+        seat->keep = NULL;
+    }
     conn_leave(seat->set, seat->ticket);
 }

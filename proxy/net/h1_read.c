@@ -225,6 +225,7 @@ static bool h1_dispatch(struct conn *conn)
     stream->exchange = NULL;
     stream->sent_bytes = 0;
     stream->body_too_large = false;
+    stream->is_held = false;
     conn->read_deadline_us = CONN_NEVER;
     if (request->body == HTTP_BODY_LENGTH &&
         request->content_length > conn->set->limits.request_body_bytes) {

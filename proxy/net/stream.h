@@ -44,6 +44,8 @@ struct stream_handler {
      * ...), or a client timed out in its head (408): for log and counters. stream->request is NULL
      * but for 413. */
     void (*refused)(struct stream *stream, unsigned status, size_t bytes_sent);
+    /* The connection has ended: what its stream->keep was, if it was anything. */
+    void (*left)(void *keep);
 };
 
 enum stream_body_kind {
@@ -73,6 +75,7 @@ struct stream_seat {
     struct list node; /* from here on: the connection's */
     struct listener_set *set;
     uint64_t ticket;
+    void *keep; /* the stream's */
 };
 
 /* What differs between HTTP/1, TLS and HTTP/2. */
@@ -102,9 +105,11 @@ struct stream {
     uint64_t begin_us;                   /* first byte of the request head, monotonic */
     uint64_t sent_bytes; /* head and body taken so far: by the kernel or the small buffer */
     bool is_https;       /* a proxy before us said that the client came by TLS */
+    bool is_held;        /* the layer above keeps bytes waiting: the client is not to blame */
     bool body_too_large; /* STREAM_BODY_BAD because of the configured limit: 413 */
     void *exchange;      /* the layer above's own, NULL at first */
     void *site;          /* the layer above's memory per connection (cached site), NULL at first */
+    void *keep;          /* the same, until the connection ends: handler.left */
 };
 
 /* fields: status line and fields as "HTTP/1.1 200 OK\r\nName: value\r\n...", extra: more field

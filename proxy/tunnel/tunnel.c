@@ -187,6 +187,9 @@ static void on_timer(struct loop_timer *timer)
         finish(tunnel, TUNNEL_TIMED_OUT);
         return;
     }
+    if (tunnel->ends[TUNNEL_CLIENT].held_us != 0 || tunnel->ends[TUNNEL_SERVER].held_us != 0) {
+        tunnel->moved_us = now; /* it is we who keep it silent */
+    }
     if (tunnel->idle_us != 0 && now - tunnel->moved_us >= tunnel->idle_us) {
         finish(tunnel, TUNNEL_IDLE);
         return;

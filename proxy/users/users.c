@@ -50,7 +50,8 @@ struct users_wait {
 struct users {
     struct users_options options;
     uint8_t key[KEY_BYTES];
-    EVP_MAC *algorithm;
+    EVP_MD *
+        algorithm; /* BLAKE2b: behind a secret it is a keyed hash; no longer text can be made of one */
     struct users_memory *memory;
     struct lock lock; /* LOCK_QUEUE */
     struct cond work;
@@ -65,7 +66,7 @@ struct users {
 struct users_desk {
     struct users *users;
     struct loop *loop;
-    EVP_MAC_CTX *mac;
+    EVP_MD_CTX *mac;
 };
 
 /* ---- threads ---- */
@@ -156,7 +157,7 @@ struct users *users_new(const struct users_options *options)
     CHECK(options->threads > 0 && options->threads <= THREADS_MAX && options->queue_max > 0);
     users->options = *options;
     random_bytes(users->key, sizeof(users->key));
-    users->algorithm = EVP_MAC_fetch(NULL, "BLAKE2BMAC", NULL);
+    users->algorithm = EVP_MD_fetch(NULL, "BLAKE2B-512", NULL);
     CHECK(users->algorithm != NULL); /* every OpenSSL of today has it */
     users->memory = users_memory_new(options->remembered);
     lock_init(&users->lock, LOCK_QUEUE);
@@ -186,7 +187,7 @@ void users_free(struct users **users_at)
     cond_fini(&users->work);
     lock_fini(&users->lock);
     users_memory_free(&users->memory);
-    EVP_MAC_free(users->algorithm);
+    EVP_MD_free(users->algorithm);
     explicit_bzero(users->key, sizeof(users->key));
     mem_free(users);
 }
@@ -197,8 +198,8 @@ struct users_desk *users_desk_new(struct users *users, struct loop *loop)
 
     desk->users = users;
     desk->loop = loop;
-    desk->mac = EVP_MAC_CTX_new(users->algorithm);
-    CHECK(desk->mac != NULL && EVP_MAC_init(desk->mac, users->key, KEY_BYTES, NULL) == 1);
+    desk->mac = EVP_MD_CTX_new();
+    CHECK(desk->mac != NULL && EVP_DigestInit_ex(desk->mac, users->algorithm, NULL) == 1);
     return desk;
 }
 
@@ -208,7 +209,7 @@ void users_desk_free(struct users_desk **desk_at)
 
     *desk_at = NULL;
     if (desk != NULL) {
-        EVP_MAC_CTX_free(desk->mac);
+        EVP_MD_CTX_free(desk->mac);
         mem_free(desk);
     }
 }
@@ -222,9 +223,9 @@ void users_figures(struct users *users, struct users_figures *out)
 
 /* ---- questions ---- */
 
-static void put(EVP_MAC_CTX *mac, const void *bytes, size_t len)
+static void put(EVP_MD_CTX *mac, const void *bytes, size_t len)
 {
-    CHECK(EVP_MAC_update(mac, bytes, len) == 1);
+    CHECK(EVP_DigestUpdate(mac, bytes, len) == 1);
 }
 
 /* Of the user's line, the name and the password; no two of them give the same bytes. */
@@ -232,21 +233,23 @@ static void mac_make(struct users_desk *desk, struct users_question *question)
 {
     const struct conf_user *user = question->user;
     struct {
+        uint8_t key[KEY_BYTES];
         uint8_t mark[CONF_USER_MARK_BYTES];
         uint32_t name_len;
         uint32_t is_known;
     } head = {.name_len = (uint32_t)question->name.len, .is_known = user != NULL};
     uint8_t full[FULL_MAC_BYTES];
-    size_t len;
+    unsigned len;
 
+    memcpy(head.key, desk->users->key, sizeof(head.key));
     if (user != NULL) {
         memcpy(head.mark, user->mark, sizeof(head.mark));
     }
-    CHECK(EVP_MAC_init(desk->mac, NULL, 0, NULL) == 1); /* the same key */
+    CHECK(EVP_DigestInit_ex(desk->mac, NULL, NULL) == 1);
     put(desk->mac, &head, sizeof(head));
     put(desk->mac, question->name.ptr, question->name.len);
     put(desk->mac, question->password.ptr, question->password.len);
-    CHECK(EVP_MAC_final(desk->mac, full, &len, sizeof(full)) == 1 && len == sizeof(full));
+    CHECK(EVP_DigestFinal_ex(desk->mac, full, &len) == 1 && len == sizeof(full));
     memcpy(question->mac, full, sizeof(question->mac));
 }
 

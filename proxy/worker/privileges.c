@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -105,4 +106,15 @@ bool privileges_settle(const struct conf *conf, char *error, size_t error_size)
      */
     (void)prctl(PR_SET_DUMPABLE, 1);
     return true;
+}
+
+void privileges_raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+            log_warn("descriptor_limit", "cannot be raised from the soft limit");
+        }
+    }
 }

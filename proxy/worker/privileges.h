@@ -13,4 +13,6 @@
  * too), then becomes that user. False with a sentence in error. Without `user`, or when not root,
  * only the folders are made. */
 bool privileges_settle(const struct conf *conf, char *error, size_t error_size);
+/* As many descriptors as the system lets us have. */
+void privileges_raise_descriptors(void);
 #endif

@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -25,6 +24,7 @@
 #include "worker/folders.h"
 #include "worker/forward_view.h"
 #include "worker/privileges.h"
+#include "worker/quota_keeper.h"
 #include "worker/service_run.h"
 #include "worker/site_state.h"
 #include "worker/tunnel_list.h"
@@ -48,6 +48,7 @@ struct service {
     struct store *store;
     struct press *press;
     struct limit_table *limits;
+    struct quota_keeper quotas;
     struct users *users;
     struct origins *origins;
     struct worker **workers;
@@ -426,17 +427,6 @@ bool service_reload(struct service *service, struct buf *report, struct buf *jso
 
 /* ---- life ---- */
 
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) {
-            log_warn("descriptor_limit", "cannot be raised from the soft limit");
-        }
-    }
-}
-
 static unsigned worker_count_of(const struct conf *conf)
 {
     if (conf->workers > 0) {
@@ -563,7 +553,7 @@ struct service *service_new(const struct service_options *options, char *error, 
                              ? NULL
                              : mem_copy(options->conf_path, strlen(options->conf_path));
     service->reload = (struct service_reload){.ok = true, .loaded_ms = clock_wall_ms()};
-    raise_descriptor_limit();
+    privileges_raise_descriptors();
     fetch_global_init();
     int *fds = mem_new((size_t)service->worker_count * service->listen_count * sizeof(*fds));
     memset(fds, -1, (size_t)service->worker_count * service->listen_count * sizeof(*fds));
@@ -585,6 +575,7 @@ struct service *service_new(const struct service_options *options, char *error, 
     service->store = open_store(conf);
     service->press = open_press(service->worker_count);
     service->limits = limit_table_new(conf->limits.limit_memory_bytes);
+    quota_keeper_open(&service->quotas, limit_quotas(service->limits), conf->state_dir);
     service->users = open_users(service->worker_count);
     service->top = top_new(TOP_WINDOW_S);
     service->forwards = forward_view_new();
@@ -647,6 +638,11 @@ bool service_is_drained(const struct service *service)
     return true;
 }
 
+void service_tick(struct service *service)
+{
+    quota_keeper_tick(&service->quotas);
+}
+
 void service_reopen_logs(struct service *service)
 {
     log_reopen();
@@ -675,6 +671,7 @@ void service_end(struct service **service_at)
     for (unsigned w = 0; w < service->worker_count; w++) {
         worker_free(&service->workers[w]);
     }
+    quota_keeper_close(&service->quotas);
     limit_table_free(&service->limits);
     top_free(&service->top);
     forward_view_free(&service->forwards);

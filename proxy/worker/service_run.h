@@ -25,6 +25,9 @@ bool service_wants_stop(const struct service *service);
 /* Stops accepting; in-flight responses go on. */
 void service_drain(struct service *service);
 bool service_is_drained(const struct service *service);
+/* Some times a second: what is to be done besides (the periods of quotas; their file every 5 s). May
+ * write to the disk. */
+void service_tick(struct service *service);
 void service_reopen_logs(struct service *service);
 /* Ends everything still running, flushes the store, frees. Nulls *service. The admin server must be
  * gone. */

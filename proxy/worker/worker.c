@@ -207,9 +207,10 @@ struct worker *worker_new(const struct worker_options *options)
     worker->env.press = options->press;
     worker->env.limits = options->limits;
     worker->env.maintenance = options->maintenance;
+    worker->per_client =
+        limit_register(options->limits, LIMIT_REFUSES, SPAN("-"), SPAN("connections"));
     worker->env.users = users_desk_new(options->users, worker->loop);
     worker->env.directory = origins_directory(options->origins);
-    worker->per_client = limit_register(options->limits, SPAN("-"), SPAN("connections"));
     worker->env.fetches = worker->fetches;
     worker->env.counters = worker->counters;
     worker->env.tally = worker->tally;

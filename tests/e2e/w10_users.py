@@ -7,6 +7,7 @@ import threading
 import time
 
 from case import reply, same, settle, slow, wait_for
+from forwarding import ACL
 
 PAGE = reply(b"page", cache="max-age=600")
 # "secret" by the other schemes.
@@ -43,9 +44,6 @@ def proxy(t, users, body="", options="", start=True, sites=None, **words):
     larder = t.larder(start=start, sites=sites or text, listen="forward office;", **words)
     larder.users_path = path
     return larder
-
-
-ACL = ""
 
 
 def write(path, users):

@@ -148,7 +148,8 @@ static const char everything[] =
     "forward office { auth basic /u realm=\"A b\" cache=1m failures=3/h; auth_except 10.0.0.0/8;\n"
     "  groups /g; group staff anna \"b c\"; tunnel_time 12h; tunnel_idle 2m; origins { timeout connect=1s; }\n"
     "  identity forward; user_agent \"U\"; referer origin; drop_cookies *.x; pac on;\n"
-    "  pac_direct a 10.0.0.0/8; pac_proxy p:1; fetch_https on; outgoing [2001:db8::7] 10.0.0.7; }\n";
+    "  pac_direct a 10.0.0.0/8; pac_proxy p:1; fetch_https on; outgoing [2001:db8::7] 10.0.0.7;\n"
+    "  bandwidth 10M/s down key=user; quota 5G per=day; limit connections 9 key=user; }\n";
 
 /* The same of a forward proxy. */
 static const char everything_forward[] =

@@ -375,12 +375,12 @@ static void test_keys(void **state)
     memset(text, 'a', sizeof(text));
     struct span texts[] = {span_of(text, 0),  span_of(text, 1),   span_of(text, 64),
                            span_of(text, 65), span_of(text, 399), span_of(text, 400)};
-    struct limit_ref refs[] = {limit_register(table, SPAN("a"), SPAN("bc")),
-                               limit_register(table, SPAN("ab"), SPAN("c")),
-                               limit_register(table, SPAN("a"), SPAN("bd"))};
+    struct limit_ref refs[] = {limit_register(table, LIMIT_REFUSES, SPAN("a"), SPAN("bc")),
+                               limit_register(table, LIMIT_REFUSES, SPAN("ab"), SPAN("c")),
+                               limit_register(table, LIMIT_REFUSES, SPAN("a"), SPAN("bd"))};
     struct hash128 seen[ARRAY_LEN(refs) * 2 * ARRAY_LEN(texts)];
     unsigned count = 0;
-    struct limit_ref again = limit_register(table, SPAN("a"), SPAN("bc"));
+    struct limit_ref again = limit_register(table, LIMIT_REFUSES, SPAN("a"), SPAN("bc"));
     assert_int_equal(refs[0].id, again.id);
     assert_int_equal(refs[0].group, again.group);
     for (unsigned i = 0; i < ARRAY_LEN(refs); i++) {
@@ -401,31 +401,32 @@ static void test_names(void **state)
     (void)state;
     struct limit_table *table = limit_table_new(SMALL);
     struct limit_rate rate = limit_rate(1, 1, 1);
+    enum limit_use use;
     const char *site;
     const char *name;
     for (unsigned i = 0; i < 400; i++) {
         char text[8];
         (void)snprintf(text, sizeof(text), "%u", i);
-        struct limit_ref ref = limit_register(table, SPAN("site"), span_str(text));
+        struct limit_ref ref = limit_register(table, LIMIT_REFUSES, SPAN("site"), span_str(text));
         struct limit_key key = limit_key(table, &ref, 'k', SPAN("x"));
         assert_int_equal(ref.group, i < LIMIT_GROUPS - 1 ? i + 1 : 0);
         assert_int_equal(limit_take(table, &key, &rate, SECOND), 0); /* beyond too, each its own */
         assert_true(limit_take(table, &key, &rate, SECOND) > 0);
     }
-    assert_int_equal(limit_refused(table, 3, &site, &name), 1);
+    assert_int_equal(limit_refused(table, 3, &use, &site, &name), 1);
     assert_string_equal(site, "site");
     assert_string_equal(name, "2");
-    assert_int_equal(limit_refused(table, 0, &site, &name), 400 - (LIMIT_GROUPS - 1));
+    assert_int_equal(limit_refused(table, 0, &use, &site, &name), 400 - (LIMIT_GROUPS - 1));
     assert_string_equal(site, "-");
     limit_table_free(&table);
     table = limit_table_new(SMALL);
-    assert_int_equal(limit_refused(table, 1, &site, &name), 0);
+    assert_int_equal(limit_refused(table, 1, &use, &site, &name), 0);
     assert_null(site);
     struct limit_key key = key_of(table, 0, 1);
     uint64_t hold = limit_acquire(table, &key, 1, SECOND);
     assert_int_equal(limit_acquire(table, &key, 1, SECOND), 0);
     limit_release(table, hold, SECOND);
-    assert_int_equal(limit_refused(table, 0, &site, &name), 1);
+    assert_int_equal(limit_refused(table, 0, &use, &site, &name), 1);
     limit_table_free(&table);
 }
 
