@@ -107,7 +107,8 @@ static void write_addresses(const struct forward_answer *answer, const struct co
 static const char *lookup_text(const struct forward_answer *answer)
 {
     if (!answer->has_lookup) {
-        return "not asked for: the request is denied before";
+        return answer->outcome == FORWARD_DENIED_BY ? "not asked for: the request is denied before"
+                                                    : "not asked for: the parent proxy does that";
     }
     switch (answer->lookup) {
     case DIRECTORY_FOUND:
@@ -129,6 +130,24 @@ static void put_span(struct json *json, const char *name, struct span text)
 {
     json_key(json, name);
     json_string(json, text);
+}
+
+/* By whom it would leave. */
+static void write_way(const struct forward_answer *answer, struct json *json)
+{
+    const struct conf_upstream *upstream =
+        answer->upstream == NULL ? NULL : answer->upstream->conf;
+    char text[300] = "direct";
+
+    if (answer->outcome == FORWARD_DENIED_BY) {
+        json_put_text(json, "way", NULL);
+        return;
+    }
+    if (upstream != NULL && !upstream->is_direct) {
+        (void)snprintf(text, sizeof(text), "parents %.200s%s", upstream->pool,
+                       upstream->else_direct ? ", or direct when none can be asked" : "");
+    }
+    json_put_text(json, "way", text);
 }
 
 static void write_answer(struct admin_request *request, const struct forward_answer *answer,
@@ -157,6 +176,7 @@ static void write_answer(struct admin_request *request, const struct forward_ans
     json_put_bool(&json, "asks_response", answer->verdict.asks_response);
     json_put_text(&json, "lookup", lookup_text(answer));
     write_addresses(answer, conf, &json);
+    write_way(answer, &json);
     json_object_end(&json);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "exchange/exchange_forward.h"
 #include "http/key.h"
 #include "net/loop.h"
 
@@ -93,9 +94,6 @@ static void set_target(struct access_facts *facts, struct span authority, uint16
             facts->port = (uint16_t)number;
         }
     }
-    if (facts->host.len > 2 && facts->host.ptr[0] == '[') {
-        facts->host = span_of(facts->host.ptr + 1, facts->host.len - 2);
-    }
 }
 
 static const char *read_url(struct forward_answer *out, const struct forward_question *question)
@@ -117,18 +115,32 @@ static const char *read_url(struct forward_answer *out, const struct forward_que
                                              : SPAN("GET");
     is_tunnel = is_tunnel || span_eq(facts->method, SPAN("CONNECT"));
     struct span written = is_authority(question->url) ? span_str(question->url) : url.authority;
-    struct span authority = arena_copy(&out->arena, written);
-    if (authority.ptr == NULL) {
-        return "the URL is too long";
-    }
-    char *bytes = span_unconst(authority.ptr);
-    for (size_t i = 0; i < authority.len; i++) {
-        bytes[i] = ascii_lower(bytes[i]);
-    }
     facts->scheme = is_tunnel ? ACCESS_CONNECT : is_https ? ACCESS_HTTPS : ACCESS_HTTP;
     facts->path = is_tunnel ? SPAN("") : url.path;
-    set_target(facts, authority, is_https ? 443 : 80);
+    set_target(facts, written, is_https ? 443 : 80);
+    if (hostname_read(facts->host, out->room, &facts->host, &out->literal) == HOSTNAME_BAD) {
+        return "the host is no name, nor an address in its usual spelling";
+    }
+    if (out->literal.ss_family != AF_UNSPEC) {
+        facts->address = (const struct sockaddr *)&out->literal;
+    }
     return NULL;
+}
+
+/* Which parents its rules send it to. */
+static void find_way(struct forward_answer *out)
+{
+    const struct access_facts *facts = &out->facts;
+    const struct http_request request = {
+        .method_text = facts->method,
+        .scheme = facts->scheme == ACCESS_HTTP ? SPAN("http") : SPAN("https"),
+        .authority = facts->host,
+        .path = facts->path,
+    };
+    const struct rule_facts asked = exchange_rule_facts(&request, 0, span_of(NULL, 0));
+    struct policy room;
+
+    out->upstream = site_upstream(out->site, site_policy(out->site, &asked, &room));
 }
 
 /* ---- its addresses ---- */
@@ -204,7 +216,7 @@ static void judge_addresses(struct forward_answer *out)
         struct access_verdict *verdict = &out->verdicts[i];
         set_port(&out->addresses.list[i], out->facts.port);
         out->facts.address = (const struct sockaddr *)&out->addresses.list[i];
-        access_judge(out->site->access, &out->facts, verdict);
+        exchange_judge_by(&out->arena, out->site, &out->facts, verdict);
         if (verdict->answer == ACCESS_ALLOW && !is_decided) {
             out->verdict = *verdict;
             is_decided = true;
@@ -238,8 +250,18 @@ const char *forward_test(struct forward_answer *out, const struct site_table *si
     read_user(out, question->user);
     out->facts.wall_s = question->wall_s;
     out->facts.length = UINT64_MAX;
-    access_judge(out->site->access, &out->facts, &out->verdict);
-    if (out->verdict.answer != ACCESS_DENY) {
+    exchange_judge_by(&out->arena, out->site, &out->facts, &out->verdict);
+    if (out->facts.scheme == ACCESS_HTTPS && !out->site->forward->fetch_https &&
+        out->verdict.answer != ACCESS_DENY) {
+        out->verdict = (struct access_verdict){
+            .answer = ACCESS_DENY,
+            .name = "fetch_https",
+            .reason = "this proxy does not fetch https:// URLs itself; ask it for a tunnel",
+            .rule = UINT32_MAX};
+    }
+    find_way(out);
+    if (out->verdict.answer == ACCESS_WANTS_ADDRESS ||
+        (out->verdict.answer == ACCESS_ALLOW && out->upstream == NULL)) {
         look_up(out, directory);
         if (out->lookup == DIRECTORY_FOUND) {
             judge_addresses(out);

@@ -11,6 +11,7 @@
 
 #include "access/access.h"
 #include "base/arena.h"
+#include "base/hostname.h"
 #include "exchange/site.h"
 #include "origin/directory.h"
 
@@ -35,7 +36,7 @@ enum forward_outcome {
 struct forward_answer {
     const struct site *site;
     struct access_facts facts;
-    struct sockaddr_storage client;
+    struct sockaddr_storage client, literal; /* literal: of the URL; AF_UNSPEC: a name */
     enum forward_outcome outcome;
     struct access_verdict
         verdict;     /* who decides; of FORWARD_UNKNOWN: what was said without address */
@@ -43,7 +44,9 @@ struct forward_answer {
     enum directory_answer lookup; /* never WAIT */
     struct directory_addresses addresses;
     struct access_verdict verdicts[DIRECTORY_ADDRESSES_MAX]; /* of each */
+    const struct site_upstream *upstream; /* by whom it would go; NULL: by ourselves */
     struct arena arena;
+    char room[HOSTNAME_BYTES];
     char fault[256];
 };
 
