@@ -135,8 +135,7 @@ static void put_span(struct json *json, const char *name, struct span text)
 /* By whom it would leave. */
 static void write_way(const struct forward_answer *answer, struct json *json)
 {
-    const struct conf_upstream *upstream =
-        answer->upstream == NULL ? NULL : answer->upstream->conf;
+    const struct conf_upstream *upstream = answer->upstream == NULL ? NULL : answer->upstream->conf;
     char text[300] = "direct";
 
     if (answer->outcome == FORWARD_DENIED_BY) {

@@ -352,3 +352,126 @@ def test_logins_are_counted(t):
     same([(one["user"], one["requests"]) for one in users], [("anna", 2)])
     same(forward_of(larder)["users_seen"], 1)
     same(get(larder, "/api/v1/access/denials?rule=login")["seen"], 3)
+
+
+def line_of(larder, text):
+    with open(larder.config_path, encoding="utf-8") as data:
+        for number, line in enumerate(data, 1):
+            if text in line:
+                return f"{larder.config_path}:{number}"
+    raise AssertionError(text)
+
+
+RULES = """
+acl {
+    deny ads host ads.test *.ads.test reason="Blocked by policy";
+    deny late client 127.0.0.9 time "sat-sun 00:00-24:00";
+    allow anna user anna to loopback port PORT;
+    allow tests host 127.0.0.1 to loopback port PORT method GET;
+    deny exe host never.test;
+}
+"""
+
+
+def with_rules(t, origin, more="", **words):
+    """Like office, with rules of its own."""
+    port = free_port()
+    rules = RULES.replace("PORT", str(origin.port))
+    larder = t.larder(origin, extra=f"listen 127.0.0.1:{port} {{ forward office; }}\nforward office {{ {rules} {more} }}",
+                      **words)
+    larder.proxy_port = port
+    return larder
+
+
+def test_denials_by_rule(t):
+    """Each rule's count, text and line; what is built in behind them; the log and the metrics say the same."""
+    origin = t.origin({"/a": reply("x", cache="no-store")})
+    larder = with_rules(t, origin)
+    here = f"http://127.0.0.1:{origin.port}/a"
+    asked = [("GET", "http://ads.test/", 403), ("GET", "http://x.ads.test/y?z", 403), ("GET", here, 200), ("GET", here, 200),
+             ("POST", here, 403)]
+    for method, url, status in asked:
+        same(ask(larder, url, method, body=b"" if method == "POST" else None).status, status, url)
+    with Client(larder.proxy_port) as client:
+        client.request("tracker.ads.test:443", "CONNECT", host="tracker.ads.test:443")
+        same(client.read_response().status, 403)
+    wait_for(lambda: forward_of(larder)["requests"] == 6, 10, "six ended requests")
+    at = forward_of(larder)
+    rules = at["rules"]
+    same([rule["name"] for rule in rules][:5], ["ads", "late", "anna", "tests", "exe"])
+    counted = {rule["name"]: (rule["allowed"], rule["denied"]) for rule in rules}
+    same((counted["ads"], counted["tests"], counted["exe"]), ((0, 3), (2, 0), (0, 0)))
+    same((at["denied"], sum(denied for _, denied in counted.values())), (4, 4))
+    same(rules[0]["text"], 'deny ads host ads.test *.ads.test reason="Blocked by policy"')
+    same(rules[0]["at"], line_of(larder, "deny ads"))
+    same({(rule["text"], rule["at"]) for rule in rules[5:]}, {(None, None)})
+    metrics = larder.metrics()
+    same(metrics['larder_forward_denied_total{forward="office",acl="ads"}'], 3)
+    same(metrics['larder_forward_denied_total{forward="office",acl="exe"}'], 0)
+    same(metrics['larder_forward_allowed_total{forward="office",acl="tests"}'], 2)
+    same(metrics['larder_requests_total{site="forward:office",result="denied"}'], 4)
+    lines = records(larder, 6)
+    same([(one["result"], one["rule"]) for one in lines if one["rule"] == "ads"], [("denied", "ads")] * 3)
+    same({one["why"] for one in lines if one["rule"] == "ads"}, {"Blocked by policy"})
+    items = get(larder, "/api/v1/access/denials?rule=ads")["items"]
+    same([(one["scheme"], one["host"], one["port"], one["path"], one["reason"]) for one in items],
+         [("connect", "tracker.ads.test", 443, "", "Blocked by policy"), ("http", "x.ads.test", 80, "/y?z", "Blocked by policy"),
+          ("http", "ads.test", 80, "/", "Blocked by policy")])
+    same(len(get(larder, "/api/v1/access/denials?host=ads.test")["items"]), 3)
+    same({one["host"]: one["denied"] for one in get(larder, "/api/v1/access/destinations?by=denied")["items"]},
+         {"ads.test": 1, "x.ads.test": 1, "tracker.ads.test": 1, "127.0.0.1": 1})
+    out = larder.command("access", check=0).stdout
+    assert "deny ads host ads.test *.ads.test" in out and line_of(larder, "deny ads") in out, out
+    larder.write_config(larder.config().replace("deny ads host", "deny spam host"))
+    larder.command("reload", check=0)
+    ask(larder, "http://ads.test/")
+    wait_for(lambda: forward_of(larder)["requests"] == 7, 10, "the seventh")
+    counted = {rule["name"]: rule["denied"] for rule in forward_of(larder)["rules"]}
+    same((counted["spam"], counted["ads"]), (1, 3))
+
+
+def test_which_rule_decides(t):
+    """access test names the rule with its line, for each kind of question, with stable exit statuses."""
+    origin = t.origin({"/a": reply("x", cache="no-store")})
+    larder = with_rules(t, origin)
+    here = f"http://127.0.0.1:{origin.port}/a"
+    status, answer = run_test(larder, "127.0.0.1", "http://ads.test/")
+    same((status, answer["answer"], answer["rule"], answer["reason"]), (1, "deny", "ads", "Blocked by policy"))
+    same((answer["text"], answer["at"]),
+         ('deny ads host ads.test *.ads.test reason="Blocked by policy"', line_of(larder, "deny ads")))
+    assert answer["addresses"] == [] and "denied before" in answer["lookup"], answer
+    rows = (
+        (("127.0.0.1", here), 0, "tests"), (("127.0.0.1", here, "--method", "POST"), 1, "end"),
+        (("127.0.0.1", here, "--user", "anna", "--method", "POST"), 0, "anna"),
+        (("127.0.0.1", here, "--user", "bert", "--method", "POST"), 1, "end"),
+        (("127.0.0.9", here, "--at", "2026-11-28T12:00"), 1, "late"), (("127.0.0.9", here, "--at", "2026-11-27T12:00"), 0, "tests"),
+        (("127.0.0.1", "HTTP://X.ADS.TEST./"), 1, "ads"), (("127.0.0.1", "a.ads.test:443"), 1, "ads"),
+        (("127.0.0.1", "https://a.ads.test/"), 1, "ads"))
+    for words, wanted, rule in rows:
+        status, answer = run_test(larder, *words)
+        same((status, answer["rule"]), (wanted, rule), words)
+    status, answer = run_test(larder, "127.0.0.1", here)
+    same([(one["address"], one["answer"], one["rule"]) for one in answer["addresses"]], [("127.0.0.1", "allow", "tests")])
+    same(answer["way"], "direct")
+    out = larder.command("access", "test", "127.0.0.1", "http://ads.test/", check=1).stdout
+    assert out.startswith('denied by "ads": Blocked by policy\n') and line_of(larder, "deny ads") in out, out
+    larder.command("access", "test", "127.0.0.1", "http://0x7f.1/", check=2)
+    same(origin.count("/a"), 0)
+    same(larder.api("/api/v1/access/denials")[1]["seen"], 0)
+
+
+def test_addresses_of_a_name(t):
+    """Each address of a name with its verdict; what is not public is denied, whatever the name is."""
+    origin = t.origin()
+    larder = office(t, origin)
+    plain = free_port()
+    larder.write_config(larder.config() + f"listen 127.0.0.1:{plain} {{ forward open; }}\n"
+                        "forward open { acl { allow all; } }\n")
+    larder.command("reload")
+    status, answer = run_test(larder, "10.0.0.1", "http://localhost/", "--forward", "open")
+    same((status, answer["answer"], answer["rule"]), (1, "deny", "private"))
+    assert "127.0.0.1" in [one["address"] for one in answer["addresses"]], answer
+    for one in answer["addresses"]:
+        same((one["answer"], one["rule"]), ("deny", "private"))
+    status, answer = run_test(larder, "10.0.0.1", "http://192.0.2.1:80/", "--forward", "open")
+    same((status, answer["rule"]), (1, "private"))
