@@ -7,7 +7,6 @@ unsigned parent_lines(struct arena *arena, const struct site *site, const struct
                       const struct http_fields *fields, struct span out[PARENT_LINES])
 {
     const struct site_upstream *upstream = site_upstream(site, policy);
-    bool has_via = site->identity != SITE_HIDES && site->identity != SITE_TRANSPARENT;
     unsigned count = 0;
 
     if (upstream == NULL) {
@@ -16,9 +15,7 @@ unsigned parent_lines(struct arena *arena, const struct site *site, const struct
     if (upstream->conf->authorization != NULL) {
         out[count++] = span_str(upstream->conf->authorization);
     }
-    if (!has_via) {
-        out[count++] = loop_hops(arena, fields, site);
-        out[count++] = LOOP_CONNECTION;
-    }
+    out[count++] = loop_hops(arena, fields, site); /* Via too, if we send it, the parent may drop */
+    out[count++] = LOOP_CONNECTION;
     return count;
 }
