@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/interfaces.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -28,7 +29,6 @@
 #include "worker/quota_keeper.h"
 #include "worker/service_run.h"
 #include "worker/site_state.h"
-#include "worker/tunnel_list.h"
 #include "worker/worker.h"
 
 #define BACKLOG 4096
@@ -127,11 +127,6 @@ void service_counters(struct service *service, struct counters_sum *out)
     for (unsigned i = 0; i < service->worker_count; i++) {
         counters_sum_add(out, worker_counters(service->workers[i]));
     }
-}
-
-struct tunnel_list *service_tunnels(struct service *service, unsigned most)
-{
-    return tunnel_list_new(service->workers, service->worker_count, most);
 }
 
 static uint64_t get(const _Atomic uint64_t *counter)
@@ -582,6 +577,7 @@ struct service *service_new(const struct service_options *options, char *error, 
     service->top = top_new(TOP_WINDOW_S);
     service->forwards = forward_view_new();
     service->origins = origins_new();
+    interfaces_refresh(); /* from now on the watch thread does */
     origins_apply(service->origins, conf);
     service->sites = site_table_new(conf, service->origins, service->limits, slot_of, service);
     CHECK(build_workers(service, options, fds));
