@@ -395,3 +395,13 @@ def test_a_chain_that_hides_its_clients(t):
     url(child)
     same(scripted.last().get("Connection"), "Larder-Hops")
     same(scripted.last().all("Via"), [])
+
+
+def test_https_urls_do_not_go_by_parents(t):
+    """Nor around them: the client is told to ask for a tunnel."""
+    parent = t.origin(default=reply("x"))
+    larder = proxy(t, "fetch_https on; upstream parents else=direct;", pool(parent))
+    response = url(larder, "https://site.test/a")
+    same(response.status, 501)
+    assert b"CONNECT" in response.body and "proxy_configuration_error" in response.get("Proxy-Status"), response.headers
+    same(parent.count(), 0)
