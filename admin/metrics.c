@@ -497,6 +497,7 @@ void metrics_get(struct admin_request *request)
     put_maintenance(scrape);
     put_origin(scrape);
     metrics_put_forwards(scrape->out, scrape->service);
+    metrics_put_names(scrape->out, scrape->service);
     put_store(scrape);
     put_admin(scrape, admin);
     mem_free(scrape);

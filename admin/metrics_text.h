@@ -12,4 +12,6 @@ void metric_label(struct buf *out, const char *text);
 void metrics_put_origins(struct buf *out, struct service *service);
 /* metrics_forward.c: all about forward proxies. */
 void metrics_put_forwards(struct buf *out, struct service *service);
+/* metrics_names.c: the names of servers that their clients ask for. */
+void metrics_put_names(struct buf *out, struct service *service);
 #endif

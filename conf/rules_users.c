@@ -218,6 +218,19 @@ static void without_auth(struct conf_checker *checker, uint32_t owner)
     }
 }
 
+static void without_users(struct conf_checker *checker, const struct conf_auth *auth,
+                          const struct conf_setting *at)
+{
+    static const struct conf_advice warning = {.is_warning = true};
+    struct conf_shown shown;
+
+    if (auth->user_count == 0) {
+        conf_report_add(checker->base.report, at->node->words[2].place, &warning,
+                        "there is no user in \"%s\": whoever is asked is refused",
+                        conf_show(&shown, span_str(auth->path)));
+    }
+}
+
 void conf_check_users(struct conf_checker *checker)
 {
     struct conf *conf = checker->conf;
@@ -232,6 +245,7 @@ void conf_check_users(struct conf_checker *checker)
         if (auth == NULL) {
             without_auth(checker, (uint32_t)i + 1);
         } else if (auth->good && has_files) {
+            without_users(checker, &site->forward.auth, auth);
             users_index(checker, &site->forward.auth, auth);
             groups_compile(checker, &site->forward, (uint32_t)i + 1);
         }

@@ -82,22 +82,45 @@ static enum exchange_next deny(struct exchange *x)
     return next;
 }
 
-static void dial(struct exchange *x, const struct directory_addresses *found)
+/* Those of the families that `outgoing` leaves to us. */
+static void keep_reachable(const struct conf_outgoing *outgoing, struct directory_addresses *found)
+{
+    bool is_v4_said = outgoing->v4.ss_family != AF_UNSPEC;
+    bool is_v6_said = outgoing->v6.ss_family != AF_UNSPEC;
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < found->count && is_v4_said != is_v6_said; i++) {
+        if ((found->list[i].ss_family == AF_INET6) == is_v6_said) {
+            found->list[kept++] = found->list[i];
+        }
+    }
+    found->count = is_v4_said != is_v6_said ? kept : found->count;
+}
+
+/* False: there is no address. */
+static bool dial(struct exchange *x, const struct directory_addresses *found)
 {
     static const struct dial_handler handler = {
         .may = may_connect, .tried = on_tried, .done = on_dialled};
+    const struct conf_outgoing *outgoing = &x->site->forward->outgoing;
     struct exchange_connect *connect = x->connecting;
     const struct dial_options options = {
         .addresses = found->list,
         .count = found->count,
         .port = x->forwarding->port,
         .timeout_us = x->site->conf->origins.timeout.connect_ms * 1000,
+        .from_v4 = outgoing->v4.ss_family == AF_UNSPEC ? NULL : &outgoing->v4,
+        .from_v6 = outgoing->v6.ss_family == AF_UNSPEC ? NULL : &outgoing->v6,
     };
     _Static_assert(DIRECTORY_ADDRESSES_MAX <= DIAL_ADDRESSES_MAX, "one may have all addresses");
 
+    if (options.count == 0) {
+        return false;
+    }
     connect->begin_us = loop_now_us(x->env->loop);
     x->origin_tries = 1;
     connect->dial = dial_start(x->env->loop, &options, &handler, connect);
+    return true;
 }
 
 static void on_names(void *ctx)
@@ -117,8 +140,9 @@ static enum exchange_next look(struct exchange *x)
     switch (directory_find(x->env->directory, x->forwarding->host, &found, x->env->loop, on_names,
                            x, &x->connecting->wait)) {
     case DIRECTORY_FOUND:
-        dial(x, &found);
-        return EXCHANGE_PARK;
+        keep_reachable(&x->site->forward->outgoing, &found);
+        return dial(x, &found) ? EXCHANGE_PARK
+                               : exchange_fail_fetch(x, FILL_CODE_FAULT(FETCH_OUTGOING));
     case DIRECTORY_WAIT:
         return EXCHANGE_PARK;
     case DIRECTORY_NONE:
@@ -178,6 +202,9 @@ enum exchange_next exchange_connect(struct exchange *x)
     }
     if (x->connecting->fault == DIAL_DENIED) {
         return deny(x);
+    }
+    if (x->connecting->fault == DIAL_OUTGOING) {
+        return exchange_fail_fetch(x, FILL_CODE_FAULT(FETCH_OUTGOING));
     }
     if (x->connecting->fault != DIAL_OK) {
         return fail(x, x->connecting->fault);

@@ -205,7 +205,11 @@ static void on_names(void *ctx)
     CHECK_OBJ(fill, FILL_MAGIC);
     fill->direct->wait = NULL;
     loop_timer_clear(&fill->direct->timer);
-    look(fill);
+    if (fill->owner == NULL && !fill->background && !store_lead_is_read(fill->lead)) {
+        fill_kill(fill); /* they have all left meanwhile */
+    } else {
+        look(fill);
+    }
 }
 
 static void on_timer(struct loop_timer *timer)

@@ -57,7 +57,8 @@ static void vary_emit_lower(struct vary_sink *sink, struct span text)
 static const struct http_field *vary_next(const struct http_fields *fields, struct span name,
                                           enum http_field_id id, unsigned *at)
 {
-    if (!http_fields_has(fields, id)) {
+    /* The latter is for a proxy, no origin sees it (RFC 9110 11.7.2): passwords are not kept. */
+    if (!http_fields_has(fields, id) || id == HTTP_FIELD_PROXY_AUTHORIZATION) {
         return NULL;
     }
     while (*at < fields->count) {

@@ -286,7 +286,7 @@ static enum directory_answer look(struct directory *directory, struct directory_
     enum directory_answer answer = known(directory, name, now_us);
 
     if (answer == DIRECTORY_FOUND || answer == DIRECTORY_NONE) {
-        directory->figures.hits++;
+        directory->figures.answers++;
         return answer;
     }
     if (answer == DIRECTORY_WAIT) {
@@ -294,7 +294,7 @@ static enum directory_answer look(struct directory *directory, struct directory_
                  : seek(directory, name) ? DIRECTORY_WAIT
                                          : DIRECTORY_BUSY;
     } else {
-        directory->figures.hits++;
+        directory->figures.answers++;
     }
     if (has_stale(name, now_us) && (answer != DIRECTORY_WAIT || name->is_late)) {
         directory->figures.stale++;

@@ -58,8 +58,9 @@ void directory_note(struct directory *directory, struct span host, const struct 
                     bool is_broken, uint64_t now_us);
 
 struct directory_figures {
-    uint64_t names, looking_up;             /* now */
-    uint64_t hits, lookups;                 /* answered from what is known; begun */
+    uint64_t names, looking_up; /* now */
+    uint64_t answers;           /* from what is known, to those who had waited for it as well */
+    uint64_t lookups;           /* begun */
     uint64_t negatives, failures, timeouts; /* how lookups ended that found nothing */
     uint64_t stale;                         /* answers older than their time to live were given */
     uint64_t busy;                          /* refused: too many lookups */

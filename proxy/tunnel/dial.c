@@ -47,8 +47,8 @@ static void dial_go_on(struct dial *dial);
 static void note(struct dial *dial, enum dial_fault fault)
 {
     static const unsigned weight[] = {
-        [DIAL_OK] = 0,      [DIAL_DENIED] = 1,    [DIAL_UNREACHABLE] = 2,
-        [DIAL_TIMEOUT] = 3, [DIAL_EXHAUSTED] = 4, [DIAL_REFUSED] = 5,
+        [DIAL_OK] = 0,        [DIAL_DENIED] = 1,   [DIAL_UNREACHABLE] = 2, [DIAL_TIMEOUT] = 3,
+        [DIAL_EXHAUSTED] = 4, [DIAL_OUTGOING] = 5, [DIAL_REFUSED] = 6,
     };
     if (weight[fault] > weight[dial->fault]) {
         dial->fault = fault;
@@ -157,8 +157,9 @@ static void attempt_start(struct dial *dial, struct attempt *attempt,
     attempt->until_us = loop_now_us(dial->loop) + dial->timeout_us;
     dial->alive++;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    if (!bind_from(dial, fd, address->ss_family) ||
-        (connect(fd, (const struct sockaddr *)address, len) != 0 && errno != EINPROGRESS)) {
+    if (!bind_from(dial, fd, address->ss_family)) {
+        attempt_fail(attempt, DIAL_OUTGOING);
+    } else if (connect(fd, (const struct sockaddr *)address, len) != 0 && errno != EINPROGRESS) {
         attempt_fail(attempt, fault_of(errno));
     } else if (loop_watch_add(dial->loop, &attempt->watch, EPOLLOUT) != ERR_OK) {
         attempt_fail(attempt, DIAL_EXHAUSTED);

@@ -23,6 +23,7 @@ enum dial_fault {
     DIAL_REFUSED,     /* there is nobody at the port */
     DIAL_TIMEOUT,     /* no answer in time */
     DIAL_UNREACHABLE, /* no way there */
+    DIAL_OUTGOING,    /* the address to come from is not ours now */
     DIAL_EXHAUSTED,   /* we have no descriptor, port or memory left */
 };
 

@@ -21,6 +21,7 @@
 #include "press/press.h"
 #include "users/users.h"
 #include "worker/access_log.h"
+#include "worker/descriptors.h"
 #include "worker/folders.h"
 #include "worker/forward_view.h"
 #include "worker/privileges.h"
@@ -488,6 +489,7 @@ static bool build_workers(struct service *service, const struct service_options 
             .store = service->store,
             .press = service->press,
             .origins = service->origins,
+            .origin_idle_max = descriptors_for_idle(service->worker_count),
             .conf = options->conf,
             .shared = &service->shared,
             .limits = service->limits,

@@ -17,8 +17,6 @@
 
 #define RING_BYTES (1u << 20)
 #define TICK_US 1000000u
-/* Of descriptors a worker may keep open for origins; each server has its own bound below that. */
-#define ORIGIN_IDLE_MAX 16384u
 /* Above so many requests in a second only one in SAMPLE_MASK + 1 goes to the top list. */
 #define SAMPLE_ABOVE 2000u
 #define SAMPLE_MASK 15u
@@ -199,7 +197,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->tally = tally_new();
     worker->fetches = fetch_pool_new(&(struct fetch_pool_options){
         .loop = worker->loop,
-        .idle_connections = ORIGIN_IDLE_MAX,
+        .idle_connections = options->origin_idle_max,
         .head_bytes_max = 65536,
     });
     worker->env.loop = worker->loop;

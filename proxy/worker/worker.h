@@ -28,8 +28,9 @@ struct worker_options {
     unsigned index;
     struct store *store;
     struct press *press;
-    struct origins *origins; /* shared by all */
-    struct conf *conf;       /* borrowed for the call */
+    struct origins *origins;  /* shared by all */
+    unsigned origin_idle_max; /* connections kept open for later; each server has its own bound */
+    struct conf *conf;        /* borrowed for the call */
     struct conn_shared *shared;
     struct limit_table *limits;
     const struct maintenance *maintenance;

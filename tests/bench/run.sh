@@ -1,5 +1,6 @@
 #!/bin/sh
-# Larder, nginx and Varnish side by side: `sh tests/bench/run.sh [--quick] [workload...]`; see README.md.
+# Larder, nginx and Varnish side by side: `sh tests/bench/run.sh [--quick] [workload...]`; `run.sh tunnel` compares
+# tunnels with Squid; see README.md.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -13,9 +14,13 @@ if [ -n "$missing" ]; then
 fi
 tools=$root/build/bench
 mkdir -p "$tools"
-for name in origin load warm; do
+for name in origin load warm tunnels; do
     if [ ! -x "$tools/$name" ] || [ -n "$(find "$here/$name.c" "$here/body.h" -newer "$tools/$name")" ]; then
         gcc -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$tools/$name" "$here/$name.c" -lm
     fi
 done
+if [ "${1:-}" = tunnel ]; then
+    shift
+    BENCH_TOOLS=$tools exec python3 "$here/tunnel.py" "$@"
+fi
 BENCH_TOOLS=$tools exec python3 "$here/bench.py" "$@"

@@ -184,6 +184,10 @@ def test_no_such_name(t):
     asked = len(server.questions)
     same(get(larder, f"http://no.test:{origin.port}/").status, 502)
     same(len(server.questions), asked)
+    metrics = larder.metrics()
+    same({reason: metrics[f'larder_name_failures_total{{reason="{reason}"}}'] for reason in ("no_such_name", "failed", "timeout")},
+         {"no_such_name": 2, "failed": 1, "timeout": 0})
+    same((metrics["larder_names"], metrics["larder_name_answers_total"], metrics["larder_name_lookups_active"]), (3, 4, 0))
     records = larder.access_records
     wait_for(lambda: len(records()) == 4, 5, "the log")
     same({record["error"] for record in records()}, {"dns"})

@@ -1,6 +1,6 @@
 // layer: conf
-/* Files of passwords and groups: the lines are parts of the text in its order, what is taken can be handed to crypt(3), and
- * nothing is said of a hash but what kind it is. */
+/* Files of passwords and groups: the lines are parts of the text in its order, and what is taken can be handed to
+ * crypt(3). */
 #include <stdint.h>
 
 #include "base/check.h"

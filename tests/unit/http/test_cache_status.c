@@ -96,7 +96,9 @@ static void reasons(void **state)
                                                          "login_busy",
                                                          "origin_down",
                                                          "queue_full",
-                                                         "queue_timeout"};
+                                                         "queue_timeout",
+                                                         "limit_connections",
+                                                         "quota"};
 
     (void)state;
     for (unsigned i = 0; i < HTTP_REASON_COUNT; i++) {

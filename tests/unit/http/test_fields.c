@@ -86,6 +86,23 @@ static void lookup(void **state)
     assert_false(http_fields_has_token(fields, HTTP_FIELD_VIA, SPAN("1.0")));
 }
 
+static void removal(void **state)
+{
+    struct message message = {0};
+
+    (void)state;
+    struct http_fields *fields = message_fields(
+        &message, "Proxy-Authorization: a\r\nVia: 1\r\nproxy-authorization: b\r\nX-Own: 1\r\n");
+    http_fields_remove(fields, HTTP_FIELD_DATE);
+    assert_int_equal(fields->count, 4);
+    http_fields_remove(fields, HTTP_FIELD_PROXY_AUTHORIZATION);
+    assert_int_equal(fields->count, 2);
+    assert_false(http_fields_has(fields, HTTP_FIELD_PROXY_AUTHORIZATION));
+    assert_null(http_fields_find_name(fields, SPAN("Proxy-Authorization")).ptr);
+    assert_span(http_fields_find(fields, HTTP_FIELD_VIA), "1");
+    assert_span(http_fields_find_name(fields, SPAN("X-Own")), "1");
+}
+
 static void parameters_of_tokens(void **state)
 {
     struct message message = {0};
@@ -247,11 +264,17 @@ static void cookies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),      cmocka_unit_test(lists),
-        cmocka_unit_test(lookup),     cmocka_unit_test(parameters_of_tokens),
-        cmocka_unit_test(hop_by_hop), cmocka_unit_test(ends_here),
-        cmocka_unit_test(forwarding), cmocka_unit_test(full),
-        cmocka_unit_test(classes),    cmocka_unit_test(cookies),
+        cmocka_unit_test(names),
+        cmocka_unit_test(lists),
+        cmocka_unit_test(lookup),
+        cmocka_unit_test(removal),
+        cmocka_unit_test(parameters_of_tokens),
+        cmocka_unit_test(hop_by_hop),
+        cmocka_unit_test(ends_here),
+        cmocka_unit_test(forwarding),
+        cmocka_unit_test(full),
+        cmocka_unit_test(classes),
+        cmocka_unit_test(cookies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -215,7 +215,7 @@ static void test_one_lookup_for_all(void **state)
     directory_figures(fixture.directory, &figures);
     assert_int_equal(figures.names, 1);
     assert_int_equal(figures.lookups, 1);
-    assert_int_equal(figures.hits, 1);
+    assert_int_equal(figures.answers, 1);
     assert_int_equal(figures.looking_up, 0);
     fixture_close(&fixture);
 }

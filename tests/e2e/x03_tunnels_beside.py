@@ -1,0 +1,109 @@
+"""Tunnels beside what else a forward proxy does: floods and hits, addresses to come from, rules, settings."""
+import socket
+import statistics
+import threading
+import time
+
+from case import reply, same, slow, wait_for
+from tunnels import MB, Server, ask, connect, echo, forward, pattern, records
+
+
+@slow(120)
+def test_flood_beside_hits(t):
+    """Four tunnels as fast as they go, on one worker: a hit waits for their turns, and no longer."""
+    block = pattern(MB, 17)
+
+    def flood(peer):
+        while True:
+            peer.sendall(block)
+
+    def read(client):
+        room = bytearray(MB)
+        try:
+            while count := client.socket.recv_into(room):
+                taken.append(count)
+        except OSError:
+            pass
+
+    taken, server = [], Server(t, flood)
+    larder = forward(t, origin=t.origin({"/": reply(b"x" * 1000, cache="max-age=1000")}), workers=1)
+    same(larder.fetch("/").status, 200)
+    clients = [connect(larder, server.port) for _ in range(4)]
+    threads = [threading.Thread(target=read, args=(client,), daemon=True) for client in clients]
+    for thread in threads:
+        thread.start()
+    times = []
+    with larder.client() as client:
+        for _ in range(100):
+            begin = time.monotonic()
+            client.request("/")
+            assert client.read_response().is_hit
+            times.append(time.monotonic() - begin)
+    assert statistics.median(times) < 0.1 and max(times) < 2, (statistics.median(times), max(times))
+    assert sum(taken) > 20 * MB, sum(taken)
+    for client in clients:
+        client.socket.shutdown(socket.SHUT_RDWR)
+        client.close()
+    wait_for(lambda: larder.metrics()["larder_tunnels_open"] == 0, 10)
+
+
+def test_outgoing(t):
+    """Tunnels come from the address that is said; where none of the family is said, or it is not ours: 502."""
+    server, six = Server(t), Server(t, echo, host="::1")
+    larder = forward(t, "outgoing 127.0.0.5;")
+    with connect(larder, server.port):
+        same(server.next().getpeername()[0], "127.0.0.5")
+    with ask(larder, six.port, host="[::1]") as client:
+        response = client.read_response()
+        same((response.status, "error=proxy_configuration_error" in response.get("Proxy-Status")), (502, True),
+             response.raw_head)
+    larder = forward(t, "outgoing 192.0.2.77;")
+    with ask(larder, server.port) as client:
+        response = client.read_response()
+        same((response.status, "error=proxy_configuration_error" in response.get("Proxy-Status")), (502, True),
+             response.raw_head)
+
+
+def test_settings(t):
+    """Shown, checked, and for tunnels opened after a reload."""
+    server = Server(t, echo)
+    larder = forward(t, "tunnel_time 2h; tunnel_idle 3m;")
+    shown = larder.cli("config", "show", "-c", larder.config_path, check=0).stdout
+    assert "tunnel_time 2h;" in shown and "tunnel_idle 3m;" in shown, shown
+    with connect(larder, server.port) as old:
+        text = open(larder.config_path, encoding="utf-8").read()
+        larder.write_config(text=text.replace("tunnel_time 2h", "tunnel_time 999ms"))
+        done = larder.cli("check", larder.config_path)
+        assert done.returncode != 0 and '"999ms" is out of range for "tunnel_time": 1s..30d' in done.stdout + done.stderr
+        larder.write_config(text=text.replace("tunnel_time 2h", "tunnel_time 1s"))
+        larder.command("reload", check=0)
+        with connect(larder, server.port) as new:
+            begin = time.monotonic()
+            while True:
+                try:
+                    new.send(b"x")
+                    assert new.socket.recv(1) == b"x"
+                except (OSError, AssertionError):
+                    break
+                time.sleep(0.05)
+            assert 0.7 < time.monotonic() - begin < 4
+        old.send(b"still")
+        same(old.read_some(5), b"still")
+
+
+def test_log_and_counters(t):
+    """The record comes at the end, with bytes both ways; counters move while the tunnel is open."""
+    server = Server(t, echo)
+    larder = forward(t)
+    with connect(larder, server.port, fields="User-Agent: test/1\r\n") as client:
+        client.send(bytes(MB))
+        client.read_some(MB)
+        same(larder.access_records(), [])
+        metrics = larder.metrics()
+        same((metrics["larder_tunnels_open"], metrics['larder_tunnel_bytes_total{direction="to_client"}'],
+              metrics['larder_tunnel_bytes_total{direction="to_origin"}']), (1, MB, MB))
+        time.sleep(0.3)
+    record = records(larder)[0]
+    same((record["method"], record["host"], record["status"], record["bytes"], record["received"], record["aborted"]),
+         ("CONNECT", f"127.0.0.1:{server.port}", 200, MB + 39, MB, False))
+    assert "test/1" in str(record), record
