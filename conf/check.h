@@ -59,6 +59,9 @@ void conf_check_quotas(struct conf_checker *checker);
 /* Forward proxies, those who name them, and what has no meaning in one. */
 void conf_check_forwards(struct conf_checker *checker);
 
+/* The access rules of a forward proxy; owner: of its settings. */
+void conf_check_acl(struct conf_checker *checker, struct conf_site *site, uint32_t owner);
+
 /* Users of forward proxies: makes them ready to be found, gives them their groups. */
 void conf_check_users(struct conf_checker *checker);
 /* What of a forward proxy's settings has no effect beside another. */

@@ -11,6 +11,7 @@ static void conf_free(struct conf *conf)
     conf_unref(places->kept);
     places->magic = 0;
     conf_certificates_free(&places->certificates);
+    conf_lists_free(&places->lists);
     arena_reset(&places->arena);
     mem_free(places->settings.list);
     mem_free(places);
@@ -58,7 +59,8 @@ static struct conf *conf_check(const struct conf_tree *tree)
     struct conf_checker checker = {.base = {.report = tree->report,
                                             .arena = &places->arena,
                                             .flags = tree->flags,
-                                            .certificates = &places->certificates},
+                                            .certificates = &places->certificates,
+                                            .lists = &places->lists},
                                    .conf = conf,
                                    .tree = tree};
 
@@ -166,6 +168,11 @@ enum conf_socket conf_find_socket(const char *path, struct conf_report *report, 
     }
     conf_tree_fini(&tree);
     return found;
+}
+
+size_t conf_list_bytes(const struct conf *conf)
+{
+    return conf_lists_bytes(&conf->places->lists);
 }
 
 struct conf_retry conf_retry_of(const struct conf_origins *pool)

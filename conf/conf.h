@@ -553,6 +553,11 @@ enum conf_admission conf_access_judge(const struct conf_access *access,
                                       const struct sockaddr *address,
                                       const struct conf_access_entry **entry);
 
+/* Memory of lists of names, outside the snapshot's own. */
+size_t conf_list_bytes(const struct conf *conf);
+/* The keyword of a condition: "client". Static. */
+const char *conf_acl_kind_name(enum conf_acl_kind kind);
+
 /* What counts for a pool: `auto` spelled out. */
 struct conf_retry conf_retry_of(const struct conf_origins *pool);
 /* The pool of that name, or NULL. */
@@ -584,6 +589,11 @@ void conf_print_respond(const struct conf_respond *respond, struct buf *out);
 struct conf_where conf_where_element(const struct conf *conf, const struct conf_site *site,
                                      const struct conf_rule *rule, const char *directive,
                                      size_t ordinal);
+/* Of an access rule of a forward proxy; file NULL: it is the one built in. */
+struct conf_where conf_where_acl(const struct conf *conf, const struct conf_site *site,
+                                 size_t ordinal);
+/* The conditions of an access rule as in the file, or "all". */
+void conf_print_acl_conditions(const struct conf_acl_rule *rule, struct buf *out);
 /* The words behind `limit`. */
 void conf_print_limit(const struct conf_limit *limit, struct buf *out);
 /* The same of `bandwidth` and `quota`. */

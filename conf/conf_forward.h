@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "conf/conf_acl.h"
 #include "conf/conf_auth.h"
 #include "conf/conf_networks.h"
 #include "conf/conf_quota.h"
@@ -23,6 +24,7 @@ struct conf_outgoing {
 
 struct conf_forward {
     const char *name; /* NULL: it is a site */
+    struct conf_acl acl;
     bool fetch_https; /* absolute https:// targets are fetched, with TLS of ours */
     struct conf_outgoing outgoing;
     struct conf_upstream upstream; /* not set: the servers are asked by ourselves */

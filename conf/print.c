@@ -244,6 +244,13 @@ struct conf_where conf_where_rule(const struct conf *conf, const struct conf_sit
     return where_of(conf, rule->owner, row, 0);
 }
 
+struct conf_where conf_where_acl(const struct conf *conf, const struct conf_site *site,
+                                 size_t ordinal)
+{
+    return where_of(conf, (uint32_t)(site - conf->sites) + 1,
+                    schema_find(SCHEMA_ACL, SPAN("allow")), (uint32_t)ordinal);
+}
+
 struct conf_where conf_where_element(const struct conf *conf, const struct conf_site *site,
                                      const struct conf_rule *rule, const char *directive,
                                      size_t ordinal)

@@ -20,7 +20,7 @@ http://?* | https://?* | '' | -*) ;;
 esac
 
 packages='build-essential cmake ninja-build pkg-config librocksdb-dev libcurl4-openssl-dev libssl-dev libmicrohttpd-dev
-libxxhash-dev libcjson-dev zlib1g-dev libbrotli-dev libcrypt-dev libc-ares-dev libnghttp2-dev libjemalloc-dev ca-certificates'
+libxxhash-dev libcjson-dev zlib1g-dev libbrotli-dev libcrypt-dev libpcre2-dev libc-ares-dev libnghttp2-dev libjemalloc-dev ca-certificates'
 # The dashboard is built with node; any node from version 18 will do.
 if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
     packages="$packages nodejs npm"

@@ -100,6 +100,9 @@ void conf_check_forwards(struct conf_checker *checker)
         listen_check(checker, &conf->listens[i]);
     }
     for (size_t i = 0; i < conf->site_count; i++) {
+        if (conf->sites[i].forward.name != NULL) {
+            conf_check_acl(checker, span_unconst(&conf->sites[i]), (uint32_t)i + 1);
+        }
         forward_check(checker, (uint32_t)i);
     }
 }

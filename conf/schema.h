@@ -23,6 +23,7 @@ enum schema_context {
     SCHEMA_RULE,
     SCHEMA_MAINTENANCE,
     SCHEMA_FORWARD,
+    SCHEMA_ACL,    /* in forward */
     SCHEMA_DIRECT, /* origins of a forward proxy: no servers, but how any is asked */
     SCHEMA_ANY,    /* include */
 };
@@ -81,6 +82,7 @@ enum schema_type {
     SCHEMA_PROBE,        /* struct conf_probe */
     SCHEMA_EJECT,        /* struct conf_eject */
     SCHEMA_BREAKER,      /* struct conf_breaker */
+    SCHEMA_ACL_RULE,     /* struct conf_acl_rule; allow and deny in one list */
     SCHEMA_RESOLVERS,    /* struct conf_names; addresses with port */
     SCHEMA_UPSTREAM,     /* struct conf_upstream */
     SCHEMA_RATE,         /* struct conf_rate; 10/m, or off */

@@ -2,6 +2,8 @@
  * reference and dump show them. */
 #include "conf/schema_rows.h"
 
+#define ACL_SYNTAX "[NAME] all | [NAME] CONDITION VALUE... [CONDITION VALUE...] [reason=\"TEXT\"]"
+
 const struct schema_option schema_upstream_options[UPSTREAM_OPTIONS_COUNT] = {
     {"user", SCHEMA_TEXT, "", "who we are to the parents", 0, 0,
      offsetof(struct conf_upstream, user)},
@@ -32,6 +34,14 @@ static const struct schema_option auth_options[] = {
 };
 
 static const struct schema_row rows[] = {
+    {ROW(FORWARD, "acl", BLOCK), .block = SCHEMA_ACL, LIVE, .syntax = "{ ... }",
+     AT(conf_site, forward.acl),
+     .doc = "Who may ask for what: allow and deny in the order of the file. The first whose "
+            "conditions all hold decides; where none does the request is denied, with 403. Without "
+            "the block clients on loopback and private networks may, as if by one rule: allow "
+            "default client 127.0.0.0/8 ::1 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 "
+            "fe80::/10.",
+     .example = "acl { deny ads host file:/etc/larder/blocked.txt; allow all; }"},
     {ROW(FORWARD, "auth", AUTH), LIVE,
      .syntax =
          "basic FILE [realm=TEXT] [cache=DURATION] [failures=NUMBER/s | NUMBER/m | NUMBER/h | off]",
@@ -113,6 +123,30 @@ static const struct schema_row rows[] = {
      .doc = "A tunnel (CONNECT) is cut when it has been open for so long, whatever flows; "
             "tunnel_idle is for silence. For tunnels opened from now on.",
      .example = "tunnel_time 12h;"},
+
+    {ROW(ACL, "allow", ACL_RULE), LIVE, .syntax = ACL_SYNTAX,
+     LIST_IN(conf_acl, list, count, conf_acl_rule),
+     .doc =
+         "Lets such requests through; of each condition one of its values must hold. Without `to` "
+         "only to public addresses, without `port` only to usual ports (http 80 8008 8080, "
+         "https and connect 443), and never to larder itself but with `to self`: what a rule "
+         "does not let through for that, later ones may. Conditions: client NETWORK...; user "
+         "NAME... (* for anybody with a name); group NAME...; host NAME (exact), *.NAME (below "
+         "it), .NAME (both), an address, or file:PATH (a name a line in these forms, or as in "
+         "a hosts file); to NETWORK... or public private loopback linklocal multicast self: "
+         "of the address that is connected to; port N, N-M; scheme http https connect; method "
+         "NAME...; path PATTERN... (* is any bytes; without query); regex PCRE2... on "
+         "scheme://host/path?query; time \"mon-fri 08:00-18:00\" (local); of the response: "
+         "type PATTERN..., size >N or <N. Of a connect no path and no response is seen: such a "
+         "rule is not for it. The name is what the log and the page say. May be repeated.",
+     .example = "allow staff client 10.0.0.0/8 host *.example.org port 443 8443;"},
+    {ROW(ACL, "deny", ACL_RULE), LIVE, .syntax = ACL_SYNTAX,
+     LIST_IN(conf_acl, list, count, conf_acl_rule), .joins = "allow",
+     .doc =
+         "Denies such requests; see allow. reason: what the page and the log say. A size or type "
+         "is looked at before any of the response is sent; where its length is not known it is "
+         "cut when it grows past the size. May be repeated.",
+     .example = "deny ads host file:/etc/larder/blocked.txt reason=\"Blocked by policy\";"},
 };
 
 const struct schema_group schema_group_forward = {rows, ARRAY_LEN(rows)};

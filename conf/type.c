@@ -581,6 +581,7 @@ static const struct conf_type *const types[SCHEMA_TYPE_COUNT] = {
     [SCHEMA_PROBE] = &conf_type_probe,
     [SCHEMA_EJECT] = &conf_type_eject,
     [SCHEMA_BREAKER] = &conf_type_breaker,
+    [SCHEMA_ACL_RULE] = &conf_type_acl,
     [SCHEMA_RESOLVERS] = &conf_type_resolvers,
     [SCHEMA_UPSTREAM] = &conf_type_upstream,
     [SCHEMA_RATE] = &conf_type_rate,
@@ -617,7 +618,11 @@ bool conf_item_print(const struct schema_row *row, const void *owner, const void
 const char *conf_item_name(const struct schema_row *row, const void *element)
 {
     const struct conf_access_entry *entry = element;
+    const struct conf_acl_rule *rule = element;
 
+    if (row->type == SCHEMA_ACL_RULE && rule != NULL) {
+        return rule->allow ? "allow" : "deny";
+    }
     if (row->type != SCHEMA_ACCESS || entry == NULL) {
         return row->name;
     }

@@ -14,6 +14,7 @@ struct conf_check {
     struct arena *arena; /* the snapshot's; everything that outlives the load */
     unsigned flags;      /* enum conf_flags */
     struct conf_certificates *certificates;
+    struct conf_lists *lists;
 };
 
 /* One directive being turned into its value. */
@@ -107,6 +108,7 @@ extern const struct conf_type conf_type_authority;
 extern const struct conf_type conf_type_probe;
 extern const struct conf_type conf_type_eject;
 extern const struct conf_type conf_type_breaker;
+extern const struct conf_type conf_type_acl;
 extern const struct conf_type conf_type_resolvers;
 extern const struct conf_type conf_type_upstream;
 extern const struct conf_type conf_type_rate;

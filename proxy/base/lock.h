@@ -13,19 +13,19 @@
 
 /* The full order, lowest first. */
 enum lock_rank {
-    LOCK_CONF = 10,    /* configuration snapshot swap */
-    LOCK_ADMIN = 15,   /* admin sessions, tokens, SSE clients */
-    LOCK_ORIGINS = 17, /* the registry of origin pools */
-    LOCK_PURGE = 20,   /* purge records */
-    LOCK_SHARD = 30,   /* one shard of the store's index */
-    LOCK_OBJECT = 40,  /* one object's body and subscribers */
-    LOCK_POOL = 45,    /* one pool of origins: its servers and its queue */
+    LOCK_CONF = 10,      /* configuration snapshot swap */
+    LOCK_ADMIN = 15,     /* admin sessions, tokens, SSE clients */
+    LOCK_ORIGINS = 17,   /* the registry of origin pools */
+    LOCK_PURGE = 20,     /* purge records */
+    LOCK_SHARD = 30,     /* one shard of the store's index */
+    LOCK_OBJECT = 40,    /* one object's body and subscribers */
+    LOCK_POOL = 45,      /* one pool of origins: its servers and its queue */
     LOCK_DIRECTORY = 47, /* the addresses of names that clients ask for */
-    LOCK_QUEUE = 50,   /* a queue towards a service thread */
-    LOCK_LIMIT = 55,   /* one shard of the limits' table */
-    LOCK_USERS = 57,   /* one shard of what is known of passwords */
-    LOCK_STATS = 60,   /* statistics history, top lists */
-    LOCK_LOG = 70,     /* error log sink */
+    LOCK_QUEUE = 50,     /* a queue towards a service thread */
+    LOCK_LIMIT = 55,     /* one shard of the limits' table */
+    LOCK_USERS = 57,     /* one shard of what is known of passwords */
+    LOCK_STATS = 60,     /* statistics history, top lists */
+    LOCK_LOG = 70,       /* error log sink */
 };
 
 struct lock {

@@ -25,6 +25,7 @@
 #include "base/mem.h"
 #include "exchange/encode.h"
 #include "exchange/exchange_connect.h"
+#include "exchange/exchange_forward.h"
 #include "exchange/exchange_meter.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
@@ -139,6 +140,9 @@ static void exchange_free(struct exchange *x)
     }
     if (UNLIKELY(x->tunnel != NULL)) {
         exchange_tunnel_end(x);
+    }
+    if (UNLIKELY(x->forwarding != NULL)) {
+        exchange_judge_end(x);
     }
     if (UNLIKELY(x->meter != NULL)) {
         exchange_meter_end(x);

@@ -16,7 +16,7 @@ static bool may_connect(void *ctx, const struct sockaddr *address)
     struct access_facts facts = exchange_judge_facts(x);
     struct access_verdict verdict;
 
-    if (reach_allows(x->site, site_table_conf(x->table), &facts, address, &verdict)) {
+    if (reach_allows(x->site, &facts, address, &verdict)) {
         return true;
     }
     if (!connect->is_denied) {

@@ -34,8 +34,12 @@ static enum exchange_next take_target(struct exchange *x)
         }
         forward->port = digits.len > 0 ? (uint16_t)port : forward->port;
     }
-    if (forward->host.len > 2 && forward->host.ptr[0] == '[') {
-        forward->host = span_of(forward->host.ptr + 1, forward->host.len - 2);
+    char *room = arena_alloc(&x->arena, HOSTNAME_BYTES);
+    if (room == NULL) {
+        return exchange_fail(x, 500, "no memory");
+    }
+    if (hostname_read(forward->host, room, &forward->host, &forward->address) == HOSTNAME_BAD) {
+        return exchange_fail(x, 400, "the host is no name, nor an address in its usual spelling");
     }
     forward->is_understood = exchange_client_settle(x);
     x->stream->request->authority = http_authority_normal(request->scheme, request->authority);

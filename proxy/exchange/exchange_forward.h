@@ -9,7 +9,9 @@
 #include <stdbool.h>
 
 #include "access/access.h"
+#include "base/hostname.h"
 #include "exchange/exchange_private.h"
+#include "origin/directory.h"
 
 enum forward_stage {
     FORWARD_TARGET, /* which server it is for */
@@ -32,7 +34,13 @@ struct exchange_forward {
     struct exchange_login *login;  /* in the arena; NULL: no password was looked at */
     struct access_verdict verdict; /* once judged */
     bool is_address_denied;        /* verdict denies every address the server has */
-    struct span host;              /* of the target: lower case, no port; IPv6 without brackets */
+    struct span host;              /* of the target, as hostname_read has it */
+    bool is_late;                  /* the request's time was over before they came */
+    struct directory_wait *wait;   /* for the name's addresses, which rules ask for */
+    struct loop_timer timer;       /* of it; waiting for none: not in use */
+    struct exchange *exchange;
+    struct sockaddr_storage address; /* of a host that is one, else one that was judged; port 0;
+                                        AF_UNSPEC: not known */
 };
 
 /* exchange_login.c: who asks (RFC 9110 11.7). GO: go on with the next stage; else how it ends, or
@@ -44,8 +52,21 @@ void exchange_login_end(struct exchange *x);
 bool exchange_pac(struct exchange *x, enum exchange_next *next);
 /* exchange_judge.c: may this request go where it wants to? The same. */
 enum exchange_next exchange_judge(struct exchange *x);
+/* exchange_judge.c: the request is over. */
+void exchange_judge_end(struct exchange *x);
 /* exchange_judge.c: what access_judge is told of it; borrows from the request. */
 struct access_facts exchange_judge_facts(const struct exchange *x);
-/* exchange_judge.c: the page of a request that is denied, with the rule's name and reason. */
+/* exchange_judge.c: the response x->object, of content this long (STORE_LENGTH_UNKNOWN), is about to
+ * be sent. False: it may not, *next says how it ends. */
+bool exchange_judge_response(struct exchange *x, uint64_t length, enum exchange_next *next);
+/* exchange_judge.c: the same before the protocol is switched: there is no content. */
+bool exchange_judge_switch(struct exchange *x, enum exchange_next *next);
+/* exchange_judge.c: so many bytes of the content will have been sent. False: no more may be. */
+bool exchange_judge_grown(struct exchange *x, uint64_t seen);
+/* exchange_deny.c: what logs and metrics call it. */
+enum http_reason exchange_deny_reason(const struct access_verdict *verdict);
+/* exchange_deny.c: sets the page of a request that was denied. False: no memory. */
+bool exchange_deny_page(struct exchange *x);
+/* exchange_deny.c: the request ends with 403, and the rule's name and reason. */
 enum exchange_next exchange_deny(struct exchange *x, const struct access_verdict *verdict);
 #endif

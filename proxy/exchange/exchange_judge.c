@@ -1,5 +1,17 @@
-/* exchange_judge - a forward proxy's rules and one request. */
+/*
+ * exchange_judge - a forward proxy's rules and one request: before it goes anywhere, and once more
+ * when the response's head is there, before the client is sent any of it.
+ *
+ * Where rules want the address of a name, one address that may be connected to is enough to go on:
+ * who connects judges each again, and connects to that very one. A name without an address ends
+ * here, also when the cache has what is asked for: nobody knows whether it may be had.
+ */
+#include "base/log.h"
 #include "exchange/exchange_forward.h"
+#include "exchange/fill.h"
+#include "http/head.h"
+#include "http/path.h"
+#include "http/range.h"
 
 struct access_facts exchange_judge_facts(const struct exchange *x)
 {
@@ -18,32 +30,263 @@ struct access_facts exchange_judge_facts(const struct exchange *x)
         .host = forward->host,
         .path = request->path,
         .port = forward->port,
+        .address = forward->address.ss_family == AF_UNSPEC
+                       ? NULL
+                       : (const struct sockaddr *)&forward->address,
         .wall_s = loop_wall_ms(x->env->loop) / 1000,
         .length = UINT64_MAX,
     };
 }
 
-enum exchange_next exchange_deny(struct exchange *x, const struct access_verdict *verdict)
+static void judge_once(const struct exchange *x, const struct access_facts *facts,
+                       struct access_verdict *out)
 {
-    x->forwarding->verdict = *verdict;
-    x->result = RESULT_DENIED;
-    x->reason = HTTP_REASON_RULE;
-    x->forward = HTTP_FORWARD_NONE; /* it goes nowhere */
-    x->proxy_error = HTTP_PROXY_HTTP_REQUEST_DENIED;
-    struct span text =
-        arena_printf(&x->arena, "denied by \"%s\": %s", verdict->name, verdict->reason);
-    return exchange_fail(x, 403, text.ptr == NULL ? "denied" : text.ptr);
+    access_judge(x->site->access, facts, out);
+    if (UNLIKELY(out->gave_up)) {
+        log_warn("acl_regex_gave_up", "site=%.*s rule=%s note=\"too much work for this URL\"",
+                 (int)x->site->name.len, x->site->name.ptr, out->name);
+    }
 }
+
+/* Paths count in the spelling that rules, key and origin share; one that has an escaped slash must
+ * pass in both readings. */
+static void judge(struct exchange *x, struct access_facts *facts, struct access_verdict *out)
+{
+    if (LIKELY(!access_asks_path(x->site->access)) || LIKELY(!http_path_is_odd(facts->path))) {
+        judge_once(x, facts, out);
+        return;
+    }
+    struct span strict = exchange_path_folded(&x->arena, x->site, facts->path);
+    char *room = arena_alloc(&x->arena, HTTP_PATH_FOLD_BYTES(facts->path));
+    if (strict.ptr == NULL || room == NULL) {
+        *out = (struct access_verdict){.answer = ACCESS_DENY,
+                                       .by = ACCESS_BY_END,
+                                       .name = "end",
+                                       .reason = "the path is too long",
+                                       .rule = UINT32_MAX};
+        return;
+    }
+    struct span loose = http_path_fold(room, facts->path, HTTP_PATH_LOOSE);
+    facts->path = strict;
+    judge_once(x, facts, out);
+    if (out->answer != ACCESS_DENY && !span_eq(strict, loose)) {
+        struct access_verdict other;
+        facts->path = loose;
+        judge_once(x, facts, &other);
+        *out = other.answer == ACCESS_DENY ? other : *out;
+        facts->path = strict;
+    }
+}
+
+/* ---- addresses ---- */
+
+static void on_addresses(void *ctx)
+{
+    struct exchange *x = ctx;
+    x->forwarding->wait = NULL;
+    loop_timer_clear(&x->forwarding->timer);
+    exchange_drive(x);
+}
+
+static void on_late(struct loop_timer *timer)
+{
+    struct exchange_forward *forward = CONTAINER_OF(timer, struct exchange_forward, timer);
+    directory_cancel(&forward->wait);
+    forward->is_late = true;
+    exchange_drive(forward->exchange);
+}
+
+/* `timeout total` is for all of a request. */
+static void begin_wait(struct exchange *x)
+{
+    struct exchange_forward *forward = x->forwarding;
+    uint64_t total_ms = x->site->conf->origins.timeout.total_ms;
+
+    forward->exchange = x;
+    loop_timer_init(&forward->timer, on_late);
+    if (total_ms > 0) {
+        loop_timer_set(x->env->loop, &forward->timer, total_ms * 1000);
+    }
+}
+
+/* One of the name's addresses that may be connected to; else what is said of the first. */
+static void judge_addresses(struct exchange *x, struct access_facts *facts,
+                            const struct directory_addresses *addresses)
+{
+    struct exchange_forward *forward = x->forwarding;
+    struct access_verdict verdict;
+
+    for (unsigned i = 0; i < addresses->count; i++) {
+        facts->address = (const struct sockaddr *)&addresses->list[i];
+        judge(x, facts, &verdict);
+        if (i == 0 || verdict.answer == ACCESS_ALLOW) {
+            forward->verdict = verdict;
+        }
+        if (verdict.answer == ACCESS_ALLOW) {
+            forward->address = addresses->list[i];
+            return;
+        }
+    }
+}
+
+/* False: *next says how it ends, or that it waits. */
+static bool ask_addresses(struct exchange *x, struct access_facts *facts, enum exchange_next *next)
+{
+    struct exchange_forward *forward = x->forwarding;
+    struct directory_addresses addresses;
+
+    switch (directory_find(x->env->directory, forward->host, &addresses, x->env->loop, on_addresses,
+                           x, &forward->wait)) {
+    case DIRECTORY_FOUND:
+        judge_addresses(x, facts, &addresses);
+        return true;
+    case DIRECTORY_WAIT:
+        begin_wait(x);
+        *next = EXCHANGE_PARK;
+        break;
+    case DIRECTORY_NONE:
+    case DIRECTORY_FAILED:
+        *next = exchange_fail_fetch(x, FILL_CODE_FAULT(FETCH_DNS));
+        break;
+    case DIRECTORY_SILENT:
+        *next = exchange_fail_fetch(x, FILL_CODE_NAME_LATE);
+        break;
+    case DIRECTORY_BUSY:
+        *next = exchange_fail_fetch(x, FILL_CODE_NAMES_BUSY);
+        break;
+    }
+    return false;
+}
+
+void exchange_judge_end(struct exchange *x)
+{
+    if (x->forwarding->wait != NULL) {
+        loop_timer_clear(&x->forwarding->timer);
+        directory_cancel(&x->forwarding->wait);
+    }
+}
+
+/* ---- the request ---- */
 
 enum exchange_next exchange_judge(struct exchange *x)
 {
     struct exchange_forward *forward = x->forwarding;
     struct access_facts facts = exchange_judge_facts(x);
+    enum exchange_next next;
 
-    access_judge(x->site->access, &facts, &forward->verdict);
-    if (forward->verdict.answer == ACCESS_DENY) {
+    if (forward->wait != NULL) {
+        return EXCHANGE_PARK; /* woken by somebody else */
+    }
+    if (forward->is_late) {
+        return exchange_fail_fetch(x, FILL_CODE_FAULT(FETCH_TOTAL_TIMEOUT));
+    }
+    judge(x, &facts, &forward->verdict);
+    if (forward->verdict.answer == ACCESS_WANTS_ADDRESS && !ask_addresses(x, &facts, &next)) {
+        return next;
+    }
+    if (forward->verdict.answer != ACCESS_ALLOW) {
         return exchange_deny(x, &forward->verdict);
     }
     forward->stage = FORWARD_GO;
     return EXCHANGE_GO;
+}
+
+/* ---- the response ---- */
+
+/* Of the whole representation, as far as the head says. */
+static uint64_t length_of(struct span head, unsigned status, uint64_t length)
+{
+    struct http_field items[EXCHANGE_FIELDS_MAX];
+    struct http_fields fields;
+    struct http_content_range range;
+    uint64_t stated = 0;
+
+    if (status == 206) {
+        http_fields_init(&fields, items, ARRAY_LEN(items));
+        if (http_head_read(head, &status, &fields) && http_content_range_of(&fields, &range) &&
+            range.length != UINT64_MAX) {
+            return range.length;
+        }
+    }
+    /* A response to HEAD has a length, and no content. */
+    if (span_to_u64(http_head_find(head, HTTP_FIELD_CONTENT_LENGTH), UINT64_MAX - 1, &stated)) {
+        return stated > length || length == STORE_LENGTH_UNKNOWN ? stated : length;
+    }
+    return length == STORE_LENGTH_UNKNOWN ? UINT64_MAX : length;
+}
+
+static bool is_type(struct span type, struct span wanted)
+{
+    return type.len >= wanted.len && span_eq_nocase(span_of(type.ptr, wanted.len), wanted);
+}
+
+bool exchange_judge_response(struct exchange *x, uint64_t length, enum exchange_next *next)
+{
+    static const struct access_verdict parts = {
+        .answer = ACCESS_DENY,
+        .by = ACCESS_BY_END,
+        .name = "end",
+        .reason = "the response has several parts, and rules ask for what is not seen of them",
+        .rule = UINT32_MAX,
+    };
+    struct exchange_forward *forward = x->forwarding;
+    unsigned status = exchange_facts(x->object)->status;
+
+    if (!forward->verdict.asks_response || status == 304) {
+        return true; /* 304: what the client has was judged when it got it */
+    }
+    struct span head = store_object_head(x->object);
+    struct access_facts facts = exchange_judge_facts(x);
+    facts.has_response = true;
+    facts.type = http_head_find(head, HTTP_FIELD_CONTENT_TYPE);
+    facts.length = length_of(head, status, length);
+    if (status == 206 && is_type(facts.type, SPAN("multipart/byteranges"))) {
+        *next = exchange_deny(x, &parts);
+        return false;
+    }
+    judge(x, &facts, &forward->verdict);
+    forward->verdict.asks_response = false;
+    if (forward->verdict.answer == ACCESS_ALLOW) {
+        return true;
+    }
+    *next = exchange_deny(x, &forward->verdict);
+    return false;
+}
+
+bool exchange_judge_switch(struct exchange *x, enum exchange_next *next)
+{
+    struct exchange_forward *forward = x->forwarding;
+    struct access_facts facts = exchange_judge_facts(x);
+
+    if (!forward->verdict.asks_response) {
+        return true;
+    }
+    facts.has_response = true;
+    judge(x, &facts, &forward->verdict);
+    forward->verdict.asks_response = false;
+    if (forward->verdict.answer == ACCESS_ALLOW) {
+        return true;
+    }
+    *next = exchange_deny(x, &forward->verdict);
+    return false;
+}
+
+bool exchange_judge_grown(struct exchange *x, uint64_t seen)
+{
+    struct exchange_forward *forward = x->forwarding;
+
+    if (LIKELY(seen <= forward->verdict.bound) || x->end_known) {
+        return true;
+    }
+    struct access_facts facts = exchange_judge_facts(x);
+    facts.has_response = true;
+    facts.type = http_head_find(store_object_head(x->object), HTTP_FIELD_CONTENT_TYPE);
+    facts.seen = seen;
+    judge(x, &facts, &forward->verdict);
+    if (forward->verdict.answer == ACCESS_ALLOW) {
+        return true;
+    }
+    x->result = RESULT_DENIED;
+    x->reason = (uint8_t)exchange_deny_reason(&forward->verdict);
+    return false;
 }

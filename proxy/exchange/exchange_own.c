@@ -5,6 +5,7 @@
  */
 #include "base/buf.h"
 #include "exchange/exchange_extra.h"
+#include "exchange/exchange_forward.h"
 #include "exchange/fill.h"
 #include "exchange/redirect.h"
 #include "http/condition.h"
@@ -207,6 +208,9 @@ static bool choose_page(struct exchange *x)
         x->own.body = page->page.body;
         x->own.type = page->page.type;
         return true;
+    }
+    if (x->forwarding != NULL && x->result == RESULT_DENIED && x->status == 403) {
+        return exchange_deny_page(x);
     }
     x->own.type = "text/plain; charset=utf-8";
     x->own.body = arena_printf(&x->arena, "%u %s\n\n%s\n", x->status, http_status_reason(x->status),

@@ -271,6 +271,10 @@ enum exchange_next exchange_reply(struct exchange *x)
     if (UNLIKELY((facts->flags & HTTP_STORED_PARTS) != 0)) {
         length = part_total(x->object);
     }
+    enum exchange_next denied;
+    if (UNLIKELY(x->forwarding != NULL) && !exchange_judge_response(x, length, &denied)) {
+        return denied;
+    }
     x->status = facts->status;
     x->end_known = length != STORE_LENGTH_UNKNOWN;
     x->end = length;

@@ -2,7 +2,7 @@
  * exchange_send - waits for a head that somebody fetches, and moves body bytes to the client at the
  * pace of the slower side.
  */
-#include "exchange/exchange_private.h"
+#include "exchange/exchange_forward.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill.h"
 #include "http/vary.h"
@@ -87,6 +87,10 @@ static bool may_share(const struct exchange *x)
 enum exchange_next exchange_head(struct exchange *x)
 {
     if (UNLIKELY(x->tunnel != NULL) && x->tunnel->head.len > 0) {
+        enum exchange_next denied;
+        if (x->forwarding != NULL && !exchange_judge_switch(x, &denied)) {
+            return denied;
+        }
         return exchange_go(x, EXCHANGE_STEP_TUNNEL);
     }
     if (x->fill != NULL) {
@@ -214,6 +218,9 @@ static enum exchange_next send_read(struct exchange *x)
             return x->end_known && x->offset < x->end ? exchange_cut(x) : send_end(x);
         case STORE_READ_BYTES:
             break;
+        }
+        if (UNLIKELY(x->forwarding != NULL) && !exchange_judge_grown(x, x->offset + bytes.len)) {
+            return exchange_cut(x);
         }
         bool last = false;
         if (x->end_known && bytes.len >= x->end - x->offset) {

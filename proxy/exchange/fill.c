@@ -426,7 +426,7 @@ void fill_fetch(struct fill *fill)
         .patience = fill_patience(fill),
         .origin = fill->origin,
         .address = fill->address,
-        .client = fill->client.address,
+        .client = LIKELY(fill->site->identity == SITE_TELLS) ? fill->client.address : NULL,
         .method = request->method_text,
         .host = fill->onward.host,
         .target = fill->onward.target,

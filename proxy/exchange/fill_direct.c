@@ -112,8 +112,8 @@ static bool is_allowed(struct fill *fill)
     struct fill_direct *direct = fill->direct;
     struct access_verdict verdict;
 
-    if (reach_allows(fill->site, site_table_conf(fill->table), &direct->facts,
-                     (const struct sockaddr *)&direct->address, &verdict)) {
+    if (reach_allows(fill->site, &direct->facts, (const struct sockaddr *)&direct->address,
+                     &verdict)) {
         return true;
     }
     if (!direct->has_denied) {

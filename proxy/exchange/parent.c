@@ -25,10 +25,8 @@ unsigned parent_lines(struct arena *arena, const struct site *site, const struct
     if (upstream->conf->authorization != NULL) {
         out[count++] = span_str(upstream->conf->authorization);
     }
-    if (!parent_hears_via(site)) {
-        out[count++] = loop_hops(arena, fields, site);
-        out[count++] = LOOP_CONNECTION;
-    }
+    out[count++] = loop_hops(arena, fields, site); /* Via too, if we send it, the parent may drop */
+    out[count++] = LOOP_CONNECTION;
     return count;
 }
 

@@ -2,7 +2,7 @@
 #define EXCHANGE_PARENT_H
 /*
  * parent - what a parent proxy is told that no server is: who we are to it, and where the request
- * has been, when Via does not say so (loop.h).
+ * has been (loop.h).
  *
  * Threads: any; pure. Ownership: lines are in the arena, or the configuration's.
  */

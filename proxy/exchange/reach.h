@@ -10,9 +10,8 @@
 
 #include "exchange/site.h"
 
-/* What the site's rules say of the facts with this address (port included in the facts); and never
- * may it be a port of this very daemon. facts->address is not looked at. */
-bool reach_allows(const struct site *site, const struct conf *conf,
-                  const struct access_facts *facts, const struct sockaddr *address,
-                  struct access_verdict *verdict);
+/* What the site's rules say of the facts with this address (the port is in the facts).
+ * facts->address is not looked at. */
+bool reach_allows(const struct site *site, const struct access_facts *facts,
+                  const struct sockaddr *address, struct access_verdict *verdict);
 #endif

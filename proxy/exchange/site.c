@@ -92,7 +92,7 @@ static enum conf_normalize normalize_of(const struct site *site)
     }
     const struct http_rewrite *rewrite = &site->policy.rewrite;
     bool looks = site->rules.asks_path || site->rules.rewrites || rewrite->strip.len > 0 ||
-                 rewrite->add.len > 0;
+                 rewrite->add.len > 0 || (site->access != NULL && access_asks_path(site->access));
     return looks ? CONF_NORMALIZE_FOLD : CONF_NORMALIZE_OFF;
 }
 
@@ -110,7 +110,6 @@ static void site_compile(struct site_table *table, struct site *site, const stru
     rule_edits_compile(&site->edits, arena, conf->headers, conf->header_count);
     site->via = span_str(conf->via);
     site->via_own = loop_name(arena, conf);
-    site->normalize = normalize_of(site);
     site->forwarded = forwarded_compile(conf->forwarded);
     site->trust = trust_compile(conf->trust.is_set ? &conf->trust : &table->conf->trust);
     site->redaction = redaction_compile(&conf->privacy);
@@ -119,9 +118,11 @@ static void site_compile(struct site_table *table, struct site *site, const stru
         site->forward = &conf->forward;
         site->identity = identity_compile(conf->privacy.identity);
         site->forwarded = site->identity == SITE_TELLS ? site->forwarded : 0;
-        site->access = access_compile(arena, conf);
+        site->access = access_compile(arena, table->conf, conf);
+        CHECK(site->access != NULL);
         site->key_prefix = arena_printf(arena, "%s ", conf->names.list[0]);
     }
+    site->normalize = normalize_of(site);
 }
 
 static void login_compile(struct site *site, struct limit_table *limits)
@@ -299,6 +300,7 @@ void site_table_unref(struct site_table **table_at)
     }
     for (size_t i = 0; i < table->conf->site_count; i++) {
         origin_pool_unref(&table->sites[i].own.pool);
+        access_end(table->sites[i].access);
         upstreams_free(&table->sites[i]);
     }
     for (size_t i = 0; i < table->conf->pool_count; i++) {

@@ -61,11 +61,17 @@ enum http_reason {
     HTTP_REASON_LIMIT_REQUESTS,
     HTTP_REASON_LIMIT_CONCURRENT,
     HTTP_REASON_MAINTENANCE,
-    HTTP_REASON_PATH,         /* normalize_path */
-    HTTP_REASON_LOGIN,        /* a forward proxy's 407: no name and password were sent */
-    HTTP_REASON_LOGIN_FAILED, /* the same: they were wrong */
-    HTTP_REASON_LOGIN_LIMIT,  /* too many wrong ones before */
-    HTTP_REASON_LOGIN_BUSY,   /* too many are being looked at */
+    HTTP_REASON_PATH, /* normalize_path */
+    /* denied by a forward proxy */
+    HTTP_REASON_ACCESS_RULE,    /* by a rule of its acl */
+    HTTP_REASON_ACCESS_END,     /* none holds */
+    HTTP_REASON_ACCESS_PRIVATE, /* the rule that would hold is for public addresses */
+    HTTP_REASON_ACCESS_PORT,    /* ... for usual ports */
+    HTTP_REASON_ACCESS_SELF,    /* ... not for larder itself */
+    HTTP_REASON_LOGIN,          /* a forward proxy's 407: no name and password were sent */
+    HTTP_REASON_LOGIN_FAILED,   /* the same: they were wrong */
+    HTTP_REASON_LOGIN_LIMIT,    /* too many wrong ones before */
+    HTTP_REASON_LOGIN_BUSY,     /* too many are being looked at */
     /* no origin was asked */
     HTTP_REASON_ORIGIN_DOWN, /* none may be */
     HTTP_REASON_QUEUE_FULL,

@@ -147,7 +147,7 @@ enum http_identity http_field_identity(const struct http_field *field)
         return (http_field_bit((enum http_field_id)field->id) & known) != 0 ? HTTP_IDENTITY_PERSON
                                                                             : HTTP_IDENTITY_NONE;
     }
-    unsigned letter = (unsigned char)(text.ptr[0] | 0x20) - 'a';
+    unsigned letter = text.len == 0 ? 26 : (unsigned char)(text.ptr[0] | 0x20) - 'a';
     if (LIKELY(letter >= 26 || (first_letters >> letter & 1) == 0)) {
         return HTTP_IDENTITY_NONE;
     }
@@ -158,5 +158,6 @@ enum http_identity http_field_identity(const struct http_field *field)
         }
         text.ptr = name;
     }
+    CHECK(text.len > 0);
     return identity_of(text);
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/interfaces.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -24,6 +25,7 @@
 #define ADDRESS_EVERY_US (2 * SECOND_US) /* knocks on a broken address */
 #define RENEW_LATEST_US (10 * SECOND_US) /* so long lookups hold another resolver up */
 #define HEAD_BYTES_MAX 65536u
+#define INTERFACES_EVERY_US (15 * SECOND_US) /* looks at the machine's own addresses */
 
 struct watch {
     struct origins *origins;
@@ -35,6 +37,7 @@ struct watch {
     pthread_t thread;
     struct list wards;
     unsigned round; /* of gathering them */
+    struct loop_timer interfaces;
     struct mail stir;
     _Atomic bool is_stirred; /* the mail is on its way */
     bool is_over;            /* the thread has ended */
@@ -490,11 +493,22 @@ void watch_stir(struct watch *watch)
 
 /* ---- life ---- */
 
+static void on_interfaces(struct loop_timer *timer)
+{
+    struct watch *watch = CONTAINER_OF(timer, struct watch, interfaces);
+
+    interfaces_refresh();
+    loop_timer_set(watch->loop, timer, INTERFACES_EVERY_US);
+}
+
 static void *watch_run(void *arg)
 {
     struct watch *watch = arg;
 
+    loop_timer_init(&watch->interfaces, on_interfaces);
+    on_interfaces(&watch->interfaces);
     loop_run(watch->loop);
+    loop_timer_clear(&watch->interfaces);
     while (!list_is_empty(&watch->wards)) {
         ward_free(CONTAINER_OF(watch->wards.next, struct ward, node));
     }

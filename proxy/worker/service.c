@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/interfaces.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -582,6 +583,7 @@ struct service *service_new(const struct service_options *options, char *error, 
     service->top = top_new(TOP_WINDOW_S);
     service->forwards = forward_view_new();
     service->origins = origins_new();
+    interfaces_refresh(); /* from now on the watch thread does */
     origins_apply(service->origins, conf);
     service->sites = site_table_new(conf, service->origins, service->limits, slot_of, service);
     CHECK(build_workers(service, options, fds));

@@ -16,7 +16,7 @@ MAY_USE = {
 }
 OUTSIDE = [  # header, the layers whose .c files may include it
     (r"rocksdb/", {"store"}), (r"curl/", {"fetch", "cli"}), (r"microhttpd\.h", {"admin"}),
-    (r"c?json/|cJSON", {"admin", "cli"}), (r"xxhash\.h", {"base"}), (r"zlib\.h|brotli/", {"press"}), (r"openssl/evp\.h", {"admin", "users"}), (r"crypt\.h", {"users"}), (r"openssl/(?!evp)", {"conf", "fetch"}),
+    (r"c?json/|cJSON", {"admin", "cli"}), (r"xxhash\.h|pcre2\.h", {"base"}), (r"zlib\.h|brotli/", {"press"}), (r"openssl/evp\.h", {"admin", "users"}), (r"crypt\.h", {"users"}), (r"openssl/(?!evp)", {"conf", "fetch"}),
     (r"nghttp2/", {"fetch"}), (r"ares", {"origin"}), (r"gnutls/", set()),
 ]
 problems = []

@@ -2,7 +2,7 @@
 from case import fetch, free_port
 
 # Loopback origins on any port, which nobody is allowed by default.
-ACL = ""
+ACL = "acl { allow tests to loopback private public port 1-65535; }"
 
 
 def proxy(t, settings="", sites=None, **words):

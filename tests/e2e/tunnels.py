@@ -84,7 +84,7 @@ def echo(peer):
     peer.close()
 
 
-def forward(t, block="", **words):
+def forward(t, block="", acl="acl { allow tests to loopback private public port 1-65535; }", **words):
     """A Larder whose second port is the forward proxy "office"."""
     words.setdefault("limits", "drain 2s;")
     proxy_port = free_port()
@@ -92,7 +92,7 @@ def forward(t, block="", **words):
     larder = t.larder(start=False, **words)
     larder.proxy_port = proxy_port
     larder.write_config(extra=f"{extra}\nlisten 127.0.0.1:{proxy_port} {{ forward office; }}\n"
-                              f"forward office {{ {block} }}\n")
+                              f"forward office {{ {acl} {block} }}\n")
     return larder.start()
 
 

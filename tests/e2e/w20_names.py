@@ -8,7 +8,7 @@ from case import Origin, reply, same, slow, wait_for
 from dns import SERVFAIL, NameServer
 
 # What these tests connect to is on loopback.
-ACL = ""
+ACL = "acl { allow tests to loopback private public port 1-65535; }"
 
 
 def dns(t, names):
@@ -57,7 +57,7 @@ def test_one_lookup_for_all(t):
     same(get(larder, f"http://APP.test.:{origin.port}/dot").body, b"one")
     same(server.asked("app.test"), 1)
     wait_for(lambda: len(larder.access_records()) == 51, 5, "the log")
-    same({record["origin"] for record in larder.access_records()}, {"direct/app.test", "direct/app.test."})
+    same({record["origin"] for record in larder.access_records()}, {"direct/app.test"})
 
 
 def test_time_to_live(t):
@@ -108,13 +108,15 @@ def test_hosts_file(t):
 
 
 def test_literal_addresses(t):
-    """Addresses in whatever spelling are connected to without a question."""
+    """Addresses are connected to without a question; what only some programs read as one is refused."""
     origin = at(t, "127.0.0.1", "four")
     server = dns(t, {})
     larder = proxy(t, server)
-    for host in ("127.0.0.1", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "[::ffff:127.0.0.1]"):
+    for host in ("127.0.0.1", "127.0.0.1.", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"):
         response = get(larder, f"http://{host}:{origin.port}/")
         same(response.body, b"four", host)
+    for host in ("127.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.0.0.01", "127.0.0.1.."):
+        same(get(larder, f"http://{host}:{origin.port}/").status, 400, host)
     try:
         at(t, "::1", "six", port=origin.port)
     except OSError:

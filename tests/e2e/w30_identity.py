@@ -4,7 +4,7 @@ import re
 import threading
 
 import websocket
-from case import Client, reply, same, sequence, wait_for
+from case import Client, Origin, reply, same, sequence, wait_for
 from forwarding import ask, proxy
 
 USER = "jane"
@@ -264,3 +264,28 @@ def test_published_sites(t):
         same(larder.fetch("/a", headers=claims + more).status, 200)
         got = [field for field in origin.last("/a").headers if "10.9.8.7" in field[1] or field[0].lower() in ("proxy", "from", "x-own")]
         same(got, wanted + more[2:], words)
+
+
+def test_proxy_protocol_to_a_parent(t):
+    """The header before a connection tells of the client too, or of nobody."""
+    heads = []
+
+    def parent(conn, _request):
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nCache-Control: no-store\r\nConnection: close\r\n\r\nx")
+        conn.close()
+
+    class Parent(Origin):
+        def serve(self, conn):
+            conn.recv()
+            line, conn.buffer = conn.buffer.split(b"\r\n", 1)
+            heads.append(line)
+            super().serve(conn)
+    origin = Parent(default=parent)
+    t.origins.append(origin)
+    for settings, wanted in (("", b"PROXY UNKNOWN"), ("identity transparent;", b"PROXY UNKNOWN"), ("identity forward;", b"PROXY TCP4 127.0.0.3 ")):
+        pools = f"origins up {{ server p http://127.0.0.1:{origin.port}; proxy_protocol v1; }}"
+        larder = proxy(t, settings)
+        larder.write(f"{settings} upstream up;", pools)
+        larder.command("reload", check=0)
+        same(ask(larder, origin, "/a").status, 200)
+        assert heads[-1].startswith(wanted), (settings, heads)

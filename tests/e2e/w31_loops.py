@@ -2,7 +2,7 @@
 import re
 
 from case import Client, fetch, free_port, reply, same, wait_for
-from forwarding import ask, proxy
+from forwarding import ACL, ask, proxy
 
 OWN = re.compile(r"1\.[01] larder-[0-9a-f]{12}")
 
@@ -107,3 +107,56 @@ def test_strangers_hops(t):
     many = ", ".join(f"larder-{number}" for number in range(33))
     same(ask(larder, origin, "/a", headers=[("Larder-Hops", many)]).status, 508)
     same(fetch(larder.port, "/a", headers=[("Larder-Hops", many)]).status, 502, "a site has nothing to do with it")
+
+
+def circle(t, *settings):
+    """Forward proxies, each the parent of the one before it, the first that of the last."""
+    ports = [free_port() for _ in settings]
+    larders = []
+    for number, text in enumerate(settings):
+        larder = t.larder(start=False, sites="", listen="forward office;")
+        larder.port = ports[number]
+        larder.write_config(sites=f"""forward office {{ {ACL} {text}
+    upstream http://127.0.0.1:{ports[(number + 1) % len(ports)]}; }}""")
+        larders.append(larder.start())
+    return larders
+
+
+def test_circles_of_parents(t):
+    """Each sends to the other for ever, and none shows itself to servers: it ends where it comes back, tunnels too."""
+    for settings in (("",), ("", ""), ("identity forward;", ""), ("identity transparent;", "identity forward;"),
+                     ("", "identity forward;", "identity transparent;")):
+        larders = circle(t, *settings)
+        first = larders[0]
+        lines = 0
+        for method, body in (("GET", None), ("POST", b"x"), ("HEAD", None)):
+            with Client(first.port, timeout=8) as client:
+                client.request("http://far.test/a", method, host="far.test", body=body)
+                response = client.read_response(method)
+            same(response.status, 508, (settings, method))
+            lines += 2
+            wait_for(lambda first=first, lines=lines: len(first.access_lines()) >= lines, 10, "the access log")
+        with Client(first.port, timeout=8) as client:
+            client.request("far.test:443", "CONNECT", host="far.test:443")
+            assert client.read_head().status >= 500, settings
+        for larder in larders:
+            assert len(larder.access_lines()) <= lines + 2, (settings, len(larder.access_lines()))
+
+
+def test_hops_are_between_larders(t):
+    """A parent learns where the request has been by a field for it alone; the server behind it does not."""
+    origin = t.origin(default=reply("x", cache="no-store"))
+    parent = t.origin(default=reply("from the parent", cache="no-store"))
+    for settings in ("", "identity forward;", "identity transparent;"):
+        larder = proxy(t, f"{settings} upstream http://127.0.0.1:{parent.port};")
+        ask(larder, origin, "/a")
+        request = parent.last()
+        assert re.fullmatch("larder-[0-9a-f]{12}", request.get("Larder-Hops")), request.raw_head
+        assert "Larder-Hops" in request.get("Connection"), request.raw_head
+        ask(larder, origin, "/a", headers=[("Larder-Hops", "larder-0123456789ab")])
+        assert re.fullmatch("larder-0123456789ab, larder-[0-9a-f]{12}", parent.last().get("Larder-Hops")), parent.last().raw_head
+        second = proxy(t, f"upstream http://127.0.0.1:{larder.proxy};")
+        larder.write(settings)
+        larder.command("reload", check=0)
+        same(ask(second, origin, "/b").body, b"x")
+        assert b"hops" not in origin.last("/b").raw_head.lower(), origin.last("/b").raw_head

@@ -3,6 +3,7 @@ import json
 import time
 
 from case import Client, free_port, reply, same, wait_for
+from forwarding import ACL
 
 
 def office(t, origin, block="", more="", **words):
@@ -10,7 +11,7 @@ def office(t, origin, block="", more="", **words):
     port = free_port()
     larder = t.larder(origin, extra=f"""
 listen 127.0.0.1:{port} {{ forward office; }}
-forward office {{ {block} }}
+forward office {{ {ACL} {block} }}
 {more}""", **words)
     larder.proxy_port = port
     return larder
@@ -145,7 +146,7 @@ def test_log_lines(t):
 def test_purge_reaches_the_forward_proxies(t):
     origin = t.origin({"/a": reply("x", cache="max-age=600"), "/b": reply("x", cache="max-age=600")})
     lab = free_port()
-    larder = office(t, origin, more=f"listen 127.0.0.1:{lab} {{ forward lab; }} forward lab {{ }}")
+    larder = office(t, origin, more=f"listen 127.0.0.1:{lab} {{ forward lab; }} forward lab {{ {ACL} }}")
     url = f"http://127.0.0.1:{origin.port}/a"
     authority = f"127.0.0.1:{origin.port}"
 

@@ -506,6 +506,7 @@ static void test_examples(void **state)
                                 "} }" REST},
         [SCHEMA_CACHE] = {"site x { origins { server a http://a; } cache {", "} }" REST},
         [SCHEMA_FORWARD] = {"listen :81 { forward x; } forward x {", "}" REST},
+        [SCHEMA_ACL] = {"listen :81 { forward x; } forward x { acl {", "} }" REST},
         [SCHEMA_DIRECT] = {"listen :81 { forward x; } forward x { origins {", "} }" REST},
     };
 
