@@ -4,8 +4,14 @@ import threading
 import time
 
 from case import Client, free_port, same, settle, slow, wait_for
-from tunnels import MB, Deaf, Server, ask, connect, echo, forward, pattern, read_all, records, reset
-from x10_parents import ANY, pool, secret
+import tunnels
+from tunnels import MB, Deaf, Server, ask, connect, echo, pattern, read_all, records, reset
+from x10_parents import LOCAL, NAMES, pool, secret
+
+
+def forward(t, block="", acl=NAMES, **words):
+    return tunnels.forward(t, block, acl=acl, **words)
+
 
 OPEN = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
@@ -43,7 +49,7 @@ def close(peer):
 
 def by(t, *parents, rest="", settings="", **words):
     """A Larder whose forward proxy goes through these."""
-    return forward(t, f"{ANY} upstream parents {rest};", extra=pool(*parents, settings=settings), **words)
+    return forward(t, f"upstream parents {rest};", extra=pool(*parents, settings=settings), **words)
 
 
 def refused(larder, status, port=443, host="far.test"):
@@ -69,6 +75,7 @@ def test_what_the_parent_is_asked(t):
     record = records(larder, 1)[0]
     same((record["method"], record["host"], record["status"], record["origin"], record["reason"]),
          ("CONNECT", "far.test:443", 200, "parents/p0", "tunnel"))
+    larder = by(t, parent, acl=LOCAL)
     with ask(larder, 80, host="[::1]") as client:
         same(client.read_head().status, 200)
     assert parent.heads[1].startswith(b"CONNECT [::1]:80 HTTP/1.1\r\nHost: [::1]:80\r\n"), parent.heads[1]
@@ -174,7 +181,7 @@ def test_one_destination_one_parent(t):
 def test_a_tunnel_holds_its_place_at_the_parent(t):
     """`max` counts tunnels for as long as they are open, and health knows how they began."""
     parent = Parent(t)
-    larder = forward(t, f"{ANY} upstream parents;",
+    larder = forward(t, "upstream parents;",
                      extra=f"origins parents {{ server a http://127.0.0.1:{parent.port} max=1; queue size=0; }}")
     first = connect(larder, 443, host="a.test")
     _, pools = larder.api("/api/v1/origins")
@@ -189,26 +196,26 @@ def test_a_tunnel_holds_its_place_at_the_parent(t):
 
 def test_none_else(t):
     server = Server(t, echo)
-    larder = by(t, free_port())
+    larder = by(t, free_port(), acl=LOCAL)
     response = refused(larder, 502, port=server.port, host="127.0.0.1")
     assert "connection_refused" in response.get("Proxy-Status") and b"parent proxy refuses" in response.body, response.body
     same(server.count, 0, "nobody went around the parents")
     for parent in (free_port(), Parent(t, b"", close)):
-        larder = by(t, parent, rest="user=a password=b else=direct")
+        larder = by(t, parent, rest="user=a password=b else=direct", acl=LOCAL)
         with connect(larder, server.port) as client:
             client.send(b"x")
             same(client.read_some(1), b"x")
         assert "parents" not in records(larder, 1)[0]["origin"]
         wait_for(lambda: "parents_bypassed" in larder.output(), 5, "the log")
         larder.stop()
-    larder = by(t, Parent(t, b"HTTP/1.1 403 no\r\n\r\n", close), rest="else=direct")
+    larder = by(t, Parent(t, b"HTTP/1.1 403 no\r\n\r\n", close), rest="else=direct", acl=LOCAL)
     refused(larder, 403, port=server.port, host="127.0.0.1")
 
 
 def test_by_destination(t):
     parent, server = Parent(t), Server(t, echo)
-    larder = forward(t, f"{ANY} rule host *.far.test {{ upstream parents; }}", extra=pool(parent))
-    connect(larder, 443, host="a.far.test").close()
+    larder = forward(t, "rule host 127.0.0.2 { upstream parents; }", extra=pool(parent), acl=LOCAL)
+    connect(larder, 443, host="127.0.0.2").close()
     connect(larder, server.port).close()
     same((len(parent.heads), server.count), (1, 1))
 
@@ -230,8 +237,8 @@ def test_clients_that_leave(t):
 def test_a_chain_of_larders(t):
     """Tunnels through two of them, with TLS inside for all they know; circles end."""
     server = Server(t, echo)
-    parent = forward(t, ANY)
-    child = forward(t, f"{ANY} upstream parents;", extra=pool(parent.proxy_port))
+    parent = forward(t, acl=LOCAL)
+    child = forward(t, "upstream parents;", extra=pool(parent.proxy_port), acl=LOCAL)
     with connect(child, server.port) as client:
         data = pattern(2 * MB, 3)
         threading.Thread(target=client.send, args=(data,)).start()
@@ -242,6 +249,6 @@ def test_a_chain_of_larders(t):
         larder = t.larder(start=False)
         larder.proxy_port = port
         larder.write_config(extra=f"listen 127.0.0.1:{port} {{ forward office; }}\n"
-                                  f"forward office {{ {ANY} {identity} upstream http://127.0.0.1:{port}; }}")
+                                  f"forward office {{ {NAMES} {identity} upstream http://127.0.0.1:{port}; }}")
         larder.start()
         refused(larder, 508)
