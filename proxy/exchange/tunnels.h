@@ -21,15 +21,4 @@ struct tunnels_server {
 /* x asked for it: the client is told (200), and x is gone afterwards. All of `server` is taken.
  * False: no memory; nothing has changed. */
 bool tunnels_open(struct exchange *x, const struct tunnels_server *server);
-
-/* One that is open; borrowed for the call. */
-struct tunnel_view {
-    struct span client, user, host, site; /* as in its record */
-    int64_t since_ms;                     /* Unix milliseconds */
-    uint64_t to_client, to_server;        /* bytes */
-};
-
-/* Shows them, the oldest first, until `see` has seen enough (false). Returns how many are open. */
-unsigned tunnels_see(struct exchange_env *env,
-                     bool (*see)(void *ctx, const struct tunnel_view *view), void *ctx);
 #endif

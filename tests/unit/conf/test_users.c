@@ -167,6 +167,11 @@ static const struct bad_case mistakes[] = {
     {FORWARD("auth basic /x; group a/b anna; group staff;"),
      "1:57 \"a/b\": a group has a name of letters, digits and - . _ (at most 64)\n"
      "1:67 \"group\" needs more words; write: group GROUP NAME...;\n"},
+    {"listen :80 { forward x; } forward { } forward { } forward a b { } forward x { } forward x { }",
+     "1:27 \"forward\" needs more words; write: forward NAME { ... }\n"
+     "1:39 \"forward\" needs more words; write: forward NAME { ... }\n"
+     "1:61 one word too many: \"b\"; write: forward NAME { ... }\n"
+     "1:89 forward proxy \"x\" is already defined at t:1:75\n"},
     {FORWARD("auth basic /x; group staff \"a:b\";"),
      "1:63 \"a:b\": the name is not printable UTF-8 without a colon\n"},
 };
