@@ -9,6 +9,7 @@
 #include "exchange/exchange_meter.h"
 #include "exchange/guard.h"
 #include "exchange/tally.h"
+#include "http/key.h"
 #include "limit/limit.h"
 #include "tunnel/tunnel.h"
 
@@ -25,7 +26,7 @@ struct open_tunnel {
     struct stream_seat seat;
     uint64_t begin_us; /* of the request */
     struct record *record;
-    struct meter *meter; /* NULL: nobody paces or counts it */
+    struct meter *meter;       /* NULL: nobody paces or counts it */
     struct tally_entry *tally; /* of its forward proxy */
     unsigned hold_count;
     uint64_t holds[]; /* places among concurrent requests */
@@ -42,11 +43,10 @@ static void put_record(struct open_tunnel *open, bool is_cut)
 {
     struct exchange_env *env = open->env;
     struct record *record = open->record;
-    uint64_t total_us = loop_now_us(env->loop) - open->begin_us;
 
     record->end_us = loop_now_us(env->loop);
     record->wall_ms = loop_wall_ms(env->loop);
-    record->total_us = total_us < UINT32_MAX ? (uint32_t)total_us : UINT32_MAX;
+    record->total_us = loop_now_us(env->loop) - open->begin_us;
     record->bytes = tunnel_sent(&open->tunnel, TUNNEL_CLIENT);
     record->received = tunnel_sent(&open->tunnel, TUNNEL_SERVER);
     record->aborted = is_cut;
@@ -79,7 +79,6 @@ static void end(struct open_tunnel *open, bool is_cut)
         mem_free(open->meter);
     }
     list_remove(&open->node);
-    env->tunnel_count--;
     mem_free(open->record);
     open->magic = 0;
     mem_free(open);
@@ -145,6 +144,63 @@ static void on_spare(void *ctx, enum tunnel_peer from, size_t bytes)
     meter_unmoved(open->meter, from == TUNNEL_SERVER ? METER_DOWN : METER_UP, bytes);
 }
 
+/* ---- for operators ---- */
+
+/* What stands behind this beginning. */
+static struct span span_after(struct span text, struct span before)
+{
+    return span_starts(text, before) ? span_of(text.ptr + before.len, text.len - before.len) : text;
+}
+
+static void text_set(char *out, size_t size, struct span text)
+{
+    size_t len = text.len < size - 1 ? text.len : size - 1;
+
+    if (len > 0) {
+        memcpy(out, text.ptr, len);
+    }
+    out[len] = '\0';
+}
+
+static void view_of(const struct open_tunnel *open, struct tunnel_view *out)
+{
+    const struct record *record = open->record;
+    uint64_t age_us = loop_now_us(open->env->loop) - open->begin_us;
+    struct span host = http_authority_host(record->host);
+    size_t bracket = host.len > 2 && host.ptr[0] == '[' ? 1 : 0;
+    uint64_t port = 0;
+
+    *out = (struct tunnel_view){
+        .id = record->request_id,
+        .since_ms = loop_wall_ms(open->env->loop) - (int64_t)(age_us / 1000),
+        .age_us = age_us,
+        .to_client = tunnel_sent(&open->tunnel, TUNNEL_CLIENT),
+        .to_origin = tunnel_sent(&open->tunnel, TUNNEL_SERVER),
+    };
+    if (record->host.len > host.len) {
+        (void)span_to_u64(span_of(record->host.ptr + host.len + 1, record->host.len - host.len - 1),
+                          UINT16_MAX, &port);
+    }
+    out->port = (uint16_t)port;
+    text_set(out->forward, sizeof(out->forward), span_after(record->site, SPAN("forward:")));
+    text_set(out->client, sizeof(out->client), record->client);
+    text_set(out->user, sizeof(out->user), record->user);
+    text_set(out->rule, sizeof(out->rule), record->rule);
+    text_set(out->host, sizeof(out->host), span_of(host.ptr + bracket, host.len - 2 * bracket));
+}
+
+void tunnel_view_collect(struct tunnel_view_list *list, struct exchange_env *env)
+{
+    for (struct list *node = env->tunnels.next; node != &env->tunnels; node = node->next) {
+        struct tunnel_view view;
+        view_of(CONTAINER_OF(node, struct open_tunnel, node), &view);
+        if (list->forward[0] == '\0' || strcmp(list->forward, view.forward) == 0) {
+            list->open++;
+            tunnel_view_insert(list, &view);
+        }
+    }
+}
+
 /* ---- the begin ---- */
 
 static unsigned count_holds(const struct exchange *x)
@@ -201,7 +257,6 @@ static struct open_tunnel *open_new(struct exchange *x)
         open->tunnel.meter_ctx = open;
     }
     list_push(&env->tunnels, &open->node);
-    env->tunnel_count++;
     return open;
 }
 
@@ -236,29 +291,4 @@ bool tunnels_open(struct exchange *x, struct dial **dial)
     tunnel_give(tunnel, TUNNEL_CLIENT, SPAN(ESTABLISHED));
     tunnel_start(tunnel);
     return true;
-}
-
-/* ---- for people ---- */
-
-unsigned tunnels_see(struct exchange_env *env,
-                     bool (*see)(void *ctx, const struct tunnel_view *view), void *ctx)
-{
-    uint64_t now_us = loop_now_us(env->loop);
-
-    for (struct list *at = env->tunnels.next; at != &env->tunnels; at = at->next) {
-        const struct open_tunnel *open = CONTAINER_OF(at, struct open_tunnel, node);
-        const struct tunnel_view view = {
-            .client = open->record->client,
-            .user = open->record->user,
-            .host = open->record->host,
-            .site = open->record->site,
-            .since_ms = loop_wall_ms(env->loop) - (int64_t)((now_us - open->begin_us) / 1000),
-            .to_client = tunnel_sent(&open->tunnel, TUNNEL_CLIENT),
-            .to_server = tunnel_sent(&open->tunnel, TUNNEL_SERVER),
-        };
-        if (!see(ctx, &view)) {
-            break;
-        }
-    }
-    return env->tunnel_count;
 }

@@ -29,7 +29,7 @@
 #include "worker/quota_keeper.h"
 #include "worker/service_run.h"
 #include "worker/site_state.h"
-#include "worker/tunnel_list.h"
+#include "worker/tunnel_ask.h"
 #include "worker/worker.h"
 
 #define BACKLOG 4096
@@ -130,11 +130,6 @@ void service_counters(struct service *service, struct counters_sum *out)
     }
 }
 
-struct tunnel_list *service_tunnels(struct service *service, unsigned most)
-{
-    return tunnel_list_new(service->workers, service->worker_count, most);
-}
-
 static uint64_t get(const _Atomic uint64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
@@ -211,6 +206,11 @@ struct top *service_top(struct service *service)
 struct forward_view *service_forward_view(struct service *service)
 {
     return service->forwards;
+}
+
+bool service_tunnels(struct service *service, struct tunnel_view_list *list)
+{
+    return tunnel_ask(service->workers, service->worker_count, list);
 }
 
 void service_tally(struct service *service, struct tally_sum *out)
