@@ -18,6 +18,8 @@ void purges_get(struct admin_request *request);
 void purges_post(struct admin_request *request);
 void sites_get(struct admin_request *request);
 void sites_post(struct admin_request *request);
+void quotas_get(struct admin_request *request);
+void quotas_reset_post(struct admin_request *request);
 void explain_post(struct admin_request *request);
 void origins_get(struct admin_request *request);
 void origins_post(struct admin_request *request);

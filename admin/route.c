@@ -28,6 +28,8 @@ static const struct route routes[] = {
     {"POST", "/api/v1/purges", AUTH_PURGE, purges_post, true},
     {"GET", "/api/v1/sites", AUTH_READ, sites_get, false},
     {"POST", "/api/v1/sites/*", AUTH_ADMIN, sites_post, false},
+    {"GET", "/api/v1/access/quotas", AUTH_READ, quotas_get, true},
+    {"POST", "/api/v1/access/quotas/reset", AUTH_ADMIN, quotas_reset_post, false},
     {"POST", "/api/v1/explain", AUTH_READ, explain_post, true},
     {"GET", "/api/v1/origins", AUTH_READ, origins_get, false},
     {"POST", "/api/v1/origins/*", AUTH_ADMIN, origins_post, false},

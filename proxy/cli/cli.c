@@ -29,6 +29,8 @@ static const struct cli_command commands[] = {
      FLAGS_SERVER | FLAG(USER) | FLAG(METHOD) | FLAG(AT) | FLAG(FORWARD) | FLAG(RULE) | FLAG(HOST) |
          FLAG(CLIENT) | FLAG(BY) | FLAG(LIMIT) | FLAG(JSON),
      3, command_access},
+    {"quota", "how far quotas of forward proxies are used up; begin an account anew",
+     "[list] | reset FORWARD/QUOTA/KEY:WHO", FLAGS_SERVER | FLAG(JSON), 2, command_quota},
     {"explain", "what would become of a request, and which setting decides", "URL",
      FLAGS_SERVER | FLAG(HEADER) | FLAG(METHOD) | FLAG(CLIENT) | FLAG(JSON), 1, command_explain},
     {"reload", "read the configuration file again", "", FLAGS_SERVER | FLAG(JSON), 0,

@@ -113,6 +113,7 @@ int command_status(struct cli_args *args);
 int command_purge(struct cli_args *args);
 int command_origins(struct cli_args *args);
 int command_maintenance(struct cli_args *args);
+int command_quota(struct cli_args *args);
 int command_access(struct cli_args *args);
 int command_explain(struct cli_args *args);
 int command_reload(struct cli_args *args);

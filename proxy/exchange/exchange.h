@@ -58,7 +58,6 @@ struct exchange_env {
     unsigned live_exchanges, live_fills;
     struct list fills;             /* every fill alive, for the end */
     struct list tunnels;           /* every one open after a CONNECT (tunnels.h) */
-    unsigned tunnel_count; /* of them */
     struct tunnel_kit *tunnel_kit; /* NULL: there was none yet */
     struct list encodes;           /* every variant being made (encode.h) */
     unsigned encode_reads;         /* of them, bodies being read from disk */

@@ -102,7 +102,7 @@ static struct record record_of(const struct exchange *x, uint64_t total_us, uint
         .wall_ms = loop_wall_ms(x->env->loop),
         .bytes = x->stream->sent_bytes,
         .received = x->received_bytes,
-        .total_us = total_us < UINT32_MAX ? (uint32_t)total_us : UINT32_MAX,
+        .total_us = total_us,
         .first_byte_us = (uint32_t)x->first_byte_us,
         .connect_us = x->connect_us,
         .age_s = x->age_s,

@@ -20,8 +20,9 @@ struct record {
     int64_t wall_ms;   /* when the response ended */
     uint64_t bytes;    /* to the client: head and body */
     uint64_t received; /* of the request's content, or through a tunnel, as far as it was taken */
-    uint32_t total_us, first_byte_us, connect_us; /* connect and origin: 0 when not asked */
-    uint32_t age_s;                               /* of a hit */
+    uint64_t total_us; /* a tunnel may take days */
+    uint32_t first_byte_us, connect_us; /* connect: 0 when not asked */
+    uint32_t age_s;                     /* of a hit */
     int32_t ttl_s;
     uint16_t status, origin_status;
     uint8_t result; /* enum request_result */

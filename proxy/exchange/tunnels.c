@@ -25,7 +25,7 @@ struct open_tunnel {
     struct stream_seat seat;
     uint64_t begin_us; /* of the request */
     struct record *record;
-    struct meter *meter; /* NULL: nobody paces or counts it */
+    struct meter *meter;       /* NULL: nobody paces or counts it */
     struct tally_entry *tally; /* of its forward proxy */
     unsigned hold_count;
     uint64_t holds[]; /* places among concurrent requests */
@@ -42,11 +42,10 @@ static void put_record(struct open_tunnel *open, bool is_cut)
 {
     struct exchange_env *env = open->env;
     struct record *record = open->record;
-    uint64_t total_us = loop_now_us(env->loop) - open->begin_us;
 
     record->end_us = loop_now_us(env->loop);
     record->wall_ms = loop_wall_ms(env->loop);
-    record->total_us = total_us < UINT32_MAX ? (uint32_t)total_us : UINT32_MAX;
+    record->total_us = loop_now_us(env->loop) - open->begin_us;
     record->bytes = tunnel_sent(&open->tunnel, TUNNEL_CLIENT);
     record->received = tunnel_sent(&open->tunnel, TUNNEL_SERVER);
     record->aborted = is_cut;
@@ -79,7 +78,6 @@ static void end(struct open_tunnel *open, bool is_cut)
         mem_free(open->meter);
     }
     list_remove(&open->node);
-    env->tunnel_count--;
     mem_free(open->record);
     open->magic = 0;
     mem_free(open);
@@ -201,7 +199,6 @@ static struct open_tunnel *open_new(struct exchange *x)
         open->tunnel.meter_ctx = open;
     }
     list_push(&env->tunnels, &open->node);
-    env->tunnel_count++;
     return open;
 }
 
@@ -236,29 +233,4 @@ bool tunnels_open(struct exchange *x, struct dial **dial)
     tunnel_give(tunnel, TUNNEL_CLIENT, SPAN(ESTABLISHED));
     tunnel_start(tunnel);
     return true;
-}
-
-/* ---- for people ---- */
-
-unsigned tunnels_see(struct exchange_env *env,
-                     bool (*see)(void *ctx, const struct tunnel_view *view), void *ctx)
-{
-    uint64_t now_us = loop_now_us(env->loop);
-
-    for (struct list *at = env->tunnels.next; at != &env->tunnels; at = at->next) {
-        const struct open_tunnel *open = CONTAINER_OF(at, struct open_tunnel, node);
-        const struct tunnel_view view = {
-            .client = open->record->client,
-            .user = open->record->user,
-            .host = open->record->host,
-            .site = open->record->site,
-            .since_ms = loop_wall_ms(env->loop) - (int64_t)((now_us - open->begin_us) / 1000),
-            .to_client = tunnel_sent(&open->tunnel, TUNNEL_CLIENT),
-            .to_server = tunnel_sent(&open->tunnel, TUNNEL_SERVER),
-        };
-        if (!see(ctx, &view)) {
-            break;
-        }
-    }
-    return env->tunnel_count;
 }

@@ -13,15 +13,4 @@
 /* x asked for it, dial stands: the client is told (200), and x is gone afterwards. False: no
  * memory; nothing has changed. */
 bool tunnels_open(struct exchange *x, struct dial **dial);
-
-/* One that is open; borrowed for the call. */
-struct tunnel_view {
-    struct span client, user, host, site; /* as in its record */
-    int64_t since_ms;                     /* Unix milliseconds */
-    uint64_t to_client, to_server;        /* bytes */
-};
-
-/* Shows them, the oldest first, until `see` has seen enough (false). Returns how many are open. */
-unsigned tunnels_see(struct exchange_env *env,
-                     bool (*see)(void *ctx, const struct tunnel_view *view), void *ctx);
 #endif

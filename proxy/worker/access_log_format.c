@@ -60,7 +60,7 @@ static void put_digits(struct line *line, uint64_t value, unsigned count)
     put(line, span_of(digits, count));
 }
 
-static void put_seconds(struct line *line, uint32_t us)
+static void put_seconds(struct line *line, uint64_t us)
 {
     put_u64(line, us / 1000000);
     put(line, SPAN("."));
@@ -263,7 +263,7 @@ static void put_number(struct line *line, const char *name, uint64_t value)
     put_u64(line, value);
 }
 
-static void put_time(struct line *line, const char *name, uint32_t us)
+static void put_time(struct line *line, const char *name, uint64_t us)
 {
     put_key(line, name);
     put_seconds(line, us);

@@ -29,7 +29,6 @@
 #include "worker/quota_keeper.h"
 #include "worker/service_run.h"
 #include "worker/site_state.h"
-#include "worker/tunnel_list.h"
 #include "worker/worker.h"
 
 #define BACKLOG 4096
@@ -128,11 +127,6 @@ void service_counters(struct service *service, struct counters_sum *out)
     for (unsigned i = 0; i < service->worker_count; i++) {
         counters_sum_add(out, worker_counters(service->workers[i]));
     }
-}
-
-struct tunnel_list *service_tunnels(struct service *service, unsigned most)
-{
-    return tunnel_list_new(service->workers, service->worker_count, most);
 }
 
 static uint64_t get(const _Atomic uint64_t *counter)

@@ -23,7 +23,6 @@ struct limit_table;
 struct site_state;
 struct site_table;
 struct origins;
-struct tunnel_list;
 struct users;
 
 enum service_state {
@@ -59,8 +58,6 @@ const char *service_conf_path(const struct service *service);
 /* Sums all workers' counters. out is large (20 KB): not on a small stack. */
 void service_counters(struct service *service, struct counters_sum *out);
 void service_connections(struct service *service, struct service_connections *out);
-/* The tunnels that are open (tunnel_list.h); waits for the workers, a second at most. mem_free it. */
-struct tunnel_list *service_tunnels(struct service *service, unsigned most);
 /* Name of a counters site slot, or NULL when unused. Slot 0: "-". Stable for the life of the
  * process. */
 const char *service_site_name(struct service *service, unsigned slot);

@@ -2,8 +2,7 @@
 import threading
 import time
 
-# What a forward proxy needs to serve loopback in a test.
-OPEN = ""
+from forwarding import ACL
 
 
 def forward(t, origin=None, block="", start=True, workers=2, **words):
@@ -12,7 +11,7 @@ def forward(t, origin=None, block="", start=True, workers=2, **words):
 
 
 def text(block):
-    return f"forward office {{ {OPEN} {block} }}\n"
+    return f"forward office {{ {ACL} {block} }}\n"
 
 
 def url(origin, path):

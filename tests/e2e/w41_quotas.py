@@ -207,3 +207,41 @@ def test_nothing_kept_without_quotas(t):
     same(small(larder, origin), 200)
     larder.stop()
     same(quota_lines(larder), None)
+
+
+def test_seen_and_reset_by_operators(t):
+    """The list by API and command, those first that have used most; a reset lets in again, says who did it, and holds
+    over kill -9."""
+    origin = t.origin(ORIGIN)
+    larder = forward(t, origin, "quota 1M per=month key=client; quota 100M per=day key=forward name=all;")
+    larder.fetch(url(origin, "/big"), source=ME)
+    same(small(larder, origin, OTHER), 200)
+    same(small(larder, origin), 403)
+    status, answer = larder.api("/api/v1/access/quotas?forward=office")
+    same((status, answer["total"]), (200, 3))
+    first = answer["items"][0]
+    same([first[k] for k in ("forward", "name", "per", "key", "who", "limit_bytes")],
+         ["office", "month_client", "month", "client", ME, MIB])
+    assert MIB <= first["used_bytes"] <= MIB + 1000 and first["down_bytes"] == first["used_bytes"], first
+    assert first["ends_at"] > first["begins_at"] > "20"
+    same([(i["key"], i["who"]) for i in answer["items"][1:]], [("all", ""), ("client", OTHER)])
+    same(larder.api("/api/v1/access/quotas?forward=other"), (200, {"items": [], "total": 0}))
+    same(larder.api("/api/v1/access/quotas?limit=0")[0], 400)
+    text = larder.command("quota", check=0).stdout
+    lines = text.splitlines()
+    assert len(lines) == 3 and lines[0].endswith("  office/month_client/client:127.0.0.2"), text
+    assert "1.0 MiB of 1.0 MiB" in lines[0] and "100 %" in lines[0], text
+    same(larder.command("quota", "reset", "office/month_client/client:127.0.0.77").returncode, 1)
+    same(larder.command("quota", "reset", "month_client").returncode, 2)
+    same(larder.api("/api/v1/access/quotas/reset", "POST", {"forward": "office", "name": "all"})[0], 422)
+    settle(5.5)
+    larder.command("quota", "reset", "office/month_client/client:127.0.0.2", check=0)
+    assert 'quota_reset quota=month_client key=client who="127.0.0.2" by=' in larder.output(), larder.output()
+    same(small(larder, origin), 200)
+    larder.command("quota", "reset", "office/all/all", check=0)
+    wait_for(lambda: account(larder, ME)[0] < 5000, 8, "the file")
+    larder.kill()
+    larder.start()
+    same(small(larder, origin), 200)
+    token = larder.admin("/api/v1/access/quotas/reset", "POST", body={})
+    same(token.status, 401)
