@@ -6,7 +6,7 @@ import time
 
 from case import content, free_port, reply, same, sequence, settle, slow, wait_for
 
-ANY = ""  # what of 127.0.0.1 may be asked
+ANY = "acl { allow tests to loopback private public port 1-65535; }"  # what of 127.0.0.1 may be asked
 
 
 def forward(rest, name="office", pools=""):

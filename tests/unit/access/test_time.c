@@ -76,7 +76,8 @@ static void test_table(void **state)
     for (size_t z = 0; z < sizeof(zones) / sizeof(zones[0]); z++) {
         zone(zones[z]);
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-            check(rows[i].times, at(2026, 11, rows[i].day, rows[i].hour, rows[i].minute), rows[i].wanted);
+            check(rows[i].times, at(2026, 11, rows[i].day, rows[i].hour, rows[i].minute),
+                  rows[i].wanted);
         }
     }
     zone("UTC0");
@@ -86,8 +87,8 @@ static void test_table(void **state)
 static void test_summer_time(void **state)
 {
     (void)state;
-    int64_t spring = 1774746000;  /* 2026-03-29 01:00 UTC */
-    int64_t autumn = 1792890000;  /* 2026-10-25 01:00 UTC */
+    int64_t spring = 1774746000; /* 2026-03-29 01:00 UTC */
+    int64_t autumn = 1792890000; /* 2026-10-25 01:00 UTC */
 
     zone("CET-1CEST,M3.5.0,M10.5.0/3");
     check("01:00-02:00", spring - 60, true);
@@ -101,7 +102,7 @@ static void test_summer_time(void **state)
     check("02:00-03:00", autumn + 3540, true);
     check("02:00-03:00", autumn + 3600, false);
     check("\"sun 22:00-06:00\"", autumn + 4 * 3600, false);
-    check("\"sat 22:00-06:00\"", autumn + 4 * 3600 + 3540, true); /* 05:59 */
+    check("\"sat 22:00-06:00\"", autumn + 3 * 3600 + 3540, true); /* 04:59 */
     zone("UTC0");
 }
 

@@ -64,7 +64,9 @@ static const struct row rows[] = {
     {"a%2eb", HOSTNAME_BAD, ""},
     {"a/b", HOSTNAME_BAD, ""},
     {"a@b", HOSTNAME_BAD, ""},
-    {"b\xc3\xbc" "cher.example", HOSTNAME_BAD, ""},
+    {"b\xc3\xbc"
+     "cher.example",
+     HOSTNAME_BAD, ""},
     {"\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1", HOSTNAME_BAD, ""},
 };
 
@@ -76,8 +78,10 @@ static void test_rows(void **state)
         struct span out;
         struct sockaddr_storage address;
         enum hostname_kind kind = hostname_read(span_str(rows[i].text), room, &out, &address);
-        if (kind != rows[i].kind || (kind != HOSTNAME_BAD && !span_eq(out, span_str(rows[i].wanted)))) {
-            fail_msg("%s: %d %.*s", rows[i].text, (int)kind, (int)out.len, out.ptr == NULL ? "" : out.ptr);
+        if (kind != rows[i].kind ||
+            (kind != HOSTNAME_BAD && !span_eq(out, span_str(rows[i].wanted)))) {
+            fail_msg("%s: %d %.*s", rows[i].text, (int)kind, (int)out.len,
+                     out.ptr == NULL ? "" : out.ptr);
         }
         assert_int_equal(kind == HOSTNAME_ADDRESS, address.ss_family != AF_UNSPEC);
         if (kind != HOSTNAME_BAD) { /* what comes out goes in again, and stays */

@@ -11,9 +11,11 @@
 #define FORM "is not NAME, *.NAME, .NAME or an address"
 
 static const struct bad_case bad[] = {
-    {ACL("allow;"), "1:56 \"allow\" needs more words; write: allow [NAME] all | [NAME] CONDITION VALUE... "
-                    "[CONDITION VALUE...] [reason=\"TEXT\"];\n"},
-    {ACL("allow staff;"), "1:62 this rule has no condition; for every request write: allow staff all\n"},
+    {ACL("allow;"),
+     "1:56 \"allow\" needs more words; write: allow [NAME] all | [NAME] CONDITION VALUE... "
+     "[CONDITION VALUE...] [reason=\"TEXT\"];\n"},
+    {ACL("allow staff;"),
+     "1:62 this rule has no condition; for every request write: allow staff all\n"},
     {ACL("deny reason=x;"), "1:61 this rule has no condition; for every request write: deny all\n"},
     {ACL("allow a clint 10.0.0.0/8;"), "1:64 \"clint\" is not a condition [client] " KINDS "\n"},
     {ACL("allow clint 10.0.0.0/8;"), "1:68 \"10.0.0.0/8\" is not a condition " KINDS "\n"},
@@ -25,32 +27,39 @@ static const struct bad_case bad[] = {
      "1:77 \"8-7\" is not a port from 1 to 65535, or a range of them like 8000-8999\n"
      "1:81 \"x\" is not a port from 1 to 65535, or a range of them like 8000-8999\n"
      "1:83 \"1-\" is not a port from 1 to 65535, or a range of them like 8000-8999\n"},
-    {ACL("allow a port 1 port 2;"), "1:71 \"port\" is there twice: several values stand behind one word\n"},
+    {ACL("allow a port 1 port 2;"),
+     "1:71 \"port\" is there twice: several values stand behind one word\n"},
     {ACL("allow a client x 10.0.0.1/8;"),
      "1:71 \"x\" is not an IP address (names are not looked up here)\n"
      "1:73 \"10.0.0.1/8\" is not a network: wrong prefix length, or address bits behind it\n"},
-    {ACL("allow a to privat;"), "1:67 \"privat\" is not an address, a network, or one of public private loopback "
-                                "linklocal multicast self [private]\n"},
+    {ACL("allow a to privat;"),
+     "1:67 \"privat\" is not an address, a network, or one of public private loopback "
+     "linklocal multicast self [private]\n"},
     {ACL("allow a host a..b http://x 127.1;"),
      "1:69 \"a..b\" " FORM "\n1:74 \"http://x\" " FORM "\n1:83 \"127.1\" " FORM "\n"},
-    {ACL("allow a host file:list;"), "1:69 \"list\" is not an absolute path (one that begins with \"/\")\n"},
+    {ACL("allow a host file:list;"),
+     "1:69 \"list\" is not an absolute path (one that begins with \"/\")\n"},
     {ACL("allow a scheme ftp;"), "1:71 \"ftp\" is not a scheme {http https connect}\n"},
     {ACL("allow a method get;"), "1:71 \"get\" is not a method: letter case counts [GET]\n"},
-    {ACL("allow a path x /a?b;"), "1:69 \"x\" is not a path pattern: one begins with / or *\n"
-                                  "1:71 \"/a?b\" has a \"?\": it is compared without the query; use regex\n"},
+    {ACL("allow a path x /a?b;"),
+     "1:69 \"x\" is not a path pattern: one begins with / or *\n"
+     "1:71 \"/a?b\" has a \"?\": it is compared without the query; use regex\n"},
     {ACL("allow a regex ab(c;"), "1:74 the regex is not right here: missing closing parenthesis\n"},
-    {ACL("allow a regex \"a\\\\\\\\b(c\";"), "1:79 the regex is not right here: missing closing parenthesis\n"},
-    {ACL("allow a regex [;"), "1:71 the regex is not right here: missing terminating ] for character class\n"},
+    {ACL("allow a regex \"a\\\\\\\\b(c\";"),
+     "1:79 the regex is not right here: missing closing parenthesis\n"},
+    {ACL("allow a regex [;"),
+     "1:71 the regex is not right here: missing terminating ] for character class\n"},
     {ACL("allow a time mon-fry 25:00-26:00 \"mon 8:00-9:00\" 08:00-08:00;"),
      "1:69 \"mon-fry\" is not a time like \"mon-fri 08:00-18:00\", \"sat,sun\" or \"22:00-06:00\"\n"
      "1:77 \"25:00-26:00\" is not a time like \"mon-fri 08:00-18:00\", \"sat,sun\" or \"22:00-06:00\"\n"
      "1:89 \"mon 8:00-9:00\" is not a time like \"mon-fri 08:00-18:00\", \"sat,sun\" or \"22:00-06:00\"\n"
-     "1:106 \"08:00-08:00\" is not a time like \"mon-fri 08:00-18:00\", \"sat,sun\" or \"22:00-06:00\"\n"},
+     "1:105 \"08:00-08:00\" is not a time like \"mon-fri 08:00-18:00\", \"sat,sun\" or \"22:00-06:00\"\n"},
     {ACL("allow a type video;"), "1:69 \"video\" is not a media type pattern like video/*\n"},
     {ACL("deny a size 5M;"), "1:68 \"5M\" is not a size like >100M or <1K\n"},
     {ACL("deny a all reason=;"), "1:67 \"reason=\" is no text of 1 to 500 bytes\n"},
     {ACL("deny a all reason=a reason=b;"), "1:76 \"reason=b\" is a second reason\n"},
-    {ACL("deny a/b all;"), "1:61 \"a/b\" is not a rule name: letters, digits, - _ and . (at most 64)\n"},
+    {ACL("deny a/b all;"),
+     "1:61 \"a/b\" is not a rule name: letters, digits, - _ and . (at most 64)\n"},
     {ACL("deny a all; deny a all;"), "1:61 another rule has the name \"a\"\n"
                                      "1:68 this rule is never reached: t:1:56 denies all\n"
                                      "1:73 another rule has the name \"a\"\n"},
@@ -62,7 +71,8 @@ static const struct bad_case bad[] = {
 static void test_bad(void **state)
 {
     (void)state;
-    bad_cases(bad, sizeof(bad) / sizeof(bad[0]) - 1); /* the last one names every directive of a site */
+    bad_cases(bad,
+              sizeof(bad) / sizeof(bad[0]) - 1); /* the last one names every directive of a site */
 }
 
 static const struct conf_acl *acl_of(const struct conf *conf)
@@ -73,9 +83,9 @@ static const struct conf_acl *acl_of(const struct conf *conf)
 static void test_values(void **state)
 {
     (void)state;
-    struct conf *conf = text_good(
-        ACL("deny host a b; allow allow_3 client 10.0.0.0/8 ::1; allow \"port\" to private 10.0.0.0/8 self port 1 8-9; "
-            "deny host c size >1K <2M; allow n time \"mon-wed,sat 08:00-18:00\" sun;"));
+    struct conf *conf = text_good(ACL(
+        "deny host a b; allow allow_3 client 10.0.0.0/8 ::1; allow \"host\" to private 10.0.0.0/8 self port 1 8-9; "
+        "deny host c size >1K <2M; allow n time \"mon-wed,sat 08:00-18:00\" sun;"));
     const struct conf_acl *acl = acl_of(conf);
 
     assert_int_equal(acl->count, 5);
@@ -104,7 +114,7 @@ static void test_dump(void **state)
     (void)state;
     static const char *const texts[] = {
         ACL("deny ads host a.example *.b .c 192.0.2.1 reason=\"Not \\\"here\\\", 5 \\$\"; allow all;"),
-        ACL("allow x user \"port\" \"all\" bob group \"to\" \"reason=1\"; deny regex \"^https?://[a-z ]+;\" b{2};"),
+        ACL("allow x user \"port\" \"all\" bob group \"to\" \"reason=1\" \"reason=\\\"2\"; deny regex \"^https?://[a-z ]+;\" \"b{2}\";"),
         ACL("allow t time \"mon-fri 08:00-18:00\" 22:00-06:00 type text/* size >1K; deny all;"),
         ACL(""),
         "listen 127.0.0.1:3128 { forward f; } forward f { }",
@@ -119,7 +129,9 @@ static void test_dump(void **state)
             for (size_t j = 0; j < acl_of(first)->count; j++) {
                 buf_puts(&one, acl_of(first)->list[j].name);
                 conf_print_acl_conditions(&acl_of(first)->list[j], &one);
-                buf_puts(&one, acl_of(first)->list[j].reason == NULL ? "" : acl_of(first)->list[j].reason);
+                buf_puts(&one, acl_of(first)->list[j].reason == NULL
+                                   ? ""
+                                   : acl_of(first)->list[j].reason);
             }
             struct buf dump;
             buf_init(&dump, TEXT_BYTES);
@@ -129,7 +141,9 @@ static void test_dump(void **state)
             for (size_t j = 0; j < acl_of(second)->count; j++) {
                 buf_puts(&two, acl_of(second)->list[j].name);
                 conf_print_acl_conditions(&acl_of(second)->list[j], &two);
-                buf_puts(&two, acl_of(second)->list[j].reason == NULL ? "" : acl_of(second)->list[j].reason);
+                buf_puts(&two, acl_of(second)->list[j].reason == NULL
+                                   ? ""
+                                   : acl_of(second)->list[j].reason);
             }
             if (!span_eq(buf_span(&one), buf_span(&two))) {
                 fail_msg("%s", dump.data);
@@ -170,10 +184,11 @@ static void write_file(const char *path, const char *text)
 static void load_list(const char *path, struct conf **out, struct buf *problems)
 {
     char text[400];
-    (void)snprintf(text, sizeof(text),
-                   "listen 127.0.0.1:3128 { forward f; } store { path off; } admin { socket off; listen off; } "
-                   "forward f { acl { deny a host file:%s b.example; deny c host file:%s; } }",
-                   path, path);
+    (void)snprintf(
+        text, sizeof(text),
+        "listen 127.0.0.1:3128 { forward f; } store { path off; } admin { socket off; listen off; } "
+        "forward f { acl { deny a host file:%s b.example; deny c host file:%s; } }",
+        path, path);
     buf_init(problems, TEXT_BYTES);
     text_load(span_str(text), 0, out, problems);
     buf_putc(problems, '\0');
@@ -204,7 +219,8 @@ static void test_files(void **state)
     load_list(path, &conf, &problems);
     assert_null(conf);
     assert_non_null(strstr(problems.data, "line 2 of \"/tmp/larder-acl-"));
-    assert_non_null(strstr(problems.data, "\"b\" stands before another word, and is not an address\n"));
+    assert_non_null(
+        strstr(problems.data, "\"b\" stands before another word, and is not an address\n"));
     assert_non_null(strstr(problems.data, "line 4 of"));
     assert_non_null(strstr(problems.data, "and 2 more lines of"));
     buf_free(&problems);
@@ -218,7 +234,7 @@ static void test_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad),  cmocka_unit_test(test_values), cmocka_unit_test(test_dump),
+        cmocka_unit_test(test_bad),     cmocka_unit_test(test_values), cmocka_unit_test(test_dump),
         cmocka_unit_test(test_without), cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests_name("acl", tests, NULL, NULL);
