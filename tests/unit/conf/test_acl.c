@@ -64,8 +64,6 @@ static const struct bad_case bad[] = {
                                      "1:68 this rule is never reached: t:1:56 denies all\n"
                                      "1:73 another rule has the name \"a\"\n"},
     {ACL("deny self all;"), "1:61 another rule has the name \"self\"\n"},
-    {"site x { origins { server a http://a; } acl { } } " REST,
-     "1:41 \"acl\" does not belong in site; it belongs in forward"},
 };
 
 static void test_bad(void **state)
@@ -84,7 +82,8 @@ static void test_values(void **state)
 {
     (void)state;
     struct conf *conf = text_good(ACL(
-        "deny host a b; allow allow_3 client 10.0.0.0/8 ::1; allow \"host\" to private 10.0.0.0/8 self port 1 8-9; "
+        "deny host a b; allow allow_3 client 10.0.0.0/8 ::1; allow \"host\" to private 10.0.0.0/8 self "
+            "port 1 8-9; "
         "deny host c size >1K <2M; allow n time \"mon-wed,sat 08:00-18:00\" sun;"));
     const struct conf_acl *acl = acl_of(conf);
 
@@ -114,7 +113,8 @@ static void test_dump(void **state)
     (void)state;
     static const char *const texts[] = {
         ACL("deny ads host a.example *.b .c 192.0.2.1 reason=\"Not \\\"here\\\", 5 \\$\"; allow all;"),
-        ACL("allow x user \"port\" \"all\" bob group \"to\" \"reason=1\" \"reason=\\\"2\"; deny regex \"^https?://[a-z ]+;\" \"b{2}\";"),
+        ACL("allow x user \"port\" \"all\" bob group \"to\" \"reason=1\" \"reason=\\\"2\"; "
+            "deny regex \"^https?://[a-z ]+;\" \"b{2}\";"),
         ACL("allow t time \"mon-fri 08:00-18:00\" 22:00-06:00 type text/* size >1K; deny all;"),
         ACL(""),
         "listen 127.0.0.1:3128 { forward f; } forward f { }",
