@@ -126,6 +126,7 @@ static void keep_alive(struct tunnel *tunnel)
  * (a server that answers, and resets because it read no further). */
 static void say_last_words(struct tunnel *tunnel)
 {
+    tunnel->is_dying = true;
     for (unsigned i = 0; i < TUNNEL_PEERS; i++) {
         tunnel->is_broken = false;
         tunnel->ends[i].readable = true; /* its event may still wait for its turn */

@@ -202,6 +202,13 @@ static void test_resets(void **state)
         assert_true(bench.is_over);
         assert_int_equal(bench.outcome, TUNNEL_BROKEN);
         assert_int_equal(recv(bench.near[!peer], got, sizeof(got), 0), 4);
+        if ((kind & 2) != 0) { /* its end came first */
+            assert_int_equal(recv(bench.near[!peer], got, sizeof(got), 0),
+                             (kind & 4) != 0 ? -1 : 0);
+        } else {
+            assert_int_equal(recv(bench.near[!peer], got, sizeof(got), 0), -1);
+            assert_int_equal(errno, ECONNRESET);
+        }
         bench_close(&bench);
     }
 }
@@ -228,6 +235,8 @@ static void test_last_words(void **state)
         assert_int_equal(bench.outcome, TUNNEL_BROKEN);
         assert_int_equal(recv(bench.near[!peer], got, sizeof(got), 0), 6);
         assert_memory_equal(got, "answer", 6);
+        assert_int_equal(recv(bench.near[!peer], got, sizeof(got), 0), -1);
+        assert_int_equal(errno, ECONNRESET);
         bench_close(&bench);
     }
 }
