@@ -133,13 +133,18 @@ static void report_same_name(struct conf_checker *checker, const struct rules_na
 {
     const struct conf_setting *one = rules_find(checker, SCHEMA_MAIN, "site", 0, first->site);
     const struct conf_setting *two = rules_find(checker, SCHEMA_MAIN, "site", 0, again->site);
+    const char *forward = checker->conf->sites[again->site].forward.name;
     struct conf_shown shown;
     struct conf_shown place;
 
     CHECK(one != NULL && two != NULL);
+    if (forward != NULL && (!one->good || !two->good)) {
+        return; /* it may have no name at all, which is said */
+    }
     conf_report_add(checker->base.report, two->node->words[1 + again->index].place, NULL,
-                    "site \"%s\" is already defined at %s",
-                    conf_show(&shown, span_str(again->name)),
+                    "%s \"%s\" is already defined at %s",
+                    forward != NULL ? "forward proxy" : "site",
+                    conf_show(&shown, span_str(forward != NULL ? forward : again->name)),
                     conf_show_place(&place, one->node->words[1 + first->index].place));
 }
 
