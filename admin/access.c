@@ -1,6 +1,7 @@
 /* access - GET /api/v1/access: the forward proxies, each with its figures and those of its rules. */
 #include "admin/access.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "worker/forward_view.h"
 
 #define WHERE_BYTES ((size_t)8192)
+#define RULE_BYTES ((size_t)64 << 10) /* conditions may be long lists */
 
 const struct conf_site *access_next(const struct conf *conf, size_t *at)
 {
@@ -21,6 +23,19 @@ const struct conf_site *access_next(const struct conf *conf, size_t *at)
         }
     }
     return NULL;
+}
+
+void access_want_rules(const struct conf *conf, struct tally_sum *sum)
+{
+    const struct conf_site *site;
+    size_t at = 0;
+
+    while ((site = access_next(conf, &at)) != NULL) {
+        (void)tally_sum_want(sum, site->forward.name, "");
+        for (size_t i = 0; i < site->forward.acl.count; i++) {
+            (void)tally_sum_want(sum, site->forward.name, site->forward.acl.list[i].name);
+        }
+    }
 }
 
 void access_write_names(const struct conf *conf, struct json *json)
@@ -82,6 +97,32 @@ void access_put_where(struct json *json, const char *key, struct conf_where wher
     buf_free(&text);
 }
 
+void access_put_rule(struct json *json, const struct conf *conf, const struct conf_site *site,
+                     unsigned rule)
+{
+    const struct conf_acl *acl = site == NULL ? NULL : &site->forward.acl;
+
+    if (acl == NULL || rule >= acl->count) {
+        json_put_text(json, "text", NULL);
+        json_put_text(json, "at", NULL);
+        return;
+    }
+    const struct conf_acl_rule *found = &acl->list[rule];
+    struct buf text;
+    buf_init(&text, RULE_BYTES);
+    buf_printf(&text, "%s %s ", found->allow ? "allow" : "deny",
+               found->has_own_name ? found->name : "");
+    text.len -= !found->has_own_name && text.len > 0; /* of the name that is not there */
+    conf_print_acl_conditions(found, &text);
+    if (found->reason != NULL) {
+        buf_printf(&text, " reason=\"%s\"", found->reason);
+    }
+    json_key(json, "text");
+    json_string(json, buf_span(&text));
+    buf_free(&text);
+    access_put_where(json, "at", conf_where_acl(conf, site, rule));
+}
+
 static uint64_t figure_of(const struct tally_row *row, enum tally_figure figure)
 {
     return row == NULL ? 0 : row->figure[figure];
@@ -100,21 +141,47 @@ static void write_listens(const struct conf *conf, const char *name, struct json
     json_array_end(json);
 }
 
-/* What decided, and how often. */
-static void write_rules(const struct tally_sum *sum, const char *name, struct json *json)
+static void write_rule(const struct tally_row *row, const char *name, struct json *json)
 {
+    json_put_text(json, "name", name);
+    json_put_u64(json, "allowed", figure_of(row, TALLY_ALLOWED));
+    json_put_u64(json, "denied", figure_of(row, TALLY_DENIED));
+}
+
+static bool is_of_file(const struct conf_acl *acl, const char *name)
+{
+    for (size_t i = 0; i < acl->count; i++) {
+        if (strcmp(acl->list[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The rules in the order of the file, then what decided without one. */
+static void write_rules(const struct conf *conf, const struct conf_site *site,
+                        const struct tally_sum *sum, struct json *json)
+{
+    const struct conf_acl *acl = &site->forward.acl;
+
     json_key(json, "rules");
     json_array(json);
+    for (size_t i = 0; i < acl->count; i++) {
+        const char *name = acl->list[i].name;
+        json_object(json);
+        write_rule(tally_sum_find(sum, site->forward.name, name), name, json);
+        access_put_rule(json, conf, site, (unsigned)i);
+        json_object_end(json);
+    }
     for (size_t i = 0; i < sum->count; i++) {
         const struct tally_row *row = &sum->row[i];
-        if (strcmp(row->forward, name) != 0 || row->rule[0] == '\0') {
-            continue;
+        if (strcmp(row->forward, site->forward.name) == 0 && row->rule[0] != '\0' &&
+            !is_of_file(acl, row->rule)) {
+            json_object(json);
+            write_rule(row, row->rule, json);
+            access_put_rule(json, conf, site, UINT_MAX);
+            json_object_end(json);
         }
-        json_object(json);
-        json_put_text(json, "name", row->rule);
-        json_put_u64(json, "allowed", row->figure[TALLY_ALLOWED]);
-        json_put_u64(json, "denied", row->figure[TALLY_DENIED]);
-        json_object_end(json);
     }
     json_array_end(json);
 }
@@ -151,9 +218,12 @@ static void write_forward(struct admin *admin, const struct conf *conf,
     json_put_u64(json, "tunnels_total", opened);
     json_put_u64(json, "tunnel_bytes_to_client", figure_of(row, TALLY_TO_CLIENT));
     json_put_u64(json, "tunnel_bytes_to_origin", figure_of(row, TALLY_TO_ORIGIN));
+    json_put_u64(json, "logins_missing", figure_of(row, TALLY_LOGIN_MISSING));
+    json_put_u64(json, "logins_failed", figure_of(row, TALLY_LOGIN_FAILED));
+    json_put_u64(json, "logins_refused", figure_of(row, TALLY_LOGIN_REFUSED));
     json_put_u64(json, "users_seen", forward_view_count(view, FORWARD_USERS, name));
     json_put_u64(json, "clients_seen", forward_view_count(view, FORWARD_CLIENTS, name));
-    write_rules(sum, name, json);
+    write_rules(conf, site, sum, json);
     json_object_end(json);
 }
 

@@ -10,6 +10,7 @@
 #include "admin/private.h"
 #include "admin/problem.h"
 #include "base/mem.h"
+#include "exchange/tunnel_view.h"
 #include "worker/forward_view.h"
 
 #define LIMIT_DEFAULT 50u
@@ -92,6 +93,73 @@ void access_denials_get(struct admin_request *request)
     json_put_text(&json, "next", more ? next : NULL);
     json_object_end(&json);
     mem_free(list);
+}
+
+/* ---- tunnels ---- */
+
+static void write_tunnel(const struct tunnel_view *view, struct json *json)
+{
+    char id[24];
+
+    (void)snprintf(id, sizeof(id), "%016llx", (unsigned long long)view->id);
+    json_object(json);
+    json_put_text(json, "id", id);
+    json_put_text(json, "forward", view->forward);
+    json_put_text(json, "client", view->client);
+    json_put_text(json, "user", view->user);
+    json_put_text(json, "host", view->host);
+    json_put_u64(json, "port", view->port);
+    json_put_text(json, "rule", view->rule);
+    json_put_time(json, "since", view->since_ms);
+    json_put_double(json, "age_s", (double)view->age_us / 1e6);
+    json_put_u64(json, "bytes_to_client", view->to_client);
+    json_put_u64(json, "bytes_to_origin", view->to_origin);
+    json_object_end(json);
+}
+
+static bool tunnels_asked(struct admin_request *request, struct tunnel_view_list *list)
+{
+    const char *by = request_query(request, "by");
+    const char *forward;
+    unsigned limit;
+
+    if (by != NULL && strcmp(by, "age") != 0 && strcmp(by, "bytes") != 0) {
+        problem_reply(request, PROBLEM_BAD_REQUEST, "by is one of age, bytes");
+        return false;
+    }
+    if (!access_limit_asked(request, LIMIT_DEFAULT, LIST_LIMIT_MAX, &limit) ||
+        !access_forward_asked(request, &forward)) {
+        return false;
+    }
+    *list = (struct tunnel_view_list){
+        .order = by != NULL && by[0] == 'b' ? TUNNEL_BY_BYTES : TUNNEL_BY_AGE, .max = limit};
+    (void)snprintf(list->forward, sizeof(list->forward), "%s", forward == NULL ? "" : forward);
+    return true;
+}
+
+void access_tunnels_get(struct admin_request *request)
+{
+    struct tunnel_view_list list;
+    struct json json;
+
+    if (!tunnels_asked(request, &list)) {
+        return;
+    }
+    list.items = mem_new(list.max * sizeof(*list.items));
+    bool is_whole = service_tunnels(request->admin->service, &list);
+    reply_json(request, 200, &json);
+    json_object(&json);
+    json_put_u64(&json, "open", list.open);
+    json_put_bool(&json, "complete", is_whole);
+    json_put_text(&json, "by", list.order == TUNNEL_BY_AGE ? "age" : "bytes");
+    json_key(&json, "items");
+    json_array(&json);
+    for (size_t i = 0; i < list.count; i++) {
+        write_tunnel(&list.items[i], &json);
+    }
+    json_array_end(&json);
+    json_object_end(&json);
+    mem_free(list.items);
 }
 
 /* ---- who matters most ---- */

@@ -1,6 +1,11 @@
 /* metrics_forward - the forward proxies: labels are names of the configuration and our own words. */
+#include "admin/access.h"
 #include "admin/metrics_text.h"
+#include "base/check.h"
 #include "base/mem.h"
+#include "origin/directory.h"
+#include "origin/origin.h"
+#include "users/users.h"
 #include "worker/service.h"
 
 static void put_labels(struct buf *out, const char *name, const struct tally_row *row)
@@ -77,11 +82,79 @@ static void put_tunnels(struct buf *out, const struct tally_sum *sum)
     }
 }
 
-void metrics_put_forwards(struct buf *out, struct service *service)
+static void put_logins(struct buf *out, const struct tally_sum *sum)
 {
-    struct tally_sum *sum = mem_new(sizeof(*sum));
+    static const char name[] = "larder_forward_logins_failed_total";
+    static const struct {
+        enum tally_figure figure;
+        const char *outcome;
+    } rows[] = {{TALLY_LOGIN_MISSING, "missing"},
+                {TALLY_LOGIN_FAILED, "wrong"},
+                {TALLY_LOGIN_REFUSED, "refused"}};
 
-    service_tally(service, sum);
+    metric_head(out, name, "counter",
+                "Requests that ended at the login: without a password, with a wrong one, or not "
+                "looked at because of too many wrong ones.");
+    for (size_t i = 0; i < sum->count; i++) {
+        for (size_t k = 0; k < ARRAY_LEN(rows) && sum->row[i].rule[0] == '\0'; k++) {
+            put_labels(out, name, &sum->row[i]);
+            buf_printf(out, ",outcome=\"%s\"", rows[k].outcome);
+            put_value(out, sum->row[i].figure[rows[k].figure]);
+        }
+    }
+}
+
+struct figure {
+    const char *name, *type, *help;
+    uint64_t number;
+};
+
+static void put_figures(struct buf *out, const struct figure *figures, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        metric_head(out, figures[i].name, figures[i].type, figures[i].help);
+        buf_puts(out, figures[i].name);
+        buf_putc(out, ' ');
+        buf_put_u64(out, figures[i].number);
+        buf_putc(out, '\n');
+    }
+}
+
+/* What all forward proxies share: passwords being hashed, and names looked up. */
+static void put_shared(struct buf *out, struct service *service)
+{
+    struct users_figures users;
+    struct directory_figures names;
+
+    users_figures(service_users(service), &users);
+    directory_figures(origins_directory(service_origins(service)), &names);
+    const struct figure figures[] = {
+        {"larder_forward_passwords_right_total", "counter",
+         "Passwords hashed and found right; those known already cost no hashing.", users.right},
+        {"larder_forward_passwords_wrong_total", "counter", "The same, found wrong.", users.wrong},
+        {"larder_forward_passwords_full_total", "counter",
+         "Passwords not looked at, because too many waited.", users.full},
+        {"larder_forward_passwords_waiting", "gauge", "Passwords being looked at.", users.checks},
+        {"larder_dns_names", "gauge", "Names known of servers that clients named.", names.names},
+        {"larder_dns_looking_up", "gauge", "Names being looked up.", names.looking_up},
+        {"larder_dns_answers_total", "counter", "Names answered from what is known.",
+         names.answers},
+        {"larder_dns_lookups_total", "counter", "Lookups begun.", names.lookups},
+        {"larder_dns_none_total", "counter", "Lookups that found that there is no such name.",
+         names.negatives},
+        {"larder_dns_failed_total", "counter", "Lookups that DNS had no answer to.",
+         names.failures},
+        {"larder_dns_timed_out_total", "counter", "Lookups that DNS did not answer in time.",
+         names.timeouts},
+        {"larder_dns_stale_total", "counter",
+         "Answers older than their time to live, given while DNS failed.", names.stale},
+        {"larder_dns_busy_total", "counter", "Lookups refused: too many at once.", names.busy},
+    };
+    put_figures(out, figures, ARRAY_LEN(figures));
+}
+
+static void put_all(struct buf *out, const struct tally_sum *sum)
+{
     put_wholes(out, sum, "larder_forward_requests_total", TALLY_REQUESTS);
     put_rules(out, sum, "larder_forward_denied_total",
               "Requests that a forward proxy denied, by the rule that did.", TALLY_DENIED);
@@ -89,5 +162,23 @@ void metrics_put_forwards(struct buf *out, struct service *service)
               "Requests that a forward proxy let pass, by the rule that did.", TALLY_ALLOWED);
     put_wholes(out, sum, "larder_forward_tunnels_total", TALLY_TUNNELS_OPENED);
     put_tunnels(out, sum);
+    put_logins(out, sum);
+}
+
+void metrics_put_forwards(struct buf *out, struct service *service)
+{
+    struct conf *conf = service_conf(service);
+    struct tally_sum *sum = mem_new(sizeof(*sum));
+    size_t at = 0;
+
+    service_tally(service, sum);
+    access_want_rules(conf, sum);
+    if (sum->count > 0) {
+        put_all(out, sum);
+    }
+    if (access_next(conf, &at) != NULL) {
+        put_shared(out, service);
+    }
     mem_free(sum);
+    conf_unref(conf);
 }

@@ -51,7 +51,7 @@ struct admin_request {
     void *connection; /* libmicrohttpd's */
 };
 
-/* Header, query or cookie of the request; NULL: not sent. Door's thread only. */
+/* Header, query or cookie of the request; NULL: not sent. Threads as above. */
 const char *request_header(const struct admin_request *request, const char *name);
 const char *request_query(const struct admin_request *request, const char *name);
 const char *request_cookie(const struct admin_request *request, const char *name);

@@ -285,6 +285,35 @@ static void print_clients(const cJSON *json)
     print_items(json, "client");
 }
 
+static void print_quotas(const cJSON *json)
+{
+    const cJSON *at;
+
+    cJSON_ArrayForEach(at, member(json, "items"))
+    {
+        struct cli_figure used;
+        struct cli_figure limit;
+        char share[16] = "-";
+        double most = client_number(at, "limit_bytes");
+        if (most > 0) {
+            (void)snprintf(share, sizeof(share), "%.1f%%",
+                           100 * client_number(at, "used_bytes") / most);
+        }
+        printf("%8s %12s of %-12s ", share, cli_bytes(&used, client_number(at, "used_bytes")),
+               most > 0 ? cli_bytes(&limit, most) : "-");
+        cell(client_text(at, "forward"), 10);
+        cell(client_text(at, "name"), 10);
+        cell(client_text(at, "key"), 6);
+        cli_print_line(stdout, client_text(at, "who"));
+        printf("  # a %s, begins anew ", client_text(at, "per"));
+        cli_print_line(stdout, client_text(at, "ends_at"));
+        printf("\n");
+    }
+    if (cJSON_GetArraySize(member(json, "items")) == 0) {
+        printf("nothing has moved under a quota\n");
+    }
+}
+
 static const struct list {
     const char *word, *path;
     void (*print)(const cJSON *json);
@@ -298,6 +327,7 @@ static const struct list {
      FLAG(FORWARD) | FLAG(BY) | FLAG(LIMIT)},
     {"users", "/api/v1/access/users", print_users, FLAG(FORWARD) | FLAG(BY) | FLAG(LIMIT)},
     {"clients", "/api/v1/access/clients", print_clients, FLAG(FORWARD) | FLAG(BY) | FLAG(LIMIT)},
+    {"quotas", "/api/v1/access/quotas", print_quotas, FLAG(FORWARD) | FLAG(LIMIT)},
 };
 
 static const struct {

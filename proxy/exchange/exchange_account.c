@@ -35,19 +35,35 @@ static bool is_of_forward(const struct exchange *x)
     return x->site != NULL && x->site->forward != NULL;
 }
 
+/* The figure of a request that ended at the login; TALLY_FIGURES: it did not. */
+static enum tally_figure login_figure(const struct exchange *x)
+{
+    switch ((enum http_reason)x->reason) {
+    case HTTP_REASON_LOGIN:
+        return TALLY_LOGIN_MISSING;
+    case HTTP_REASON_LOGIN_FAILED:
+        return TALLY_LOGIN_FAILED;
+    case HTTP_REASON_LOGIN_LIMIT:
+    case HTTP_REASON_LOGIN_BUSY:
+        return TALLY_LOGIN_REFUSED;
+    default:
+        return TALLY_FIGURES;
+    }
+}
+
 /* Who decided: a rule, or what stands in for one. Empty: nobody, it is no request for a server. */
 static struct span forward_rule(const struct exchange *x)
 {
     const struct exchange_forward *forward = x->forwarding;
 
-    if (x->status == 407) {
+    if (login_figure(x) != TALLY_FIGURES) {
         return SPAN("login");
     }
     if (forward != NULL && forward->verdict.answer == ACCESS_DENY) {
         return span_str(forward->verdict.name);
     }
-    if (x->result == RESULT_DENIED) {
-        return SPAN("limit"); /* of those that a site may have too; reason says which */
+    if (x->result == RESULT_DENIED) { /* reason says which */
+        return x->reason == HTTP_REASON_QUOTA ? SPAN("quota") : SPAN("limit");
     }
     return forward == NULL ? SPAN("") : span_str(forward->verdict.name);
 }
@@ -69,7 +85,13 @@ static void count_forward(struct exchange *x)
     struct span name = span_str(x->site->forward->name);
     struct span rule = forward_rule(x);
 
-    tally_add(tally_of(tally, name, SPAN("")), TALLY_REQUESTS, 1);
+    struct tally_entry *whole = tally_of(tally, name, SPAN(""));
+    enum tally_figure login = login_figure(x);
+
+    tally_add(whole, TALLY_REQUESTS, 1);
+    if (login != TALLY_FIGURES) {
+        tally_add(whole, login, 1);
+    }
     if (rule.len > 0) {
         tally_add(tally_of(tally, name, rule),
                   x->result == RESULT_DENIED ? TALLY_DENIED : TALLY_ALLOWED, 1);

@@ -38,26 +38,27 @@ struct access_facts exchange_judge_facts(const struct exchange *x)
     };
 }
 
-static void judge_once(const struct exchange *x, const struct access_facts *facts,
+static void judge_once(const struct site *site, const struct access_facts *facts,
                        struct access_verdict *out)
 {
-    access_judge(x->site->access, facts, out);
+    access_judge(site->access, facts, out);
     if (UNLIKELY(out->gave_up)) {
         log_warn("acl_regex_gave_up", "site=%.*s rule=%s note=\"too much work for this URL\"",
-                 (int)x->site->name.len, x->site->name.ptr, out->name);
+                 (int)site->name.len, site->name.ptr, out->name);
     }
 }
 
 /* Paths count in the spelling that rules, key and origin share; one that has an escaped slash must
  * pass in both readings. */
-static void judge(struct exchange *x, struct access_facts *facts, struct access_verdict *out)
+void exchange_judge_by(struct arena *arena, const struct site *site, struct access_facts *facts,
+                       struct access_verdict *out)
 {
-    if (LIKELY(!access_asks_path(x->site->access)) || LIKELY(!http_path_is_odd(facts->path))) {
-        judge_once(x, facts, out);
+    if (LIKELY(!access_asks_path(site->access)) || LIKELY(!http_path_is_odd(facts->path))) {
+        judge_once(site, facts, out);
         return;
     }
-    struct span strict = exchange_path_folded(&x->arena, x->site, facts->path);
-    char *room = arena_alloc(&x->arena, HTTP_PATH_FOLD_BYTES(facts->path));
+    struct span strict = exchange_path_folded(arena, site, facts->path);
+    char *room = arena_alloc(arena, HTTP_PATH_FOLD_BYTES(facts->path));
     if (strict.ptr == NULL || room == NULL) {
         *out = (struct access_verdict){.answer = ACCESS_DENY,
                                        .by = ACCESS_BY_END,
@@ -68,11 +69,11 @@ static void judge(struct exchange *x, struct access_facts *facts, struct access_
     }
     struct span loose = http_path_fold(room, facts->path, HTTP_PATH_LOOSE);
     facts->path = strict;
-    judge_once(x, facts, out);
+    judge_once(site, facts, out);
     if (out->answer != ACCESS_DENY && !span_eq(strict, loose)) {
         struct access_verdict other;
         facts->path = loose;
-        judge_once(x, facts, &other);
+        judge_once(site, facts, &other);
         *out = other.answer == ACCESS_DENY ? other : *out;
         facts->path = strict;
     }
@@ -118,7 +119,7 @@ static void judge_addresses(struct exchange *x, struct access_facts *facts,
 
     for (unsigned i = 0; i < addresses->count; i++) {
         facts->address = (const struct sockaddr *)&addresses->list[i];
-        judge(x, facts, &verdict);
+        exchange_judge_by(&x->arena, x->site, facts, &verdict);
         if (i == 0 || verdict.answer == ACCESS_ALLOW) {
             forward->verdict = verdict;
         }
@@ -172,7 +173,7 @@ enum exchange_next exchange_judge(struct exchange *x)
 {
     struct exchange_forward *forward = x->forwarding;
     struct access_facts facts = exchange_judge_facts(x);
-    enum exchange_next next;
+    enum exchange_next next = EXCHANGE_PARK;
 
     if (forward->wait != NULL) {
         return EXCHANGE_PARK; /* woken by somebody else */
@@ -180,7 +181,7 @@ enum exchange_next exchange_judge(struct exchange *x)
     if (forward->is_late) {
         return exchange_fail_fetch(x, FILL_CODE_FAULT(FETCH_TOTAL_TIMEOUT));
     }
-    judge(x, &facts, &forward->verdict);
+    exchange_judge_by(&x->arena, x->site, &facts, &forward->verdict);
     if (forward->verdict.answer == ACCESS_WANTS_ADDRESS && !ask_addresses(x, &facts, &next)) {
         return next;
     }
@@ -244,7 +245,7 @@ bool exchange_judge_response(struct exchange *x, uint64_t length, enum exchange_
         *next = exchange_deny(x, &parts);
         return false;
     }
-    judge(x, &facts, &forward->verdict);
+    exchange_judge_by(&x->arena, x->site, &facts, &forward->verdict);
     forward->verdict.asks_response = false;
     if (forward->verdict.answer == ACCESS_ALLOW) {
         return true;
@@ -262,7 +263,7 @@ bool exchange_judge_switch(struct exchange *x, enum exchange_next *next)
         return true;
     }
     facts.has_response = true;
-    judge(x, &facts, &forward->verdict);
+    exchange_judge_by(&x->arena, x->site, &facts, &forward->verdict);
     forward->verdict.asks_response = false;
     if (forward->verdict.answer == ACCESS_ALLOW) {
         return true;
@@ -282,7 +283,7 @@ bool exchange_judge_grown(struct exchange *x, uint64_t seen)
     facts.has_response = true;
     facts.type = http_head_find(store_object_head(x->object), HTTP_FIELD_CONTENT_TYPE);
     facts.seen = seen;
-    judge(x, &facts, &forward->verdict);
+    exchange_judge_by(&x->arena, x->site, &facts, &forward->verdict);
     if (forward->verdict.answer == ACCESS_ALLOW) {
         return true;
     }

@@ -50,6 +50,9 @@ bool exchange_pac(struct exchange *x, enum exchange_next *next)
         (request->method != HTTP_GET && request->method != HTTP_HEAD)) {
         return false;
     }
+    if (UNLIKELY(x->site->guards.is_used) && !exchange_guard(x, next)) {
+        return true;
+    }
     struct span proxy = pac->proxy == NULL ? asked_by(x) : span_str(pac->proxy);
     if (proxy.len == 0 && pac->kind == CONF_PAC_ON) {
         *next = exchange_fail(x, 400, "the request has no Host to name the proxy by");

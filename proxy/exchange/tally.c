@@ -82,12 +82,10 @@ struct tally_entry *tally_of(struct tally *tally, struct span forward, struct sp
 
 /* ---- read by others ---- */
 
-static struct tally_row *row_of(struct tally_sum *sum, const char *names)
+struct tally_row *tally_sum_want(struct tally_sum *sum, const char *forward, const char *rule)
 {
-    const char *rule = names + strlen(names) + 1;
-
     for (size_t i = 0; i < sum->count; i++) {
-        if (strcmp(sum->row[i].forward, names) == 0 && strcmp(sum->row[i].rule, rule) == 0) {
+        if (strcmp(sum->row[i].forward, forward) == 0 && strcmp(sum->row[i].rule, rule) == 0) {
             return &sum->row[i];
         }
     }
@@ -95,7 +93,7 @@ static struct tally_row *row_of(struct tally_sum *sum, const char *names)
         return &sum->row[TALLY_ENTRIES - 1];
     }
     struct tally_row *row = &sum->row[sum->count++];
-    *row = (struct tally_row){.forward = names, .rule = rule};
+    *row = (struct tally_row){.forward = forward, .rule = rule};
     return row;
 }
 
@@ -106,7 +104,7 @@ void tally_sum_add(struct tally_sum *sum, const struct tally *tally)
         if (names == NULL) {
             continue; /* the first is used last */
         }
-        struct tally_row *row = row_of(sum, names);
+        struct tally_row *row = tally_sum_want(sum, names, names + strlen(names) + 1);
         for (unsigned k = 0; k < TALLY_FIGURES; k++) {
             row->figure[k] +=
                 atomic_load_explicit(&tally->entry[i].figure[k], memory_order_relaxed);

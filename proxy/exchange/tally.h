@@ -22,6 +22,9 @@ enum tally_figure {
     TALLY_TUNNELS_CLOSED,
     TALLY_TO_CLIENT, /* bytes through tunnels, also those still open */
     TALLY_TO_ORIGIN,
+    TALLY_LOGIN_MISSING, /* 407: no name and password were sent */
+    TALLY_LOGIN_FAILED,  /* 407: they were wrong */
+    TALLY_LOGIN_REFUSED, /* not looked at: too many wrong ones before, or at once */
     /* of a rule */
     TALLY_ALLOWED,
     TALLY_DENIED,
@@ -60,6 +63,8 @@ struct tally_sum {
 };
 
 void tally_sum_add(struct tally_sum *sum, const struct tally *tally);
+/* The row of these names, which the sum borrows; one of zeros where nothing was counted so far. */
+struct tally_row *tally_sum_want(struct tally_sum *sum, const char *forward, const char *rule);
 /* NULL: nothing was counted for it. */
 const struct tally_row *tally_sum_find(const struct tally_sum *sum, const char *forward,
                                        const char *rule);

@@ -9,6 +9,7 @@
 #include "exchange/exchange_meter.h"
 #include "exchange/guard.h"
 #include "exchange/tally.h"
+#include "http/key.h"
 #include "limit/limit.h"
 #include "tunnel/tunnel.h"
 
@@ -27,6 +28,7 @@ struct open_tunnel {
     struct record *record;
     struct meter *meter;       /* NULL: nobody paces or counts it */
     struct tally_entry *tally; /* of its forward proxy */
+    struct origin_claim claim; /* on the parent it goes through; or none */
     unsigned hold_count;
     uint64_t holds[]; /* places among concurrent requests */
 };
@@ -55,6 +57,18 @@ static void put_record(struct open_tunnel *open, bool is_cut)
     }
 }
 
+static void end_claim(struct open_tunnel *open)
+{
+    const struct origin_outcome outcome = {
+        .is_known = true,
+        .status = 200,
+        .is_relayed = true,
+        .head_seen = true,
+        .received_bytes = tunnel_sent(&open->tunnel, TUNNEL_CLIENT),
+    };
+    origin_claim_end(&open->claim, &outcome, loop_now_us(open->env->loop));
+}
+
 /* Its tunnel is stopped. */
 static void end(struct open_tunnel *open, bool is_cut)
 {
@@ -77,6 +91,7 @@ static void end(struct open_tunnel *open, bool is_cut)
         meter_end(open->meter, loop_now_us(env->loop));
         mem_free(open->meter);
     }
+    end_claim(open);
     list_remove(&open->node);
     mem_free(open->record);
     open->magic = 0;
@@ -143,6 +158,63 @@ static void on_spare(void *ctx, enum tunnel_peer from, size_t bytes)
     meter_unmoved(open->meter, from == TUNNEL_SERVER ? METER_DOWN : METER_UP, bytes);
 }
 
+/* ---- for operators ---- */
+
+/* What stands behind this beginning. */
+static struct span span_after(struct span text, struct span before)
+{
+    return span_starts(text, before) ? span_of(text.ptr + before.len, text.len - before.len) : text;
+}
+
+static void text_set(char *out, size_t size, struct span text)
+{
+    size_t len = text.len < size - 1 ? text.len : size - 1;
+
+    if (len > 0) {
+        memcpy(out, text.ptr, len);
+    }
+    out[len] = '\0';
+}
+
+static void view_of(const struct open_tunnel *open, struct tunnel_view *out)
+{
+    const struct record *record = open->record;
+    uint64_t age_us = loop_now_us(open->env->loop) - open->begin_us;
+    struct span host = http_authority_host(record->host);
+    size_t bracket = host.len > 2 && host.ptr[0] == '[' ? 1 : 0;
+    uint64_t port = 0;
+
+    *out = (struct tunnel_view){
+        .id = record->request_id,
+        .since_ms = loop_wall_ms(open->env->loop) - (int64_t)(age_us / 1000),
+        .age_us = age_us,
+        .to_client = tunnel_sent(&open->tunnel, TUNNEL_CLIENT),
+        .to_origin = tunnel_sent(&open->tunnel, TUNNEL_SERVER),
+    };
+    if (record->host.len > host.len) {
+        (void)span_to_u64(span_of(record->host.ptr + host.len + 1, record->host.len - host.len - 1),
+                          UINT16_MAX, &port);
+    }
+    out->port = (uint16_t)port;
+    text_set(out->forward, sizeof(out->forward), span_after(record->site, SPAN("forward:")));
+    text_set(out->client, sizeof(out->client), record->client);
+    text_set(out->user, sizeof(out->user), record->user);
+    text_set(out->rule, sizeof(out->rule), record->rule);
+    text_set(out->host, sizeof(out->host), span_of(host.ptr + bracket, host.len - 2 * bracket));
+}
+
+void tunnel_view_collect(struct tunnel_view_list *list, struct exchange_env *env)
+{
+    for (struct list *node = env->tunnels.next; node != &env->tunnels; node = node->next) {
+        struct tunnel_view view;
+        view_of(CONTAINER_OF(node, struct open_tunnel, node), &view);
+        if (list->forward[0] == '\0' || strcmp(list->forward, view.forward) == 0) {
+            list->open++;
+            tunnel_view_insert(list, &view);
+        }
+    }
+}
+
 /* ---- the begin ---- */
 
 static unsigned count_holds(const struct exchange *x)
@@ -202,17 +274,54 @@ static struct open_tunnel *open_new(struct exchange *x)
     return open;
 }
 
-bool tunnels_open(struct exchange *x, struct dial **dial)
+/* What the parent has sent of the server's bytes already comes behind our own head. */
+static void greet(struct open_tunnel *open, struct span early, char *room)
+{
+    const struct span head = SPAN(ESTABLISHED);
+
+    if (LIKELY(early.len == 0)) {
+        tunnel_give(&open->tunnel, TUNNEL_CLIENT, head);
+        return;
+    }
+    memcpy(room, head.ptr, head.len);
+    memcpy(room + head.len, early.ptr, early.len);
+    tunnel_give(&open->tunnel, TUNNEL_CLIENT, span_of(room, head.len + early.len));
+    on_moved(&open->tunnel, TUNNEL_SERVER, early.len);
+    if (UNLIKELY(open->meter != NULL)) {
+        meter_moved(open->meter, METER_DOWN, early.len);
+    }
+}
+
+static void take_server(struct open_tunnel *open, const struct tunnels_server *server)
+{
+    struct loop_watch *watch = tunnel_watch(&open->tunnel, TUNNEL_SERVER);
+
+    if (LIKELY(server->dial != NULL)) {
+        (void)dial_take(*server->dial, watch, tunnel_events());
+        dial_cancel(server->dial);
+    } else {
+        (void)hail_take(*server->hail, watch, tunnel_events());
+    }
+    if (UNLIKELY(server->claim != NULL)) {
+        open->claim = *server->claim; /* it does not wait: nothing points to it */
+        *server->claim = (struct origin_claim){0};
+    }
+}
+
+bool tunnels_open(struct exchange *x, const struct tunnels_server *server)
 {
     struct exchange_env *env = x->env;
     struct open_tunnel *open;
+    struct span greeting = server->hail == NULL ? SPAN("") : hail_early(*server->hail);
+    char *room = mem_try(sizeof(ESTABLISHED) + greeting.len);
 
     x->status = 200;
     x->stream->sent_bytes = sizeof(ESTABLISHED) - 1;
     exchange_note_first_byte(x);
-    open = open_new(x);
+    open = room == NULL ? NULL : open_new(x);
     if (open == NULL) {
         x->stream->sent_bytes = 0;
+        mem_free(room);
         return false;
     }
     exchange_count(x);
@@ -220,8 +329,7 @@ bool tunnels_open(struct exchange *x, struct dial **dial)
     tally_add(open->tally, TALLY_TUNNELS_OPENED, 1);
     struct tunnel *tunnel = &open->tunnel;
     struct span early = stream_early(x->stream);
-    (void)dial_take(*dial, tunnel_watch(tunnel, TUNNEL_SERVER), tunnel_events());
-    dial_cancel(dial);
+    take_server(open, server);
     tunnel_give(tunnel, TUNNEL_SERVER, early);
     counter_add(&env->counters->tunnel_bytes[TUNNEL_TO_ORIGIN], early.len);
     if (UNLIKELY(open->meter != NULL)) {
@@ -229,8 +337,9 @@ bool tunnels_open(struct exchange *x, struct dial **dial)
     }
     tally_add(open->tally, TALLY_TO_ORIGIN, early.len);
     stream_take(x->stream, &open->seat, tunnel_watch(tunnel, TUNNEL_CLIENT), tunnel_events());
+    greet(open, greeting, room);
+    mem_free(room);
     exchange_forget(x);
-    tunnel_give(tunnel, TUNNEL_CLIENT, SPAN(ESTABLISHED));
     tunnel_start(tunnel);
     return true;
 }

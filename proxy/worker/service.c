@@ -29,6 +29,7 @@
 #include "worker/quota_keeper.h"
 #include "worker/service_run.h"
 #include "worker/site_state.h"
+#include "worker/tunnel_ask.h"
 #include "worker/worker.h"
 
 #define BACKLOG 4096
@@ -205,6 +206,11 @@ struct top *service_top(struct service *service)
 struct forward_view *service_forward_view(struct service *service)
 {
     return service->forwards;
+}
+
+bool service_tunnels(struct service *service, struct tunnel_view_list *list)
+{
+    return tunnel_ask(service->workers, service->worker_count, list);
 }
 
 void service_tally(struct service *service, struct tally_sum *out)

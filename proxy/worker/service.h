@@ -68,6 +68,10 @@ struct site_state *service_site_state(struct service *service);
 struct top *service_top(struct service *service);
 /* Of the forward proxies: the last denials, destinations, users, clients. */
 struct forward_view *service_forward_view(struct service *service);
+/* Open tunnels (tunnel_view.h). Waits for the workers, a second at most: for the job thread. False:
+ * one of them did not answer. */
+struct tunnel_view_list;
+bool service_tunnels(struct service *service, struct tunnel_view_list *list);
 /* Exact figures of the forward proxies and their rules, of all workers. out is large (40 KB). */
 void service_tally(struct service *service, struct tally_sum *out);
 uint64_t service_log_dropped(const struct service *service);

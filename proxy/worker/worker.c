@@ -285,11 +285,6 @@ void worker_post(struct worker *worker, struct mail *mail)
     mailbox_post(loop_mailbox(worker->loop), mail);
 }
 
-struct exchange_env *worker_env(struct worker *worker)
-{
-    return &worker->env;
-}
-
 const struct counters *worker_counters(const struct worker *worker)
 {
     return worker->counters;
@@ -306,6 +301,11 @@ void worker_fetch_figures(struct worker *worker, struct fetch_pool_figures *out)
     out->requests = atomic_load_explicit(&worker->figures[1], memory_order_relaxed);
     out->connects = atomic_load_explicit(&worker->figures[2], memory_order_relaxed);
     out->reused = atomic_load_explicit(&worker->figures[3], memory_order_relaxed);
+}
+
+struct exchange_env *worker_env(struct worker *worker)
+{
+    return &worker->env;
 }
 
 const struct tally *worker_tally(const struct worker *worker)

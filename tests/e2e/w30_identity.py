@@ -289,3 +289,29 @@ def test_proxy_protocol_to_a_parent(t):
         larder.command("reload", check=0)
         same(ask(larder, origin, "/a").status, 200)
         assert heads[-1].startswith(wanted), (settings, heads)
+
+
+def test_through_a_parent(t):
+    """The same towards a parent, which is told nothing but where the request has been."""
+    parent = t.origin(default=reply("x", cache="max-age=1, stale-while-revalidate=60", etag='"1"'))
+    larder = proxy(t, f"upstream http://127.0.0.1:{parent.port};")
+    for method, body, length in (("GET", None, []), ("POST", b"abc", ["Content-Length: 3"])):
+        same(ask(larder, parent, "/a", method, headers=TELLS + PLAIN, body=body).status, 200)
+        got = parent.last("http://127.0.0.1:%d/a" % parent.port).raw_head.decode().split("\r\n")
+        hops = [line for line in got if re.fullmatch("Larder-Hops: larder-[0-9a-f]{12}", line)]
+        same(len(hops), 1, got)
+        same([line for line in got if line not in hops],
+             [f"{method} http://127.0.0.1:{parent.port}/a HTTP/1.1", f"Host: 127.0.0.1:{parent.port}"] + SENT +
+             ["Connection: Larder-Hops"] + length)
+
+
+def test_forward_behind_a_trusted_proxy(t):
+    """The client is whom a proxy of ours names; its fields of addresses go on, a stranger's do not."""
+    origin = t.origin(default=reply("x", cache="no-store"))
+    larder = proxy(t, "")
+    larder.write("identity forward;", "trust 127.0.0.1;")
+    larder.command("reload", check=0)
+    claims = [("X-Forwarded-For", "10.9.8.7, 203.0.113.7"), ("X-Real-IP", "203.0.113.7")]
+    for source, wanted in (("127.0.0.1", (["203.0.113.7, 127.0.0.1"], ["203.0.113.7"])), ("127.0.0.3", (["127.0.0.3"], []))):
+        ask(larder, origin, "/a", source=source, headers=claims)
+        same((origin.last("/a").all("X-Forwarded-For"), origin.last("/a").all("X-Real-IP")), wanted)

@@ -2,7 +2,7 @@
 import re
 
 from case import Client, fetch, free_port, reply, same, wait_for
-from forwarding import ACL, ask, proxy
+from forwarding import ask, proxy
 
 OWN = re.compile(r"1\.[01] larder-[0-9a-f]{12}")
 
@@ -116,7 +116,7 @@ def circle(t, *settings):
     for number, text in enumerate(settings):
         larder = t.larder(start=False, sites="", listen="forward office;")
         larder.port = ports[number]
-        larder.write_config(sites=f"""forward office {{ {ACL} {text}
+        larder.write_config(sites=f"""forward office {{ acl {{ allow all; }} {text}
     upstream http://127.0.0.1:{ports[(number + 1) % len(ports)]}; }}""")
         larders.append(larder.start())
     return larders

@@ -88,6 +88,12 @@ def test_who_gets_it(t):
     same(larder.admin("/proxy.pac").status, 404)
 
 
+def test_limits(t):
+    """It is a request as any other to those who ask too much."""
+    larder = proxy(t, "pac on; limit requests 2/m burst=2;")
+    same([fetch(larder.proxy, "/proxy.pac").status for _ in range(3)], [200, 200, 429])
+
+
 def test_file(t):
     larder = proxy(t)
     path = os.path.join(larder.folder, "own.pac")

@@ -228,3 +228,250 @@ def test_tunnels_are_counted(t):
     assert line["bytes"] - down == len("HTTP/1.1 200 Connection Established\r\n\r\n"), line
     item = get(larder, "/api/v1/access/destinations")["items"][0]
     same((item["host"], item["requests"], item["tunnels"], item["bytes"]), ("127.0.0.1", 1, 1, line["bytes"] + sent))
+
+
+def test_open_tunnels(t):
+    """Of all workers in one order, by age and by bytes, and no more than asked for."""
+    origin = t.origin({"/a": reply("x" * 5000), "/b": reply("y" * 50)})
+    larder = office(t, origin, workers=4)
+    authority = f"127.0.0.1:{origin.port}"
+    clients = []
+    for number in range(9):
+        client = Client(larder.proxy_port, source=f"127.0.0.{number + 1}")
+        clients.append(client)
+        client.request(authority, "CONNECT", host=authority)
+        same(client.read_head().status, 200)
+        time.sleep(0.03)
+    clients[4].request("/a", host=authority)
+    clients[4].read_response()
+    clients[7].request("/b", host=authority)
+    clients[7].read_response()
+    answer = get(larder, "/api/v1/access/tunnels")
+    same((answer["open"], answer["complete"], answer["by"]), (9, True, "age"))
+    same([one["client"] for one in answer["items"]], [f"127.0.0.{number + 1}" for number in range(9)])
+    one = answer["items"][0]
+    same((one["forward"], one["user"], one["host"], one["port"]), ("office", "", "127.0.0.1", origin.port))
+    assert 0 < one["age_s"] < 30 and one["since"].endswith("Z"), one
+    answer = get(larder, "/api/v1/access/tunnels?by=bytes&limit=2&forward=office")
+    same((answer["open"], [one["client"] for one in answer["items"]]), (9, ["127.0.0.5", "127.0.0.8"]))
+    assert answer["items"][0]["bytes_to_client"] > 5000, answer
+    out = larder.command("access", "tunnels", "--by", "bytes", "--limit", "1", check=0).stdout
+    assert out.startswith("9 tunnels are open\n") and "127.0.0.5" in out and authority in out, out
+    for client in clients:
+        client.close()
+    wait_for(lambda: get(larder, "/api/v1/access/tunnels")["open"] == 0, 10, "their end")
+
+
+def run_test(larder, *words, check=None):
+    done = larder.command("access", "test", *words, "--json", check=check)
+    return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def test_access_test(t):
+    """What it says is what then happens, and nothing is asked of the origin."""
+    origin = t.origin({"/a": reply("x", cache="no-store")})
+    larder = office(t, origin)
+    url = f"http://127.0.0.1:{origin.port}/a"
+    status, answer = run_test(larder, "127.0.0.1", url)
+    same((status, answer["answer"]), (0, "allow") if ask(larder, url).status == 200 else (1, "deny"))
+    same((answer["forward"], answer["method"], answer["scheme"], answer["host"], answer["port"], answer["path"]),
+         ("office", "GET", "http", "127.0.0.1", origin.port, "/a"))
+    same([one["address"] for one in answer["addresses"]], ["127.0.0.1"] if status == 0 else [])
+    for words, wanted in (
+            (("10.0.0.1", "https://127.0.0.1/"), ("CONNECT", "connect", "127.0.0.1", 443, "")),
+            (("10.0.0.1", "127.0.0.1:8443"), ("CONNECT", "connect", "127.0.0.1", 8443, "")),
+            (("10.0.0.1", "https://127.0.0.1:444/x", "--method", "GET"), ("GET", "https", "127.0.0.1", 444, "/x")),
+            (("2001:db8::1", "http://[::1]:81/x?y", "--method", "POST"), ("POST", "http", "::1", 81, "/x?y"))):
+        _, answer = run_test(larder, *words)
+        same((answer["method"], answer["scheme"], answer["host"], answer["port"], answer["path"]), wanted, words)
+    for words in (("anna", url), ("127.0.0.1", "ftp://a/"), ("127.0.0.1", url, "--forward", "lab"),
+                  ("127.0.0.1", url, "--at", "noon"), ("127.0.0.1",)):
+        larder.command("access", "test", *words, check=2)
+    before = origin.count("/a")
+    run_test(larder, "127.0.0.1", url)
+    same(origin.count("/a"), before)
+    same(larder.api("/api/v1/access/test", "POST", {"client": "127.0.0.1", "url": url, "colour": "red"})[0], 422)
+    same(larder.api("/api/v1/access/test", "POST", {"client": "127.0.0.1"})[0], 422)
+    other = t.larder(origin)
+    assert "no forward proxy" in other.command("access", "test", "127.0.0.1", url, check=2).stderr
+
+
+def test_quotas_are_shown(t):
+    origin = t.origin({"/a": reply("x" * 20000, cache="no-store")})
+    larder = office(t, origin, "quota 50K per=day key=client name=daily;", access="off")
+    url = f"http://127.0.0.1:{origin.port}/a"
+    same(get(larder, "/api/v1/access/quotas"), {"items": [], "total": 0})
+    for _ in range(4):
+        ask(larder, url)
+    ask(larder, url, source="127.0.0.2")
+    wait_for(lambda: forward_of(larder)["requests"] == 5, 10, "five ended requests")
+    answer = get(larder, "/api/v1/access/quotas?forward=office")
+    same((answer["total"], [(one["forward"], one["name"], one["per"], one["key"], one["who"]) for one in answer["items"]]),
+         (2, [("office", "daily", "day", "client", "127.0.0.1"), ("office", "daily", "day", "client", "127.0.0.2")]))
+    first, second = answer["items"]
+    assert first["used_bytes"] >= 40000 and first["limit_bytes"] == 51200, first
+    assert 20000 < second["used_bytes"] < 21000 and second["ends_at"].endswith("Z"), second
+    same(len(get(larder, "/api/v1/access/quotas?limit=1")["items"]), 1)
+    out = larder.command("access", "quotas", check=0).stdout
+    assert "127.0.0.2" in out and "of 50.0 KiB" in out and "a day" in out, out
+    refused = ask(larder, url)
+    wait_for(lambda: forward_of(larder)["requests"] == 6, 10, "the refused one")
+    counted = {rule["name"]: rule["denied"] for rule in forward_of(larder)["rules"]}
+    assert refused.status == 403 and counted["quota"] >= 1, (refused, counted)
+    assert larder.metrics()['larder_forward_denied_total{forward="office",acl="quota"}'] >= 1
+
+
+def test_logins_are_counted(t):
+    import base64
+    import crypt
+    origin = t.origin({"/a": reply("x", cache="no-store")})
+    path = f"{t.folder}/htpasswd"
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f"anna:{crypt.crypt('secret', '$5$rounds=1000$abcdefgh')}\n")
+    larder = office(t, origin, f"auth basic {path};")
+    url = f"http://127.0.0.1:{origin.port}/a"
+
+    def login(password, user="anna"):
+        word = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return ask(larder, url, headers=[("Proxy-Authorization", f"Basic {word}")]).status
+    same([ask(larder, url).status, login("wrong"), login("wrong2", "bert"), login("secret"), login("secret")],
+         [407, 407, 407, 200, 200])
+    wait_for(lambda: forward_of(larder)["requests"] == 5, 10, "five ended requests")
+    at = forward_of(larder)
+    same((at["logins_missing"], at["logins_failed"], at["logins_refused"], at["denied"]), (1, 2, 0, 3))
+    same({rule["name"]: rule["denied"] for rule in at["rules"]}["login"], 3)
+    metrics = larder.metrics()
+    same([metrics[f'larder_forward_logins_failed_total{{forward="office",outcome="{word}"}}']
+          for word in ("missing", "wrong", "refused")], [1, 2, 0])
+    same(metrics['larder_forward_denied_total{forward="office",acl="login"}'], 3)
+    same((metrics["larder_forward_passwords_right_total"], metrics["larder_forward_passwords_wrong_total"]), (1, 2))
+    lines = records(larder, 5)
+    same([(one["user"], one["rule"]) for one in lines][:1], [("", "login")])
+    same([one["user"] for one in lines][3:], ["anna", "anna"])
+    users = get(larder, "/api/v1/access/users")["items"]
+    same([(one["user"], one["requests"]) for one in users], [("anna", 2)])
+    same(forward_of(larder)["users_seen"], 1)
+    same(get(larder, "/api/v1/access/denials?rule=login")["seen"], 3)
+
+
+def line_of(larder, text):
+    with open(larder.config_path, encoding="utf-8") as data:
+        for number, line in enumerate(data, 1):
+            if text in line:
+                return f"{larder.config_path}:{number}"
+    raise AssertionError(text)
+
+
+RULES = """
+acl {
+    deny ads host ads.test *.ads.test reason="Blocked by policy";
+    deny late client 127.0.0.9 time "sat-sun 00:00-24:00";
+    allow anna user anna to loopback port PORT;
+    allow tests host 127.0.0.1 to loopback port PORT method GET;
+    deny exe host never.test;
+}
+"""
+
+
+def with_rules(t, origin, more="", **words):
+    """Like office, with rules of its own."""
+    port = free_port()
+    rules = RULES.replace("PORT", str(origin.port))
+    larder = t.larder(origin, extra=f"listen 127.0.0.1:{port} {{ forward office; }}\nforward office {{ {rules} {more} }}",
+                      **words)
+    larder.proxy_port = port
+    return larder
+
+
+def test_denials_by_rule(t):
+    """Each rule's count, text and line; what is built in behind them; the log and the metrics say the same."""
+    origin = t.origin({"/a": reply("x", cache="no-store")})
+    larder = with_rules(t, origin)
+    here = f"http://127.0.0.1:{origin.port}/a"
+    asked = [("GET", "http://ads.test/", 403), ("GET", "http://x.ads.test/y?z", 403), ("GET", here, 200), ("GET", here, 200),
+             ("POST", here, 403)]
+    for method, url, status in asked:
+        same(ask(larder, url, method, body=b"" if method == "POST" else None).status, status, url)
+    with Client(larder.proxy_port) as client:
+        client.request("tracker.ads.test:443", "CONNECT", host="tracker.ads.test:443")
+        same(client.read_response().status, 403)
+    wait_for(lambda: forward_of(larder)["requests"] == 6, 10, "six ended requests")
+    at = forward_of(larder)
+    rules = at["rules"]
+    same([rule["name"] for rule in rules][:5], ["ads", "late", "anna", "tests", "exe"])
+    counted = {rule["name"]: (rule["allowed"], rule["denied"]) for rule in rules}
+    same((counted["ads"], counted["tests"], counted["exe"]), ((0, 3), (2, 0), (0, 0)))
+    same((at["denied"], sum(denied for _, denied in counted.values())), (4, 4))
+    same(rules[0]["text"], 'deny ads host ads.test *.ads.test reason="Blocked by policy"')
+    same(rules[0]["at"], line_of(larder, "deny ads"))
+    same({(rule["text"], rule["at"]) for rule in rules[5:]}, {(None, None)})
+    metrics = larder.metrics()
+    same(metrics['larder_forward_denied_total{forward="office",acl="ads"}'], 3)
+    same(metrics['larder_forward_denied_total{forward="office",acl="exe"}'], 0)
+    same(metrics['larder_forward_allowed_total{forward="office",acl="tests"}'], 2)
+    same(metrics['larder_requests_total{site="forward:office",result="denied"}'], 4)
+    lines = records(larder, 6)
+    same([(one["result"], one["rule"]) for one in lines if one["rule"] == "ads"], [("denied", "ads")] * 3)
+    same({one["why"] for one in lines if one["rule"] == "ads"}, {"Blocked by policy"})
+    items = get(larder, "/api/v1/access/denials?rule=ads")["items"]
+    same([(one["scheme"], one["host"], one["port"], one["path"], one["reason"]) for one in items],
+         [("connect", "tracker.ads.test", 443, "", "Blocked by policy"), ("http", "x.ads.test", 80, "/y?z", "Blocked by policy"),
+          ("http", "ads.test", 80, "/", "Blocked by policy")])
+    same(len(get(larder, "/api/v1/access/denials?host=ads.test")["items"]), 3)
+    same({one["host"]: one["denied"] for one in get(larder, "/api/v1/access/destinations?by=denied")["items"]},
+         {"ads.test": 1, "x.ads.test": 1, "tracker.ads.test": 1, "127.0.0.1": 1})
+    out = larder.command("access", check=0).stdout
+    assert "deny ads host ads.test *.ads.test" in out and line_of(larder, "deny ads") in out, out
+    larder.write_config(larder.config().replace("deny ads host", "deny spam host"))
+    larder.command("reload", check=0)
+    ask(larder, "http://ads.test/")
+    wait_for(lambda: forward_of(larder)["requests"] == 7, 10, "the seventh")
+    counted = {rule["name"]: rule["denied"] for rule in forward_of(larder)["rules"]}
+    same((counted["spam"], counted["ads"]), (1, 3))
+
+
+def test_which_rule_decides(t):
+    """access test names the rule with its line, for each kind of question, with stable exit statuses."""
+    origin = t.origin({"/a": reply("x", cache="no-store")})
+    larder = with_rules(t, origin)
+    here = f"http://127.0.0.1:{origin.port}/a"
+    status, answer = run_test(larder, "127.0.0.1", "http://ads.test/")
+    same((status, answer["answer"], answer["rule"], answer["reason"]), (1, "deny", "ads", "Blocked by policy"))
+    same((answer["text"], answer["at"]),
+         ('deny ads host ads.test *.ads.test reason="Blocked by policy"', line_of(larder, "deny ads")))
+    assert answer["addresses"] == [] and "denied before" in answer["lookup"], answer
+    rows = (
+        (("127.0.0.1", here), 0, "tests"), (("127.0.0.1", here, "--method", "POST"), 1, "end"),
+        (("127.0.0.1", here, "--user", "anna", "--method", "POST"), 0, "anna"),
+        (("127.0.0.1", here, "--user", "bert", "--method", "POST"), 1, "end"),
+        (("127.0.0.9", here, "--at", "2026-11-28T12:00"), 1, "late"), (("127.0.0.9", here, "--at", "2026-11-27T12:00"), 0, "tests"),
+        (("127.0.0.1", "HTTP://X.ADS.TEST./"), 1, "ads"), (("127.0.0.1", "a.ads.test:443"), 1, "ads"),
+        (("127.0.0.1", "https://a.ads.test/"), 1, "ads"))
+    for words, wanted, rule in rows:
+        status, answer = run_test(larder, *words)
+        same((status, answer["rule"]), (wanted, rule), words)
+    status, answer = run_test(larder, "127.0.0.1", here)
+    same([(one["address"], one["answer"], one["rule"]) for one in answer["addresses"]], [("127.0.0.1", "allow", "tests")])
+    same(answer["way"], "direct")
+    out = larder.command("access", "test", "127.0.0.1", "http://ads.test/", check=1).stdout
+    assert out.startswith('denied by "ads": Blocked by policy\n') and line_of(larder, "deny ads") in out, out
+    larder.command("access", "test", "127.0.0.1", "http://0x7f.1/", check=2)
+    same(origin.count("/a"), 0)
+    same(larder.api("/api/v1/access/denials")[1]["seen"], 0)
+
+
+def test_addresses_of_a_name(t):
+    """Each address of a name with its verdict; what is not public is denied, whatever the name is."""
+    origin = t.origin()
+    larder = office(t, origin)
+    plain = free_port()
+    larder.write_config(larder.config() + f"listen 127.0.0.1:{plain} {{ forward open; }}\n"
+                        "forward open { acl { allow all; } }\n")
+    larder.command("reload")
+    status, answer = run_test(larder, "10.0.0.1", "http://localhost/", "--forward", "open")
+    same((status, answer["answer"], answer["rule"]), (1, "deny", "private"))
+    assert "127.0.0.1" in [one["address"] for one in answer["addresses"]], answer
+    for one in answer["addresses"]:
+        same((one["answer"], one["rule"]), ("deny", "private"))
+    status, answer = run_test(larder, "10.0.0.1", "http://192.0.2.1:80/", "--forward", "open")
+    same((status, answer["rule"]), (1, "private"))

@@ -1,4 +1,5 @@
 // What the page does, against the stand-in server.
+import { accessTests } from './behaviour-access.mjs';
 import { originTests } from './behaviour-origins.mjs';
 import { check, equal, noFaults, numberOf, ok, openPage, pixelsLike, until } from './harness.mjs';
 import { enter } from './states.mjs';
@@ -451,7 +452,7 @@ test('hostile names stay text', async ({ page, mock }) => {
 });
 
 export async function behaviourRun(browser, mock, only) {
-  for (const { name, body, allow } of [...tests, ...originTests].filter((t) => only === undefined || only.test(t.name))) {
+  for (const { name, body, allow } of [...tests, ...originTests, ...accessTests].filter((t) => only === undefined || only.test(t.name))) {
     mock.reset('normal');
     mock.dropStreams();
     const { page, faults, close } = await openPage(browser, mock.base);

@@ -4,6 +4,7 @@ import { createReadStream, existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { access, accessList, accessTest, denials, forwardsOf, quotas, tunnels } from './mock-access.mjs';
 import { originOrder, origins, siteOrder, sites } from './mock-origins.mjs';
 
 export const CSP =
@@ -160,6 +161,7 @@ function status(now, scenario, uptime) {
     workers: 4,
     connections: empty ? 1 : 312,
     site_names: ['shop.example'],
+    forwards: forwardsOf(scenario),
     store: {
       disk_bytes: empty ? 81_920 : Math.round(6.1 * 1024 * MIB),
       disk_capacity_bytes: 10 * 1024 * MIB,
@@ -294,8 +296,11 @@ export class Mock {
     this.noHistory = false; // /stats knows of no time
     this.matched = 3;
     this.requests = [];
+    this.queries = []; // paths with queries
     this.bodies = []; // of purges
     this.changes = new Map(); // of origins
+    this.badAccess = false; // what is below /access answers 500
+    this.denied = []; // denials beside those of the scenario
   }
 
   history() {
@@ -418,6 +423,7 @@ export class Mock {
   async answer(request, response) {
     const url = new URL(request.url, 'http://mock');
     this.requests.push(`${request.method} ${url.pathname}`);
+    this.queries.push(`${url.pathname.replace('/api/v1', '')}${url.search}`);
     if (!url.pathname.startsWith('/api/v1/')) {
       this.file(url.pathname, response);
       return;
@@ -507,12 +513,41 @@ export class Mock {
       this.bodies.push(JSON.parse(body));
       siteOrder(path, JSON.parse(body), session, now, this.changes);
       this.json(response, 200, { ok: true });
+    } else if (path.startsWith('/access')) {
+      this.access(route, url.searchParams, body, now, response);
     } else if (route === 'GET /events') {
       this.events(response);
     } else if (route === 'GET /purges') {
       this.json(response, 200, { items: this.purges, next: null });
     } else if (route === 'POST /purges') {
       this.purge(JSON.parse(body), session, response);
+    } else {
+      this.problem(response, 404, 'No such thing');
+    }
+  }
+
+  access(route, query, body, now, response) {
+    const lists = /^GET \/access\/(destinations|users|clients)$/.exec(route);
+    if (this.badAccess) {
+      this.problem(response, 500, 'It cannot be read', 'The workers do not answer.');
+    } else if (route === 'GET /access') {
+      this.json(response, 200, access(this.scenario, (Date.now() - this.begun) / 1000));
+    } else if (route === 'GET /access/denials') {
+      this.json(response, 200, denials(query, this.scenario, now, this.denied));
+    } else if (route === 'GET /access/tunnels') {
+      this.json(response, 200, tunnels(query, this.scenario, now));
+    } else if (route === 'GET /access/quotas') {
+      this.json(response, 200, quotas(this.scenario));
+    } else if (lists !== null) {
+      this.json(response, 200, accessList(lists[1], query, this.scenario, now));
+    } else if (route === 'POST /access/test') {
+      this.bodies.push(JSON.parse(body));
+      const answer = accessTest(JSON.parse(body));
+      if (answer === null) {
+        this.problem(response, 422, 'The question is not valid', 'client is not an address like 192.0.2.1 or 2001:db8::1');
+      } else {
+        this.json(response, 200, answer);
+      }
     } else {
       this.problem(response, 404, 'No such thing');
     }

@@ -160,6 +160,44 @@ export const STATES = [
     before: (m) => m.changes.set('media/media-1', { state: 'drain', reason: 'deploy', by: 'token:ci' }),
     act: (p) => p.getByText('No server is left').waitFor(),
   },
+  { name: 'access', page: 'access', full: true, act: (p) => p.getByText('metrics.tracker.example').first().waitFor() },
+  {
+    name: 'access-one',
+    page: 'access',
+    scenario: 'one-forward',
+    full: true,
+    act: async (p) => {
+      await p.getByLabel('Client its address').fill('10.8.0.12');
+      await p.getByLabel('URL or HOST:PORT').fill('http://rebind.example/');
+      await p.getByRole('button', { name: 'Which rule decides?' }).click();
+      await p.getByText('127.0.0.1').waitFor();
+    },
+  },
+  {
+    name: 'access-denied',
+    page: 'access',
+    act: async (p) => {
+      await p.getByLabel('Client its address').fill('10.8.0.12');
+      await p.getByLabel('URL or HOST:PORT').fill('https://metrics.tracker.example/');
+      await p.keyboard.press('Enter');
+      await p.getByText('Denied by “ads”').waitFor();
+    },
+  },
+  {
+    name: 'access-quiet',
+    page: 'access',
+    scenario: 'quiet',
+    full: true,
+    act: (p) => p.getByText('Nothing was denied so far').waitFor(),
+  },
+  {
+    name: 'access-error',
+    page: 'access',
+    allow: HTTP,
+    before: (m) => Object.assign(m, { badAccess: true }),
+    full: true,
+    act: (p) => p.getByText('The forward proxies could not be read: The workers do not answer.').waitFor(),
+  },
   { name: 'dialog', act: dialogOpen },
   {
     name: 'dialog-hard',
@@ -237,6 +275,9 @@ export async function enter(page, mock, state = {}) {
   if (state.page === 'origins') {
     await page.getByRole('navigation').getByRole('link', { name: /^Origins/ }).click();
     await page.locator('.origins-page').waitFor();
+  } else if (state.page === 'access') {
+    await page.getByRole('navigation').getByRole('link', { name: 'Access' }).click();
+    await page.locator('.access-page').waitFor();
   } else if (state.page !== undefined) {
     await page.getByRole('link', { name: 'Purge', exact: true }).click();
     await page.getByLabel('URLs, one a line').waitFor();

@@ -42,6 +42,7 @@ export interface Status {
   workers: number;
   connections: number;
   site_names: string[];
+  forwards: string[]; // the forward proxies
   store: StoreStatus;
   problems: Problem[];
   config: { file: string | null; loaded_at: string; last_reload_ok: boolean; last_reload_error: string };
@@ -203,6 +204,158 @@ export interface Site {
   maintenance: { on: boolean; reason: string; since: string | null; by: string; cached: boolean };
 }
 
+export interface AccessRule {
+  name: string;
+  text: string | null; // as in the file; null: built in
+  at: string | null; // "larder.conf:12"
+  allowed: number;
+  denied: number;
+}
+
+export interface AccessForward {
+  name: string;
+  at: string | null;
+  listens: string[];
+  requests: number;
+  denied: number;
+  tunnels: number;
+  tunnels_total: number;
+  tunnel_bytes_to_client: number;
+  tunnel_bytes_to_origin: number;
+  users_seen: number;
+  clients_seen: number;
+  rules: AccessRule[];
+}
+
+export interface Access {
+  seen_s: number;
+  forwards: AccessForward[];
+}
+
+export interface Denial {
+  id: number;
+  time: string;
+  forward: string;
+  client: string;
+  user: string;
+  method: string;
+  scheme: 'http' | 'https' | 'connect';
+  host: string;
+  port: number;
+  path: string;
+  status: number;
+  rule: string;
+  reason: string;
+}
+
+export interface Denials {
+  seen: number;
+  kept: number;
+  items: Denial[];
+  next: string | null;
+}
+
+export interface DenialFilter {
+  forward: string;
+  rule: string;
+  client: string;
+  host: string;
+}
+
+export interface OpenTunnel {
+  id: string;
+  forward: string;
+  client: string;
+  user: string;
+  host: string;
+  port: number;
+  rule: string;
+  since: string;
+  age_s: number;
+  bytes_to_client: number;
+  bytes_to_origin: number;
+}
+
+export interface OpenTunnels {
+  open: number;
+  by: TunnelBy;
+  items: OpenTunnel[];
+}
+
+export type TunnelBy = 'age' | 'bytes';
+export type AccessList = 'destinations' | 'users' | 'clients';
+export type AccessBy = 'requests' | 'denied' | 'bytes';
+
+export interface AccessItem {
+  forward: string;
+  host?: string;
+  user?: string;
+  client?: string;
+  requests: number;
+  denied: number;
+  tunnels: number;
+  bytes: number;
+  bytes_to_client: number;
+  last: string | null;
+}
+
+export interface AccessItems {
+  by: AccessBy;
+  window_s: number;
+  error_bound: number;
+  items: AccessItem[];
+}
+
+export interface Quota {
+  forward: string;
+  name: string;
+  per: string; // hour, day, week, month
+  key: 'client' | 'user' | 'all' | 'others';
+  who: string;
+  used_bytes: number;
+  limit_bytes: number; // 0: the configuration has no such quota any more
+  ends_at: string;
+}
+
+export interface Quotas {
+  total: number;
+  items: Quota[];
+}
+
+export interface AccessQuestion {
+  client: string;
+  url: string;
+  user?: string;
+  method?: string;
+  forward?: string;
+}
+
+export interface AccessAnswer {
+  forward: string;
+  answer: 'allow' | 'deny' | 'unknown';
+  rule: string;
+  reason: string;
+  text: string | null;
+  at: string | null;
+  method: string;
+  scheme: 'http' | 'https' | 'connect';
+  host: string;
+  port: number;
+  path: string;
+  asks_response: boolean;
+  lookup: string;
+  way?: string | null;
+  way_at?: string | null;
+  addresses: {
+    address: string;
+    answer: 'allow' | 'deny';
+    rule: string;
+    reason: string;
+    text: string | null;
+    at: string | null;
+  }[];
+}
+
 export interface Snapshot {
   status: Status;
   stats: Stats;
@@ -281,6 +434,14 @@ async function problemOf(answer: Response): Promise<ApiError> {
 
 function originPath(pool: string, server: string): string {
   return `/origins/${encodeURIComponent(pool)}/${encodeURIComponent(server)}`;
+}
+
+// What is empty is left out.
+function query(values: Record<string, string | number>): string {
+  return Object.entries(values)
+    .filter(([, value]) => value !== '')
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+    .join('&');
 }
 
 export class Api {
@@ -388,6 +549,28 @@ export class Api {
 
   siteMaintain(site: string, on: boolean, reason: string): Promise<unknown> {
     return this.guarded('POST', `/sites/${encodeURIComponent(site)}/maintenance`, { on, reason });
+  }
+
+  access = (): Promise<Access> => this.guarded('GET', '/access');
+
+  denials(filter: DenialFilter, limit: number, cursor: string | null): Promise<Denials> {
+    return this.guarded('GET', `/access/denials?${query({ ...filter, limit, cursor: cursor ?? '' })}`);
+  }
+
+  tunnels(forward: string, by: TunnelBy, limit = 20): Promise<OpenTunnels> {
+    return this.guarded('GET', `/access/tunnels?${query({ forward, by, limit })}`);
+  }
+
+  accessList(list: AccessList, by: AccessBy, forward: string, limit = 20): Promise<AccessItems> {
+    return this.guarded('GET', `/access/${list}?${query({ forward, by, limit })}`);
+  }
+
+  quotas(forward: string, limit = 50): Promise<Quotas> {
+    return this.guarded('GET', `/access/quotas?${query({ forward, limit })}`);
+  }
+
+  accessTest(question: AccessQuestion): Promise<AccessAnswer> {
+    return this.guarded('POST', '/access/test', question);
   }
 
   async purges(): Promise<Purge[]> {

@@ -1,6 +1,7 @@
 // The page: session, live data, shell, and which part of it is shown.
 import { render } from 'preact';
 import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
+import { AccessPage } from './access';
 import { Api, sessionLikely } from './api';
 import type { Origins, Purge, Session, Snapshot, Tick, Top } from './api';
 import { Live } from './live';
@@ -17,11 +18,12 @@ import './styles.css';
 import { themeKeep, themeRead } from './theme';
 import type { Theme } from './theme';
 
-const PAGES = { overview: 'Overview', origins: 'Origins', purge: 'Purge' } as const;
+const PAGES = { overview: 'Overview', origins: 'Origins', access: 'Access', purge: 'Purge' } as const;
 type Page = keyof typeof PAGES;
 
 function pageOf(hash: string): Page {
-  return hash === '#/purge' ? 'purge' : hash === '#/origins' ? 'origins' : 'overview';
+  const name = hash.slice(2);
+  return hash.startsWith('#/') && name in PAGES ? (name as Page) : 'overview';
 }
 
 function usePage(): Page {
@@ -144,13 +146,16 @@ interface InsideProps {
 function Inside({ api, session, theme, onSession, onSignOut }: InsideProps) {
   const [ended, setEnded] = useState(false);
   const data = useLive(api, session, () => setEnded(true));
-  const page = usePage();
+  const wanted = usePage();
   const [order, setOrder] = useState<PurgeOrder | null>(null);
   const [fresh, setFresh] = useState('');
   const [serial, setSerial] = useState(0);
   const { status, now } = data.model;
   const problems = [...silenceOf(data.health, now), ...problemsNow(status, now)];
   const severity = severityOf(problems);
+  // Without a forward proxy there is no such page; while that is not known yet, nothing is shown of it.
+  const forwards = status?.forwards ?? null;
+  const page = wanted === 'access' && forwards !== null && forwards.length === 0 ? 'overview' : wanted;
   const canPurge = mayPurge(session.scopes);
   const active = !ended && data.health.kind !== 'paused';
   useTitle(page, status?.host ?? '', severity);
@@ -190,6 +195,8 @@ function Inside({ api, session, theme, onSession, onSignOut }: InsideProps) {
           canOperate={mayOperate(session.scopes)}
           onChange={data.refresh}
         />
+      ) : page === 'access' ? (
+        <AccessPage api={api} forwards={forwards ?? []} now={now} active={active} />
       ) : (
         <Overview
           api={api}

@@ -531,11 +531,12 @@ export function whoOf(by: string): string {
   if (by === 'session:login-code' || by === 'login-code') {
     return 'login link';
   }
-  const [, kind, name] = /^(session|token|unix):(.+)$/.exec(by) ?? [];
+  // "unix:0", a user of the machine, stays as logs and commands have it: users of a proxy are others.
+  const [, kind, name] = /^(session|token):(.+)$/.exec(by) ?? [];
   if (name === undefined) {
     return by;
   }
-  return kind === 'unix' ? `user ${name}` : kind === 'token' ? `token ${name}` : name;
+  return kind === 'token' ? `token ${name}` : name;
 }
 
 export function mayPurge(scopes: readonly string[]): boolean {

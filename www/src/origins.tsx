@@ -12,7 +12,7 @@ function State({ server }: { server: OriginServer }) {
 
 function Since({ server, now }: { server: OriginServer; now: number }) {
   const since = server.since === null ? null : f.unixOf(server.since);
-  return since === null ? (
+  return since === null || !Number.isFinite(now) ? (
     <></>
   ) : (
     <time dateTime={server.since ?? ''} title={f.utc(server.since ?? '')}>
@@ -213,6 +213,7 @@ function Row({ api, pool, server, now, canOperate, onOrder, onChange }: RowProps
         <th scope="row" role="rowheader" class="cell-server">
           {server.name}
           <span class="note url">{server.url}</span>
+          {pool.servers.some((one) => one.weight !== 1) && <span class="note">weight {f.exact(server.weight)}</span>}
           {server.backup && <span class="note">backup</span>}
         </th>
         <td role="cell" data-label="state" class="cell-state">

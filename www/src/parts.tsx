@@ -1,6 +1,42 @@
 // Small parts that several pages use.
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
+
+// What a call answers, asked for again and again while it is looked at. The last answer stays when one fails;
+// with another key it is another question.
+export function usePolled<T>(
+  ask: () => Promise<T>,
+  everyMs: number,
+  active: boolean,
+  key: unknown,
+): { data: T | null; error: string; again: () => void } {
+  const [state, setState] = useState<{ key: unknown; data: T | null; error: string }>({ key, data: null, error: '' });
+  const [serial, setSerial] = useState(0);
+  useEffect(() => {
+    if (!active) {
+      return undefined;
+    }
+    let gone = false;
+    const load = (): void => {
+      ask().then(
+        (data) => gone || setState({ key, data, error: '' }),
+        (e: Error) => gone || setState((was) => ({ key, data: was.key === key ? was.data : null, error: e.message })),
+      );
+    };
+    load();
+    const timer = setInterval(load, everyMs);
+    return () => {
+      gone = true;
+      clearInterval(timer);
+    };
+  }, [active, key, everyMs, serial]);
+  const fits = state.key === key;
+  return {
+    data: fits ? state.data : null,
+    error: fits ? state.error : '',
+    again: () => setSerial((n) => n + 1),
+  };
+}
 
 interface SegmentsProps<K extends string> {
   name: string;

@@ -247,6 +247,7 @@ export function Shell({
         <nav aria-label="Pages">
           {link('overview', 'Overview')}
           {link('origins', 'Origins', originFaults)}
+          {(status?.forwards ?? []).length > 0 && link('access', 'Access')}
           {link('purge', 'Purge')}
         </nav>
         <LiveSign health={health} />

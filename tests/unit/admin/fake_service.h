@@ -9,9 +9,10 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "exchange/tunnel_view.h"
 #include "limit/limit.h"
-#include "users/users.h"
 #include "origin/origin.h"
+#include "users/users.h"
 #include "worker/forward_view.h"
 #include "worker/service.h"
 #include "worker/service_run.h"
@@ -82,8 +83,7 @@ struct users *service_users(struct service *service)
     static struct users *users;
     (void)service;
     if (users == NULL) {
-        users = users_new(
-            &(struct users_options){.threads = 1, .queue_max = 1, .remembered = 256});
+        users = users_new(&(struct users_options){.threads = 1, .queue_max = 1, .remembered = 256});
     }
     return users;
 }
@@ -155,6 +155,25 @@ struct forward_view *service_forward_view(struct service *service)
         fake.forwards = forward_view_new();
     }
     return fake.forwards;
+}
+
+bool service_tunnels(struct service *service, struct tunnel_view_list *list)
+{
+    (void)service;
+    const struct tunnel_view view = {.id = 0xab,
+                                     .since_ms = 1700000000000,
+                                     .age_us = 1500000,
+                                     .to_client = 70,
+                                     .to_origin = 8,
+                                     .port = 443,
+                                     .forward = "office",
+                                     .client = "192.0.2.1",
+                                     .user = "anna",
+                                     .rule = "rest",
+                                     .host = "example.org"};
+    list->open = 5;
+    tunnel_view_insert(list, &view);
+    return true;
 }
 
 void service_tally(struct service *service, struct tally_sum *out)

@@ -59,6 +59,7 @@ static void test_summary(void **state)
     assert_true(says("\"listens\":[\"127.0.0.1:3128\"]"));
     assert_true(says("\"requests\":3,\"denied\":3,\"tunnels\":3,\"tunnels_total\":5,"
                      "\"tunnel_bytes_to_client\":700,\"tunnel_bytes_to_origin\":80,"
+                     "\"logins_missing\":0,\"logins_failed\":0,\"logins_refused\":0,"
                      "\"users_seen\":1,\"clients_seen\":1"));
     assert_int_equal(ask("GET /api/v1/status", READER, NULL), 200);
     assert_true(says("\"forwards\":[\"office\"]"));
@@ -127,13 +128,28 @@ static void test_lists(void **state)
     assert_int_equal(ask("GET /api/v1/access/clients?forward=x", READER, NULL), 404);
 }
 
+static void test_tunnels(void **state)
+{
+    (void)state;
+    restart_with_forward();
+    assert_int_equal(
+        ask("GET /api/v1/access/tunnels?limit=1&by=bytes&forward=office", READER, NULL), 200);
+    assert_true(says("\"open\":5,\"complete\":true,\"by\":\"bytes\",\"items\":["
+                     "{\"id\":\"00000000000000ab\",\"forward\":\"office\","
+                     "\"client\":\"192.0.2.1\",\"user\":\"anna\",\"host\":\"example.org\","
+                     "\"port\":443,\"rule\":\"rest\",\"since\":\"2023-11-14T22:13:20.000Z\","
+                     "\"age_s\":1.5,\"bytes_to_client\":70,\"bytes_to_origin\":8}]"));
+    assert_int_equal(ask("GET /api/v1/access/tunnels?by=name", READER, NULL), 400);
+    assert_int_equal(ask("GET /api/v1/access/tunnels?limit=201", READER, NULL), 400);
+    assert_int_equal(ask("GET /api/v1/access/tunnels?forward=lab", READER, NULL), 404);
+    assert_int_equal(ask("GET /api/v1/access/tunnels", "", NULL), 401);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing),
-        TEST(test_summary),
-        TEST(test_denials),
-        TEST(test_lists),
+        TEST(test_nothing), TEST(test_summary), TEST(test_denials),
+        TEST(test_lists),   TEST(test_tunnels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
