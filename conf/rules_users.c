@@ -231,23 +231,84 @@ static void without_users(struct conf_checker *checker, const struct conf_auth *
     }
 }
 
+/* ---- access rules that name somebody ---- */
+
+static const char *name_problem(const struct conf_forward *forward, enum conf_acl_kind kind,
+                                struct span name)
+{
+    if (kind == CONF_ACL_GROUP) {
+        return forward->auth.path == NULL ? "is asked for, but without \"auth\" nobody "
+                                            "is in a group"
+               : conf_forward_has_group(forward, name) ? NULL
+                                                       : "is no group: nobody is in it";
+    }
+    if (forward->auth.path == NULL) {
+        return "is asked for, but without \"auth\" nobody is asked who he is";
+    }
+    return span_eq(name, SPAN("*")) || conf_auth_find(&forward->auth, name) != NULL
+               ? NULL
+               : "is no user: there is no line for him in the file of \"auth\"";
+}
+
+/* A name that is nobody's is a slip of the pen most often, and its rule never holds. */
+static void rule_names(struct conf_checker *checker, const struct conf_forward *forward,
+                       const struct conf_acl_rule *rule, const struct conf_setting *at)
+{
+    static const struct conf_advice warning = {.is_warning = true};
+
+    for (size_t i = 0; i < rule->condition_count; i++) {
+        const struct conf_acl_condition *condition = &rule->conditions[i];
+        bool names = condition->kind == CONF_ACL_USER || condition->kind == CONF_ACL_GROUP;
+        for (size_t j = 0; names && j < condition->count; j++) {
+            struct span name = span_str(condition->texts[j]);
+            const char *problem = name_problem(forward, condition->kind, name);
+            struct conf_place place = at->node->words[0].place;
+            struct conf_shown shown;
+            for (size_t k = 1; k < at->node->word_count; k++) {
+                place = span_eq(at->node->words[k].text, name) ? at->node->words[k].place : place;
+            }
+            if (problem != NULL) {
+                conf_report_add(checker->base.report, place, &warning, "\"%s\" %s",
+                                conf_show(&shown, name), problem);
+            }
+        }
+    }
+}
+
+static void acl_names(struct conf_checker *checker, const struct conf_forward *forward,
+                      uint32_t owner)
+{
+    const struct schema_row *row = schema_find(SCHEMA_ACL, SPAN("allow"));
+
+    for (size_t i = 0; i < forward->acl.count; i++) {
+        const struct conf_setting *at =
+            conf_setting_find(&checker->settings, owner, row, (uint32_t)i);
+        if (at != NULL && at->good) {
+            rule_names(checker, forward, &forward->acl.list[i], at);
+        }
+    }
+}
+
 void conf_check_users(struct conf_checker *checker)
 {
     struct conf *conf = checker->conf;
-    bool has_files = (checker->base.flags & (CONF_SEALED | CONF_PORTABLE)) == 0;
 
     for (size_t i = 0; i < conf->site_count; i++) {
         struct conf_site *site = span_unconst(&conf->sites[i]);
-        const struct conf_setting *auth = setting_of(checker, "auth", (uint32_t)i + 1, 0);
-        if (site->forward.name == NULL) {
+        uint32_t owner = (uint32_t)i + 1;
+        const struct conf_setting *auth = setting_of(checker, "auth", owner, 0);
+        if (site->forward.name == NULL || (auth != NULL && !auth->good)) {
             continue;
         }
         if (auth == NULL) {
-            without_auth(checker, (uint32_t)i + 1);
-        } else if (auth->good && has_files) {
+            without_auth(checker, owner);
+        } else if ((checker->base.flags & (CONF_SEALED | CONF_PORTABLE)) != 0) {
+            continue; /* nobody has looked who there is */
+        } else {
             without_users(checker, &site->forward.auth, auth);
             users_index(checker, &site->forward.auth, auth);
-            groups_compile(checker, &site->forward, (uint32_t)i + 1);
+            groups_compile(checker, &site->forward, owner);
         }
+        acl_names(checker, &site->forward, owner);
     }
 }

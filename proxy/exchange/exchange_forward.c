@@ -83,12 +83,10 @@ enum exchange_next exchange_forward(struct exchange *x)
     case FORWARD_LOGIN:
         return exchange_login(x);
     case FORWARD_JUDGE:
-        return exchange_judge(x);
+        return x->forwarding->is_https && !x->site->forward->fetch_https ? deny_https(x)
+                                                                         : exchange_judge(x);
     case FORWARD_GO:
         break;
-    }
-    if (x->forwarding->is_https && !x->site->forward->fetch_https) {
-        return deny_https(x);
     }
     return exchange_enter(x, x->forwarding->is_understood);
 }

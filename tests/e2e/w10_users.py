@@ -34,13 +34,13 @@ def basic(name, password=""):
     return [("Proxy-Authorization", "Basic " + base64.b64encode(text).decode())]
 
 
-def proxy(t, users, body="", options="", start=True, sites=None, **words):
+def proxy(t, users, body="", options="", start=True, sites=None, acl=ACL, **words):
     """A forward proxy with this password file: {name: hash}."""
     folder = os.path.join(t.folder, f"users{len(t.larders)}")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "htpasswd")
     write(path, users)
-    text = f"forward office {{ auth basic {path} {options}; {ACL} {body} }}"
+    text = f"forward office {{ auth basic {path} {options}; {acl} {body} }}"
     larder = t.larder(start=start, sites=sites or text, listen="forward office;", **words)
     larder.users_path = path
     return larder
@@ -198,6 +198,35 @@ def test_except(t):
     same(ask(larder, origin, source="127.0.0.2", headers=[("Proxy-Authorization", "Negotiate abcd")]).status, 200)
     users = [r["user"] for r in wait_for(lambda: len(larder.access_records()) == 6 and larder.access_records(), 5, "records")]
     same(users, ["", "", "", "anna", "", ""])
+
+
+def test_groups(t):
+    """Rules ask for users and groups; those of the file and of the block add up, and change with a reload."""
+    origin = t.origin({path: PAGE for path in ("/staff", "/night", "/anna", "/any", "/open")})
+    folder = os.path.join(t.folder, "groups")
+    with open(folder, "w", encoding="utf-8") as out:
+        out.write("# who\nstaff: anna ben\nnight: ben\n")
+    acl = "acl { " + " ".join(f"allow {name} {who} path /{name} to loopback port 1-65535;" for name, who in (
+        ("staff", "group staff"), ("night", "group night day"), ("anna", "user anna zoe"), ("any", "user *"), ("open", ""))) + " }"
+    larder = proxy(t, {name: hashed("secret") for name in ("anna", "ben", "carl")}, acl=acl,
+                   body=f"groups {folder}; group night carl; auth_except 127.0.0.7;")
+
+    def may(name, source=None):
+        return [word for word in ("staff", "night", "anna", "any", "open") if ask(
+            larder, origin, f"/{word}", basic(name, "secret") if name else (), source).status == 200]
+
+    same(may("anna"), ["staff", "anna", "any", "open"])
+    same(may("ben"), ["staff", "night", "any", "open"])
+    same(may("carl"), ["night", "any", "open"])
+    same(may(None, "127.0.0.7"), ["open"])
+    same(may("anna", "127.0.0.7"), ["staff", "anna", "any", "open"])  # no password is needed there, but it counts
+    same(may(None), [])
+    with open(folder, "w", encoding="utf-8") as out:
+        out.write("staff: carl\nday: anna\n")
+    larder.command("reload", check=0)
+    same([may("anna"), may("ben"), may("carl")],
+         [["night", "anna", "any", "open"], ["any", "open"], ["staff", "night", "any", "open"]])
+    same(checked(larder), (3, 0))
 
 
 def test_combined_log(t):

@@ -344,6 +344,33 @@ static void test_files(void **state)
     buf_free(&problems);
 }
 
+/* Access rules that name nobody. */
+static void test_acl(void **state)
+{
+    static const char acl[] =
+        "acl { allow a user anna zoe; deny b group staff night; allow c user *; "
+        "allow d group day to public; }";
+    struct buf problems;
+    struct buf text;
+
+    (void)state;
+    buf_init(&problems, TEXT_BYTES);
+    buf_init(&text, TEXT_BYTES);
+    file_write("users", "anna:$5$salt$" A43 "\n");
+    file_write("groups", "night:\n");
+    buf_printf(&text, "auth basic @/users; groups @/groups; group day anna; %s", acl);
+    conf_unref(forward_load(text.data, &problems));
+    assert_string_equal(problems.data,
+                        "\"zoe\" is no user: there is no line for him in the file of \"auth\"\n"
+                        "\"staff\" is no group: nobody is in it\n");
+    conf_unref(forward_load("acl { allow a user anna; deny b group staff; }", &problems));
+    assert_string_equal(problems.data,
+                        "\"anna\" is asked for, but without \"auth\" nobody is asked who he is\n"
+                        "\"staff\" is asked for, but without \"auth\" nobody is in a group\n");
+    buf_free(&text);
+    buf_free(&problems);
+}
+
 /* Many are found as one is. */
 static void test_many(void **state)
 {
@@ -382,7 +409,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hashes),   cmocka_unit_test(test_lines),
         cmocka_unit_test(test_mistakes), cmocka_unit_test(test_found),
-        cmocka_unit_test(test_files),    cmocka_unit_test(test_many),
+        cmocka_unit_test(test_files),    cmocka_unit_test(test_acl),
+        cmocka_unit_test(test_many),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
