@@ -165,6 +165,12 @@ static enum exchange_next begin(struct exchange *x)
         return exchange_fail(x, 500, "no memory");
     }
     *x->connecting = (struct exchange_connect){.x = x};
+    return UNLIKELY(x->policy->upstream != 0) ? exchange_parent_begin(x)
+                                              : exchange_connect_direct(x);
+}
+
+enum exchange_next exchange_connect_direct(struct exchange *x)
+{
     (void)snprintf(x->origin_name, sizeof(x->origin_name), "%.*s", (int)x->forwarding->host.len,
                    x->forwarding->host.ptr);
     x->origin_pool = "direct";
@@ -185,6 +191,9 @@ enum exchange_next exchange_connect(struct exchange *x)
         }
         return begin(x);
     }
+    if (UNLIKELY(x->connecting->parent != NULL)) {
+        return exchange_parent(x);
+    }
     if (x->connecting->dial == NULL && !x->connecting->is_done) {
         return x->connecting->wait != NULL ? EXCHANGE_PARK : look(x);
     }
@@ -200,11 +209,15 @@ enum exchange_next exchange_connect(struct exchange *x)
     if (x->connecting->fault != DIAL_OK) {
         return fail(x, x->connecting->fault);
     }
-    return tunnels_open(x, &x->connecting->dial) ? EXCHANGE_END : fail(x, DIAL_EXHAUSTED);
+    const struct tunnels_server server = {.dial = &x->connecting->dial};
+    return tunnels_open(x, &server) ? EXCHANGE_END : fail(x, DIAL_EXHAUSTED);
 }
 
 void exchange_connect_end(struct exchange *x)
 {
     directory_cancel(&x->connecting->wait);
     dial_cancel(&x->connecting->dial);
+    if (UNLIKELY(x->connecting->parent != NULL)) {
+        exchange_parent_end(x);
+    }
 }

@@ -22,7 +22,15 @@ struct exchange_connect {
     bool is_denied; /* an address was, by: */
     enum dial_fault fault;
     struct access_verdict denied;
+    struct exchange_parent *parent; /* it is to go through one; NULL: straight */
 };
+
+/* To the server itself, by ourselves. */
+enum exchange_next exchange_connect_direct(struct exchange *x);
+/* exchange_parent.c: through one of the parents the policy names; first, and when it was woken. */
+enum exchange_next exchange_parent_begin(struct exchange *x);
+enum exchange_next exchange_parent(struct exchange *x);
+void exchange_parent_end(struct exchange *x);
 
 /* Lets go of what the arena does not hold. */
 void exchange_connect_end(struct exchange *x);

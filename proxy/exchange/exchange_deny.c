@@ -81,6 +81,7 @@ static void put_line(struct buf *out, const char *what, struct span text, bool i
 static void write_page(const struct exchange *x, bool is_html, struct buf *out)
 {
     const struct access_verdict *verdict = &x->forwarding->verdict;
+    bool is_rule = verdict->answer == ACCESS_DENY; /* or a quota */
     const char *title = "This proxy does not allow this request";
 
     if (is_html) {
@@ -94,9 +95,11 @@ static void write_page(const struct exchange *x, bool is_html, struct buf *out)
     } else {
         buf_printf(out, "%u %s\n\n%s: ", x->status, http_status_reason(x->status), title);
     }
-    put_text(out, span_str(verdict->reason), is_html);
+    put_text(out, span_str(is_rule ? verdict->reason : x->error_text), is_html);
     buf_puts(out, is_html ? ".</p>\n<dl>" : ".\n\n");
-    put_line(out, "Rule", span_str(verdict->name), is_html);
+    if (is_rule) {
+        put_line(out, "Rule", span_str(verdict->name), is_html);
+    }
     put_line(out, "Host", x->forwarding->host, is_html);
     buf_puts(out, is_html ? "</dl></body></html>\n" : "");
 }

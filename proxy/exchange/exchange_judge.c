@@ -173,7 +173,7 @@ enum exchange_next exchange_judge(struct exchange *x)
 {
     struct exchange_forward *forward = x->forwarding;
     struct access_facts facts = exchange_judge_facts(x);
-    enum exchange_next next;
+    enum exchange_next next = EXCHANGE_PARK;
 
     if (forward->wait != NULL) {
         return EXCHANGE_PARK; /* woken by somebody else */

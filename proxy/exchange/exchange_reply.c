@@ -5,8 +5,8 @@
 #include "base/buf.h"
 #include "exchange/discretion.h"
 #include "exchange/exchange_extra.h"
-#include "exchange/exchange_meter.h"
 #include "exchange/exchange_forward.h"
+#include "exchange/exchange_meter.h"
 #include "exchange/fill.h"
 #include "exchange/part.h"
 #include "http/condition.h"
@@ -374,7 +374,8 @@ static enum exchange_next fail_unasked(struct exchange *x, uint32_t code)
 static const char *whose_fault(struct exchange *x, const char *text)
 {
     const struct span origin = SPAN("the origin");
-    bool was_parent = UNLIKELY(x->policy->upstream != 0) && x->has_origin_name;
+    bool was_parent = UNLIKELY(x->policy->upstream != 0) && x->has_origin_name &&
+                      x->origin_pool == site_pool(x->site, x->policy)->conf->name;
 
     if (!was_parent || !span_starts(span_str(text), origin)) {
         return text;
@@ -448,6 +449,12 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
     case FILL_CODE_LATE:
     case FILL_CODE_NAMELESS:
         return fail_unasked(x, code);
+    case FILL_CODE_NO_TLS:
+        x->proxy_error = HTTP_PROXY_CONFIGURATION_ERROR;
+        x->reason = HTTP_REASON_RULE;
+        return exchange_fail(
+            x, 501,
+            "https:// URLs are not fetched through parent proxies: ask for a tunnel (CONNECT)");
     case FILL_CODE_LOGIN:
         x->proxy_error = HTTP_PROXY_CONFIGURATION_ERROR;
         x->reason = HTTP_REASON_ORIGIN_ERROR;

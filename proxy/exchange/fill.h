@@ -30,6 +30,8 @@
 #define FILL_CODE_NAMELESS 108u
 /* The parent proxy wants to know who we are (407), or does not believe it. */
 #define FILL_CODE_LOGIN 121u
+/* An https:// URL that would go by a parent. */
+#define FILL_CODE_NO_TLS 122u
 /* A quota was used up while the request body was taken. */
 #define FILL_CODE_QUOTA 120u
 /* Of a forward proxy: the rules allow none of the server's addresses, to the client it was for. */

@@ -135,6 +135,7 @@ static struct span url_of(const struct fill *fill)
     return span_of(fill->key.bytes.ptr + before, fill->key.bytes.len - before);
 }
 
+/* A parent is asked in clear text: what a client wants fetched by TLS of ours is not for its eyes. */
 static bool is_tls_by_parent(const struct fill *fill)
 {
     return UNLIKELY(fill->policy.upstream != 0) && fill->request->scheme.len == 5;
@@ -148,7 +149,11 @@ void fill_ask(struct fill *fill)
         fill_direct_ask(fill);
         return;
     }
-    if (pool->pool == NULL || is_tls_by_parent(fill)) {
+    if (UNLIKELY(is_tls_by_parent(fill))) {
+        (void)fill_fail_later(fill, FILL_CODE_NO_TLS);
+        return;
+    }
+    if (pool->pool == NULL) {
         (void)fill_fail_later(fill, FILL_CODE_DOWN);
         return;
     }

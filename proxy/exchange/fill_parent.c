@@ -4,11 +4,8 @@
  * goes out in absolute form (RFC 9112 3.2.2), with our own Proxy-Authorization and never the
  * client's, and where `else=direct` says so the server is asked by ourselves when no parent can be.
  */
-#include <stdio.h>
-
 #include "exchange/fill_private.h"
-
-#define SUBJECT_BYTES 256u
+#include "exchange/parent.h"
 
 void fill_parent_choose(struct fill *fill)
 {
@@ -22,14 +19,11 @@ void fill_parent_choose(struct fill *fill)
 bool fill_parent_instead(struct fill *fill)
 {
     const struct site_upstream *upstream = site_upstream(fill->site, &fill->policy);
-    char subject[SUBJECT_BYTES];
 
     if (!upstream->conf->else_direct) {
         return false;
     }
-    (void)snprintf(subject, sizeof(subject), "%s bypassed", upstream->conf->pool);
-    log_warn_about(subject, "parents_bypassed", "site=%s pool=%s", fill->site->name.ptr,
-                   upstream->conf->pool);
+    parent_log_bypass(fill->site, upstream);
     fill_let_go(fill, NULL);
     fill->policy.upstream = 0;
     fill->want = (struct origin_want){0};
@@ -48,14 +42,8 @@ bool fill_parent_instead(struct fill *fill)
 
 enum fetch_flow fill_parent_refused(struct fill *fill, unsigned status)
 {
-    const struct site_upstream *upstream = site_upstream(fill->site, &fill->policy);
-    const char *server = origin_server_name(fill->claim.server);
-    char subject[SUBJECT_BYTES];
-
-    (void)snprintf(subject, sizeof(subject), "%s/%s login", upstream->conf->pool, server);
-    log_warn_about(subject, "parent_refuses_login", "site=%s origin=%s/%s status=%u told=%s",
-                   fill->site->name.ptr, upstream->conf->pool, server, status,
-                   upstream->conf->authorization == NULL ? "nothing" : "credentials");
+    parent_log_login(fill->site, site_upstream(fill->site, &fill->policy),
+                     origin_server_name(fill->claim.server), status);
     origin_claim_answered(&fill->claim, status, loop_now_us(fill->env->loop));
     fill->figures.origin_status = (uint16_t)status;
     return fill_fail_later(fill, FILL_CODE_LOGIN);

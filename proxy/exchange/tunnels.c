@@ -28,6 +28,7 @@ struct open_tunnel {
     struct record *record;
     struct meter *meter;       /* NULL: nobody paces or counts it */
     struct tally_entry *tally; /* of its forward proxy */
+    struct origin_claim claim; /* on the parent it goes through; or none */
     unsigned hold_count;
     uint64_t holds[]; /* places among concurrent requests */
 };
@@ -56,6 +57,18 @@ static void put_record(struct open_tunnel *open, bool is_cut)
     }
 }
 
+static void end_claim(struct open_tunnel *open)
+{
+    const struct origin_outcome outcome = {
+        .is_known = true,
+        .status = 200,
+        .is_relayed = true,
+        .head_seen = true,
+        .received_bytes = tunnel_sent(&open->tunnel, TUNNEL_CLIENT),
+    };
+    origin_claim_end(&open->claim, &outcome, loop_now_us(open->env->loop));
+}
+
 /* Its tunnel is stopped. */
 static void end(struct open_tunnel *open, bool is_cut)
 {
@@ -78,6 +91,7 @@ static void end(struct open_tunnel *open, bool is_cut)
         meter_end(open->meter, loop_now_us(env->loop));
         mem_free(open->meter);
     }
+    end_claim(open);
     list_remove(&open->node);
     mem_free(open->record);
     open->magic = 0;
@@ -260,17 +274,54 @@ static struct open_tunnel *open_new(struct exchange *x)
     return open;
 }
 
-bool tunnels_open(struct exchange *x, struct dial **dial)
+/* What the parent has sent of the server's bytes already comes behind our own head. */
+static void greet(struct open_tunnel *open, struct span early, char *room)
+{
+    const struct span head = SPAN(ESTABLISHED);
+
+    if (LIKELY(early.len == 0)) {
+        tunnel_give(&open->tunnel, TUNNEL_CLIENT, head);
+        return;
+    }
+    memcpy(room, head.ptr, head.len);
+    memcpy(room + head.len, early.ptr, early.len);
+    tunnel_give(&open->tunnel, TUNNEL_CLIENT, span_of(room, head.len + early.len));
+    on_moved(&open->tunnel, TUNNEL_SERVER, early.len);
+    if (UNLIKELY(open->meter != NULL)) {
+        meter_moved(open->meter, METER_DOWN, early.len);
+    }
+}
+
+static void take_server(struct open_tunnel *open, const struct tunnels_server *server)
+{
+    struct loop_watch *watch = tunnel_watch(&open->tunnel, TUNNEL_SERVER);
+
+    if (LIKELY(server->dial != NULL)) {
+        (void)dial_take(*server->dial, watch, tunnel_events());
+        dial_cancel(server->dial);
+    } else {
+        (void)hail_take(*server->hail, watch, tunnel_events());
+    }
+    if (UNLIKELY(server->claim != NULL)) {
+        open->claim = *server->claim; /* it does not wait: nothing points to it */
+        *server->claim = (struct origin_claim){0};
+    }
+}
+
+bool tunnels_open(struct exchange *x, const struct tunnels_server *server)
 {
     struct exchange_env *env = x->env;
     struct open_tunnel *open;
+    struct span greeting = server->hail == NULL ? SPAN("") : hail_early(*server->hail);
+    char *room = mem_try(sizeof(ESTABLISHED) + greeting.len);
 
     x->status = 200;
     x->stream->sent_bytes = sizeof(ESTABLISHED) - 1;
     exchange_note_first_byte(x);
-    open = open_new(x);
+    open = room == NULL ? NULL : open_new(x);
     if (open == NULL) {
         x->stream->sent_bytes = 0;
+        mem_free(room);
         return false;
     }
     exchange_count(x);
@@ -278,8 +329,7 @@ bool tunnels_open(struct exchange *x, struct dial **dial)
     tally_add(open->tally, TALLY_TUNNELS_OPENED, 1);
     struct tunnel *tunnel = &open->tunnel;
     struct span early = stream_early(x->stream);
-    (void)dial_take(*dial, tunnel_watch(tunnel, TUNNEL_SERVER), tunnel_events());
-    dial_cancel(dial);
+    take_server(open, server);
     tunnel_give(tunnel, TUNNEL_SERVER, early);
     counter_add(&env->counters->tunnel_bytes[TUNNEL_TO_ORIGIN], early.len);
     if (UNLIKELY(open->meter != NULL)) {
@@ -287,8 +337,9 @@ bool tunnels_open(struct exchange *x, struct dial **dial)
     }
     tally_add(open->tally, TALLY_TO_ORIGIN, early.len);
     stream_take(x->stream, &open->seat, tunnel_watch(tunnel, TUNNEL_CLIENT), tunnel_events());
+    greet(open, greeting, room);
+    mem_free(room);
     exchange_forget(x);
-    tunnel_give(tunnel, TUNNEL_CLIENT, SPAN(ESTABLISHED));
     tunnel_start(tunnel);
     return true;
 }

@@ -10,8 +10,16 @@
 #include "exchange/exchange_private.h"
 #include "exchange/tunnel_view.h"
 #include "tunnel/dial.h"
+#include "tunnel/hail.h"
 
-/* x asked for it, dial stands: the client is told (200), and x is gone afterwards. False: no
- * memory; nothing has changed. */
-bool tunnels_open(struct exchange *x, struct dial **dial);
+/* The other end: */
+struct tunnels_server {
+    struct dial **dial;         /* a connection to the server that stands, or NULL */
+    struct hail **hail;         /* one through a parent, that has answered 2xx */
+    struct origin_claim *claim; /* on that parent, granted, to be held as long; or NULL */
+};
+
+/* x asked for it: the client is told (200), and x is gone afterwards. All of `server` is taken.
+ * False: no memory; nothing has changed. */
+bool tunnels_open(struct exchange *x, const struct tunnels_server *server);
 #endif

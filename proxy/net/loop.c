@@ -178,7 +178,7 @@ void loop_watch_pass(struct loop *loop, struct loop_watch *from, struct loop_wat
                      uint32_t events)
 {
     CHECK(to->events == 0 && to->fd == from->fd && events != 0);
-    to->events = from->events;
+    to->events = from->events == 0 ? 0 : ~events; /* the kernel is to hear of `to` in any case */
     loop_watch_forget(loop, from);
     loop_watch_change(loop, to, events);
     if (to->events != events) {

@@ -10,7 +10,7 @@ BELOW_EXCHANGE = {"access", "users", "tunnel", "press", "limit", "origin", "fetc
 MAY_USE = {
     "base": set(), "http": {"base"}, "conf": {"base"}, "store": {"base"}, "www": {"base"}, "demo": {"base", "http"},
     "cli": {"base", "conf"}, "press": {"base"}, "net": {"base", "http"}, "fetch": {"base", "http", "net"},
-    "limit": {"base"}, "access": {"base", "http", "conf"}, "users": {"base", "conf", "net"}, "tunnel": {"base", "net"},
+    "limit": {"base"}, "access": {"base", "http", "conf"}, "users": {"base", "conf", "net"}, "tunnel": {"base", "http", "net"},
     "origin": {"base", "http", "conf", "net", "fetch"}, "exchange": BELOW_EXCHANGE,
     "worker": BELOW_EXCHANGE | {"exchange"}, "admin": BELOW_EXCHANGE | {"exchange", "worker", "www"},
 }

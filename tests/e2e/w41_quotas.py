@@ -56,13 +56,16 @@ def test_used_up_by_a_download(t):
         assert 1 <= wait <= 31 * 86400 + 3600, wait
         body = answer.body.decode()
         assert 'the quota "month_client" of this month is used up: 2.0 MiB of 2.0 MiB; it begins anew at 20' in body, body
+    page = larder.fetch(url(origin, "/small"), source=ME, headers=[("Accept", "text/html")])
+    same((page.status, page.get("Content-Type")), (403, "text/html; charset=utf-8"))
+    assert b"the quota &#34;month_client&#34; of this month is used up" in page.body and b"Rule" not in page.body, page.body
     same(small(larder, origin, "127.0.0.4"), 200)
     metrics = larder.metrics()
-    same(metrics['larder_quota_refused_total{site="forward:office",quota="month_client"}'], 4)
+    same(metrics['larder_quota_refused_total{site="forward:office",quota="month_client"}'], 5)
     same(metrics["larder_quota_accounts"], 3)
-    records = wait_for(lambda: larder.access_records()[6:] and larder.access_records(), 5, "the log")
+    records = wait_for(lambda: larder.access_records()[7:] and larder.access_records(), 5, "the log")
     refused = [r for r in records if r["status"] == 403]
-    same([(r["result"], r["reason"]) for r in refused], [("denied", "quota")] * 4)
+    same([(r["result"], r["reason"]) for r in refused], [("denied", "quota")] * 5)
     same([r["reason"] for r in records if r["path"].endswith("/big")], ["quota"] * 2)
 
 

@@ -3,7 +3,7 @@ import socket
 import threading
 import time
 
-from case import content, reply, same, settle, wait_for
+from case import Closed, content, reply, same, settle, wait_for
 from paced import Meter, forward, text, url, within
 
 MIB = 1 << 20
@@ -199,6 +199,63 @@ def test_throttled_tunnel(t):
     client = tunnel(larder, server.port)
     within(take(client, 4), 2 * MIB + 4 * 200 * 1024, 0.15)
     within(take(client, 3), 3 * 200 * 1024, 0.2)
+    client.close()
+
+
+def upgraded(larder, origin, source=ME):
+    client = larder.client(source=source, timeout=30)
+    client.request(url(origin, "/ws"), headers=[("Connection", "Upgrade"), ("Upgrade", "raw")])
+    same(client.read_head().status, 101)
+    return client
+
+
+def switch(behave):
+    def serve(conn, _):
+        conn.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: raw\r\n\r\n")
+        try:
+            behave(conn)
+        except (OSError, Closed):
+            pass
+        conn.close()
+    return serve
+
+
+def pour_ws(conn):
+    while True:
+        conn.send(BIG[:65536])
+
+
+def echo_ws(conn):
+    while conn.buffer or conn.recv():
+        data, conn.buffer = conn.buffer, b""
+        conn.send(data)
+
+
+def test_upgraded_connections(t):
+    """A connection that an origin has switched to another protocol is paced and counted both ways, is not idle while our
+    own pace keeps it silent, and is cut when a quota is used up."""
+    origin = t.origin({"/ws": switch(pour_ws)})
+    larder = forward(t, origin, "bandwidth 400K/s; upgrade raw; tunnel_idle 1s;")
+    client = upgraded(larder, origin)
+    within(take(client, 4), 4 * 400 * 1024, 0.15, "down")
+    client.close()
+    origin.routes["/ws"] = switch(echo_ws)
+    larder.write_config(sites=text("bandwidth 1K/s burst=4K; upgrade raw; tunnel_idle 1s;"))
+    larder.command("reload", check=0)
+    clients = [upgraded(larder, origin, OTHER) for _ in range(4)]
+    for client in clients:
+        client.send(BIG[:3000])
+    clients[0].socket.settimeout(40)
+    same(clients[0].read_some(3000), BIG[:3000])
+    for client in clients:
+        client.close()
+    larder.write_config(sites=text("quota 1M per=month; upgrade raw;"))
+    larder.command("reload", check=0)
+    client = upgraded(larder, origin)
+    client.send(BIG[:2 * MIB])
+    got = len(client.read_some(2 * MIB))
+    assert got < MIB and client.ended, got
+    same(larder.fetch(url(origin, "/ws"), source=ME).status, 403)
     client.close()
 
 

@@ -6,11 +6,12 @@ import time
 
 from case import content, free_port, reply, same, sequence, settle, slow, wait_for
 
-ANY = ""  # what of 127.0.0.1 may be asked
+NAMES = "acl { allow names port 1-65535; }"  # no rule asks for addresses: nobody looks up names
+LOCAL = "acl { allow here to loopback port 1-65535; }"  # for targets of this machine
 
 
-def forward(rest, name="office", pools=""):
-    return f"{pools}\nforward {name} {{ {ANY} {rest} }}"
+def forward(rest, name="office", pools="", acl=NAMES):
+    return f"{pools}\nforward {name} {{ {acl} {rest} }}"
 
 
 def pool(*servers, settings="", name="parents"):
@@ -19,9 +20,9 @@ def pool(*servers, settings="", name="parents"):
     return f"origins {name} {{ {lines} timeout connect=1s first_byte=2s idle=2s; {settings} }}"
 
 
-def proxy(t, rest, pools="", **words):
+def proxy(t, rest, pools="", acl=NAMES, **words):
     """A Larder that is nothing but a forward proxy."""
-    return t.larder(sites=forward(rest, pools=pools), listen="forward office;", **words)
+    return t.larder(sites=forward(rest, pools=pools, acl=acl), listen="forward office;", **words)
 
 
 def url(larder, target="http://site.test/a", method="GET", **words):
@@ -53,9 +54,25 @@ def test_the_parent_is_asked_in_absolute_form(t):
     same(parent.last().get("Host"), "site.test:8080")
     url(larder, "http://SITE.test:80/x")
     same(parent.last().line, "GET http://site.test/x HTTP/1.1", "the scheme's own port is not written")
+    same(last_record(larder, 3)["origin"], "parents/p0")
+    larder = proxy(t, "upstream parents;", pool(parent), acl=LOCAL)
     url(larder, "http://[::1]:8080/x")
     same(parent.last().line, "GET http://[::1]:8080/x HTTP/1.1")
-    same(last_record(larder, 4)["origin"], "parents/p0")
+
+
+def test_addresses_are_judged(t):
+    """Those a client wrote always; those of names where a rule asks for addresses."""
+    parent = t.origin(default=reply("from the parent"))
+    larder = proxy(t, "upstream parents;", pool(parent))
+    for target in ("http://127.0.0.1/", "http://[::1]/", "http://0x7f.1/", "http://10.0.0.1/"):
+        response = url(larder, target)
+        assert response.status in (400, 403), (target, response)
+    same(parent.count(), 0)
+    same(url(larder, "http://localhost/").status, 200, "what a name means is the parent's to say")
+    larder = proxy(t, "upstream parents;", pool(parent), acl="acl { allow outside to public port 1-65535; }")
+    same(url(larder, "http://localhost/").status, 403)
+    same(url(larder, "http://192.0.2.1/").status in (200, 403), True)
+    same(parent.count("http://localhost/"), 1)
 
 
 def test_every_method_and_body_goes_there(t):
@@ -129,7 +146,7 @@ def test_our_credentials_and_never_the_clients(t):
 def test_no_credentials_without_a_parent(t):
     """What is asked by ourselves is not told who we are to the parents."""
     origin = t.origin(default=reply("direct"))
-    larder = proxy(t, "upstream parents user=a password=b else=direct;", pool(free_port()))
+    larder = proxy(t, "upstream parents user=a password=b else=direct;", pool(free_port()), acl=LOCAL)
     same(url(larder, f"http://127.0.0.1:{origin.port}/a").body, b"direct")
     same(origin.last().line, "GET /a HTTP/1.1")
     same(origin.last().all("Proxy-Authorization"), [])
@@ -192,8 +209,8 @@ def test_what_servers_answer_takes_no_parent_out(t):
 @slow(90)
 def test_a_parent_killed_under_load_loses_no_get(t):
     origin = t.origin(default=reply(lambda request: content(request.path, 2000), cache="max-age=60"))
-    parents = [proxy(t, f"via p{number};", workers=1, disk=False) for number in range(2)]
-    larder = proxy(t, "via child; upstream parents;", pool(*parents))
+    parents = [proxy(t, f"via p{number};", workers=1, disk=False, acl=LOCAL) for number in range(2)]
+    larder = proxy(t, "via child; upstream parents;", pool(*parents), acl=LOCAL)
     bad, cut, done = [], [], threading.Event()
     counts = [0] * 4
 
@@ -231,7 +248,7 @@ def test_a_parent_killed_under_load_loses_no_get(t):
 def test_none_else_fail(t):
     origin = t.origin(default=reply("direct"))
     target = f"http://127.0.0.1:{origin.port}/a"
-    larder = proxy(t, "upstream parents;", pool(free_port(), settings="check tcp every=200ms fall=1;"))
+    larder = proxy(t, "upstream parents;", pool(free_port(), settings="check tcp every=200ms fall=1;"), acl=LOCAL)
     wait_for(lambda: larder.api("/api/v1/origins")[1]["pools"][0]["servers"][0]["state"] == "down", 5, "the check")
     began = time.monotonic()
     response = url(larder, target)
@@ -241,7 +258,7 @@ def test_none_else_fail(t):
     assert b"parent proxy" in response.body, response.body
     record = last_record(larder)
     same((record["status"], record["reason"]), (503, "origin_down"))
-    unchecked = proxy(t, "upstream parents;", pool(free_port()))
+    unchecked = proxy(t, "upstream parents;", pool(free_port()), acl=LOCAL)
     response = url(unchecked, target)
     same(response.status, 502)
     assert "connection_refused" in response.get("Proxy-Status") and b"parent proxy refuses" in response.body, response.body
@@ -251,16 +268,16 @@ def test_none_else_fail(t):
 def test_none_else_direct(t):
     origin = t.origin(default=reply("direct", cache="max-age=60"))
     target = f"http://127.0.0.1:{origin.port}"
-    down = proxy(t, "upstream parents else=direct;", pool(free_port(), settings="check tcp every=200ms fall=1;"))
+    down = proxy(t, "upstream parents else=direct;", pool(free_port(), settings="check tcp every=200ms fall=1;"), acl=LOCAL)
     wait_for(lambda: down.api("/api/v1/origins")[1]["pools"][0]["servers"][0]["state"] == "down", 5, "the check")
     same(url(down, target + "/a").body, b"direct")
     assert url(down, target + "/a").is_hit
-    refused = proxy(t, "upstream parents else=direct;", pool(free_port()))
+    refused = proxy(t, "upstream parents else=direct;", pool(free_port()), acl=LOCAL)
     same(url(refused, target + "/b").body, b"direct")
     same(url(refused, target + "/b", "POST", body=b"x").body, b"direct", "nothing of it had been sent")
     wait_for(lambda: "parents_bypassed" in refused.output(), 5, "the log")
     cut = t.origin(default=lambda conn, _request: conn.reset())
-    reset = proxy(t, "upstream parents else=direct;", pool(cut))
+    reset = proxy(t, "upstream parents else=direct;", pool(cut), acl=LOCAL)
     same(url(reset, target + "/c").body, b"direct", "a GET may go twice")
     response = url(reset, target + "/c", "POST", body=b"x")
     same(response.status, 502, "a POST may have arrived")
@@ -271,11 +288,11 @@ def test_else_direct_is_not_for_answers(t):
     """A parent that answers was asked, whatever it says."""
     origin = t.origin(default=reply("direct"))
     parent = t.origin(default=reply("busy", 503))
-    larder = proxy(t, "upstream parents else=direct;", pool(parent))
+    larder = proxy(t, "upstream parents else=direct;", pool(parent), acl=LOCAL)
     response = url(larder, f"http://127.0.0.1:{origin.port}/a")
     same((response.status, response.body), (503, b"busy"))
     denied = t.origin(default=reply("who", 407))
-    larder = proxy(t, "upstream parents else=direct;", pool(denied))
+    larder = proxy(t, "upstream parents else=direct;", pool(denied), acl=LOCAL)
     same(url(larder, f"http://127.0.0.1:{origin.port}/a").status, 502)
     same(origin.count(), 0)
 
@@ -289,14 +306,15 @@ def test_by_destination(t):
         upstream near;
         rule host *.far.test exact.test { upstream far; }
         rule host no.far.test { upstream near; }
-        rule host 127.0.0.1 { upstream direct; }
         rule host *.far.test path /x* { upstream near; }
         """, pool(far, name="far") + pool(near, name="near"))
     for target, wanted in (("http://a.far.test/", b"far"), ("http://A.b.FAR.test:8080/", b"far"), ("http://a.far.test./", b"far"),
                            ("http://far.test/", b"near"), ("http://xfar.test/", b"near"), ("http://exact.test/", b"far"),
-                           ("http://a.exact.test/", b"near"), ("http://no.far.test/", b"near"), ("http://a.far.test/x1", b"near"),
-                           (f"http://127.0.0.1:{origin.port}/", b"direct")):
+                           ("http://a.exact.test/", b"near"), ("http://no.far.test/", b"near"), ("http://a.far.test/x1", b"near")):
         same(url(larder, target).body, wanted, target)
+    larder = proxy(t, "upstream near; rule host 127.0.0.1 { upstream direct; }", pool(near, name="near"), acl=LOCAL)
+    same(url(larder, f"http://127.0.0.1:{origin.port}/").body, b"direct")
+    same(url(larder, f"http://127.0.0.2:{origin.port}/").body, b"near")
 
 
 def test_host_conditions_of_a_site(t):
@@ -331,8 +349,8 @@ def test_a_reload_switches_parents(t):
 
 def chain(t, **words):
     """(child, parent): a Larder behind a Larder."""
-    parent = t.larder(sites=forward("identity forward; via parent;"), listen="forward office;")
-    child = t.larder(sites=forward("identity forward; via child; upstream parents;", pools=pool(parent)), listen="forward office;", **words)
+    parent = t.larder(sites=forward("identity forward; via parent;", acl=LOCAL), listen="forward office;")
+    child = t.larder(sites=forward("identity forward; via child; upstream parents;", pools=pool(parent), acl=LOCAL), listen="forward office;", **words)
     return child, parent
 
 
@@ -348,7 +366,7 @@ def test_both_levels_cache_and_say_so(t):
     hit = url(child, target)
     assert hit.is_hit and 2 <= hit.age <= 4, hit.headers
     assert 96 <= int(hit.cache_status.split("ttl=")[-1].split(",")[0].split(";")[0]) <= 98, hit.cache_status
-    other = t.larder(sites=forward("via third; upstream parents;", pools=pool(parent)), listen="forward office;")
+    other = t.larder(sites=forward("via third; upstream parents;", pools=pool(parent), acl=LOCAL), listen="forward office;")
     second = url(other, target)
     same(second.body, b"one")
     assert second.age >= 2, "the age at the parent counts"
@@ -384,8 +402,8 @@ def test_two_that_point_at_each_other_end(t):
 def test_a_chain_that_hides_its_clients(t):
     """The hops are told from Larder to Larder, and no server ever hears of them."""
     origin = t.origin(default=reply("x"))
-    parent = t.larder(sites=forward("identity hide;"), listen="forward office;")
-    child = t.larder(sites=forward("identity hide; upstream parents;", pools=pool(parent)), listen="forward office;")
+    parent = t.larder(sites=forward("identity hide;", acl=LOCAL), listen="forward office;")
+    child = t.larder(sites=forward("identity hide; upstream parents;", pools=pool(parent), acl=LOCAL), listen="forward office;")
     same(url(child, f"http://127.0.0.1:{origin.port}/a").body, b"x")
     seen = origin.last().raw_head.lower()
     for word in (b"via", b"hops", b"proxy-", b"forwarded", b"larder"):
@@ -395,3 +413,13 @@ def test_a_chain_that_hides_its_clients(t):
     url(child)
     same(scripted.last().get("Connection"), "Larder-Hops")
     same(scripted.last().all("Via"), [])
+
+
+def test_https_urls_do_not_go_by_parents(t):
+    """Nor around them: the client is told to ask for a tunnel."""
+    parent = t.origin(default=reply("x"))
+    larder = proxy(t, "fetch_https on; upstream parents else=direct;", pool(parent))
+    response = url(larder, "https://site.test/a")
+    same(response.status, 501)
+    assert b"CONNECT" in response.body and "proxy_configuration_error" in response.get("Proxy-Status"), response.headers
+    same(parent.count(), 0)
