@@ -12,6 +12,7 @@
 #include "admin/problem.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "exchange/redact.h"
 #include "limit/limit.h"
 #include "limit/quota.h"
 
@@ -28,14 +29,29 @@ static const char *forward_name(const char *site)
     return strncmp(site, PREFIX, len) == 0 ? site + len : site;
 }
 
-static void write_account(struct json *json, const struct quota_view *view)
+/* Whose it is, as far as the forward proxy lets it be seen (anonymize). */
+static const char *who_shown(const struct conf *conf, const char *site, enum quota_whose whose,
+                             const char *who, char room[REDACT_ADDRESS_BYTES])
 {
+    const struct conf_site *forward = conf_find_forward(conf, forward_name(site));
+
+    if (whose != QUOTA_CLIENT && whose != QUOTA_USER) {
+        return who;
+    }
+    return redact_who(forward == NULL ? CONF_ANONYMIZE_DROP : forward->privacy.anonymize,
+                      whose == QUOTA_USER, who, room);
+}
+
+static void write_account(struct json *json, const struct conf *conf, const struct quota_view *view)
+{
+    char room[REDACT_ADDRESS_BYTES];
+
     json_object(json);
     json_put_text(json, "forward", forward_name(view->site));
     json_put_text(json, "name", view->name);
     json_put_text(json, "per", calendar_name(view->per));
     json_put_text(json, "key", quota_whose_name(view->whose));
-    json_put_text(json, "who", view->who);
+    json_put_text(json, "who", who_shown(conf, view->site, view->whose, view->who, room));
     json_put_u64(json, "used_bytes", view->used);
     json_put_u64(json, "limit_bytes", view->limit);
     json_put_u64(json, "down_bytes", view->down);
@@ -71,7 +87,7 @@ void quotas_get(struct admin_request *request)
             continue;
         }
         if (total++ < limit) {
-            write_account(&json, &list[i]);
+            write_account(&json, request->conf, &list[i]);
         }
     }
     json_array_end(&json);
@@ -113,6 +129,7 @@ static void reset(struct admin_request *request, const struct order *order)
     char by[64];
     char who[QUOTA_WHO_BYTES];
     char name[80];
+    char room[REDACT_ADDRESS_BYTES];
     struct json json;
 
     buf_init(&site, 512);
@@ -127,7 +144,10 @@ static void reset(struct admin_request *request, const struct order *order)
     request_by(request, by, sizeof(by));
     log_info("quota_reset", "quota=%s key=%s who=\"%s\" by=%s",
              log_escape(name, sizeof(name), span_str(order->name)), order->key,
-             log_escape(who, sizeof(who), span_str(order->who)), by);
+             log_escape(who, sizeof(who),
+                        span_str(who_shown(request->conf, order->forward, order->whose, order->who,
+                                           room))),
+             by);
     reply_json(request, 200, &json);
     json_object(&json);
     json_put_text(&json, "forward", order->forward);

@@ -42,6 +42,46 @@ static struct span network_of(const struct sockaddr_storage *address, char *room
     return span_str(inet_ntop(AF_INET6, &six, room, REDACT_ADDRESS_BYTES));
 }
 
+/* The address of a text, without a prefix length; AF_UNSPEC: it is none. */
+static void address_of(const char *text, struct sockaddr_storage *out)
+{
+    char copy[REDACT_ADDRESS_BYTES];
+    size_t len = strcspn(text, "/");
+    void *at = out;
+
+    *out = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
+    if (len >= sizeof(copy)) {
+        return;
+    }
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    if (inet_pton(AF_INET, copy, &((struct sockaddr_in *)at)->sin_addr) == 1) {
+        out->ss_family = AF_INET;
+    } else if (inet_pton(AF_INET6, copy, &((struct sockaddr_in6 *)at)->sin6_addr) == 1) {
+        out->ss_family = AF_INET6;
+    }
+}
+
+const char *redact_who(enum conf_anonymize clients, bool is_user, const char *who,
+                       char room[REDACT_ADDRESS_BYTES])
+{
+    struct sockaddr_storage address;
+
+    switch (clients) {
+    case CONF_ANONYMIZE_OFF:
+        return who;
+    case CONF_ANONYMIZE_TRUNCATE:
+        break;
+    case CONF_ANONYMIZE_DROP:
+        return "";
+    }
+    if (is_user) {
+        return who;
+    }
+    address_of(who, &address);
+    return address.ss_family == AF_UNSPEC ? who : network_of(&address, room).ptr;
+}
+
 void redact_record(const struct redaction *redaction, const struct sockaddr_storage *address,
                    struct record *record, char room[REDACT_ADDRESS_BYTES])
 {

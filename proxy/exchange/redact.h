@@ -34,6 +34,10 @@ struct redaction redaction_stricter(struct redaction a, struct redaction b);
  * truncated to its network in room (what else stands in the record, as "unknown", stays). */
 void redact_record(const struct redaction *redaction, const struct sockaddr_storage *address,
                    struct record *record, char room[REDACT_ADDRESS_BYTES]);
+/* Of an address as text ("192.0.2.1", "2001:db8::/64"), or (is_user) of a user's name; where no record
+ * is, as in lists of accounts. */
+const char *redact_who(enum conf_anonymize clients, bool is_user, const char *who,
+                       char room[REDACT_ADDRESS_BYTES]);
 /* A path or URL without its query, if that is dropped. */
 struct span redact_query(const struct redaction *redaction, struct span url);
 #endif

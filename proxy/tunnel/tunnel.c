@@ -122,11 +122,27 @@ static void keep_alive(struct tunnel *tunnel)
 
 /* ---- going on ---- */
 
+/* One side is broken: what it had sent before is still for the other, as it would be without us
+ * (a server that answers, and resets because it read no further). */
+static void say_last_words(struct tunnel *tunnel)
+{
+    tunnel->is_dying = true;
+    for (unsigned i = 0; i < TUNNEL_PEERS; i++) {
+        tunnel->is_broken = false;
+        tunnel->ends[i].readable = true; /* its event may still wait for its turn */
+        tunnel_move(tunnel, (enum tunnel_peer)i);
+    }
+    tunnel->is_broken = true;
+}
+
 static void go_on(struct tunnel *tunnel)
 {
     tunnel_move(tunnel, TUNNEL_CLIENT);
     if (!tunnel->is_broken) {
         tunnel_move(tunnel, TUNNEL_SERVER);
+    }
+    if (tunnel->is_broken) {
+        say_last_words(tunnel);
     }
     if (tunnel->is_broken || tunnel->is_spent) {
         finish(tunnel, tunnel->is_broken ? TUNNEL_BROKEN : TUNNEL_SPENT);

@@ -81,6 +81,7 @@ struct tunnel {
     uint32_t magic;
     bool is_keepalive; /* the kernel asks both sides whether they are there */
     bool is_broken, is_spent;
+    bool is_dying; /* broken before: what still comes is passed on, an end is not */
     struct tunnel_kit *kit;
     const struct tunnel_handler *handler;
     const struct tunnel_meter *meter; /* NULL: as fast as it goes */

@@ -32,9 +32,7 @@ static size_t taken(struct tunnel *tunnel, struct tunnel_end *to, size_t count, 
         to->sent += sent;
         tunnel->moved_us = loop_now_us(tunnel->kit->loop);
     }
-    if (result < 0 && errno == EAGAIN) {
-        to->writable = false;
-    } else if (sent < count) {
+    if (sent < count && !(result < 0 && errno == EINTR)) {
         to->writable = false; /* no room for all: it is told when there is some */
     }
     return sent;
@@ -42,7 +40,12 @@ static size_t taken(struct tunnel *tunnel, struct tunnel_end *to, size_t count, 
 
 static size_t push(struct tunnel *tunnel, struct tunnel_end *to, const char *bytes, size_t count)
 {
-    return taken(tunnel, to, count, send(to->watch.fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT));
+    ssize_t result;
+
+    do {
+        result = send(to->watch.fd, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (result < 0 && errno == EINTR);
+    return taken(tunnel, to, count, result);
 }
 
 /* Sends these, and keeps what the kernel does not take. */
@@ -216,7 +219,7 @@ void tunnel_move(struct tunnel *tunnel, enum tunnel_peer from)
     }
     if (!tunnel_has_rest(to)) {
         tunnel_pipe_give(tunnel->kit, to);
-        if (end->ended && !to->is_shut && !tunnel->is_broken) {
+        if (end->ended && !to->is_shut && !tunnel->is_broken && !tunnel->is_dying) {
             to->is_shut = true;
             (void)shutdown(to->watch.fd, SHUT_WR);
         }

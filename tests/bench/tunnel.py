@@ -36,7 +36,7 @@ state_dir {self.folder}/state;
 admin {{ listen 127.0.0.1:{free_port()}; socket {self.folder}/admin.sock; }}
 store {{ path off; size 1G; memory 64M; }}
 log {{ access off; error {self.folder}/error.log; }}
-forward office {{ {self.options.acl} }}
+forward office {{ acl {{ allow all to loopback port 1-65535; }} }}
 """)
         os.makedirs(os.path.join(self.folder, "state"))
         return [self.options.larder, "run", "-c", path]
@@ -90,7 +90,6 @@ def arguments():
     parser.add_argument("--proxy-core", default="0")
     parser.add_argument("--load-core", default="1")
     options = parser.parse_args()
-    options.acl = ""
     options.tools = os.environ["BENCH_TOOLS"]
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     options.larder = os.environ.get("LARDER") or os.path.join(root, "build/release/larder")

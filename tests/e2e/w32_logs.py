@@ -118,3 +118,17 @@ def test_reload(t):
         same(fetch(larder.port, "/a", source=SOURCE).status, 200)
         same(json.loads(lines(larder, {"off": 1, "drop": 2, "truncate": 3}[word])[-1])["client"], wanted)
     assert os.path.getsize(larder.access_path) > 0 and SOURCE in larder.access_lines()[0]
+
+
+def test_accounts_of_quotas(t):
+    """They count by the whole address; a list of them shows no more than the log."""
+    origin = t.origin(default=reply("x", cache="no-store"))
+    for word, wanted in (("off", SOURCE), ("truncate", "127.0.7.0"), ("drop", "")):
+        larder = proxy(t, f"anonymize {word}; quota 1M per=month key=client;")
+        ask(larder, origin, "/a", source=SOURCE)
+        items = wait_for(lambda larder=larder: larder.api("/api/v1/access/quotas")[1]["items"], 5, "the account")
+        same([item["who"] for item in items], [wanted])
+        body = {"forward": "office", "name": items[0]["name"], "key": "client", "who": SOURCE}
+        same(larder.api("/api/v1/access/quotas/reset", "POST", body)[0], 200, "who knows it may name it")
+        wait_for(lambda larder=larder: "quota_reset" in larder.output(), 5, "the log")
+        same(SOURCE in larder.output(), word == "off")

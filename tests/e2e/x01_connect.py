@@ -355,9 +355,9 @@ def test_limits_of_clients(t):
         assert third.is_closed()
     settle(0.3)  # until that connection has ended on the other side too
     with Client(larder.proxy_port) as third, Client(larder.proxy_port) as fourth:
-        fourth.send("x")
-        assert fourth.is_closed(), "connections_per_client does not count tunnels"
-        assert third.is_silent(0.2)
+        # two workers accept: either may be the one too many
+        closed = wait_for(lambda: [one for one in (third, fourth) if one.is_closed(0.2)], 5, "a refusal")
+        same(len(closed), 1)
     first.close()
     second.close()
     wait_for(lambda: larder.metrics()["larder_tunnels_open"] == 0, 5, "their end")

@@ -48,6 +48,22 @@ static void clients(void **state)
     }
 }
 
+static void names(void **state)
+{
+    char room[REDACT_ADDRESS_BYTES];
+
+    (void)state;
+    assert_string_equal(redact_who(CONF_ANONYMIZE_OFF, false, "192.0.2.17", room), "192.0.2.17");
+    assert_string_equal(redact_who(CONF_ANONYMIZE_TRUNCATE, false, "192.0.2.17", room),
+                        "192.0.2.0");
+    assert_string_equal(redact_who(CONF_ANONYMIZE_TRUNCATE, false, "2001:db8:1:2::/64", room),
+                        "2001:db8:1::");
+    assert_string_equal(redact_who(CONF_ANONYMIZE_TRUNCATE, true, "10.0.0.9", room), "10.0.0.9");
+    assert_string_equal(redact_who(CONF_ANONYMIZE_TRUNCATE, false, "unknown", room), "unknown");
+    assert_string_equal(redact_who(CONF_ANONYMIZE_DROP, false, "192.0.2.17", room), "");
+    assert_string_equal(redact_who(CONF_ANONYMIZE_DROP, true, "jane", room), "");
+}
+
 static void queries(void **state)
 {
     static const struct {
@@ -98,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clients),
+        cmocka_unit_test(names),
         cmocka_unit_test(queries),
         cmocka_unit_test(stricter),
     };

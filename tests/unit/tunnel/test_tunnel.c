@@ -202,6 +202,41 @@ static void test_resets(void **state)
         assert_true(bench.is_over);
         assert_int_equal(bench.outcome, TUNNEL_BROKEN);
         assert_int_equal(recv(bench.near[!peer], got, sizeof(got), 0), 4);
+        if ((kind & 2) != 0) { /* its end came first */
+            assert_int_equal(recv(bench.near[!peer], got, sizeof(got), 0),
+                             (kind & 4) != 0 ? -1 : 0);
+        } else {
+            assert_int_equal(recv(bench.near[!peer], got, sizeof(got), 0), -1);
+            assert_int_equal(errno, ECONNRESET);
+        }
+        bench_close(&bench);
+    }
+}
+
+/* A server that answers and resets because it read no further: its answer arrives, whoever is looked
+ * at first. */
+static void test_last_words(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < TUNNEL_PEERS; i++) {
+        enum tunnel_peer peer = (enum tunnel_peer)i;
+        struct bench bench;
+        char got[16];
+        bench_open(&bench, &no_limits, 0);
+        tunnel_start(&bench.tunnel);
+        assert_int_equal(send(bench.near[!peer], "question", 8, 0), 8);
+        bench_turn(&bench, 2);
+        assert_int_equal(send(bench.near[!peer], "more", 4, 0), 4);
+        assert_int_equal(send(bench.near[peer], "answer", 6, 0), 6);
+        close(bench.near[peer]); /* unread bytes: a reset */
+        bench.near[peer] = -1;
+        bench_turn(&bench, 5);
+        assert_true(bench.is_over);
+        assert_int_equal(bench.outcome, TUNNEL_BROKEN);
+        assert_int_equal(recv(bench.near[!peer], got, sizeof(got), 0), 6);
+        assert_memory_equal(got, "answer", 6);
+        assert_int_equal(recv(bench.near[!peer], got, sizeof(got), 0), -1);
+        assert_int_equal(errno, ECONNRESET);
         bench_close(&bench);
     }
 }
@@ -324,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_pipes_are_not_hoarded),
         cmocka_unit_test(test_given),
         cmocka_unit_test(test_resets),
+        cmocka_unit_test(test_last_words),
         cmocka_unit_test(test_limits_of_time),
         cmocka_unit_test(test_meter),
         cmocka_unit_test(test_turns),
