@@ -15,8 +15,8 @@ static const struct schema_row rows[] = {
      .doc =
          "Clients' addresses in logs, live view and lists: truncate keeps the network, a /24 of "
          "IPv4, a /48 of IPv6; drop keeps nothing, no users' names either. Limits and rules "
-         "still see the whole, and the accounts of quotas keep it in state_dir. What no site can be said of, broken requests, is treated as the "
-         "strictest of them says.",
+         "still see the whole, and the accounts of quotas keep it in state_dir. Broken requests, of "
+         "which no site can be said, are treated as the strictest of them says.",
      .example = "anonymize truncate;"},
     {ROW(SITE, "log_query", SWITCH), IN_FORWARD, LIVE, .syntax = "on | off", .fallback = "on",
      ALLOWED(words_switch), AT(conf_site, privacy.log_query),

@@ -157,6 +157,19 @@ static bool acl_set(const struct conf_item *item)
     return conditions_read(item, first, out);
 }
 
+/* One that could be taken for a keyword is quoted. */
+static void print_value(const char *text, struct buf *out)
+{
+    const struct conf_word word = {.text = span_str(text)};
+    size_t at = out->len;
+
+    conf_print_word(text, out);
+    if (!is_value(&word) && !out->failed && out->data[at] != '"') {
+        out->len = at;
+        buf_printf(out, "\"%s\"", text);
+    }
+}
+
 /* As in the file, without its name: "client 10.0.0.0/8 port 443", or "all". */
 void conf_print_acl_conditions(const struct conf_acl_rule *rule, struct buf *out)
 {
@@ -164,15 +177,8 @@ void conf_print_acl_conditions(const struct conf_acl_rule *rule, struct buf *out
         const struct conf_acl_condition *condition = &rule->conditions[i];
         buf_printf(out, "%s%s", i == 0 ? "" : " ", kind_words[condition->kind]);
         for (size_t j = 0; j < condition->count; j++) {
-            const struct conf_word word = {.text = span_str(condition->texts[j])};
-            if (is_value(&word)) {
-                buf_putc(out, ' ');
-                conf_print_word(condition->texts[j], out);
-            } else {
-                buf_puts(out, " \"");
-                buf_append(out, word.text);
-                buf_putc(out, '"');
-            }
+            buf_putc(out, ' ');
+            print_value(condition->texts[j], out);
         }
     }
     if (rule->condition_count == 0) {

@@ -51,6 +51,10 @@ const struct http_fields *exchange_selecting(struct arena *arena, const struct s
                                              const struct http_request *request,
                                              const struct exchange_client *client)
 {
+    bool is_plain = !site_edits_requests(site) && !names_fields(&request->fields);
+    if (LIKELY(is_plain && site->forward == NULL)) {
+        return &request->fields;
+    }
     struct policy counts;
     const struct span *lines;
     struct fill_request_options options = {
@@ -60,8 +64,7 @@ const struct http_fields *exchange_selecting(struct arena *arena, const struct s
         .client = client,
         .shared = true,
     };
-    if (LIKELY(!site_edits_requests(site) && !names_fields(&request->fields)) &&
-        (site->forward == NULL || !discretion_changes(&options))) {
+    if (is_plain && !discretion_changes(&options)) {
         return &request->fields;
     }
     exchange_fill_policy(&counts, policy, true);

@@ -13,7 +13,7 @@ def test_off_by_default(t):
     """Not unless the configuration says so: 403 with its own reason, nobody is asked, not even DNS."""
     origin = t.origin(default=reply("x"))
     server = dns(t, {"app.test": [("A", "127.0.0.1", 60)]})
-    larder = proxy(t, server)
+    larder = proxy(t, server, acl="acl { allow tests port 1-65535; }")
     response = get(larder, f"https://app.test:{origin.port}/")
     same(response.status, 403)
     assert b"CONNECT" in response.body, response.body
