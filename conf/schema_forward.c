@@ -24,12 +24,12 @@ static const char *const word_off[] = {"off"};
 static const char *const words_switch[] = {"on", "off"};
 
 static const struct schema_option auth_options[] = {
-    {"realm", SCHEMA_TEXT, "proxy", "What clients show their users when they ask for the password.",
+    {"realm", SCHEMA_TEXT, "proxy", "what clients show their users when they ask for the password",
      0, 0, offsetof(struct conf_site, forward.auth.realm)},
     {"cache", SCHEMA_DURATION, "5m",
-     "For how long a proven password is remembered after its last use.", SECOND, DAY,
+     "for how long a proven password is remembered after its last use", SECOND, DAY,
      offsetof(struct conf_site, forward.auth.cache_ms)},
-    {"failures", SCHEMA_RATE, "10/m", "Wrong passwords of one client address.", 0, 0,
+    {"failures", SCHEMA_RATE, "10/m", "wrong passwords of one client address", 0, 0,
      offsetof(struct conf_site, forward.auth.failures)},
 };
 
