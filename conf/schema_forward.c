@@ -24,12 +24,12 @@ static const char *const word_off[] = {"off"};
 static const char *const words_switch[] = {"on", "off"};
 
 static const struct schema_option auth_options[] = {
-    {"realm", SCHEMA_TEXT, "proxy", "What clients show their users when they ask for the password.",
+    {"realm", SCHEMA_TEXT, "proxy", "what clients show their users when they ask for the password",
      0, 0, offsetof(struct conf_site, forward.auth.realm)},
     {"cache", SCHEMA_DURATION, "5m",
-     "For how long a proven password is remembered after its last use.", SECOND, DAY,
+     "for how long a proven password is remembered after its last use", SECOND, DAY,
      offsetof(struct conf_site, forward.auth.cache_ms)},
-    {"failures", SCHEMA_RATE, "10/m", "Wrong passwords of one client address.", 0, 0,
+    {"failures", SCHEMA_RATE, "10/m", "wrong passwords of one client address", 0, 0,
      offsetof(struct conf_site, forward.auth.failures)},
 };
 
@@ -73,17 +73,19 @@ static const struct schema_row rows[] = {
      .example = "origins { timeout connect=5s first_byte=30s; keepalive 8; }"},
     {ROW(FORWARD, "upstream", UPSTREAM), LIVE, .syntax = UPSTREAM_SYNTAX,
      AT(conf_site, forward.upstream), UPSTREAM_OPTIONS,
-     .doc = "Requests leave by parent proxies: one by its URL (http://HOST[:PORT]), or a pool of "
-            "them, with all a pool can do (balance hash url: each URL by the same parent; check; "
-            "eject; max; queue; retry). What servers answer takes no parent out. else=direct: when "
-            "no parent can be asked, and nothing of the request was sent that may not be sent "
-            "again, its server is asked by ourselves; fail (default): such requests fail. Files "
-            "are read at start and reload, and keep the password out of dumps. The access rules "
-            "hold as ever, but it is the parent that looks up names: private addresses are denied "
-            "by themselves where the client wrote one, and by a rule that asks for addresses (then "
-            "names are looked up here too). https:// URLs that clients ask for as a whole "
-            "(fetch_https) do not go by parents: 501. Without it, and with direct, servers are "
-            "asked by ourselves.",
+     .doc =
+         "Requests leave by parent proxies: one by its URL (http://HOST[:PORT]), or a pool of "
+         "them, with all a pool can do (balance hash url: each URL by the same parent; check; "
+         "eject; max; queue; retry). What servers answer takes no parent out. else=direct: when "
+         "no parent can be asked, and nothing of the request was sent that may not be sent "
+         "again, its server is asked by ourselves; fail (default): such requests fail. Files "
+         "are read at start and reload, and keep the password out of dumps. The access rules "
+         "hold as ever, but it is the parent that looks up names: private addresses are denied "
+         "by themselves where the client wrote one, and by a rule that asks for addresses (then "
+         "names are looked up here too). https:// URLs that clients ask for as a whole "
+         "(fetch_https) do not go by parents: 501. outgoing is for servers, not for parents; a check "
+         "is tcp, or a path that the parent itself answers. Without it, and with direct, servers are "
+         "asked by ourselves.",
      .example = "upstream http://parent.example:3128 credentials=/etc/larder/parent;"},
     {ROW(FORWARD, "bandwidth", BANDWIDTH), LIVE, .syntax = BANDWIDTH_SYNTAX,
      LIST_IN(conf_site, forward.bandwidths, forward.bandwidth_count, conf_bandwidth),

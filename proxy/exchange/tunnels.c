@@ -300,6 +300,7 @@ static void take_server(struct open_tunnel *open, const struct tunnels_server *s
         (void)dial_take(*server->dial, watch, tunnel_events());
         dial_cancel(server->dial);
     } else {
+        CHECK(server->hail != NULL);
         (void)hail_take(*server->hail, watch, tunnel_events());
     }
     if (UNLIKELY(server->claim != NULL)) {
