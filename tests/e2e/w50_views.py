@@ -1,8 +1,9 @@
 """What is shown of the forward proxies: metrics, API, log and commands, counted exactly after scripted traffic."""
 import json
+import subprocess
 import time
 
-from case import Client, free_port, reply, same, wait_for
+from case import Client, Skip, free_port, reply, same, wait_for
 from forwarding import ACL
 
 
@@ -475,3 +476,17 @@ def test_addresses_of_a_name(t):
         same((one["answer"], one["rule"]), ("deny", "private"))
     status, answer = run_test(larder, "10.0.0.1", "http://192.0.2.1:80/", "--forward", "open")
     same((status, answer["rule"]), (1, "private"))
+
+
+def test_promtool(t):
+    """The metrics of a forward proxy, as Prometheus itself reads them."""
+    origin = t.origin({"/a": reply("x")})
+    larder = with_rules(t, origin, "quota 50K per=day key=client name=daily;")
+    for url in (f"http://127.0.0.1:{origin.port}/a", "http://ads.test/"):
+        ask(larder, url)
+    try:
+        done = subprocess.run(["promtool", "check", "metrics"], input=larder.admin("/metrics").body, capture_output=True,
+                              timeout=60, check=False)
+    except FileNotFoundError:
+        raise Skip("promtool is not installed") from None
+    same(done.returncode, 0, done.stdout + done.stderr)

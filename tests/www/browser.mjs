@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { behaviourRun } from './behaviour.mjs';
 import { check, finish, launch, ok } from './harness.mjs';
 import { Mock } from './mock.mjs';
+import { realAccessRun } from './real-access.mjs';
 import { realRun } from './real.mjs';
 import { siteRun } from './site.mjs';
 import { statesRun } from './states.mjs';
@@ -36,6 +37,7 @@ try {
   }
   if (process.env.LARDER) {
     if (process.argv[3] !== 'site') {
+      await realAccessRun(browser, resolve(process.env.LARDER), dist);
       await realRun(browser, resolve(process.env.LARDER));
     }
     await siteRun(browser, resolve(process.env.LARDER));

@@ -52,6 +52,36 @@ function Row({ denial, many, now }: { denial: Denial; many: boolean; now: number
   );
 }
 
+const TYPING_MS = 300;
+
+// What is typed counts when the typing pauses; the page is drawn anew meanwhile, and must not take it away.
+function TypedField({ label, value, onValue }: { label: string; value: string; onValue: (text: string) => void }) {
+  const id = useId();
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  useEffect(() => {
+    if (text.trim() === value) {
+      return undefined;
+    }
+    const timer = setTimeout(() => onValue(text.trim()), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [text, value]);
+  return (
+    <>
+      <label for={id}>{label}</label>
+      <input
+        id={id}
+        type="text"
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck={false}
+        value={text}
+        onInput={(e) => setText(e.currentTarget.value)}
+      />
+    </>
+  );
+}
+
 function FilterBar({ filter, rules, onFilter }: Pick<Props, 'filter' | 'rules' | 'onFilter'>) {
   const id = useId();
   const known = filter.rule === '' || rules.includes(filter.rule) ? rules : [filter.rule, ...rules];
@@ -70,24 +100,8 @@ function FilterBar({ filter, rules, onFilter }: Pick<Props, 'filter' | 'rules' |
           </option>
         ))}
       </select>
-      <label for={`${id}-client`}>Client</label>
-      <input
-        id={`${id}-client`}
-        type="text"
-        autocomplete="off"
-        spellcheck={false}
-        value={filter.client}
-        onChange={(e) => onFilter({ ...filter, client: e.currentTarget.value.trim() })}
-      />
-      <label for={`${id}-host`}>Host</label>
-      <input
-        id={`${id}-host`}
-        type="text"
-        autocomplete="off"
-        spellcheck={false}
-        value={filter.host}
-        onChange={(e) => onFilter({ ...filter, host: e.currentTarget.value.trim() })}
-      />
+      <TypedField label="Client" value={filter.client} onValue={(client) => onFilter({ ...filter, client })} />
+      <TypedField label="Host" value={filter.host} onValue={(host) => onFilter({ ...filter, host })} />
     </form>
   );
 }

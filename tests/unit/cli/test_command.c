@@ -65,6 +65,36 @@ static void test_options(void **state)
     assert_non_null(args.value[FLAG_HELP]);
 }
 
+static void test_access_options(void **state)
+{
+    (void)state;
+    static struct cli_args args;
+
+    assert_true(parse("access test 10.0.0.1 http://a/ --user anna -X POST --at 2026-11-26T09:30 "
+                      "--forward office --json",
+                      &args));
+    assert_int_equal(args.rest_count, 3);
+    assert_string_equal(args.rest[2], "http://a/");
+    assert_string_equal(args.value[FLAG_USER], "anna");
+    assert_string_equal(args.value[FLAG_METHOD], "POST");
+    assert_string_equal(args.value[FLAG_AT], "2026-11-26T09:30");
+    assert_string_equal(args.value[FLAG_FORWARD], "office");
+    assert_true(
+        parse("access denials --rule ads --host a.example --client 10.0.0.1 --limit 5", &args));
+    assert_string_equal(args.value[FLAG_RULE], "ads");
+    assert_string_equal(args.value[FLAG_HOST], "a.example");
+    assert_true(parse("purge --hard --url http://a/ --site forward:office", &args));
+    assert_string_equal(args.value[FLAG_SITE], "forward:office");
+    /* Said before anything is asked of a daemon, with its own status. */
+    static const char *const wrong[] = {"access users --rule x", "access user",
+                                        "access test 10.0.0.1", "access list more",
+                                        "access users --limit 0"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_true(parse(wrong[i], &args));
+        assert_int_equal(command_access(&args), 2);
+    }
+}
+
 static void test_misuse(void **state)
 {
     (void)state;
@@ -79,6 +109,9 @@ static void test_misuse(void **state)
         "status -x",
         "log reopen now",
         "dashboard --traffic 5",
+        "access test 10.0.0.1 http://a/ more",
+        "access denials --url http://a/",
+        "access denials --limit",
     };
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         if (parse(lines[i], &args)) {
@@ -165,9 +198,10 @@ static void test_text_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options), cmocka_unit_test(test_misuse),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_figures), cmocka_unit_test(test_text_of_others),
+        cmocka_unit_test(test_options),        cmocka_unit_test(test_access_options),
+        cmocka_unit_test(test_misuse),         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_nearest),        cmocka_unit_test(test_figures),
+        cmocka_unit_test(test_text_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
