@@ -36,7 +36,7 @@ state_dir {self.folder}/state;
 admin {{ listen 127.0.0.1:{free_port()}; socket {self.folder}/admin.sock; }}
 store {{ path off; size 1G; memory 64M; }}
 log {{ access off; error {self.folder}/error.log; }}
-forward office {{ acl {{ allow all to loopback port 1-65535; }} }}
+forward office {{ acl {{ allow bench to loopback port 1-65535; }} }}
 """)
         os.makedirs(os.path.join(self.folder, "state"))
         return [self.options.larder, "run", "-c", path]
