@@ -105,6 +105,41 @@ static void check_rule(struct conf_checker *checker, const struct conf_acl *acl,
     }
 }
 
+/* A listener of this forward proxy that others than this machine's own programs reach; NULL: none. */
+static const struct conf_listen *open_listen(const struct conf *conf, const char *name)
+{
+    for (size_t i = 0; i < conf->listen_count; i++) {
+        const struct conf_listen *listen = &conf->listens[i];
+        if (listen->forward != NULL && strcmp(listen->forward, name) == 0 &&
+            !conf_net_is_loopback(&listen->address)) {
+            return listen;
+        }
+    }
+    return NULL;
+}
+
+/* Whoever finds an open proxy makes use of it. */
+static void warn_open(struct conf_checker *checker, const struct conf_forward *forward,
+                      uint32_t owner)
+{
+    static const struct conf_advice warning = {.is_warning = true};
+    const uint32_t who = 1u << CONF_ACL_CLIENT | 1u << CONF_ACL_USER | 1u << CONF_ACL_GROUP;
+    const struct conf_listen *listen = open_listen(checker->conf, forward->name);
+
+    for (size_t i = 0; i < forward->acl.count && listen != NULL; i++) {
+        const struct conf_acl_rule *rule = &forward->acl.list[i];
+        const struct conf_setting *setting = find(checker, SCHEMA_ACL, "allow", owner, i);
+        if (rule->allow && (rule->has & who) == 0 && forward->auth.path == NULL &&
+            setting != NULL && setting->good) {
+            conf_report_add(checker->base.report, setting->node->words[0].place, &warning,
+                            "this rule is for everybody who reaches %s; add client NETWORK..., or "
+                            "auth to the forward proxy",
+                            listen->text);
+            return;
+        }
+    }
+}
+
 void conf_check_acl(struct conf_checker *checker, struct conf_site *site, uint32_t owner)
 {
     struct conf_acl *acl = &site->forward.acl;
@@ -121,4 +156,5 @@ void conf_check_acl(struct conf_checker *checker, struct conf_site *site, uint32
     for (size_t i = 0; i < acl->count; i++) {
         check_rule(checker, acl, owner, i);
     }
+    warn_open(checker, &site->forward, owner);
 }

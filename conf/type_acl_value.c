@@ -368,13 +368,13 @@ bool conf_acl_value_room(const struct conf_item *item, struct conf_acl_condition
         condition->networks = list = room_for(item, count, sizeof(*condition->networks));
         break;
     case CONF_ACL_HOST:
-        condition->sets = list = room_for(item, count, sizeof(*condition->sets));
+        condition->sets = list = room_for(item, count, sizeof(void *));
         break;
     case CONF_ACL_PORT:
         condition->ranges = list = room_for(item, count, sizeof(*condition->ranges));
         break;
     case CONF_ACL_REGEX:
-        condition->patterns = list = room_for(item, count, sizeof(*condition->patterns));
+        condition->patterns = list = room_for(item, count, sizeof(void *));
         break;
     case CONF_ACL_TIME:
         condition->times = list = room_for(item, count, sizeof(*condition->times));

@@ -76,14 +76,25 @@ static struct span next_word(struct span *line)
 
 static bool is_address(struct span word)
 {
+    static const struct span usual[] = {{"0.0.0.0", 7}, {"127.0.0.1", 9}, {"::", 2}, {"::1", 3}};
     char room[HOSTNAME_BYTES];
     struct sockaddr_storage address;
     struct span name;
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+        if (span_eq(word, usual[i])) {
+            return true; /* of half a million lines */
+        }
+    }
     const char *zone = word.len == 0 ? NULL : memchr(word.ptr, '%', word.len);
     if (zone != NULL) { /* fe80::1%lo0 */
         word.len = (size_t)(zone - word.ptr);
     }
     return hostname_read(word, room, &name, &address) == HOSTNAME_ADDRESS;
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
 }
 
 static const char *line_read(struct nameset *set, struct span line, struct span *bad)
@@ -104,7 +115,9 @@ static const char *line_read(struct nameset *set, struct span line, struct span 
     }
     for (; word.len > 0 && why == NULL; word = next_word(&line)) {
         *bad = word;
-        if (!is_own_name(word) && !is_address(word)) {
+        bool may_be_address =
+            is_digit(word.ptr[word.len - 1]) || memchr(word.ptr, ':', word.len) != NULL;
+        if (!is_own_name(word) && !(may_be_address && is_address(word))) {
             why = namelist_add(set, word);
         }
     }

@@ -69,8 +69,7 @@ static const struct bad_case bad[] = {
 static void test_bad(void **state)
 {
     (void)state;
-    bad_cases(bad,
-              sizeof(bad) / sizeof(bad[0]) - 1); /* the last one names every directive of a site */
+    bad_cases(bad, sizeof(bad) / sizeof(bad[0]));
 }
 
 static const struct conf_acl *acl_of(const struct conf *conf)
@@ -83,7 +82,7 @@ static void test_values(void **state)
     (void)state;
     struct conf *conf = text_good(ACL(
         "deny host a b; allow allow_3 client 10.0.0.0/8 ::1; allow \"host\" to private 10.0.0.0/8 self "
-            "port 1 8-9; "
+        "port 1 8-9; "
         "deny host c size >1K <2M; allow n time \"mon-wed,sat 08:00-18:00\" sun;"));
     const struct conf_acl *acl = acl_of(conf);
 
@@ -154,6 +153,40 @@ static void test_dump(void **state)
             conf_unref(first);
             conf_unref(second);
         }
+    }
+}
+
+/* An open proxy is warned of; rules for some, listeners of this machine and passwords are not. */
+static void test_open(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *listen, *block;
+        bool is_open;
+    } rows[] = {
+        {":3128", "acl { allow a all; }", true},
+        {"192.0.2.1:3128", "acl { deny b host x; allow a port 443; }", true},
+        {"127.0.0.1:3128", "acl { allow a all; }", false},
+        {":3128", "acl { allow a client 10.0.0.0/8; deny all; }", false},
+        {":3128", "acl { allow a all; } auth basic /etc/x;", false},
+        {":3128", "", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[300];
+        struct conf *conf;
+        struct buf problems;
+        (void)snprintf(text, sizeof(text), "listen %s { forward f; } forward f { %s }",
+                       rows[i].listen, rows[i].block);
+        buf_init(&problems, TEXT_BYTES);
+        text_load(span_str(text), CONF_PORTABLE, &conf, &problems);
+        buf_putc(&problems, '\0');
+        assert_non_null(conf);
+        if ((strstr(problems.data, "this rule is for everybody who reaches") != NULL) !=
+            rows[i].is_open) {
+            fail_msg("%s: %s", text, problems.data);
+        }
+        buf_free(&problems);
+        conf_unref(conf);
     }
 }
 
@@ -235,7 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad),     cmocka_unit_test(test_values), cmocka_unit_test(test_dump),
-        cmocka_unit_test(test_without), cmocka_unit_test(test_files),
+        cmocka_unit_test(test_without), cmocka_unit_test(test_files),  cmocka_unit_test(test_open),
     };
     return cmocka_run_group_tests_name("acl", tests, NULL, NULL);
 }
