@@ -73,17 +73,19 @@ static const struct schema_row rows[] = {
      .example = "origins { timeout connect=5s first_byte=30s; keepalive 8; }"},
     {ROW(FORWARD, "upstream", UPSTREAM), LIVE, .syntax = UPSTREAM_SYNTAX,
      AT(conf_site, forward.upstream), UPSTREAM_OPTIONS,
-     .doc = "Requests leave by parent proxies: one by its URL (http://HOST[:PORT]), or a pool of "
-            "them, with all a pool can do (balance hash url: each URL by the same parent; check; "
-            "eject; max; queue; retry). What servers answer takes no parent out. else=direct: when "
-            "no parent can be asked, and nothing of the request was sent that may not be sent "
-            "again, its server is asked by ourselves; fail (default): such requests fail. Files "
-            "are read at start and reload, and keep the password out of dumps. The access rules "
-            "hold as ever, but it is the parent that looks up names: private addresses are denied "
-            "by themselves where the client wrote one, and by a rule that asks for addresses (then "
-            "names are looked up here too). https:// URLs that clients ask for as a whole "
-            "(fetch_https) do not go by parents: 501. Without it, and with direct, servers are "
-            "asked by ourselves.",
+     .doc =
+         "Requests leave by parent proxies: one by its URL (http://HOST[:PORT]), or a pool of "
+         "them, with all a pool can do (balance hash url: each URL by the same parent; check; "
+         "eject; max; queue; retry). What servers answer takes no parent out. else=direct: when "
+         "no parent can be asked, and nothing of the request was sent that may not be sent "
+         "again, its server is asked by ourselves; fail (default): such requests fail. Files "
+         "are read at start and reload, and keep the password out of dumps. The access rules "
+         "hold as ever, but it is the parent that looks up names: private addresses are denied "
+         "by themselves where the client wrote one, and by a rule that asks for addresses (then "
+         "names are looked up here too). https:// URLs that clients ask for as a whole "
+         "(fetch_https) do not go by parents: 501. outgoing is for servers, not for parents; a check "
+         "is tcp, or a path that the parent itself answers. Without it, and with direct, servers are "
+         "asked by ourselves.",
      .example = "upstream http://parent.example:3128 credentials=/etc/larder/parent;"},
     {ROW(FORWARD, "bandwidth", BANDWIDTH), LIVE, .syntax = BANDWIDTH_SYNTAX,
      LIST_IN(conf_site, forward.bandwidths, forward.bandwidth_count, conf_bandwidth),

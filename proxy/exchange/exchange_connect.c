@@ -136,9 +136,10 @@ static void on_names(void *ctx)
 static enum exchange_next look(struct exchange *x)
 {
     struct directory_addresses found;
+    const struct directory_asker asker = {.loop = x->env->loop, .wake = on_names, .ctx = x};
 
-    switch (directory_find(x->env->directory, x->forwarding->host, &found, x->env->loop, on_names,
-                           x, &x->connecting->wait)) {
+    switch (directory_find(x->env->directory, x->forwarding->host, &found, &asker,
+                           &x->connecting->wait)) {
     case DIRECTORY_FOUND:
         keep_reachable(&x->site->forward->outgoing, &found);
         return dial(x, &found) ? EXCHANGE_PARK

@@ -135,9 +135,9 @@ static bool ask_addresses(struct exchange *x, struct access_facts *facts, enum e
 {
     struct exchange_forward *forward = x->forwarding;
     struct directory_addresses addresses;
+    const struct directory_asker asker = {.loop = x->env->loop, .wake = on_addresses, .ctx = x};
 
-    switch (directory_find(x->env->directory, forward->host, &addresses, x->env->loop, on_addresses,
-                           x, &forward->wait)) {
+    switch (directory_find(x->env->directory, forward->host, &addresses, &asker, &forward->wait)) {
     case DIRECTORY_FOUND:
         judge_addresses(x, facts, &addresses);
         return true;

@@ -225,9 +225,10 @@ static void look(struct fill *fill)
     struct fill_direct *direct = fill->direct;
     struct exchange_env *env = fill->env;
     uint64_t left_us = fill_time_left_us(fill);
+    const struct directory_asker asker = {.loop = env->loop, .wake = on_names, .ctx = fill};
 
-    switch (directory_find(env->directory, span_str(direct->host), &direct->addresses, env->loop,
-                           on_names, fill, &direct->wait)) {
+    switch (directory_find(env->directory, span_str(direct->host), &direct->addresses, &asker,
+                           &direct->wait)) {
     case DIRECTORY_FOUND:
         direct->give_up_us =
             loop_now_us(env->loop) + CONNECTS_MAX * direct->origin.connect_timeout_us;

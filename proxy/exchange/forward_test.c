@@ -99,7 +99,7 @@ static void set_target(struct access_facts *facts, struct span authority, uint16
 static const char *read_url(struct forward_answer *out, const struct forward_question *question)
 {
     struct access_facts *facts = &out->facts;
-    struct http_url url;
+    struct http_url url = {0};
 
     if (question->url == NULL) {
         return "url is missing";
@@ -175,8 +175,8 @@ static void look_up(struct forward_answer *out, struct directory *directory)
     if (lookup.loop == NULL) {
         return;
     }
-    out->lookup = directory_find(directory, out->facts.host, &out->addresses, lookup.loop, on_found,
-                                 &lookup, &wait);
+    const struct directory_asker asker = {.loop = lookup.loop, .wake = on_found, .ctx = &lookup};
+    out->lookup = directory_find(directory, out->facts.host, &out->addresses, &asker, &wait);
     if (out->lookup == DIRECTORY_WAIT) {
         loop_timer_init(&lookup.late, on_late);
         loop_timer_set(lookup.loop, &lookup.late, (uint64_t)FORWARD_TEST_WAIT_S * 1000000);
@@ -184,8 +184,8 @@ static void look_up(struct forward_answer *out, struct directory *directory)
         loop_timer_clear(&lookup.late);
         out->lookup = DIRECTORY_SILENT;
         if (lookup.is_woken) {
-            out->lookup = directory_find(directory, out->facts.host, &out->addresses, lookup.loop,
-                                         on_found, &lookup, &wait);
+            out->lookup =
+                directory_find(directory, out->facts.host, &out->addresses, &asker, &wait);
         }
         if (out->lookup == DIRECTORY_WAIT) {
             out->lookup = DIRECTORY_SILENT;

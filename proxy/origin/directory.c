@@ -319,13 +319,15 @@ static void on_mail(struct mail *mail)
 
 /* [lock] */
 static struct directory_wait *wait_new(struct directory *directory, struct directory_name *name,
-                                       struct loop *loop)
+                                       const struct directory_asker *asker)
 {
     struct directory_wait *wait = mem_new(sizeof(*wait));
 
     wait->mail.deliver = on_mail;
     wait->directory = directory;
-    wait->mailbox = loop_mailbox(loop);
+    wait->mailbox = loop_mailbox(asker->loop);
+    wait->wake = asker->wake;
+    wait->ctx = asker->ctx;
     list_push(&name->waits, &wait->node);
     return wait;
 }
@@ -339,9 +341,52 @@ static bool must_stir(struct directory *directory)
     return must;
 }
 
+/* What is there, with its place among those asked for; NULL: there is no room. [lock] */
+static struct directory_name *name_touch(struct directory *directory, struct span host)
+{
+    uint64_t hash = hash64(directory->seed, host);
+    struct directory_name *name = name_find(directory, host, hash);
+
+    if (name == NULL) {
+        return name_new(directory, host, hash);
+    }
+    list_remove(&name->recent);
+    list_push(&directory->recent, &name->recent);
+    return name;
+}
+
+/* Of a name, into list and *count. */
+static enum directory_answer find_name(struct directory *directory, struct span host,
+                                       const struct directory_asker *asker,
+                                       struct directory_wait **wait, struct directory_address *list,
+                                       unsigned *count)
+{
+    uint64_t now_us = loop_now_us(asker->loop);
+
+    lock_acquire(&directory->lock);
+    struct directory_name *name = name_touch(directory, host);
+    enum directory_answer answer = name == NULL ? DIRECTORY_BUSY : look(directory, name, now_us);
+    *count = answer == DIRECTORY_FOUND ? addresses_copy(name, list, now_us) : 0;
+    *wait = answer == DIRECTORY_WAIT ? wait_new(directory, name, asker) : NULL;
+    bool stirs = must_stir(directory);
+    lock_release(&directory->lock);
+    if (stirs) {
+        mailbox_post(directory->mailbox, &directory->stir);
+    }
+    return answer;
+}
+
+/* Without the dot of the root (RFC 1034 3.1). */
+static struct span without_root(struct span host)
+{
+    bool has_root = host.len > 1 && host.ptr[host.len - 1] == '.';
+
+    return span_of(host.ptr, host.len - has_root);
+}
+
 enum directory_answer directory_find(struct directory *directory, struct span host,
-                                     struct directory_addresses *out, struct loop *loop,
-                                     void (*wake)(void *ctx), void *ctx,
+                                     struct directory_addresses *out,
+                                     const struct directory_asker *asker,
                                      struct directory_wait **wait)
 {
     struct directory_address list[DIRECTORY_ADDRESSES_MAX];
@@ -350,34 +395,12 @@ enum directory_answer directory_find(struct directory *directory, struct span ho
 
     *wait = NULL;
     out->count = 0;
-    if (host.len > 1 && host.ptr[host.len - 1] == '.') {
-        host.len--; /* of the root (RFC 1034 3.1) */
-    }
+    host = without_root(host);
     if (!is_literal(host, &list[0])) {
         if (!is_name(host)) {
             return DIRECTORY_NONE;
         }
-        uint64_t now_us = loop_now_us(loop);
-        uint64_t hash = hash64(directory->seed, host);
-        lock_acquire(&directory->lock);
-        struct directory_name *name = name_find(directory, host, hash);
-        name = name != NULL ? name : name_new(directory, host, hash);
-        if (name != NULL) {
-            list_remove(&name->recent);
-            list_push(&directory->recent, &name->recent);
-        }
-        answer = name == NULL ? DIRECTORY_BUSY : look(directory, name, now_us);
-        count = answer == DIRECTORY_FOUND ? addresses_copy(name, list, now_us) : 0;
-        if (answer == DIRECTORY_WAIT) {
-            *wait = wait_new(directory, name, loop);
-            (*wait)->wake = wake;
-            (*wait)->ctx = ctx;
-        }
-        bool stirs = must_stir(directory);
-        lock_release(&directory->lock);
-        if (stirs) {
-            mailbox_post(directory->mailbox, &directory->stir);
-        }
+        answer = find_name(directory, host, asker, wait, list, &count);
     }
     for (unsigned i = 0; i < count; i++) {
         address_set(&out->list[out->count++], list[i].is_v6, list[i].bytes);
@@ -408,12 +431,9 @@ void directory_cancel(struct directory_wait **wait_at)
 void directory_note(struct directory *directory, struct span host, const struct sockaddr *address,
                     bool is_broken, uint64_t now_us)
 {
-    if (host.len > 1 && host.ptr[host.len - 1] == '.') {
-        host.len--;
-    }
-    uint64_t hash = hash64(directory->seed, host);
+    host = without_root(host);
     lock_acquire(&directory->lock);
-    struct directory_name *name = name_find(directory, host, hash);
+    struct directory_name *name = name_find(directory, host, hash64(directory->seed, host));
     for (unsigned i = 0; name != NULL && i < name->count; i++) {
         if (address_is(&name->list[i], address)) {
             name->list[i].broken_until_us =

@@ -44,11 +44,18 @@ enum directory_answer {
 
 struct directory_wait; /* of one who waits */
 
+/* Who asks, and is told where. */
+struct directory_asker {
+    struct loop *loop;
+    void (*wake)(void *ctx);
+    void *ctx;
+};
+
 /* host: lower case, no port, no brackets; a dot at its end is fine. Only with WAIT, *wait is set, and
- * wake(ctx) is called once, in loop and never from inside; the wait is gone then. */
+ * asker->wake is called once, in its loop and never from inside; the wait is gone then. */
 enum directory_answer directory_find(struct directory *directory, struct span host,
-                                     struct directory_addresses *out, struct loop *loop,
-                                     void (*wake)(void *ctx), void *ctx,
+                                     struct directory_addresses *out,
+                                     const struct directory_asker *asker,
                                      struct directory_wait **wait);
 /* wake will not be called. Nulls *wait; NULL inside is fine. */
 void directory_cancel(struct directory_wait **wait);

@@ -58,8 +58,9 @@ static void on_wake(void *ctx)
 
 static enum directory_answer ask(struct fixture *fixture, struct asker *asker, const char *host)
 {
-    return directory_find(fixture->directory, span_str(host), &asker->out, fixture->loop, on_wake,
-                          asker, &asker->wait);
+    const struct directory_asker who = {.loop = fixture->loop, .wake = on_wake, .ctx = asker};
+
+    return directory_find(fixture->directory, span_str(host), &asker->out, &who, &asker->wait);
 }
 
 /* The first of the addresses, as text. */
