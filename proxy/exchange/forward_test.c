@@ -99,7 +99,7 @@ static void set_target(struct access_facts *facts, struct span authority, uint16
 static const char *read_url(struct forward_answer *out, const struct forward_question *question)
 {
     struct access_facts *facts = &out->facts;
-    struct http_url url;
+    struct http_url url = {0};
 
     if (question->url == NULL) {
         return "url is missing";
