@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "exchange/exchange_connect.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
@@ -113,12 +114,21 @@ static void tell_forward(const struct exchange *x, struct record *record)
     record->why = forward_why(x);
 }
 
+/* A server that takes the connection of a tunnel says nothing of its own. */
+static bool was_asked(const struct exchange *x)
+{
+    const struct exchange_connect *connect = x->connecting;
+
+    return (x->origin_status | x->origin_fault) != 0 ||
+           (connect != NULL && connect->is_done && connect->fault == DIAL_OK);
+}
+
 static struct record record_of(const struct exchange *x, uint64_t total_us, uint32_t weight,
                                struct record_room *room)
 {
     const struct http_request *request = x->stream->request;
     const struct http_fields *fields = &request->fields;
-    bool was_asked = UNLIKELY(x->has_origin_name) && (x->origin_status | x->origin_fault) != 0;
+    bool has_origin = UNLIKELY(x->has_origin_name) && was_asked(x);
     struct record record = {
         .end_us = loop_now_us(x->env->loop),
         .wall_ms = loop_wall_ms(x->env->loop),
@@ -150,7 +160,7 @@ static struct record record_of(const struct exchange *x, uint64_t total_us, uint
         .user_agent = http_fields_find(fields, HTTP_FIELD_USER_AGENT),
         .referer = http_fields_find(fields, HTTP_FIELD_REFERER),
         .site = x->site != NULL ? x->site->name : SPAN("-"),
-        .origin = was_asked ? origin_text(x, room->origin, ORIGIN_TEXT_BYTES) : span_of(NULL, 0),
+        .origin = has_origin ? origin_text(x, room->origin, ORIGIN_TEXT_BYTES) : span_of(NULL, 0),
     };
     if (UNLIKELY(is_of_forward(x))) {
         tell_forward(x, &record);

@@ -4,6 +4,7 @@
  */
 #include "base/mem.h"
 #include "exchange/discretion.h"
+#include "exchange/exchange_forward.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/loop.h"
@@ -161,6 +162,9 @@ enum exchange_next exchange_enter(struct exchange *x, bool is_understood)
         x->policy = site_policy(x->site, &facts, &x->policy_room);
     }
     enum exchange_next refused;
+    if (UNLIKELY(x->policy->upstream != 0) && !exchange_judge_parent(x, &refused)) {
+        return refused;
+    }
     if (UNLIKELY(x->site->guards.is_used) && !exchange_guard(x, &refused)) {
         return refused;
     }

@@ -12,11 +12,11 @@
 static bool may_connect(void *ctx, const struct sockaddr *address)
 {
     struct exchange_connect *connect = ctx;
-    const struct exchange *x = connect->x;
+    struct exchange *x = connect->x;
     struct access_facts facts = exchange_judge_facts(x);
     struct access_verdict verdict;
 
-    if (reach_allows(x->site, &facts, address, &verdict)) {
+    if (reach_allows(&x->arena, x->site, &facts, address, &verdict)) {
         return true;
     }
     if (!connect->is_denied) {

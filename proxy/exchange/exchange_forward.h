@@ -34,10 +34,12 @@ struct exchange_forward {
     struct exchange_login *login;  /* in the arena; NULL: no password was looked at */
     struct access_verdict verdict; /* once judged */
     bool is_address_denied;        /* verdict denies every address the server has */
-    struct span host;              /* of the target, as hostname_read has it */
-    bool is_late;                  /* the request's time was over before they came */
-    struct directory_wait *wait;   /* for the name's addresses, which rules ask for */
-    struct loop_timer timer;       /* of it; waiting for none: not in use */
+    bool has_denied;               /* some address was, by: */
+    struct access_verdict denied;
+    struct span host;            /* of the target, as hostname_read has it */
+    bool is_late;                /* the request's time was over before they came */
+    struct directory_wait *wait; /* for the name's addresses, which rules ask for */
+    struct loop_timer timer;     /* of it; waiting for none: not in use */
     struct exchange *exchange;
     struct sockaddr_storage address; /* of a host that is one, else one that was judged; port 0;
                                         AF_UNSPEC: not known */
@@ -52,6 +54,9 @@ void exchange_login_end(struct exchange *x);
 bool exchange_pac(struct exchange *x, enum exchange_next *next);
 /* exchange_judge.c: may this request go where it wants to? The same. */
 enum exchange_next exchange_judge(struct exchange *x);
+/* exchange_judge.c: it is to go by a parent, which may choose any of the addresses that were judged.
+ * False: one is denied, *next says how it ends. */
+bool exchange_judge_parent(struct exchange *x, enum exchange_next *next);
 /* exchange_judge.c: the request is over. */
 void exchange_judge_end(struct exchange *x);
 /* exchange_judge.c: what the rules say of these facts, whatever the spelling of their path. */

@@ -3,7 +3,8 @@
  * when the response's head is there, before the client is sent any of it.
  *
  * Where rules want the address of a name, one address that may be connected to is enough to go on:
- * who connects judges each again, and connects to that very one. A name without an address ends
+ * who connects judges each again, and connects to that very one. A parent proxy connects to which it
+ * likes: there all must be allowed (exchange_judge_parent). A name without an address ends
  * here, also when the cache has what is asked for: nobody knows whether it may be had.
  */
 #include "base/log.h"
@@ -48,6 +49,18 @@ static void judge_once(const struct site *site, const struct access_facts *facts
     }
 }
 
+/* Of two readings of one request, of which the first was not denied. */
+static void take_stricter(struct access_verdict *out, const struct access_verdict *other)
+{
+    if (other->answer == ACCESS_DENY ||
+        (other->answer == ACCESS_WANTS_ADDRESS && out->answer == ACCESS_ALLOW)) {
+        *out = *other;
+    } else if (other->answer == ACCESS_ALLOW) {
+        out->asks_response = out->asks_response || other->asks_response;
+        out->bound = other->bound < out->bound ? other->bound : out->bound;
+    }
+}
+
 /* Paths count in the spelling that rules, key and origin share; one that has an escaped slash must
  * pass in both readings. */
 void exchange_judge_by(struct arena *arena, const struct site *site, struct access_facts *facts,
@@ -74,7 +87,7 @@ void exchange_judge_by(struct arena *arena, const struct site *site, struct acce
         struct access_verdict other;
         facts->path = loose;
         judge_once(site, facts, &other);
-        *out = other.answer == ACCESS_DENY ? other : *out;
+        take_stricter(out, &other);
         facts->path = strict;
     }
 }
@@ -110,23 +123,28 @@ static void begin_wait(struct exchange *x)
     }
 }
 
-/* One of the name's addresses that may be connected to; else what is said of the first. */
+/* The first of the name's addresses that may be connected to; and the first that may not. */
 static void judge_addresses(struct exchange *x, struct access_facts *facts,
                             const struct directory_addresses *addresses)
 {
     struct exchange_forward *forward = x->forwarding;
     struct access_verdict verdict;
+    bool is_allowed = false;
 
     for (unsigned i = 0; i < addresses->count; i++) {
         facts->address = (const struct sockaddr *)&addresses->list[i];
         exchange_judge_by(&x->arena, x->site, facts, &verdict);
-        if (i == 0 || verdict.answer == ACCESS_ALLOW) {
+        if (verdict.answer != ACCESS_ALLOW && !forward->has_denied) {
+            forward->has_denied = true;
+            forward->denied = verdict;
+        } else if (verdict.answer == ACCESS_ALLOW && !is_allowed) {
+            is_allowed = true;
             forward->verdict = verdict;
-        }
-        if (verdict.answer == ACCESS_ALLOW) {
             forward->address = addresses->list[i];
-            return;
         }
+    }
+    if (!is_allowed && forward->has_denied) {
+        forward->verdict = forward->denied;
     }
 }
 
@@ -190,6 +208,16 @@ enum exchange_next exchange_judge(struct exchange *x)
     }
     forward->stage = FORWARD_GO;
     return EXCHANGE_GO;
+}
+
+bool exchange_judge_parent(struct exchange *x, enum exchange_next *next)
+{
+    if (LIKELY(!x->forwarding->has_denied)) {
+        return true;
+    }
+    *next = exchange_deny(x, &x->forwarding->denied);
+    x->proxy_error = HTTP_PROXY_DESTINATION_IP_PROHIBITED;
+    return false;
 }
 
 /* ---- the response ---- */

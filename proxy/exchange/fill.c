@@ -456,6 +456,7 @@ static bool fill_keep_request(struct fill *fill)
     fill->client.address = NULL;
     fill->client.text = arena_copy(&fill->arena, fill->client.text);
     fill->client.chain = arena_copy(&fill->arena, fill->client.chain);
+    fill->onward.authority = arena_copy(&fill->arena, fill->onward.authority);
     fill->onward.host = arena_copy(&fill->arena, fill->onward.host);
     fill->onward.target = arena_copy(&fill->arena, fill->onward.target);
     if (copy == NULL || key.ptr == NULL) {

@@ -32,7 +32,8 @@ struct fill_direct {
     unsigned next;                   /* of them: to be judged and asked */
     struct sockaddr_storage address; /* that is asked, with its port */
     char address_text[INET6_ADDRSTRLEN];
-    struct access_verdict denied; /* of the first address that may not be asked */
+    struct access_verdict allowed; /* of that address */
+    struct access_verdict denied;  /* of the first address that may not be asked */
     bool has_denied;
     unsigned asked;      /* so many times a connection was begun */
     uint64_t give_up_us; /* no other address is tried from then on */
@@ -112,8 +113,9 @@ static bool is_allowed(struct fill *fill)
     struct fill_direct *direct = fill->direct;
     struct access_verdict verdict;
 
-    if (reach_allows(fill->site, &direct->facts, (const struct sockaddr *)&direct->address,
-                     &verdict)) {
+    if (reach_allows(&fill->arena, fill->site, &direct->facts,
+                     (const struct sockaddr *)&direct->address, &verdict)) {
+        direct->allowed = verdict;
         return true;
     }
     if (!direct->has_denied) {
@@ -123,18 +125,21 @@ static bool is_allowed(struct fill *fill)
     return false;
 }
 
-/* For the access log: who was asked last. */
+/* Who was asked last, for the access log; and by which rule, as the response is judged by that. */
 static void tell_owner(const struct fill *fill)
 {
+    const struct fill_direct *direct = fill->direct;
     struct exchange *x = fill->owner;
 
     if (x != NULL && !fill->background) {
+        x->forwarding->address = direct->addresses.list[direct->next - 1];
+        x->forwarding->verdict = direct->allowed;
         (void)snprintf(x->origin_name, sizeof(x->origin_name), "%.*s",
-                       (int)sizeof(x->origin_name) - 1, fill->direct->host);
+                       (int)sizeof(x->origin_name) - 1, direct->host);
         x->origin_pool = "direct";
         x->has_origin_name = true;
         x->origin_fault = FETCH_OK;
-        x->origin_tries = (uint8_t)fill->direct->asked;
+        x->origin_tries = (uint8_t)direct->asked;
     }
 }
 

@@ -99,7 +99,7 @@ static void set_target(struct access_facts *facts, struct span authority, uint16
 static const char *read_url(struct forward_answer *out, const struct forward_question *question)
 {
     struct access_facts *facts = &out->facts;
-    struct http_url url;
+    struct http_url url = {0};
 
     if (question->url == NULL) {
         return "url is missing";
@@ -207,17 +207,19 @@ static void set_port(struct sockaddr_storage *address, uint16_t port)
     }
 }
 
-/* The first address that may be connected to decides, else the first that may not. */
+/* The first address that may be connected to decides, else the first that may not; of a parent, which
+ * chooses, the first that may not. */
 static void judge_addresses(struct forward_answer *out)
 {
     bool is_decided = false;
+    enum access_answer wanted = out->upstream == NULL ? ACCESS_ALLOW : ACCESS_DENY;
 
     for (unsigned i = 0; i < out->addresses.count; i++) {
         struct access_verdict *verdict = &out->verdicts[i];
         set_port(&out->addresses.list[i], out->facts.port);
         out->facts.address = (const struct sockaddr *)&out->addresses.list[i];
         exchange_judge_by(&out->arena, out->site, &out->facts, verdict);
-        if (verdict->answer == ACCESS_ALLOW && !is_decided) {
+        if (verdict->answer == wanted && !is_decided) {
             out->verdict = *verdict;
             is_decided = true;
         }

@@ -10,8 +10,8 @@
 
 #include "exchange/site.h"
 
-/* What the site's rules say of the facts with this address (the port is in the facts).
- * facts->address is not looked at. */
-bool reach_allows(const struct site *site, const struct access_facts *facts,
+/* What the site's rules say of the facts with this address (the port is in the facts), whatever the
+ * spelling of their path, for which the arena is. facts->address is not looked at. */
+bool reach_allows(struct arena *arena, const struct site *site, const struct access_facts *facts,
                   const struct sockaddr *address, struct access_verdict *verdict);
 #endif

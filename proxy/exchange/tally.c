@@ -17,7 +17,7 @@ struct tally {
     struct tally_entry entry[TALLY_ENTRIES];
 };
 
-static const char overflow_names[] = "-\0-";
+static char overflow_names[] = "-\0-"; /* never written to */
 
 struct tally *tally_new(void)
 {
@@ -34,7 +34,7 @@ void tally_free(struct tally **tally)
         return;
     }
     for (unsigned i = 1; i < (*tally)->used; i++) {
-        mem_free((void *)(uintptr_t)atomic_load(&(*tally)->entry[i].names));
+        mem_free(atomic_load(&(*tally)->entry[i].names));
     }
     mem_free(*tally);
     *tally = NULL;

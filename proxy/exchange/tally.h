@@ -33,7 +33,7 @@ enum tally_figure {
 
 struct tally;
 struct tally_entry {
-    _Atomic(const char *) names; /* "FORWARD\0RULE"; NULL: free */
+    _Atomic(char *) names; /* "FORWARD\0RULE"; NULL: free */
     _Atomic uint64_t figure[TALLY_FIGURES];
 };
 

@@ -89,16 +89,13 @@ struct denials *forward_view_denials(struct forward_view *view)
     return view->denials;
 }
 
-static struct span prefix_of(const char *forward, char *room, size_t size)
+/* room: SKETCH_KEY_BYTES */
+static struct span prefix_of(const char *forward, char *room)
 {
-    size_t len = forward == NULL ? 0 : strlen(forward);
-
-    if (len == 0 || len + 1 > size) {
+    if (forward == NULL) {
         return SPAN("");
     }
-    memcpy(room, forward, len);
-    room[len] = ' ';
-    return span_of(room, len + 1);
+    return span_of(room, key_put(room, key_put(room, 0, span_str(forward)), SPAN(" ")));
 }
 
 size_t forward_view_list(struct forward_view *view, const struct forward_question *question,
@@ -107,7 +104,7 @@ size_t forward_view_list(struct forward_view *view, const struct forward_questio
     char room[SKETCH_KEY_BYTES];
     const struct sketch_question asked = {
         .order = question->order,
-        .prefix = prefix_of(question->forward, room, sizeof(room)),
+        .prefix = prefix_of(question->forward, room),
     };
 
     return sketch_list(view->list[question->list], &asked, out, max, extent);
@@ -117,5 +114,5 @@ size_t forward_view_count(struct forward_view *view, enum forward_list list, con
 {
     char room[SKETCH_KEY_BYTES];
 
-    return sketch_count(view->list[list], prefix_of(forward, room, sizeof(room)));
+    return sketch_count(view->list[list], prefix_of(forward, room));
 }

@@ -107,3 +107,22 @@ def test_log_and_counters(t):
     same((record["method"], record["host"], record["status"], record["bytes"], record["received"], record["aborted"]),
          ("CONNECT", f"127.0.0.1:{server.port}", 200, MB + 39, MB, False))
     assert "test/1" in str(record), record
+
+
+def test_denied(t):
+    """Nothing is connected to before the rules have seen its very address, by name or as a number."""
+    server = Server(t, echo)
+    larder = forward(t, acl="acl { allow here client 127.0.0.1 port 1-65535; }")
+    for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]"):
+        with ask(larder, server.port, host=host) as client:
+            response = client.read_response()
+            same((response.status, response.get("Connection")), (403, "close"), (host, response.raw_head))
+            assert "error=" in response.get("Proxy-Status"), response.raw_head
+            assert client.is_closed()
+    same(server.count, 0)
+    same([(r["status"], r["result"]) for r in records(larder, 3)], [(403, "denied")] * 3)
+    # our own port is no way out, whatever is allowed
+    larder = forward(t)
+    with ask(larder, larder.proxy_port) as client:
+        response = client.read_response()
+        same((response.status, "error=" in response.get("Proxy-Status")), (403, True), response.raw_head)
