@@ -73,14 +73,6 @@ static size_t value_choose(const struct conf_item *item, const struct conf_word 
     return count;
 }
 
-static bool size_read(const struct conf_item *item, const char *name, uint64_t min, uint64_t max,
-                      struct conf_place place, struct span text, uint64_t *out)
-{
-    const struct conf_scalar scalar = {.type = SCHEMA_SIZE, .name = name, .min = min, .max = max};
-
-    return conf_scalar_read(item->check, &scalar, place, text, out);
-}
-
 /* A size, with "/s" behind it or without. */
 static bool rate_read(const struct conf_item *item, struct conf_place place, struct span text,
                       uint64_t *out)
@@ -88,7 +80,9 @@ static bool rate_read(const struct conf_item *item, struct conf_place place, str
     if (text.len > 2 && memcmp(text.ptr + text.len - 2, "/s", 2) == 0) {
         text.len -= 2;
     }
-    return size_read(item, item->row->name, RATE_MIN, RATE_MAX, place, text, out);
+    const struct conf_scalar scalar = {
+        .type = SCHEMA_SIZE, .name = item->row->name, .min = RATE_MIN, .max = RATE_MAX};
+    return conf_scalar_read(item->check, &scalar, place, text, out);
 }
 
 static bool name_read(const struct conf_item *item, const struct conf_word *word, struct span text,
@@ -161,7 +155,9 @@ static bool option_read(struct reading *reading, const struct conf_word *word, s
         return name_read(item, word, text, is_bandwidth ? &bandwidth->name : &reading->quota->name);
     }
     if (is_bandwidth) {
-        return size_read(item, "burst", RATE_MIN, RATE_MAX, word->place, text, &bandwidth->burst);
+        const struct conf_scalar scalar = {
+            .type = SCHEMA_SIZE, .name = "burst", .min = RATE_MIN, .max = RATE_MAX};
+        return conf_scalar_read(item->check, &scalar, word->place, text, &bandwidth->burst);
     }
     return quota_option_read(reading, word, option, text);
 }
@@ -245,6 +241,8 @@ static bool bandwidth_set(const struct conf_item *item)
 
 static bool quota_set(const struct conf_item *item)
 {
+    const struct conf_scalar size = {
+        .type = SCHEMA_SIZE, .name = "quota", .min = QUOTA_MIN, .max = QUOTA_MAX};
     struct conf_quota *out = item->target;
     struct reading reading = {.item = item,
                               .options = quota_options,
@@ -256,8 +254,8 @@ static bool quota_set(const struct conf_item *item)
     if (!conf_item_expect(item, 1, SIZE_MAX)) {
         return false;
     }
-    bool good = size_read(item, "quota", QUOTA_MIN, QUOTA_MAX, item->words[0].place,
-                          item->words[0].text, &out->bytes);
+    bool good = conf_scalar_read(item->check, &size, item->words[0].place, item->words[0].text,
+                                 &out->bytes);
     good = options_read(&reading, 1) && good;
     if (good && !reading.seen[OPTION_PER]) {
         const struct conf_advice advice = {.allowed = per_words,

@@ -85,9 +85,9 @@ struct keep {
     } places[CONF_LIMITS_MAX];
 };
 
-void exchange_keep_end(void *ctx)
+void exchange_keep_end(void *of_stream)
 {
-    struct keep *keep = ctx;
+    struct keep *keep = of_stream;
 
     for (unsigned i = 0; i < keep->count; i++) {
         limit_release(keep->limits, keep->places[i].hold, loop_now_us(keep->loop));

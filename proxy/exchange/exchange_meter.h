@@ -35,5 +35,5 @@ void exchange_meter_moved(struct exchange *x, enum meter_side side, uint64_t byt
 /* The page of a quota that is used up. */
 enum exchange_next exchange_meter_refuse(struct exchange *x);
 /* A connection has ended: what stream->keep was. */
-void exchange_keep_end(void *keep);
+void exchange_keep_end(void *of_stream);
 #endif

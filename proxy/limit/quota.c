@@ -86,6 +86,24 @@ struct quota_store *quota_store_new(int64_t now_s)
     return store;
 }
 
+static void account_free(struct quota_account *account)
+{
+    CHECK(atomic_load(&account->references) == 0);
+    mem_free(account);
+}
+
+static void shard_fini(struct quota_shard *shard)
+{
+    for (unsigned i = 0; i < SLOTS; i++) {
+        while (shard->slots[i] != NULL) {
+            struct quota_account *account = shard->slots[i];
+            shard->slots[i] = account->next;
+            account_free(account);
+        }
+    }
+    lock_fini(&shard->lock);
+}
+
 void quota_store_free(struct quota_store **store_at)
 {
     struct quota_store *store = *store_at;
@@ -95,15 +113,7 @@ void quota_store_free(struct quota_store **store_at)
         return;
     }
     for (unsigned i = 0; i < SHARDS; i++) {
-        for (unsigned j = 0; j < SLOTS; j++) {
-            struct quota_account *account;
-            while ((account = store->shards[i].slots[j]) != NULL) {
-                CHECK(atomic_load(&account->references) == 0);
-                store->shards[i].slots[j] = account->next;
-                mem_free(account);
-            }
-        }
-        lock_fini(&store->shards[i].lock);
+        shard_fini(&store->shards[i]);
     }
     for (size_t i = 0; i < store->quota_count; i++) {
         mem_free(span_unconst(store->quotas[i]->site));
@@ -184,30 +194,38 @@ static bool is_over(const struct quota_store *store, enum calendar_per per, int6
     return begin_s < now_s || begin_s - now_s > get_time(&store->end_s[per]) - now_s;
 }
 
-/* Accounts that say nothing leave. */
+/* Does it say nothing, and nobody uses it? */
+static bool may_leave(const struct quota_store *store, const struct quota_account *account)
+{
+    bool is_spent = is_over(store, account->quota->per, get_time(&account->begin_s)) ||
+                    (get(&account->down) | get(&account->up)) == 0;
+    /* acquire: what its last user wrote, see quota_account_give */
+    return is_spent && atomic_load_explicit(&account->references, memory_order_acquire) == 0;
+}
+
+static void slot_sweep_locked(struct quota_store *store, struct quota_account **at)
+{
+    while (*at != NULL) {
+        struct quota_account *account = *at;
+        if (!may_leave(store, account)) {
+            at = &account->next;
+            continue;
+        }
+        *at = account->next;
+        if (account->whose != QUOTA_OTHERS) {
+            atomic_fetch_sub_explicit(&store->count, 1, memory_order_relaxed);
+        }
+        mem_free(account);
+    }
+}
+
 static void sweep(struct quota_store *store)
 {
     for (unsigned i = 0; i < SHARDS; i++) {
         struct quota_shard *shard = &store->shards[i];
         lock_acquire(&shard->lock);
         for (unsigned j = 0; j < SLOTS; j++) {
-            struct quota_account **at = &shard->slots[j];
-            while (*at != NULL) {
-                struct quota_account *account = *at;
-                bool is_spent = is_over(store, account->quota->per, get_time(&account->begin_s)) ||
-                                (get(&account->down) | get(&account->up)) == 0;
-                /* acquire: what its last user wrote, see quota_account_give */
-                if (!is_spent ||
-                    atomic_load_explicit(&account->references, memory_order_acquire) > 0) {
-                    at = &account->next;
-                    continue;
-                }
-                *at = account->next;
-                if (account->whose != QUOTA_OTHERS) {
-                    atomic_fetch_sub_explicit(&store->count, 1, memory_order_relaxed);
-                }
-                mem_free(account);
-            }
+            slot_sweep_locked(store, &shard->slots[j]);
         }
         lock_release(&shard->lock);
     }
@@ -241,8 +259,9 @@ static uint64_t account_hash(const struct quota_store *store, const struct quota
                              enum quota_whose whose, struct span who)
 {
     const char kind = (char)whose;
+    const uintptr_t id = (uintptr_t)quota;
     const struct span parts[] = {
-        {.ptr = (const char *)&quota, .len = sizeof(quota)}, {.ptr = &kind, .len = 1}, who};
+        {.ptr = (const char *)&id, .len = sizeof(id)}, {.ptr = &kind, .len = 1}, who};
     return hash64_parts(store->seed, parts, ARRAY_LEN(parts));
 }
 
@@ -320,7 +339,7 @@ void quota_account_give(struct quota_account **account_at)
 {
     struct quota_account *account = *account_at;
     *account_at = NULL;
-    /* release: pairs with the acquire in sweep */
+    /* release: pairs with the acquire in may_leave */
     int before = atomic_fetch_sub_explicit(&account->references, 1, memory_order_release);
     CHECK(before > 0);
 }
@@ -441,6 +460,20 @@ static int view_compare(const void *left, const void *right)
     return order != 0 ? order : strcmp(a->who, b->who);
 }
 
+static size_t slot_view_locked(const struct quota_store *store, const struct quota_account *at,
+                               struct quota_view *out, size_t room)
+{
+    size_t count = 0;
+
+    for (; at != NULL && count < room; at = at->next) {
+        if (!is_over(store, at->quota->per, get_time(&at->begin_s)) &&
+            (get(&at->down) | get(&at->up)) != 0) {
+            view_make(store, at, &out[count++]);
+        }
+    }
+    return count;
+}
+
 size_t quota_list(struct quota_store *store, struct quota_view **list)
 {
     size_t room = (size_t)atomic_load(&store->count) + 1024;
@@ -451,14 +484,7 @@ size_t quota_list(struct quota_store *store, struct quota_view **list)
         struct quota_shard *shard = &store->shards[i];
         lock_acquire(&shard->lock);
         for (unsigned j = 0; j < SLOTS; j++) {
-            for (struct quota_account *at = shard->slots[j]; at != NULL && count < room;
-                 at = at->next) {
-                if (is_over(store, at->quota->per, get_time(&at->begin_s)) ||
-                    (get(&at->down) | get(&at->up)) == 0) {
-                    continue;
-                }
-                view_make(store, at, &views[count++]);
-            }
+            count += slot_view_locked(store, shard->slots[j], views + count, room - count);
         }
         lock_release(&shard->lock);
     }

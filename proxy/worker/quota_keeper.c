@@ -1,6 +1,7 @@
 /* quota_keeper - see quota_keeper.h. */
 #include "worker/quota_keeper.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -14,11 +15,10 @@
 void quota_keeper_open(struct quota_keeper *keeper, struct quota_store *store,
                        const char *state_dir)
 {
-    size_t len = strlen(state_dir);
-    char *path = mem_new(len + sizeof(NAME));
+    size_t bytes = strlen(state_dir) + sizeof(NAME);
+    char *path = mem_new(bytes);
 
-    memcpy(path, state_dir, len);
-    memcpy(path + len, NAME, sizeof(NAME));
+    (void)snprintf(path, bytes, "%s" NAME, state_dir);
     *keeper = (struct quota_keeper){.store = store, .path = path};
     quota_file_load(store, path, &keeper->held);
 }
