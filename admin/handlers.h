@@ -26,7 +26,6 @@ void origins_post(struct admin_request *request);
 void access_get(struct admin_request *request);
 void access_denials_get(struct admin_request *request);
 void access_tunnels_get(struct admin_request *request);
-void access_quotas_get(struct admin_request *request);
 void access_test_post(struct admin_request *request);
 void access_destinations_get(struct admin_request *request);
 void access_users_get(struct admin_request *request);

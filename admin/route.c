@@ -36,7 +36,6 @@ static const struct route routes[] = {
     {"GET", "/api/v1/access", AUTH_READ, access_get, false},
     {"GET", "/api/v1/access/denials", AUTH_READ, access_denials_get, false},
     {"GET", "/api/v1/access/tunnels", AUTH_READ, access_tunnels_get, true},
-    {"GET", "/api/v1/access/quotas", AUTH_READ, access_quotas_get, false},
     {"POST", "/api/v1/access/test", AUTH_READ, access_test_post, true},
     {"GET", "/api/v1/access/destinations", AUTH_READ, access_destinations_get, false},
     {"GET", "/api/v1/access/users", AUTH_READ, access_users_get, false},
