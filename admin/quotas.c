@@ -6,6 +6,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "admin/access.h"
 #include "admin/body.h"
 #include "admin/handlers.h"
 #include "admin/private.h"
@@ -54,8 +55,8 @@ static void write_account(struct json *json, const struct conf *conf, const stru
     json_put_text(json, "who", who_shown(conf, view->site, view->whose, view->who, room));
     json_put_u64(json, "used_bytes", view->used);
     json_put_u64(json, "limit_bytes", view->limit);
-    json_put_u64(json, "down_bytes", view->down);
-    json_put_u64(json, "up_bytes", view->up);
+    json_put_u64(json, "bytes_to_client", view->down);
+    json_put_u64(json, "bytes_to_origin", view->up);
     json_put_time(json, "begins_at", view->period.begin_s * 1000);
     json_put_time(json, "ends_at", view->period.end_s * 1000);
     json_object_end(json);
@@ -64,16 +65,14 @@ static void write_account(struct json *json, const struct conf *conf, const stru
 void quotas_get(struct admin_request *request)
 {
     struct quota_store *store = limit_quotas(service_limits(request->admin->service));
-    const char *forward = request_query(request, "forward");
-    const char *limit_text = request_query(request, "limit");
-    uint64_t limit = LIMIT_DEFAULT;
+    const char *forward;
+    unsigned limit;
     uint64_t total = 0;
     struct quota_view *list;
     struct json json;
 
-    if (limit_text != NULL &&
-        (!span_to_u64(span_str(limit_text), LIMIT_MAX, &limit) || limit == 0)) {
-        problem_reply(request, PROBLEM_BAD_REQUEST, "limit is 1 to %u", LIMIT_MAX);
+    if (!access_limit_asked(request, LIMIT_DEFAULT, LIMIT_MAX, &limit) ||
+        !access_forward_asked(request, &forward)) {
         return;
     }
     size_t count = quota_list(store, &list);
@@ -82,8 +81,7 @@ void quotas_get(struct admin_request *request)
     json_key(&json, "items");
     json_array(&json);
     for (size_t i = 0; i < count; i++) {
-        if (forward != NULL && forward[0] != '\0' &&
-            strcmp(forward, forward_name(list[i].site)) != 0) {
+        if (forward != NULL && strcmp(forward, forward_name(list[i].site)) != 0) {
             continue;
         }
         if (total++ < limit) {

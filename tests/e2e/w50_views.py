@@ -113,7 +113,7 @@ def test_lists(t):
     out = larder.command("access", "destinations", check=0).stdout
     assert out.splitlines()[1].split()[0] == "7" and out.splitlines()[1].endswith("127.0.0.1"), out
     out = larder.command("access", "denials", check=0).stdout
-    same(len(out.splitlines()), 1)
+    same((len(out.splitlines()), out.split()[:5]), (2, ["time", "client", "user", "rule", "method"]))
     for word in ("127.0.0.1", "limit", "GET", f"http://127.0.0.1:{origin.port}/a", "too many requests"):
         assert word in out, (word, out)
     out = larder.command("access", "clients", "--by", "denied", check=0).stdout
@@ -259,7 +259,7 @@ def test_open_tunnels(t):
     same((answer["open"], [one["client"] for one in answer["items"]]), (9, ["127.0.0.5", "127.0.0.8"]))
     assert answer["items"][0]["bytes_to_client"] > 5000, answer
     out = larder.command("access", "tunnels", "--by", "bytes", "--limit", "1", check=0).stdout
-    assert out.startswith("9 tunnels are open\n") and "127.0.0.5" in out and authority in out, out
+    assert out.startswith("9 tunnels are open\nopen for ") and "127.0.0.5" in out and authority in out, out
     for client in clients:
         client.close()
     wait_for(lambda: get(larder, "/api/v1/access/tunnels")["open"] == 0, 10, "their end")
@@ -316,7 +316,7 @@ def test_quotas_are_shown(t):
     assert 20000 < second["used_bytes"] < 21000 and second["ends_at"].endswith("Z"), second
     same(len(get(larder, "/api/v1/access/quotas?limit=1")["items"]), 1)
     out = larder.command("access", "quotas", check=0).stdout
-    assert "127.0.0.2" in out and "of 50.0 KiB" in out and "a day" in out, out
+    assert "127.0.0.2" in out and "of 50.0 KiB" in out and "a day" in out and out.split()[0] == "share", out
     refused = ask(larder, url)
     wait_for(lambda: forward_of(larder)["requests"] == 6, 10, "the refused one")
     counted = {rule["name"]: rule["denied"] for rule in forward_of(larder)["rules"]}
