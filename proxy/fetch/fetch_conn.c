@@ -26,6 +26,13 @@
 
 /* ---- handles ---- */
 
+/* The handle lets go of the sessions of its peer. It always has some share: used without, libcurl
+ * 7.88 gives it sessions of its own, and forgets to free them when it gets a share later. */
+static bool fetch_conn_forget(struct fetch_conn *conn)
+{
+    return curl_easy_setopt(conn->easy, CURLOPT_SHARE, conn->pool->no_sessions) == CURLE_OK;
+}
+
 /* What never changes. libcurl obeys http_proxy unless told otherwise. */
 static bool fetch_conn_setup(struct fetch_conn *conn)
 {
@@ -55,7 +62,7 @@ static bool fetch_conn_setup(struct fetch_conn *conn)
            curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, fetch_socket_close) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, conn->pool) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, conn->error) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_PRIVATE, conn) == CURLE_OK;
+           curl_easy_setopt(easy, CURLOPT_PRIVATE, conn) == CURLE_OK && fetch_conn_forget(conn);
 }
 
 static void fetch_conn_free(struct fetch_conn *conn)
@@ -297,7 +304,7 @@ void fetch_conn_close(struct fetch_conn *conn)
         (void)curl_multi_remove_handle(pool->multi, conn->easy);
     }
     if (peer->has_tls) {
-        fetch_tls_reset(conn);
+        (void)fetch_conn_forget(conn);
     }
     fetch_peer_leave(peer);
     conn->peer = NULL;
@@ -469,6 +476,9 @@ void fetch_conns_init(struct fetch_pool *pool)
     list_init(&pool->idle);
     pool->idle_due_us = UINT64_MAX;
     list_init(&pool->spare_conns);
+    pool->no_sessions = curl_share_init();
+    CHECK(pool->no_sessions != NULL);
+    (void)curl_share_setopt(pool->no_sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     list_init(&pool->h2_all);
     list_init(&pool->h2_work);
     loop_timer_init(&pool->idle_timer, fetch_idle_fire);
@@ -487,5 +497,6 @@ void fetch_conns_fini(struct fetch_pool *pool)
     while ((node = list_pop(&pool->spare_conns)) != NULL) {
         fetch_conn_free(CONTAINER_OF(node, struct fetch_conn, node));
     }
+    (void)curl_share_cleanup(pool->no_sessions);
     loop_timer_clear(&pool->idle_timer);
 }

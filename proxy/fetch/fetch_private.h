@@ -213,6 +213,7 @@ struct fetch_pool {
     struct list h2_all;  /* sessions */
     struct list h2_work; /* those the task will look at */
     struct list spare_conns;
+    CURLSH *no_sessions; /* what a handle shares that has no TLS, see fetch_conn.c */
     unsigned spare_conn_count;
     struct list idle; /* kept connections */
     unsigned idle_count;
@@ -360,8 +361,6 @@ void fetch_tls_drop(struct fetch_tls *tls);
 bool fetch_tls_is_same(const struct fetch_tls *a, const struct fetch_tls *b);
 /* Tells the handle of a connection that is to be opened. */
 bool fetch_tls_setup(struct fetch_conn *conn);
-/* The handle lets go of what belongs to its peer. */
-void fetch_tls_reset(struct fetch_conn *conn);
 /* Of a connect that failed with code; FETCH_OK: it is not about TLS. out: in words. */
 enum fetch_fault fetch_tls_fault(const struct fetch_conn *conn, CURLcode code, char *out,
                                  size_t size);

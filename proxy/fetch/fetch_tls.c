@@ -137,11 +137,6 @@ bool fetch_tls_setup(struct fetch_conn *conn)
            curl_easy_setopt(easy, CURLOPT_SHARE, conn->peer->sessions) == CURLE_OK;
 }
 
-void fetch_tls_reset(struct fetch_conn *conn)
-{
-    (void)curl_easy_setopt(conn->easy, CURLOPT_SHARE, NULL);
-}
-
 /* ---- what went wrong ---- */
 
 /* In words, for the log. */

@@ -1,5 +1,6 @@
 """https:// URLs that a forward proxy fetches itself, when it may: verified, by the address that was looked up, cached."""
-from case import reply, same
+from case import free_port, reply, same
+from forwarding import ACL
 from tls import Authority, TlsOrigin
 from w20_names import dns, get, proxy
 
@@ -84,3 +85,12 @@ def test_settings_without_meaning(t):
         larder.write_config(sites=f"forward office {{ {block} }}")
         done = larder.cli("check", larder.config_path)
         assert done.returncode != 0 and told in done.stdout + done.stderr, (block, done)
+
+
+def test_handles_change_sides(t):
+    """A handle of libcurl that serves http and https in turn loses nothing (a leak ends a sanitized daemon with an error)."""
+    dead = free_port()
+    larder = t.larder(sites=f"forward office {{ {ACL} fetch_https on; }}", listen="forward office;", workers=1)
+    for i in range(10):
+        for scheme in ("http", "https"):
+            same(larder.fetch(f"{scheme}://127.0.0.1:{dead}/{i}", host=f"127.0.0.1:{dead}").status, 502)
