@@ -236,8 +236,8 @@ if wants lint; then
 fi
 if wants e2e; then
     headline 'end-to-end tests'
-    e2e asan build/asan/larder --letters abcdefghijklnopqrstuvwx --scale 2 --parallel 3
-    e2e tsan build/tsan/larder --letters bcdfjklnprstuvwx --scale 3 --parallel 3
+    e2e asan build/asan/larder --letters abcdefghijklnopqrstuvwx --scale 2 --parallel 4
+    e2e tsan build/tsan/larder --letters bcdfjklnprstuvwx --scale 3 --parallel 4
     e2e release build/release/larder --letters m
 fi
 if wants www && [ -f tests/www/run.sh ]; then

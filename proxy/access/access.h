@@ -51,7 +51,7 @@ struct access_facts {
     const struct sockaddr *address; /* to be connected to; NULL: not known yet */
     int64_t wall_s;
     bool has_response; /* the three below are known */
-    struct span type;  /* Content-Type as it came */
+    struct span type;  /* Content-Type as it came; of several a list */
     uint64_t length;   /* of the content; UINT64_MAX: not known yet */
     uint64_t seen;     /* bytes of content whose length is not known, so far */
 };

@@ -6,6 +6,7 @@
 #include "access/access_private.h"
 #include "base/mem.h"
 #include "base/nameset.h"
+#include "http/fields.h"
 #include "http/glob.h"
 
 static const char *const scheme_names[] = {"http", "https", "connect"};
@@ -183,6 +184,23 @@ static struct span media_type(struct span type)
     return span_trim(end == NULL ? type : span_of(type.ptr, (size_t)(end - type.ptr)));
 }
 
+/* There is one type. Of several some programs take the first and others the last: any may be the one
+ * to deny, and all must be those to allow. */
+static bool type_holds(const struct conf_acl_rule *rule, const struct conf_acl_condition *condition,
+                       struct span type)
+{
+    struct span member;
+    bool holds = texts_match(condition, media_type(type), HTTP_GLOB_NOCASE);
+
+    while (http_list_next(&type, &member)) {
+        holds = texts_match(condition, media_type(member), HTTP_GLOB_NOCASE);
+        if (holds != rule->allow) {
+            break;
+        }
+    }
+    return holds;
+}
+
 /* What is not known yet is to the good of the client: `deny` does not hold, nor does `allow` for
  * what must be large; `allow` for what must be small does until it has grown. */
 static bool size_holds(struct access_case *judged, const struct conf_acl_rule *rule,
@@ -222,7 +240,7 @@ static enum access_truth response_holds(struct access_case *judged,
         return ACCESS_LATER;
     }
     if (condition->kind == CONF_ACL_TYPE) {
-        return truth(texts_match(condition, media_type(facts->type), HTTP_GLOB_NOCASE));
+        return truth(type_holds(rule, condition, facts->type));
     }
     return truth(size_holds(judged, rule, condition));
 }

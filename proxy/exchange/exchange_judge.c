@@ -143,6 +143,7 @@ static void judge_addresses(struct exchange *x, struct access_facts *facts,
             forward->address = addresses->list[i];
         }
     }
+    facts->address = NULL;
     if (!is_allowed && forward->has_denied) {
         forward->verdict = forward->denied;
     }
@@ -249,6 +250,26 @@ static bool is_type(struct span type, struct span wanted)
     return type.len >= wanted.len && span_eq_nocase(span_of(type.ptr, wanted.len), wanted);
 }
 
+/* Content-Type; of several lines, which no server should send, a list. */
+static struct span type_of(struct exchange *x)
+{
+    struct span rest = store_object_head(x->object);
+    const char *end = rest.ptr + rest.len;
+    struct span all = http_head_find(rest, HTTP_FIELD_CONTENT_TYPE);
+    struct span type = all;
+
+    while (type.ptr != NULL) {
+        const char *from = type.ptr + type.len;
+        type = http_head_find(span_of(from, (size_t)(end - from)), HTTP_FIELD_CONTENT_TYPE);
+        if (UNLIKELY(type.ptr != NULL)) {
+            struct span both = arena_printf(&x->arena, "%.*s, %.*s", (int)all.len, all.ptr,
+                                            (int)type.len, type.ptr);
+            all = both.ptr == NULL ? type : both;
+        }
+    }
+    return all;
+}
+
 bool exchange_judge_response(struct exchange *x, uint64_t length, enum exchange_next *next)
 {
     static const struct access_verdict parts = {
@@ -267,8 +288,9 @@ bool exchange_judge_response(struct exchange *x, uint64_t length, enum exchange_
     struct span head = store_object_head(x->object);
     struct access_facts facts = exchange_judge_facts(x);
     facts.has_response = true;
-    facts.type = http_head_find(head, HTTP_FIELD_CONTENT_TYPE);
+    facts.type = type_of(x);
     facts.length = length_of(head, status, length);
+    facts.seen = store_object_filled(x->object);
     if (status == 206 && is_type(facts.type, SPAN("multipart/byteranges"))) {
         *next = exchange_deny(x, &parts);
         return false;
@@ -309,7 +331,7 @@ bool exchange_judge_grown(struct exchange *x, uint64_t seen)
     }
     struct access_facts facts = exchange_judge_facts(x);
     facts.has_response = true;
-    facts.type = http_head_find(store_object_head(x->object), HTTP_FIELD_CONTENT_TYPE);
+    facts.type = type_of(x);
     facts.seen = seen;
     exchange_judge_by(&x->arena, x->site, &facts, &forward->verdict);
     if (forward->verdict.answer == ACCESS_ALLOW) {

@@ -1,5 +1,5 @@
 """Ways past the rules that must not be: another reading of a path, another address than the one judged, a parent's choice."""
-from case import Client, reply, same, settle, wait_for
+from case import Client, raw, reply, same, settle, wait_for
 from tunnels import Server, ask, echo, records
 from w20_names import at, dns, get, proxy
 from x10_parents import pool
@@ -109,3 +109,30 @@ def test_redirects_are_the_servers(t):
         for other in others:
             other.close()
         same(get(larder, f"{server}{way}/gone").get("Location"), f"{server}/z")
+
+
+def test_several_types(t):
+    """Which of them a program believes nobody knows: one to deny is enough, and all must be allowed."""
+    one, other = b"text/plain", b"application/x-tool"
+    lines = [b"Content-Type: %s\r\nContent-Type: %s\r\n", b"Content-Type: %s, %s\r\n", b"Content-Type: %s;a=b\r\nX: y\r\nContent-Type: %s\r\n"]
+    origin = t.origin()
+    larder = proxy(t, None, acl="""acl { deny tools type application/x-tool client 127.0.0.1; allow texts type text/* client 127.0.0.2;
+        allow any client 127.0.0.1 to loopback port 1-65535; }""".replace("client 127.0.0.2", "client 127.0.0.2 to loopback port 1-65535"))
+    for line in lines:
+        for pair, statuses in (((one, other), (403, 403)), ((other, one), (403, 403)), ((one, one), (200, 200))):
+            origin.default = raw(b"HTTP/1.1 200 OK\r\n" + line % pair + b"Cache-Control: no-store\r\nContent-Length: 1\r\n\r\nx")
+            same(tuple(get(larder, f"http://127.0.0.1:{origin.port}/", source=source).status
+                       for source in ("127.0.0.1", "127.0.0.2")), statuses, (line, pair))
+
+
+def test_too_large_from_the_start(t):
+    """Of a body without a length that is too large before anything was sent: a 403 that says so, not a cut."""
+    def chunked(connection, _request):
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: max-age=60\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        + b"64\r\n" + b"c" * 100 + b"\r\n" + b"1000\r\n" + b"d" * 4096 + b"\r\n0\r\n\r\n")
+    origin = t.origin(default=chunked)
+    larder = proxy(t, None, acl="acl { deny big size >2K client 127.0.0.1; allow any to loopback port 1-65535; }")
+    for headers in ([], [("Range", "bytes=0-9")], [("Cache-Control", "no-store")]):
+        for _ in range(2):
+            same(get(larder, f"http://127.0.0.1:{origin.port}/x", headers=headers).status, 403)
+    same(len(get(larder, f"http://127.0.0.1:{origin.port}/x", source="127.0.0.2").body), 4196)
