@@ -174,6 +174,9 @@ static void test_a_dump_loads_to_the_same(void **state)
     }
 }
 
+#define A20 "aaaaaaaaaaaaaaaaaaaa"
+#define A80 A20 A20 A20 A20
+
 static void test_no_password_is_shown(void **state)
 {
     (void)state;
@@ -193,6 +196,10 @@ static void test_no_password_is_shown(void **state)
         FORWARD("upstream up user=u password=hidden password=hidden;"),
         FORWARD("upstream direct user=u password=hidden;"),
         FORWARD("upsteam up user=u password=hidden;"),
+        FORWARD("upsteam up user=u \"password=hidden hidden\";"),
+        FORWARD("upstream http://u:hidden@p:3128;"),
+        FORWARD("upstream http://u:hidden@p:3128 user=u;"),
+        FORWARD("upstream up user=u password=" A80 A80 A80 "hidden" A80 " else=x;"),
     };
     for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
         struct conf_report *report = conf_report_new();
