@@ -3,8 +3,6 @@
 #include "admin/metrics_text.h"
 #include "base/check.h"
 #include "base/mem.h"
-#include "origin/directory.h"
-#include "origin/origin.h"
 #include "users/users.h"
 #include "worker/service.h"
 
@@ -120,14 +118,12 @@ static void put_figures(struct buf *out, const struct figure *figures, size_t co
     }
 }
 
-/* What all forward proxies share: passwords being hashed, and names looked up. */
+/* What all forward proxies share: passwords being hashed. Names: metrics_names.c. */
 static void put_shared(struct buf *out, struct service *service)
 {
     struct users_figures users;
-    struct directory_figures names;
 
     users_figures(service_users(service), &users);
-    directory_figures(origins_directory(service_origins(service)), &names);
     const struct figure figures[] = {
         {"larder_forward_passwords_right_total", "counter",
          "Passwords hashed and found right; those known already cost no hashing.", users.right},
@@ -135,20 +131,6 @@ static void put_shared(struct buf *out, struct service *service)
         {"larder_forward_passwords_full_total", "counter",
          "Passwords not looked at, because too many waited.", users.full},
         {"larder_forward_passwords_waiting", "gauge", "Passwords being looked at.", users.checks},
-        {"larder_dns_names", "gauge", "Names known of servers that clients named.", names.names},
-        {"larder_dns_looking_up", "gauge", "Names being looked up.", names.looking_up},
-        {"larder_dns_answers_total", "counter", "Names answered from what is known.",
-         names.answers},
-        {"larder_dns_lookups_total", "counter", "Lookups begun.", names.lookups},
-        {"larder_dns_none_total", "counter", "Lookups that found that there is no such name.",
-         names.negatives},
-        {"larder_dns_failed_total", "counter", "Lookups that DNS had no answer to.",
-         names.failures},
-        {"larder_dns_timed_out_total", "counter", "Lookups that DNS did not answer in time.",
-         names.timeouts},
-        {"larder_dns_stale_total", "counter",
-         "Answers older than their time to live, given while DNS failed.", names.stale},
-        {"larder_dns_busy_total", "counter", "Lookups refused: too many at once.", names.busy},
     };
     put_figures(out, figures, ARRAY_LEN(figures));
 }

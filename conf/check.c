@@ -127,22 +127,30 @@ static const char *foreign_word(enum schema_context context, struct span name)
     static const struct {
         const char *word;
         const char *here;
-        bool main_only; /* elsewhere it is a word of ours, or stands elsewhere */
+        enum schema_context only; /* elsewhere it is a word of ours, or stands elsewhere */
     } words[] = {
         {"server", "site NAME { ... } is a host, origins NAME { server ... } a group of servers",
-         true},
-        {"http", "what it holds stands at the top level here", true},
-        {"upstream", "write: origins NAME { server NAME URL; }", false},
-        {"backend", "write: origins NAME { server NAME URL; }", false},
-        {"location", "write: rule path /PATH* { ... }, in a site", false},
-        {"proxy_pass", "write: origins { server NAME URL; } or origins POOL;", false},
-        {"server_name", "the names stand behind site: site NAME NAME { ... }", false},
-        {"root", "no files are served from here; a site asks its origins", false},
+         SCHEMA_MAIN},
+        {"server",
+         "the client says which server is asked; parents are: upstream URL|POOL, in forward",
+         SCHEMA_DIRECT},
+        {"allow", "write it in acl { ... }", SCHEMA_FORWARD},
+        {"deny", "write it in acl { ... }", SCHEMA_FORWARD},
+        {"http", "what it holds stands at the top level here", SCHEMA_MAIN},
+        {"upstream", "write: origins NAME { server NAME URL; }", SCHEMA_NONE},
+        {"backend", "write: origins NAME { server NAME URL; }", SCHEMA_NONE},
+        {"location", "write: rule path /PATH* { ... }, in a site", SCHEMA_NONE},
+        {"proxy_pass", "write: origins { server NAME URL; } or origins POOL;", SCHEMA_NONE},
+        {"server_name", "the names stand behind site: site NAME NAME { ... }", SCHEMA_NONE},
+        {"root", "no files are served from here; a site asks its origins", SCHEMA_NONE},
+        {"http_port", "write: listen ADDRESS:PORT { forward NAME; }", SCHEMA_NONE},
+        {"http_access", "write: allow and deny, in the acl { ... } of a forward", SCHEMA_NONE},
+        {"cache_peer", "write: upstream URL|POOL, in a forward", SCHEMA_NONE},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (span_eq(name, span_str(words[i].word)) &&
-            (context == SCHEMA_MAIN || !words[i].main_only)) {
+            (words[i].only == SCHEMA_NONE || words[i].only == context)) {
             return words[i].here;
         }
     }

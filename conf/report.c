@@ -15,6 +15,7 @@
 
 #define REPORT_LIMIT_BYTES ((size_t)4 << 20)
 #define EXCERPT_CHARS ((uint32_t)120)
+#define MASK_BACK_BYTES ((size_t)1024) /* a password is at most 255, each escaped */
 #define MESSAGE_BYTES ((size_t)512)
 #define NEAREST_MAX_BYTES ((size_t)32)
 
@@ -62,19 +63,41 @@ const struct conf_problem *conf_report_get(const struct conf_report *report, siz
     return index < report->kept ? &report->entries[index].problem : NULL;
 }
 
+/* Words end there, unless they are quoted. */
+static bool is_word_end(char c, bool is_quoted)
+{
+    return c == '\0' || c == '"' || (!is_quoted && strchr(" ;{}", c) != NULL);
+}
+
+/* http://USER:PASSWORD@HOST: nothing of it is in force, but it may be a real one. */
+static void mask_users(char *text)
+{
+    for (char *at = strstr(text, "://"); at != NULL; at = strstr(at, "://")) {
+        at += 3;
+        size_t len = strcspn(at, "@/ ;{}\"");
+        if (at[len] == '@' && memchr(at, ':', len) != NULL) {
+            memset(at, '*', len);
+        }
+    }
+}
+
 /* Passwords are nobody's to read over a shoulder, or in a log: as many stars. */
 static void report_mask(char *text)
 {
     static const char mark[] = "password=";
 
+    mask_users(text);
     for (char *at = strstr(text, mark); at != NULL; at = strstr(at, mark)) {
+        bool is_quoted = at > text && at[-1] == '"';
         at += sizeof(mark) - 1;
         if (strncmp(at, "TEXT", 4) == 0) {
             continue; /* of our own messages */
         }
-        bool is_quoted = *at == '"';
-        at += is_quoted ? 1 : 0;
-        while (*at != '\0' && *at != '"' && (is_quoted || strchr(" ;{}", *at) == NULL)) {
+        if (*at == '"') {
+            is_quoted = true;
+            at++;
+        }
+        while (!is_word_end(*at, is_quoted)) {
             if (*at == '\\' && at[1] != '\0') {
                 *at++ = '*';
             }
@@ -93,6 +116,27 @@ static const char *report_copy(struct conf_report *report, struct span text)
     }
     report_mask(copy);
     return copy;
+}
+
+/* These bytes without the passwords that are, or begin before, there. They stand in the arena, which
+ * must have room for the excerpt anyway. */
+static const char *report_masked(struct conf_report *report, struct span text, size_t start,
+                                 size_t end)
+{
+    size_t from = start;
+
+    while (from > 0 && start - from < MASK_BACK_BYTES && text.ptr[from - 1] != '\n') {
+        from--;
+    }
+    char *copy = arena_string(&report->arena, span_of(text.ptr + from, end - from));
+    if (copy == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < end - from; i++) {
+        copy[i] = copy[i] == '\0' ? '\1' : copy[i]; /* shown alike, and no end */
+    }
+    report_mask(copy);
+    return copy + (start - from);
 }
 
 /* The line around a place, at most EXCERPT_CHARS characters of it, and where the caret goes. */
@@ -122,11 +166,12 @@ static void report_excerpt(struct conf_report *report, struct conf_problem *prob
     }
     size_t at = start;
     uint32_t chars = 0;
-    while (at < end && chars < EXCERPT_CHARS) {
+    const char *masked = report_masked(report, text, start, end);
+    while (masked != NULL && at < end && chars < EXCERPT_CHARS) {
         if (at <= place.offset) {
             problem->caret = chars;
         }
-        at += utf8_show(span_of(text.ptr + at, end - at), &out);
+        at += utf8_show(span_of(masked + (at - start), end - at), &out);
         chars++;
     }
     if (at <= place.offset) {

@@ -5,6 +5,7 @@
  */
 #include "conf/type_acl.h"
 
+#include "conf/net.h"
 #include "conf/value.h"
 
 static const char *const kind_words[CONF_ACL_KINDS] = {
@@ -116,6 +117,8 @@ static bool conditions_read(const struct conf_item *item, size_t at, struct conf
         } else if (is_all(word) && !all && out->condition_count == 0) {
             all = true;
             at++;
+        } else if (kind_of(word) == CONF_ACL_KINDS && at > 0 && is_reason(&item->words[at - 1])) {
+            return report(item, word, "belongs to the reason? Then write: reason=\"TEXT\"", NULL);
         } else if (kind_of(word) == CONF_ACL_KINDS) {
             return report_unknown(item, word);
         } else if (all) {
@@ -148,6 +151,12 @@ static bool acl_set(const struct conf_item *item)
     memset(list, 0, CONF_ACL_KINDS * sizeof(*list));
     const struct conf_word *name = &item->words[0];
     if (is_value(name) && !is_all(name)) {
+        struct conf_network network;
+        if (conf_net_network(name->text, &network) == CONF_NET_OK) {
+            return report(item, name,
+                          "stands where the name does; write: client ADDRESS, or: to ADDRESS",
+                          NULL);
+        }
         if (!conf_item_label(item, name, "rule", &out->name)) {
             return false;
         }

@@ -23,13 +23,12 @@ static const struct cli_command commands[] = {
     {"maintenance", "switch sites to maintenance and back", "on SITE | off SITE | list [SITE]",
      FLAGS_SERVER | FLAG(REASON) | FLAG(JSON), 2, command_maintenance},
     {"access",
-     "the forward proxies: which rule decides on a request (0 allowed, 1 denied, 2 error), and who "
-     "asked for what",
+     "forward proxies: rules, denials, tunnels, who asked for what; test: 0 allowed, 1 denied, 2 error",
      "[list] | test CLIENT URL | denials | tunnels | destinations | users | clients | quotas",
      FLAGS_SERVER | FLAG(USER) | FLAG(METHOD) | FLAG(AT) | FLAG(FORWARD) | FLAG(RULE) | FLAG(HOST) |
          FLAG(CLIENT) | FLAG(BY) | FLAG(LIMIT) | FLAG(JSON),
      3, command_access},
-    {"quota", "how far quotas of forward proxies are used up; begin an account anew",
+    {"quota", "forward proxies: how far quotas are used up; begin an account anew",
      "[list] | reset FORWARD/QUOTA/KEY:WHO", FLAGS_SERVER | FLAG(JSON), 2, command_quota},
     {"explain", "what would become of a request, and which setting decides", "URL",
      FLAGS_SERVER | FLAG(HEADER) | FLAG(METHOD) | FLAG(CLIENT) | FLAG(JSON), 1, command_explain},
@@ -80,9 +79,10 @@ static int unknown(const char *name)
 
 static void print_all(FILE *out)
 {
-    fputs("larder, a caching reverse proxy\n\nusage: larder COMMAND [OPTIONS]\n\n", out);
+    fputs("larder, a caching proxy, reverse and forward\n\nusage: larder COMMAND [OPTIONS]\n\n",
+          out);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].line);
+        fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].line);
     }
     fputs("\n`larder help COMMAND` tells more.\n", out);
 }

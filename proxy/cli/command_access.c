@@ -164,6 +164,27 @@ static int run_test(struct cli_args *args)
 
 /* ---- lists ---- */
 
+/* What stands in for a rule, in words. */
+static const char *built_in(const char *name)
+{
+    static const char *const words[][2] = {
+        {"private", "not a public address"},
+        {"port", "not a usual port"},
+        {"self", "larder itself"},
+        {"end", "no rule holds"},
+        {"login", "no name and password, or wrong ones"},
+        {"limit", "a limit of the block"},
+        {"quota", "a quota is used up"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (strcmp(words[i][0], name) == 0) {
+            return words[i][1];
+        }
+    }
+    return "";
+}
+
 static void print_summary(const cJSON *json)
 {
     const cJSON *at;
@@ -188,7 +209,8 @@ static void print_summary(const cJSON *json)
             printf("  %10.0f allowed %10.0f denied  ", client_number(rule, "allowed"),
                    client_number(rule, "denied"));
             cell(client_text(rule, "name"), 12);
-            cli_print_line(stdout, client_text(rule, "text"));
+            cli_print_line(stdout, is_text(rule, "text") ? client_text(rule, "text")
+                                                         : built_in(client_text(rule, "name")));
             if (is_text(rule, "at")) {
                 printf("  # ");
                 cli_print_line(stdout, client_text(rule, "at"));
@@ -202,6 +224,10 @@ static void print_denials(const cJSON *json)
 {
     const cJSON *at;
 
+    if (cJSON_GetArraySize(member(json, "items")) > 0) {
+        printf("%-26s%-17s%-10s%-12s%-9s%s\n", "time", "client", "user", "rule", "method",
+               "what  # why");
+    }
     cJSON_ArrayForEach(at, member(json, "items"))
     {
         char place[320];
@@ -232,7 +258,12 @@ static void print_tunnels(const cJSON *json)
 {
     const cJSON *at;
 
-    printf("%.0f tunnels are open\n", client_number(json, "open"));
+    printf("%.0f tunnel%s open\n", client_number(json, "open"),
+           client_number(json, "open") == 1 ? " is" : "s are");
+    if (cJSON_GetArraySize(member(json, "items")) > 0) {
+        printf("%-14s%-17s%-10s%-12s%-12s%s\n", "open for", "client", "user", "to client",
+               "to server", "server");
+    }
     cJSON_ArrayForEach(at, member(json, "items"))
     {
         struct cli_figure age;
@@ -289,6 +320,10 @@ static void print_quotas(const cJSON *json)
 {
     const cJSON *at;
 
+    if (cJSON_GetArraySize(member(json, "items")) > 0) {
+        printf("%8s %10s of %-10s %-12s%-12s%-8s%s\n", "share", "used", "quota", "forward", "name",
+               "key", "whose");
+    }
     cJSON_ArrayForEach(at, member(json, "items"))
     {
         struct cli_figure used;
@@ -299,7 +334,7 @@ static void print_quotas(const cJSON *json)
             (void)snprintf(share, sizeof(share), "%.1f%%",
                            100 * client_number(at, "used_bytes") / most);
         }
-        printf("%8s %12s of %-12s ", share, cli_bytes(&used, client_number(at, "used_bytes")),
+        printf("%8s %10s of %-10s ", share, cli_bytes(&used, client_number(at, "used_bytes")),
                most > 0 ? cli_bytes(&limit, most) : "-");
         cell(client_text(at, "forward"), 10);
         cell(client_text(at, "name"), 10);

@@ -85,13 +85,15 @@ static void write_page(const struct exchange *x, bool is_html, struct buf *out)
     const char *title = "This proxy does not allow this request";
 
     if (is_html) {
-        buf_printf(out,
-                   "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-                   "<meta name=\"viewport\" content=\"width=device-width\">"
-                   "<title>%u %s</title>\n<style>body{font:16px/1.5 sans-serif;max-width:40em;"
-                   "margin:4em auto;padding:0 1em}dt{float:left;width:5em;color:#555}"
-                   "dd{overflow-wrap:anywhere}</style></head>\n<body><h1>%s</h1>\n<p>",
-                   x->status, http_status_reason(x->status), title);
+        buf_printf(
+            out,
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+            "<meta name=\"viewport\" content=\"width=device-width\">"
+            "<title>%u %s</title>\n<style>:root{color-scheme:light dark}"
+            "body{font:16px/1.5 sans-serif;max-width:40em;margin:3em auto;padding:0 1em}"
+            "h1{font-size:1.5em}p::first-letter{text-transform:uppercase}"
+            "dt{float:left;width:5em;opacity:.7}dd{overflow-wrap:anywhere}</style></head>\n<body><h1>%s</h1>\n<p>",
+            x->status, http_status_reason(x->status), title);
     } else {
         buf_printf(out, "%u %s\n\n%s: ", x->status, http_status_reason(x->status), title);
     }

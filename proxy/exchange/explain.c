@@ -382,7 +382,8 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
         return fault;
     }
     out->site = site_table_find(sites, out->request.authority);
-    fault = out->site == NULL ? "no site of this name here" : refuse(out);
+    fault = out->site == NULL ? "no site has this name; of a forward proxy: larder access test"
+                              : refuse(out);
     if (fault != NULL) {
         return fault;
     }

@@ -59,18 +59,21 @@ static const char *read_client(struct forward_answer *out, const char *text)
     return NULL;
 }
 
-/* Nobody asks for the password here. One whom the file does not know is in no group. */
-static void read_user(struct forward_answer *out, const char *name)
+/* Nobody asks for the password here. */
+static const char *read_user(struct forward_answer *out, const char *name)
 {
     const struct conf_auth *auth = &out->site->forward->auth;
-    const struct conf_user *user =
-        name == NULL || auth->path == NULL ? NULL : conf_auth_find(auth, span_str(name));
 
-    out->facts.user = span_str(name);
-    if (user != NULL) {
-        out->facts.groups = user->groups;
-        out->facts.group_count = user->group_count;
+    if (name != NULL && auth->path == NULL) {
+        return "user has no meaning there: without auth nobody is asked who he is";
     }
+    out->facts.user = span_str(name);
+    out->user = name == NULL ? NULL : conf_auth_find(auth, span_str(name));
+    if (out->user != NULL) {
+        out->facts.groups = out->user->groups;
+        out->facts.group_count = out->user->group_count;
+    }
+    return NULL;
 }
 
 /* "host:443", as CONNECT has it (RFC 9110 9.3.6). */
@@ -125,6 +128,29 @@ static const char *read_url(struct forward_answer *out, const struct forward_que
         facts->address = (const struct sockaddr *)&out->literal;
     }
     return NULL;
+}
+
+static void deny(struct forward_answer *out, const char *name, const char *reason)
+{
+    out->verdict = (struct access_verdict){
+        .answer = ACCESS_DENY, .name = name, .reason = reason, .rule = UINT32_MAX};
+}
+
+/* What comes before the rules (exchange_login.c, exchange_forward.c). */
+static bool is_denied_before(struct forward_answer *out, const char *name)
+{
+    const struct conf_forward *forward = out->site->forward;
+
+    if (forward->auth.path != NULL && name != NULL && out->user == NULL) {
+        deny(out, "login", "there is no such user");
+    } else if (forward->auth.path != NULL && name == NULL &&
+               !conf_networks_match(&forward->auth_except, out->facts.client)) {
+        deny(out, "login", "this proxy asks for a name and a password");
+    } else if (out->facts.scheme == ACCESS_HTTPS && !forward->fetch_https) {
+        deny(out, "fetch_https",
+             "this proxy does not fetch https:// URLs itself; ask it for a tunnel");
+    }
+    return out->verdict.answer == ACCESS_DENY;
 }
 
 /* Which parents its rules send it to. */
@@ -245,21 +271,16 @@ const char *forward_test(struct forward_answer *out, const struct site_table *si
     const char *fault = find_site(out, sites, question->forward);
     fault = fault != NULL ? fault : read_client(out, question->client);
     fault = fault != NULL ? fault : read_url(out, question);
+    fault = fault != NULL ? fault : read_user(out, question->user);
     if (fault != NULL) {
         return fault;
     }
     out->facts.client = (const struct sockaddr *)&out->client;
-    read_user(out, question->user);
     out->facts.wall_s = question->wall_s;
     out->facts.length = UINT64_MAX;
-    exchange_judge_by(&out->arena, out->site, &out->facts, &out->verdict);
-    if (out->facts.scheme == ACCESS_HTTPS && !out->site->forward->fetch_https &&
-        out->verdict.answer != ACCESS_DENY) {
-        out->verdict = (struct access_verdict){
-            .answer = ACCESS_DENY,
-            .name = "fetch_https",
-            .reason = "this proxy does not fetch https:// URLs itself; ask it for a tunnel",
-            .rule = UINT32_MAX};
+    out->verdict.answer = ACCESS_ALLOW;
+    if (!is_denied_before(out, question->user)) {
+        exchange_judge_by(&out->arena, out->site, &out->facts, &out->verdict);
     }
     find_way(out);
     if (out->verdict.answer == ACCESS_WANTS_ADDRESS ||

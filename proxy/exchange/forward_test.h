@@ -23,7 +23,7 @@ struct forward_question {
     const char *client;  /* an address */
     const char *url;     /* or HOST:PORT for a tunnel */
     const char *method;  /* GET, and CONNECT for https:// */
-    const char *user;    /* proven */
+    const char *user;    /* proven; only where there is auth */
     int64_t wall_s;      /* the time to judge by */
 };
 
@@ -36,6 +36,7 @@ enum forward_outcome {
 struct forward_answer {
     const struct site *site;
     struct access_facts facts;
+    const struct conf_user *user;            /* the site's; NULL: nobody, or not known */
     struct sockaddr_storage client, literal; /* literal: of the URL; AF_UNSPEC: a name */
     enum forward_outcome outcome;
     struct access_verdict

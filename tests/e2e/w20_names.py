@@ -191,6 +191,7 @@ def test_no_such_name(t):
     metrics = larder.metrics()
     same({reason: metrics[f'larder_name_failures_total{{reason="{reason}"}}'] for reason in ("no_such_name", "failed", "timeout")},
          {"no_such_name": 2, "failed": 1, "timeout": 0})
+    same([name for name in metrics if name.startswith("larder_dns")], [], "the same figures under another name")
     same((metrics["larder_names"], metrics["larder_name_answers_total"], metrics["larder_name_lookups_active"]), (3, 4, 0))
     records = larder.access_records
     wait_for(lambda: len(records()) == 4, 5, "the log")

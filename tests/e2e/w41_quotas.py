@@ -142,6 +142,14 @@ def test_damaged_file(t):
             same(data.read(), bad)
         os.unlink(path + ".damaged")
         larder.stop()
+    for make in (os.mkfifo, lambda at: os.symlink(os.path.join(larder.folder, "larder.conf"), at)):
+        if os.path.lexists(path):
+            os.unlink(path)
+        make(path)
+        larder.start()
+        same(small(larder, origin), 200)
+        larder.stop()
+        assert os.path.isfile(path) and not os.path.islink(path), make
     with open(path, "wb") as out:
         out.write(good)
     larder.start()

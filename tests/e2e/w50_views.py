@@ -1,10 +1,12 @@
 """What is shown of the forward proxies: metrics, API, log and commands, counted exactly after scripted traffic."""
 import json
+import os
 import subprocess
 import time
 
 from case import Client, Skip, free_port, reply, same, wait_for
 from forwarding import ACL
+from w10_users import basic, hashed, write
 
 
 def office(t, origin, block="", more="", **words):
@@ -111,7 +113,7 @@ def test_lists(t):
     out = larder.command("access", "destinations", check=0).stdout
     assert out.splitlines()[1].split()[0] == "7" and out.splitlines()[1].endswith("127.0.0.1"), out
     out = larder.command("access", "denials", check=0).stdout
-    same(len(out.splitlines()), 1)
+    same((len(out.splitlines()), out.split()[:5]), (2, ["time", "client", "user", "rule", "method"]))
     for word in ("127.0.0.1", "limit", "GET", f"http://127.0.0.1:{origin.port}/a", "too many requests"):
         assert word in out, (word, out)
     out = larder.command("access", "clients", "--by", "denied", check=0).stdout
@@ -257,7 +259,7 @@ def test_open_tunnels(t):
     same((answer["open"], [one["client"] for one in answer["items"]]), (9, ["127.0.0.5", "127.0.0.8"]))
     assert answer["items"][0]["bytes_to_client"] > 5000, answer
     out = larder.command("access", "tunnels", "--by", "bytes", "--limit", "1", check=0).stdout
-    assert out.startswith("9 tunnels are open\n") and "127.0.0.5" in out and authority in out, out
+    assert out.startswith("9 tunnels are open\nopen for ") and "127.0.0.5" in out and authority in out, out
     for client in clients:
         client.close()
     wait_for(lambda: get(larder, "/api/v1/access/tunnels")["open"] == 0, 10, "their end")
@@ -314,7 +316,7 @@ def test_quotas_are_shown(t):
     assert 20000 < second["used_bytes"] < 21000 and second["ends_at"].endswith("Z"), second
     same(len(get(larder, "/api/v1/access/quotas?limit=1")["items"]), 1)
     out = larder.command("access", "quotas", check=0).stdout
-    assert "127.0.0.2" in out and "of 50.0 KiB" in out and "a day" in out, out
+    assert "127.0.0.2" in out and "of 50.0 KiB" in out and "a day" in out and out.split()[0] == "share", out
     refused = ask(larder, url)
     wait_for(lambda: forward_of(larder)["requests"] == 6, 10, "the refused one")
     counted = {rule["name"]: rule["denied"] for rule in forward_of(larder)["rules"]}
@@ -375,11 +377,13 @@ acl {
 
 
 def with_rules(t, origin, more="", **words):
-    """Like office, with rules of its own."""
+    """Like office, with rules of its own, and users of whom clients on loopback need not be."""
     port = free_port()
     rules = RULES.replace("PORT", str(origin.port))
-    larder = t.larder(origin, extra=f"listen 127.0.0.1:{port} {{ forward office; }}\nforward office {{ {rules} {more} }}",
-                      **words)
+    users = os.path.join(t.folder, "htpasswd")
+    write(users, {"anna": hashed("a", 1000), "bert": hashed("b", 1000)})
+    larder = t.larder(origin, extra=f"""listen 127.0.0.1:{port} {{ forward office; }}
+forward office {{ auth basic {users}; auth_except 127.0.0.0/8; {rules} {more} }}""", **words)
     larder.proxy_port = port
     return larder
 
@@ -459,6 +463,30 @@ def test_which_rule_decides(t):
     larder.command("access", "test", "127.0.0.1", "http://0x7f.1/", check=2)
     same(origin.count("/a"), 0)
     same(larder.api("/api/v1/access/denials")[1]["seen"], 0)
+
+
+def test_what_comes_before_the_rules(t):
+    """The login and https:// URLs, as they are really answered; a name counts only where it is asked for."""
+    origin = t.origin({"/a": reply("x", cache="no-store")})
+    larder = with_rules(t, origin)
+    larder.write_config(larder.config().replace("auth_except 127.0.0.0/8", "auth_except 127.0.0.9"))
+    larder.command("reload", check=0)
+    here = f"http://127.0.0.1:{origin.port}/a"
+    rows = (("127.0.0.1", here, None, 407, "login"), ("127.0.0.1", here, "anna", 200, "anna"), ("127.0.0.1", here, "bert", 200, "tests"),
+            ("127.0.0.1", here, "carl", 407, "login"), ("127.0.0.9", here, None, 200, "tests"),
+            ("127.0.0.9", here, "carl", 407, "login"), ("127.0.0.1", "http://ads.test/", None, 407, "login"),
+            ("127.0.0.1", "https://ads.test/", "anna", 403, "fetch_https"))
+    for client, url, user, wanted, rule in rows:
+        words = ("--user", user) if user else ()
+        status, answer = run_test(larder, client, url, "--method", "GET", *words)
+        same((status, answer["rule"]), (0 if wanted == 200 else 1, rule), (client, url, user))
+        got = ask(larder, url, source=client, headers=basic(user, user[0]) if user else ()).status
+        same(got, wanted, (client, url, user))
+    denied = wait_for(lambda: get(larder, "/api/v1/access/denials")["items"][4:], 10, "five denials")
+    denied = [one["rule"] for one in get(larder, "/api/v1/access/denials")["items"]]
+    same(sorted(denied), sorted(rule for *_, wanted, rule in rows if wanted != 200))
+    plain = office(t, origin)
+    assert "without auth" in plain.command("access", "test", "127.0.0.1", here, "--user", "anna", check=2).stderr
 
 
 def test_addresses_of_a_name(t):

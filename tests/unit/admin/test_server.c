@@ -1,4 +1,5 @@
 /* The admin server over real sockets: who may do what, and what is refused. */
+#include "admin/route.h"
 #include "server_kit.h"
 
 static void test_health(void **state)
@@ -270,13 +271,30 @@ static void test_taken_port(void **state)
     assert_int_equal(ask_fd(connect_unix(), "GET /healthz", "Host: x\r\n", NULL), 200);
 }
 
+/* Of two the second would never be asked. */
+static void test_no_address_twice(void **state)
+{
+    (void)state;
+    size_t count;
+    const struct route *list = route_list(&count);
+
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = i + 1; j < count; j++) {
+            if (strcmp(list[i].method, list[j].method) == 0 &&
+                strcmp(list[i].path, list[j].path) == 0) {
+                fail_msg("%s %s is there twice", list[i].method, list[i].path);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_health),           TEST(test_scopes),     TEST(test_refusals),
         TEST(test_large_body),       TEST(test_host),       TEST(test_unix_socket_needs_no_token),
         TEST(test_session_and_csrf), TEST(test_login_code), TEST(test_login_limit),
-        TEST(test_bad_clients),      TEST(test_taken_port),
+        TEST(test_bad_clients),      TEST(test_taken_port), TEST(test_no_address_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,6 +81,13 @@ static const struct bad_case amounts[] = {
      "1:34 put the URL in quotes, because of its \"{\": \"https://x{path}\"\n"},
     {SITE("location /x { proxy_pass http://a; }"),
      "1:21 there is no \"location\" in site; write: rule path /PATH* { ... }, in a site\n"},
+    {"listen [::1]:3128 { forward o; } forward o { allow 10.0.0.0/8; }" REST,
+     "1:46 there is no \"allow\" in forward; write it in acl { ... }\n"},
+    {"listen [::1]:3128 { forward o; } forward o { origins { server a http://a; } }" REST,
+     "1:56 there is no \"server\" in origins; the client says which server is asked; parents are: "
+     "upstream URL|POOL, in forward\n"},
+    {"http_port 3128;" REST,
+     "1:1 there is no \"http_port\" at the top level; write: listen ADDRESS:PORT { forward NAME; }\n"},
     {SITE("server_name a;"), "1:21 there is no \"server_name\" in site; the names stand behind "
                              "site: site NAME NAME { ... }\n"},
     {"upstream x { server 1.2.3.4; }" REST,

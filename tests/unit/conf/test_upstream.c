@@ -20,7 +20,9 @@ static const struct bad_case bad[] = {
      "1:54 \"upstream\" is set twice in this forward block; it is already set at t:1:41; remove "
      "one\n"},
     {FORWARD("upstream ftp://a:1;"),
-     "1:50 \"ftp://a:1\" is not an origin: write http://HOST[:PORT] or https://HOST[:PORT]\n"},
+     "1:50 \"ftp://a:1\" is not a parent: write http://HOST[:PORT], or the name of a pool\n"},
+    {FORWARD("upstream a:1;"),
+     "1:50 \"a:1\" is not a parent: write http://HOST[:PORT], or the name of a pool\n"},
     {FORWARD("upstream http://u:p@a:1;"),
      "1:50 user and password stand behind the URL: user=NAME password=TEXT, or "
      "credentials=FILE\n"},
@@ -172,6 +174,9 @@ static void test_a_dump_loads_to_the_same(void **state)
     }
 }
 
+#define A20 "aaaaaaaaaaaaaaaaaaaa"
+#define A80 A20 A20 A20 A20
+
 static void test_no_password_is_shown(void **state)
 {
     (void)state;
@@ -191,6 +196,10 @@ static void test_no_password_is_shown(void **state)
         FORWARD("upstream up user=u password=hidden password=hidden;"),
         FORWARD("upstream direct user=u password=hidden;"),
         FORWARD("upsteam up user=u password=hidden;"),
+        FORWARD("upsteam up user=u \"password=hidden hidden\";"),
+        FORWARD("upstream http://u:hidden@p:3128;"),
+        FORWARD("upstream http://u:hidden@p:3128 user=u;"),
+        FORWARD("upstream up user=u password=" A80 A80 A80 "hidden" A80 " else=x;"),
     };
     for (size_t i = 0; i < ARRAY_LEN(mistakes); i++) {
         struct conf_report *report = conf_report_new();
