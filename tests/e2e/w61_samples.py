@@ -33,6 +33,8 @@ def load(t, name, text):
 
 def test_readme(t):
     section = text_of("README.md").split("\n## Forward proxy\n")[1].split("\n## ")[0]
+    heads = re.findall(r"(?m)^\*\*([A-Z][a-z, ]*)", section)
+    same(len(heads), len(set(heads)), "paragraphs that begin alike, as merges leave them")
     sample = section.split("```nginx\n")[1].split("```")[0]
     shown = load(t, "readme", sample)
     assert "forward office" in shown and "deny ads" in shown and "upstream http://parent.example:3128" in shown, shown
