@@ -57,3 +57,9 @@ def test_presets(t):
         for kind, text in (("all", rules), ("some", only)):
             shown = load(t, f"{name}-{kind}", f"listen :3128 {{ forward office; }} forward office {{\n{text}}}\n")
             same(shown.count("rule "), rules.count("\nrule ") + rules.startswith("rule "), shown)
+
+
+def test_unit(t):
+    """Under the shipped unit a forward proxy still learns which addresses are its own (getifaddrs asks by AF_NETLINK)."""
+    families = re.search(r"(?m)^RestrictAddressFamilies=(.*)$", text_of("conf", "larder.service"))[1].split()
+    same(sorted(families), ["AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"])
