@@ -107,8 +107,8 @@ static void write_addresses(const struct forward_answer *answer, const struct co
 static const char *lookup_text(const struct forward_answer *answer)
 {
     if (!answer->has_lookup) {
-        return answer->outcome == FORWARD_DENIED_BY ? "not asked for: the request is denied before"
-                                                    : "not asked for: the parent proxy does that";
+        return answer->outcome == FORWARD_DENIED_BY ? "not looked up: the request is denied before"
+                                                    : "not looked up: the parent proxy does that";
     }
     switch (answer->lookup) {
     case DIRECTORY_FOUND:

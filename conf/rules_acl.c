@@ -110,7 +110,7 @@ static const struct conf_listen *open_listen(const struct conf *conf, const char
 {
     for (size_t i = 0; i < conf->listen_count; i++) {
         const struct conf_listen *listen = &conf->listens[i];
-        if (listen->forward != NULL && strcmp(listen->forward, name) == 0 &&
+        if (listen->forward != NULL && strcmp(listen->forward, name) == 0 && listen->text != NULL &&
             !conf_net_is_loopback(&listen->address)) {
             return listen;
         }

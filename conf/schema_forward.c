@@ -82,7 +82,8 @@ static const struct schema_row rows[] = {
          "are read at start and reload, and keep the password out of dumps. The access rules "
          "hold as ever, but it is the parent that looks up names: private addresses are denied "
          "by themselves where the client wrote one, and by a rule that asks for addresses (then "
-         "names are looked up here too). https:// URLs that clients ask for as a whole "
+         "names are looked up here too, and none of a name's addresses may be denied, as the "
+         "parent takes any). https:// URLs that clients ask for as a whole "
          "(fetch_https) do not go by parents: 501. outgoing is for servers, not for parents; a check "
          "is tcp, or a path that the parent itself answers. Without it, and with direct, servers are "
          "asked by ourselves.",

@@ -2,10 +2,11 @@
  * which reference and dump show them. */
 #include "conf/schema_rows.h"
 
-#define LIMIT_SYNTAX                                                                               \
-    "requests NUMBER/s | NUMBER/m [burst=NUMBER] [key=client | header:NAME | cookie:NAME | site] " \
-    "[status=NUMBER] [count=all | misses] [name=NAME] | concurrent NUMBER [key=...] "              \
-    "[status=NUMBER] [count=...] [name=NAME]"
+#define LIMIT_SYNTAX                                                                                \
+    "requests NUMBER/s | NUMBER/m [burst=NUMBER] [key=client | user | header:NAME | cookie:NAME | " \
+    "site] [status=NUMBER] [count=all | misses] [name=NAME] | concurrent NUMBER [key=...] "         \
+    "[status=NUMBER] [count=...] [name=NAME] | connections NUMBER [key=client | user | site] "      \
+    "[status=NUMBER] [name=NAME]"
 #define ACCESS_SYNTAX "all | NETWORK... [file=PATH]"
 
 static const char *const word_off[] = {"off"};

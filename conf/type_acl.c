@@ -117,6 +117,8 @@ static bool conditions_read(const struct conf_item *item, size_t at, struct conf
         } else if (is_all(word) && !all && out->condition_count == 0) {
             all = true;
             at++;
+        } else if (kind_of(word) == CONF_ACL_KINDS && at > 0 && is_reason(&item->words[at - 1])) {
+            return report(item, word, "belongs to the reason? Then write: reason=\"TEXT\"", NULL);
         } else if (kind_of(word) == CONF_ACL_KINDS) {
             return report_unknown(item, word);
         } else if (all) {

@@ -192,8 +192,11 @@ static bool take_url(const struct conf_item *item, struct conf_upstream *out)
         return false;
     }
     if (why != CONF_NET_OK) {
-        conf_report_add(item->check->report, word->place, NULL, "\"%s\" %s",
-                        conf_show(&shown, word->text), conf_net_problem(why));
+        conf_report_add(
+            item->check->report, word->place, NULL, "\"%s\" %s", conf_show(&shown, word->text),
+            why == CONF_NET_SCHEME ? "is not a parent: write http://HOST[:PORT], or the "
+                                     "name of a pool"
+                                   : conf_net_problem(why));
         return false;
     }
     if (has_tls) {

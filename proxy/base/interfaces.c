@@ -1,11 +1,13 @@
 /* interfaces - see interfaces.h. */
 #include "base/interfaces.h"
 
+#include <errno.h>
 #include <ifaddrs.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/netset.h"
 
@@ -50,10 +52,19 @@ static struct list *collect(const struct ifaddrs *all)
 
 void interfaces_refresh(void)
 {
+    static bool is_said; /* one thread at a time, see interfaces.h */
     struct ifaddrs *all = NULL;
     struct list *before = atomic_load_explicit(&current, memory_order_relaxed);
 
     if (getifaddrs(&all) != 0) {
+        if (!is_said) {
+            char why[128];
+            log_warn("interfaces_unknown",
+                     "reason=\"%s\" note=\"forward proxies do not know the "
+                     "addresses of this machine; a sandbox must let in AF_NETLINK\"",
+                     strerror_r(errno, why, sizeof(why)));
+        }
+        is_said = true;
         return; /* what was known stays */
     }
     struct list *list = collect(all);

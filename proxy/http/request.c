@@ -304,7 +304,8 @@ static enum http_parse request_framing(struct request_parse *parse)
             request->body = HTTP_BODY_LENGTH;
         }
     }
-    if (request->method == HTTP_CONNECT && (parse->length_count > 0 || parse->coding_count > 0)) {
+    /* "Content-Length: 0" is what some clients say of no content (RFC 9110 9.3.6). */
+    if (request->method == HTTP_CONNECT && request->body != HTTP_BODY_NONE) {
         return request_bad(request, 400, "content in CONNECT");
     }
     return HTTP_PARSE_DONE;

@@ -159,6 +159,22 @@ def test_time_outs_do_not_fire(t):
     same(answers["up"].body, str(20 * 1024).encode())
 
 
+@slow(120)
+def test_waiting_for_a_turn_is_not_leaving(t):
+    """Many connections of a client that has ended its side of each: they wait for their turns longer than one that is
+    silent is believed to be there."""
+    origin = t.origin({"/part": reply(BIG[:1500], cache="max-age=60")})
+    larder = forward(t, origin, "bandwidth 1K/s burst=1K;")
+    clients = [larder.client(source="127.0.0.2", timeout=60) for _ in range(16)]
+    for client in clients:
+        client.request(url(origin, "/part"))
+        client.half_close()
+    for client in clients:
+        answer = client.read_response()
+        assert answer.complete and answer.body == BIG[:1500], answer
+        client.close()
+
+
 def test_slow_client_keeps_its_turn(t):
     """One that does not read holds up its own turn alone: another connection of the same client has the rest, and what
     was booked for one that is gone is given back."""

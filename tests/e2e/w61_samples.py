@@ -33,6 +33,8 @@ def load(t, name, text):
 
 def test_readme(t):
     section = text_of("README.md").split("\n## Forward proxy\n")[1].split("\n## ")[0]
+    heads = re.findall(r"(?m)^\*\*([A-Z][a-z, ]*)", section)
+    same(len(heads), len(set(heads)), "paragraphs that begin alike, as merges leave them")
     sample = section.split("```nginx\n")[1].split("```")[0]
     shown = load(t, "readme", sample)
     assert "forward office" in shown and "deny ads" in shown and "upstream http://parent.example:3128" in shown, shown
@@ -57,3 +59,9 @@ def test_presets(t):
         for kind, text in (("all", rules), ("some", only)):
             shown = load(t, f"{name}-{kind}", f"listen :3128 {{ forward office; }} forward office {{\n{text}}}\n")
             same(shown.count("rule "), rules.count("\nrule ") + rules.startswith("rule "), shown)
+
+
+def test_unit(t):
+    """Under the shipped unit a forward proxy still learns which addresses are its own (getifaddrs asks by AF_NETLINK)."""
+    families = re.search(r"(?m)^RestrictAddressFamilies=(.*)$", text_of("conf", "larder.service"))[1].split()
+    same(sorted(families), ["AF_INET", "AF_INET6", "AF_NETLINK", "AF_UNIX"])

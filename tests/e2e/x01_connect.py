@@ -325,6 +325,15 @@ def test_not_everywhere(t):
             assert client.is_closed()
 
 
+def test_no_content_said_aloud(t):
+    """Some clients send Content-Length: 0 with CONNECT; what follows is the tunnel's."""
+    server = Server(t, echo)
+    larder = forward(t)
+    with ask(larder, server.port, version="1.0", fields="Content-Length: 0\r\nPragma: no-cache\r\n", early=b"early") as client:
+        same(client.read_head().status, 200)
+        same(client.read_some(5), b"early")
+
+
 def test_after_other_requests(t):
     """On a connection that has carried requests before, pipelined behind them, and with many at once."""
     server = Server(t, echo)

@@ -209,7 +209,7 @@ export function accessTest(question) {
       text: RULES.office[0][1],
       at: '/etc/larder/larder.conf:41',
       asks_response: false,
-      lookup: 'not asked for: the request is denied before',
+      lookup: 'not looked up: the request is denied before',
       addresses: [],
     });
   } else if (url.includes('rebind')) {

@@ -1,4 +1,4 @@
-// "Test an address": which rule would decide on a request that nobody has made.
+// "Test a request": which rule would decide on a request that nobody has made.
 import { useId, useState } from 'preact/hooks';
 import { answerSentence, testFault } from './access-model';
 import type { AccessAnswer, AccessQuestion, Api } from './api';
@@ -99,7 +99,7 @@ export function AccessTest({ api, forwards, forward }: Props) {
   return (
     <section class="panel" aria-labelledby={id}>
       <header class="panel-head">
-        <h2 id={id}>Test an address</h2>
+        <h2 id={id}>Test a request</h2>
       </header>
       <form class="plain" onSubmit={ask} noValidate>
         {forward === '' && forwards.length > 1 && (

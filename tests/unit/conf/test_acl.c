@@ -60,6 +60,8 @@ static const struct bad_case bad[] = {
     {ACL("deny a all reason=a reason=b;"), "1:76 \"reason=b\" is a second reason\n"},
     {ACL("deny a/b all;"),
      "1:61 \"a/b\" is not a rule name: letters, digits, - _ and . (at most 64)\n"},
+    {ACL("deny a all reason=Not here;"),
+     "1:78 \"here\" belongs to the reason? Then write: reason=\"TEXT\"\n"},
     {ACL("allow 10.0.0.0/8;"), "1:62 \"10.0.0.0/8\" stands where the name does; write: client "
                                "ADDRESS, or: to ADDRESS\n"},
     {ACL("deny a all; deny a all;"), "1:61 another rule has the name \"a\"\n"

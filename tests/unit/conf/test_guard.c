@@ -42,9 +42,9 @@ static const struct bad_case limits[] = {
                                        "or address bits behind it\n"},
     {SITE("rule path /a { limit off now; }"),
      "1:46 one word too many: \"now\"; write: limit requests NUMBER/s | NUMBER/m [burst=NUMBER] "
-     "[key=client | header:NAME | cookie:NAME | site] [status=NUMBER] [count=all | misses] "
+     "[key=client | user | header:NAME | cookie:NAME | site] [status=NUMBER] [count=all | misses] "
      "[name=NAME] | concurrent NUMBER [key=...] [status=NUMBER] [count=...] [name=NAME] | "
-     "off;\n"},
+     "connections NUMBER [key=client | user | site] [status=NUMBER] [name=NAME] | off;\n"},
     {SITE("rule status 404 { limit requests 1/s; }"),
      "1:39 \"limit\" must be known before the origin is asked, type and status are only after it\n"},
     {SITE("rule type a/* { deny all; }"),

@@ -20,7 +20,9 @@ static const struct bad_case bad[] = {
      "1:54 \"upstream\" is set twice in this forward block; it is already set at t:1:41; remove "
      "one\n"},
     {FORWARD("upstream ftp://a:1;"),
-     "1:50 \"ftp://a:1\" is not an origin: write http://HOST[:PORT] or https://HOST[:PORT]\n"},
+     "1:50 \"ftp://a:1\" is not a parent: write http://HOST[:PORT], or the name of a pool\n"},
+    {FORWARD("upstream a:1;"),
+     "1:50 \"a:1\" is not a parent: write http://HOST[:PORT], or the name of a pool\n"},
     {FORWARD("upstream http://u:p@a:1;"),
      "1:50 user and password stand behind the URL: user=NAME password=TEXT, or "
      "credentials=FILE\n"},

@@ -15,7 +15,7 @@ static enum http_identity identity_of(const char *name)
 
 static const struct {
     enum http_identity identity;
-    const char *names[64];
+    const char *names[96];
 } rows[] = {
     {HTTP_IDENTITY_ADDRESS,
      {"X-Real-IP",
@@ -66,7 +66,16 @@ static const struct {
       "X-ProxyUser-IP",
       "WL-Proxy-Client-IP",
       "Proxy-Client-IP",
-      "HTTP-Client-IP"}},
+      "HTTP-Client-IP",
+      "HTTP_X_FORWARDED_FOR",
+      "X-Forward-For",
+      "X-ProxyMesh-IP",
+      "X-Client-Port",
+      "Client-Port",
+      "X-Real-Port",
+      "X-Remote-Port",
+      "Remote-Port",
+      "X-Source-Port"}},
     {HTTP_IDENTITY_PERSON,
      {"From",
       "Via",
@@ -97,6 +106,18 @@ static const struct {
       "X-Auth-Request-Email",
       "X-Auth-Request-Groups",
       "X-Auth-Request-Preferred-Username",
+      "X-Client",
+      "Client-Cert",
+      "Client-Cert-Chain",
+      "X-Client-Cert",
+      "X-Client-DN",
+      "X-SSL-Client-Cert",
+      "X-SSL-Client-DN",
+      "X-SSL-Client-S-DN",
+      "X-ARR-ClientCert",
+      "X-Amzn-Mtls-Clientcert",
+      "X-Amzn-Mtls-Clientcert-Subject",
+      "X-ATT-DeviceId",
       "X-MSISDN",
       "X-UP-Calling-Line-ID",
       "X-UP-Subno",
