@@ -142,7 +142,9 @@ static void write_way(const struct forward_answer *answer, struct json *json)
         json_put_text(json, "way", NULL);
         return;
     }
-    if (upstream != NULL && !upstream->is_direct) {
+    if (upstream != NULL && !upstream->is_direct && answer->facts.scheme == ACCESS_HTTPS) {
+        (void)snprintf(text, sizeof(text), "none: https:// URLs do not go by parents (501)");
+    } else if (upstream != NULL && !upstream->is_direct) {
         (void)snprintf(text, sizeof(text), "parents %.200s%s", upstream->pool,
                        upstream->else_direct ? ", or direct when none can be asked" : "");
     }

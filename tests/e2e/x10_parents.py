@@ -423,3 +423,5 @@ def test_https_urls_do_not_go_by_parents(t):
     same(response.status, 501)
     assert b"CONNECT" in response.body and "proxy_configuration_error" in response.get("Proxy-Status"), response.headers
     same(parent.count(), 0)
+    told = larder.command("access", "test", "127.0.0.1", "https://site.test/a", "--method", "GET").stdout
+    assert "501" in [line for line in told.splitlines() if line.startswith("way ")][0], told
