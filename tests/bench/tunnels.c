@@ -21,7 +21,11 @@
 
 #include "body.h"
 
-enum { PIECE_BYTES = 256 * 1024, LOOK_BYTES = 64, SMALL_BYTES = 1024 };
+enum {
+    PIECE_BYTES = 256 * 1024,
+    LOOK_BYTES = 64,
+    SMALL_BYTES = 1024
+};
 
 /* What a client tells the server first. */
 struct wish {
@@ -151,7 +155,8 @@ static void *server_run(void *arg)
 
 static int tunnel_open(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)proxy_port),
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)proxy_port),
                                   .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     char head[512];
     size_t len = 0;
@@ -162,8 +167,9 @@ static int tunnel_open(void)
         fail("connect");
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    int asked = snprintf(head, sizeof(head), "CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n",
-                         server_port, server_port);
+    int asked =
+        snprintf(head, sizeof(head), "CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n",
+                 server_port, server_port);
     send_all(fd, head, (size_t)asked);
     while (len < 4 || memcmp(head + len - 4, "\r\n\r\n", 4) != 0) {
         if (len == sizeof(head)) {
@@ -223,7 +229,8 @@ static double now_s(void)
 
 int main(int argc, char **argv)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof(address);
     unsigned tunnels = 1;
     static pthread_t threads[4096];
@@ -275,6 +282,7 @@ int main(int argc, char **argv)
     uint64_t bytes = shorts > 0          ? 2ull * SMALL_BYTES * shorts
                      : wish.messages > 0 ? 2 * wish.messages * wish.size
                                          : wish.down + wish.up;
-    printf("{\"seconds\": %.6f, \"bytes\": %llu}\n", now_s() - begin, (unsigned long long)(bytes * tunnels));
+    printf("{\"seconds\": %.6f, \"bytes\": %llu}\n", now_s() - begin,
+           (unsigned long long)(bytes * tunnels));
     return 0;
 }
