@@ -273,20 +273,28 @@ static void reply_faults(struct admin_request *request, const struct purge_order
     json_object_end(&json);
 }
 
+/* One URL in one cache. */
+struct purge_aim {
+    const char *url;
+    const char *site; /* as in service_purge_key */
+    bool other_scheme;
+    bool durable;
+};
+
 /* False: this cache has no such URL. */
-static bool purge_key(struct admin *admin, const struct purge_order *order, const char *url,
-                      const char *site, bool other_scheme, bool durable,
-                      struct store_purge_result *sum)
+static bool purge_key(struct admin *admin, const struct purge_order *order,
+                      const struct purge_aim *aim, struct store_purge_result *sum)
 {
     struct store_purge_result found = {0};
     struct buf key;
 
     buf_init(&key, PURGE_URL_BYTES);
-    bool is_there = service_purge_key(admin->service, url, site, other_scheme, &key) == NULL &&
-                    !key.failed && key.len > 0;
+    bool is_there =
+        service_purge_key(admin->service, aim->url, aim->site, aim->other_scheme, &key) == NULL &&
+        !key.failed && key.len > 0;
     if (is_there) {
         store_purge_key(service_store(admin->service), buf_span(&key), order->mode, order->dry_run,
-                        durable, &found);
+                        aim->durable, &found);
     }
     buf_free(&key);
     sum->objects += found.objects;
@@ -301,13 +309,15 @@ static void purge_one(struct admin *admin, struct purge_order *order, const char
 {
     *out = (struct store_purge_result){0};
     for (unsigned i = order->site_count; i-- > 0;) {
-        const char *site = order->sites[i];
+        struct purge_aim aim = {.url = url, .site = order->sites[i], .other_scheme = true};
         if (!order->is_exact) {
-            (void)purge_key(admin, order, url, site, true, false, out);
+            (void)purge_key(admin, order, &aim, out);
         }
-        if (purge_key(admin, order, url, site, false, durable && i == 0, out)) {
+        aim.other_scheme = false;
+        aim.durable = durable && i == 0;
+        if (purge_key(admin, order, &aim, out)) {
             order->last_url = url;
-            order->last_site = site;
+            order->last_site = order->sites[i];
         }
     }
 }
@@ -328,8 +338,10 @@ static void carry_out(struct admin *admin, struct purge_order *order)
         order->sum.in_flight += result->in_flight;
     }
     if (is_named && !order->dry_run && order->last_url != NULL) {
+        const struct purge_aim last = {
+            .url = order->last_url, .site = order->last_site, .durable = true};
         struct store_purge_result again = {0};
-        (void)purge_key(admin, order, order->last_url, order->last_site, false, true, &again);
+        (void)purge_key(admin, order, &last, &again);
     }
     order->effective_ms = clock_wall_ms();
     order->took_s = (double)(clock_mono_us() - start_us) / 1e6;

@@ -84,14 +84,20 @@ static bool may_share(const struct exchange *x)
                       loop_wall_ms(x->env->loop)) != HTTP_VALIDATE;
 }
 
+/* The origin has switched protocols. */
+static enum exchange_next go_tunnel(struct exchange *x)
+{
+    enum exchange_next denied;
+    if (x->forwarding != NULL && !exchange_judge_switch(x, &denied)) {
+        return denied;
+    }
+    return exchange_go(x, EXCHANGE_STEP_TUNNEL);
+}
+
 enum exchange_next exchange_head(struct exchange *x)
 {
     if (UNLIKELY(x->tunnel != NULL) && x->tunnel->head.len > 0) {
-        enum exchange_next denied;
-        if (x->forwarding != NULL && !exchange_judge_switch(x, &denied)) {
-            return denied;
-        }
-        return exchange_go(x, EXCHANGE_STEP_TUNNEL);
+        return go_tunnel(x);
     }
     if (x->fill != NULL) {
         struct store_object *refreshed = fill_take_refreshed(x->fill);
