@@ -68,11 +68,14 @@ function useLive(api: Api, session: Session, onEnded: () => void): LiveData {
     const live: Live = new Live({
       open: () => api.events(),
       now: () => performance.now() + 1,
+      // Who signs out ends the stream too, and then there is nothing to ask.
       probe: () =>
-        api.whoami().then(
-          () => true,
-          (e: { status?: number }) => e.status !== 401,
-        ),
+        sessionLikely()
+          ? api.whoami().then(
+              () => true,
+              (e: { status?: number }) => e.status !== 401,
+            )
+          : Promise.resolve(false),
       poll: async () => {
         const [status, stats, top, origins] = await Promise.all([
           api.status(),
