@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 
 from browser import Browser
-from case import Skip, free_port, same, slow, wait_for
+from case import Skip, free_port, head, same, slow, wait_for
 from dns import NameServer
 from larder import die_with_parent
 from nginx import Nginx
@@ -235,6 +235,49 @@ def test_git(t):
         packs = [path for path in lab.asked() if path.endswith(".pack")]
         same(len(packs), 0 if number == 1 else 1, packs)
     lab.tunnels()
+
+
+def backend(folder):
+    """git's own program behind a scripted origin: the protocol that hosting sites speak, with POST."""
+    def behave(conn, request):
+        path, _, query = request.target.partition("?")
+        env = {"PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": folder, "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
+               "QUERY_STRING": query, "REQUEST_METHOD": request.method, "REMOTE_ADDR": "127.0.0.1", "REMOTE_USER": "x",
+               "CONTENT_TYPE": request.get("Content-Type") or "", "HTTP_CONTENT_ENCODING": request.get("Content-Encoding") or "",
+               "CONTENT_LENGTH": str(len(request.body)), "GIT_PROTOCOL": request.get("Git-Protocol") or ""}
+        said = subprocess.run(["git", "http-backend"], input=request.body, capture_output=True, env=env, timeout=60,
+                              check=True, preexec_fn=die_with_parent).stdout
+        top, _, body = said.partition(b"\r\n\r\n")
+        lines = [tuple(line.split(": ", 1)) for line in top.decode().split("\r\n")]
+        status = int(dict(lines).get("Status", "200").split()[0])
+        fields = [pair for pair in lines if pair[0] != "Status"]
+        conn.send(head(status, fields + [("Content-Length", str(len(body)))]) + body)
+    return behave
+
+
+@slow(120)
+def test_git_smart(t):
+    """Clone, push and fetch: nothing of it may come from the cache once the repository has changed."""
+    program("git")
+    folder = os.path.join(t.folder, "hosted")
+    os.makedirs(folder)
+    lab = Lab(t, {"x": b""}, "git")
+    origin = t.origin(default=backend(folder))
+    url, by = f"http://{NAME}:{origin.port}/repo.git", ("-c", f"http.proxy={lab.proxy}")
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@pkg.test", "-c", "init.defaultBranch=main"]
+    lab.run(*git, "init", "-q", "--bare", os.path.join(folder, "repo.git"))
+    lab.run(*git, "-C", os.path.join(folder, "repo.git"), "config", "http.receivepack", "true")
+    work, other = os.path.join(lab.folder, "work"), os.path.join(lab.folder, "other")
+    lab.run(*git, "init", "-q", work)
+    for number in range(2):
+        with open(os.path.join(work, f"file{number}"), "wb") as out:
+            out.write(os.urandom(3 << 20))  # more than git sends with a length
+        lab.run(*git, "-C", work, "add", ".")
+        lab.run(*git, "-C", work, "commit", "-q", "-m", str(number))
+        lab.run(*git, *by, "-C", work, "push", "-q", url, "main")
+        lab.run(*git, *by, *(("clone", "-q", url, other) if number == 0 else ("-C", other, "pull", "-q", "--ff-only")))
+        same(lab.run(*git, "-C", other, "rev-parse", "HEAD"), lab.run(*git, "-C", work, "rev-parse", "HEAD"))
+    assert any(r.method == "POST" and r.target.endswith("/git-receive-pack") for r in origin.requests)
 
 
 @slow(120)
