@@ -5,10 +5,10 @@
  * no answer goes to another parent, as the pool's `retry` says: no byte of the client's has gone
  * anywhere by then.
  */
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "base/address.h"
 #include "base/buf.h"
 #include "exchange/exchange_connect.h"
 #include "exchange/fill.h"
@@ -256,19 +256,6 @@ static void on_dialled(void *ctx, enum dial_fault fault)
     exchange_drive(x);
 }
 
-static bool literal(const char *text, struct sockaddr_storage *out)
-{
-    struct sockaddr_in *v4 = (void *)out;
-    struct sockaddr_in6 *v6 = (void *)out;
-
-    *out = (struct sockaddr_storage){.ss_family = AF_INET};
-    if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-        return true;
-    }
-    out->ss_family = AF_INET6;
-    return inet_pton(AF_INET6, text, &v6->sin6_addr) == 1;
-}
-
 static enum exchange_next dial(struct exchange *x)
 {
     static const struct dial_handler handler = {.may = may_connect, .done = on_dialled};
@@ -281,8 +268,8 @@ static enum exchange_next dial(struct exchange *x)
     x->origin_pool = pool_of(x)->conf->name;
     x->has_origin_name = true;
     x->origin_tries = (uint8_t)(parent->want.tried_count + 1);
-    if (!literal(parent->claim.address[0] != '\0' ? parent->claim.address : server->host,
-                 &address)) {
+    if (!address_parse(parent->claim.address[0] != '\0' ? parent->claim.address : server->host,
+                       &address)) {
         return failed(x, &(struct parent_failure){FETCH_DNS, CONF_RETRY_CONNECT});
     }
     const struct dial_options options = {

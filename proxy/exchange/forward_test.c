@@ -1,9 +1,10 @@
 /* forward_test - see forward_test.h. */
 #include "exchange/forward_test.h"
 
-#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 
+#include "base/address.h"
 #include "base/mem.h"
 #include "exchange/exchange_forward.h"
 #include "http/key.h"
@@ -43,20 +44,12 @@ static const char *find_site(struct forward_answer *out, const struct site_table
 
 static const char *read_client(struct forward_answer *out, const char *text)
 {
-    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&out->client;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)&out->client;
-
     if (text == NULL) {
         return "client is missing: the address of who asks";
     }
-    if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-        out->client.ss_family = AF_INET;
-    } else if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
-        out->client.ss_family = AF_INET6;
-    } else {
-        return "client is not an address like 192.0.2.1 or 2001:db8::1";
-    }
-    return NULL;
+    return address_parse(text, &out->client)
+               ? NULL
+               : "client is not an address like 192.0.2.1 or 2001:db8::1";
 }
 
 /* Nobody asks for the password here. */

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include "base/address.h"
 #include "exchange/record.h"
 
 struct redaction redaction_compile(const struct conf_privacy *conf)
@@ -47,7 +48,6 @@ static void address_of(const char *text, struct sockaddr_storage *out)
 {
     char copy[REDACT_ADDRESS_BYTES];
     size_t len = strcspn(text, "/");
-    void *at = out;
 
     *out = (struct sockaddr_storage){.ss_family = AF_UNSPEC};
     if (len >= sizeof(copy)) {
@@ -55,11 +55,7 @@ static void address_of(const char *text, struct sockaddr_storage *out)
     }
     memcpy(copy, text, len);
     copy[len] = '\0';
-    if (inet_pton(AF_INET, copy, &((struct sockaddr_in *)at)->sin_addr) == 1) {
-        out->ss_family = AF_INET;
-    } else if (inet_pton(AF_INET6, copy, &((struct sockaddr_in6 *)at)->sin6_addr) == 1) {
-        out->ss_family = AF_INET6;
-    }
+    (void)address_parse(copy, out);
 }
 
 const char *redact_who(enum conf_anonymize clients, bool is_user, const char *who,
