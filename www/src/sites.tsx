@@ -1,8 +1,9 @@
 // The sites, and the switch that puts one into maintenance: visitors get a page of ours instead.
-import { useCallback, useEffect, useId, useState } from 'preact/hooks';
+import { useId, useState } from 'preact/hooks';
 import type { Api, Site } from './api';
 import * as f from './format';
 import { whoOf } from './model';
+import { usePolled } from './parts';
 import { ReasonDialog } from './reason-dialog';
 
 const REFRESH_MS = 5_000;
@@ -98,26 +99,8 @@ export function Sites({
   canOperate: boolean;
 }) {
   const id = useId();
-  const [sites, setSites] = useState<Site[] | null>(null);
-  const [error, setError] = useState('');
+  const { data: sites, error, again } = usePolled(() => api.sites(), REFRESH_MS, active, api);
   const [chosen, setChosen] = useState<Site | null>(null);
-  const load = useCallback((): void => {
-    api.sites().then(
-      (list) => {
-        setSites(list);
-        setError('');
-      },
-      (e: Error) => setError(e.message),
-    );
-  }, [api]);
-  useEffect(() => {
-    if (!active) {
-      return undefined;
-    }
-    load();
-    const timer = setInterval(load, REFRESH_MS);
-    return () => clearInterval(timer);
-  }, [load, active]);
   return (
     <section class="panel" aria-labelledby={id}>
       <header class="panel-head">
@@ -158,7 +141,7 @@ export function Sites({
           onClose={() => setChosen(null)}
           onDone={() => {
             setChosen(null);
-            load();
+            again();
           }}
         />
       )}
