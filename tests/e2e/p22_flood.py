@@ -10,7 +10,7 @@ MAX = 50
 
 
 class Gauge:
-    """Answers after a moment and knows how many it is asked at once. The first ones wait for .open() where it says so."""
+    """Answers after a moment and knows how many it is asked at once; while the gate is shut nobody is."""
 
     def __init__(self, t, take_s=0.004, cache="max-age=3600"):
         self.take_s, self.cache = take_s, cache
