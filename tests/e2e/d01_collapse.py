@@ -35,6 +35,11 @@ class Crowd:
             client.close()
 
 
+def waiting(larder, count):
+    """So many clients' requests are under way."""
+    wait_for(lambda: larder.metrics()['larder_connections{state="active"}'] == count, what=f"{count} that wait")
+
+
 @slow(150)
 def test_500_clients_one_request(t):
     gate = threading.Event()

@@ -3,6 +3,7 @@ import threading
 import time
 
 from case import head, reply, same, sequence, wait_for
+from d01_collapse import waiting
 
 
 def crowd(larder, target, count, headers=()):
@@ -18,11 +19,6 @@ def answers_of(clients):
     for client in clients:
         client.close()
     return answers
-
-
-def waiting(larder, count):
-    """So many clients' requests are under way."""
-    wait_for(lambda: larder.metrics()['larder_connections{state="active"}'] == count, what=f"{count} that wait")
 
 
 def gated(state, fields, etag=None):

@@ -3,8 +3,7 @@ import threading
 import time
 
 from case import content, head, reply, same, same_body, wait_for
-from d01_collapse import Crowd
-from o04_sharing import waiting
+from d01_collapse import Crowd, waiting
 
 
 def test_followers_get_each_piece_as_it_comes(t):
