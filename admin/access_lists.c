@@ -10,7 +10,7 @@
 #include "admin/private.h"
 #include "admin/problem.h"
 #include "base/mem.h"
-#include "exchange/tunnel_view.h"
+#include "record/tunnel_view.h"
 #include "worker/forward_view.h"
 
 #define LIMIT_DEFAULT 50u

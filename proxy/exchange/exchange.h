@@ -13,12 +13,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "exchange/counters.h"
-#include "exchange/record.h"
-#include "exchange/site.h"
 #include "fetch/fetch.h"
 #include "net/stream.h"
 #include "origin/budget.h"
+#include "record/counters.h"
+#include "record/record.h"
+#include "site/site.h"
 #include "store/store.h"
 
 struct directory;
@@ -30,6 +30,7 @@ struct press;
 struct rearm_table;
 struct tally;
 struct tunnel_kit;
+struct tunnel_view_list;
 struct users_desk;
 
 /* What every exchange of a worker shares. Filled by the worker; lists start empty. */
@@ -68,6 +69,8 @@ struct exchange_env {
 void exchange_env_init(struct exchange_env *env);
 /* Ends every fill (their followers on other workers look up again) and frees the pools. */
 void exchange_env_fini(struct exchange_env *env);
+/* tunnels.c: adds to this list the tunnels of this worker, in its loop only. */
+void exchange_env_tunnels(struct exchange_env *env, struct tunnel_view_list *list);
 /* What the net layer is given. listener_ctx of each stream is the struct exchange_env. */
 const struct stream_handler *exchange_stream_handler(void);
 #endif

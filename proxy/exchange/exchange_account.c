@@ -8,8 +8,8 @@
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
-#include "exchange/tally.h"
 #include "net/listener.h"
+#include "record/tally.h"
 
 #define ORIGIN_TEXT_BYTES 192u /* two names and what is between them */
 

@@ -59,9 +59,6 @@ enum exchange_next exchange_judge(struct exchange *x);
 bool exchange_judge_parent(struct exchange *x, enum exchange_next *next);
 /* exchange_judge.c: the request is over. */
 void exchange_judge_end(struct exchange *x);
-/* exchange_judge.c: what the rules say of these facts, whatever the spelling of their path. */
-void exchange_judge_by(struct arena *arena, const struct site *site, struct access_facts *facts,
-                       struct access_verdict *out);
 /* exchange_judge.c: what access_judge is told of it; borrows from the request. */
 struct access_facts exchange_judge_facts(const struct exchange *x);
 /* exchange_judge.c: the response x->object, of content this long (STORE_LENGTH_UNKNOWN), is about to

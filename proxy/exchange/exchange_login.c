@@ -104,6 +104,11 @@ static void token_give_back(struct exchange *x)
 static enum exchange_next settle(struct exchange *x, const struct conf_user *user,
                                  enum users_answer answer)
 {
+    if (answer == USERS_FULL) {
+        x->retry_after_s = FULL_RETRY_S;
+        return refuse(x, 503, HTTP_REASON_LOGIN_BUSY,
+                      "too many passwords are being looked at; come back later");
+    }
     if (answer != USERS_RIGHT || user == NULL) {
         return refuse_wrong(x);
     }
@@ -120,7 +125,7 @@ static void on_answer(void *ctx, enum users_answer answer)
 
     login->wait = NULL;
     login->answer = answer == USERS_AGAIN ? USERS_NEW : (uint8_t)answer;
-    if (answer == USERS_RIGHT) {
+    if (answer == USERS_RIGHT || answer == USERS_FULL) { /* full: nobody has looked */
         token_give_back(x);
     }
     exchange_wake(x);
@@ -158,11 +163,6 @@ static enum exchange_next find_out(struct exchange *x, const struct users_questi
     token_give_back(x);
     if (answer == USERS_JOINED) {
         return EXCHANGE_PARK;
-    }
-    if (answer == USERS_FULL) {
-        x->retry_after_s = FULL_RETRY_S;
-        return refuse(x, 503, HTTP_REASON_LOGIN_BUSY,
-                      "too many passwords are being looked at; come back later");
     }
     return settle(x, login->user, answer);
 }

@@ -7,10 +7,10 @@
 #include "exchange/exchange_extra.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/fill.h"
-#include "exchange/redirect.h"
 #include "http/condition.h"
 #include "http/head.h"
 #include "http/status.h"
+#include "site/redirect.h"
 
 #define LOCATION_MAX_BYTES (64u * 1024u)
 /* "xxxxxxxxxxxxxxxx" twice, and quotes. */
@@ -30,8 +30,7 @@ static const char *redirect_lifetime(const struct exchange *x, unsigned status)
 static struct span edited(struct exchange *x, struct span head, const char *type)
 {
     if (x->site->rules.late_shows) {
-        struct rule_facts facts =
-            exchange_rule_facts(x->stream->request, x->status, span_str(type));
+        struct rule_facts facts = rule_facts_of(x->stream->request, x->status, span_str(type));
         x->policy = site_policy(x->site, &facts, &x->policy_room);
     }
     if (head.ptr == NULL || x->policy->edit_count[CONF_HEADER_RESPONSE] == 0) {

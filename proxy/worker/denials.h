@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
-#include "exchange/record.h"
+#include "record/record.h"
 
 #define DENIALS_KEPT 1000u
 

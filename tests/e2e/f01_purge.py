@@ -4,7 +4,8 @@ import random
 import threading
 import time
 
-from case import head, reply, same, wait_for
+from case import head, reply, same, settle, wait_for
+from d01_collapse import Crowd
 
 
 def test_hard_purge(t):
@@ -304,6 +305,40 @@ def test_purge_meets_a_validation(t):
         assert not response.is_hit, f"{mode}: {response}"
         same((origin.count("/v"), origin.last("/v").get("If-None-Match")), (3, None if mode == "hard" else '"same"'), mode)
         assert larder.fetch("/v").is_hit
+
+
+def test_purges_while_a_crowd_waits(t):
+    """Who waits for a validation gets what its 304 confirms, whatever was purged since they asked: a purge that comes
+    again and again sends them from no fetch to the next. Who comes after it waits for the next one."""
+    for mode in ("hard", "soft"):
+        gates = {number: threading.Event() for number in (2, 3)}
+
+        def behave(conn, request, gates=gates):
+            number = origin.count("/c")
+            assert gates[number].wait(30) if number in gates else True
+            fields = [("Cache-Control", "max-age=600"), ("ETag", '"1"')]
+            is_same = request.get("If-None-Match") == '"1"'
+            conn.send(head(304, fields) if is_same else head(200, fields + [("Content-Length", "4")]) + b"body")
+        origin = t.origin({"/c": behave})
+        larder = t.larder(origin, timeouts="connect=10s first_byte=60s idle=60s")
+        larder.fetch("/c")
+        larder.purge("http://site.test/c", "soft")
+        first = Crowd(larder, 20, "/c")
+        wait_for(lambda: origin.count("/c") == 2, 20, "the validation")
+        settle(0.5)
+        larder.purge("http://site.test/c", mode)
+        second = Crowd(larder, 5, "/c")
+        wait_for(lambda: origin.count("/c") == 3, 20, "another one for those who came after the purge")
+        gates[2].set()
+        wait_for(lambda: first.read_until(lambda client: client.buffer, 0.2) >= 15, 20, "answers for those who came before it")
+        same(second.read_until(lambda client: client.buffer, 0.2), 0, "who came after it")
+        gates[3].set()
+        for crowd in (first, second):
+            same({(response.status, response.body) for response in (client.read_response() for client in crowd.clients)},
+                 {(200, b"body")})
+            crowd.close()
+        assert larder.fetch("/c").is_hit
+        same(origin.count("/c"), 3)
 
 
 def test_purge_meets_a_background_refresh(t):

@@ -83,7 +83,7 @@ def start_one(test, binary, scale):
     begin = time.monotonic()
     process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--one", f"{module}:{function}"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               env=dict(os.environ, LARDER=binary), start_new_session=True)
+                               env=dict(os.environ, LARDER=binary, LARDER_PATIENCE=str(scale)), start_new_session=True)
     try:
         output, _ = process.communicate(timeout=seconds * scale)
         code = process.returncode
@@ -101,7 +101,7 @@ def main():
     parser.add_argument("--only", default="", help="words, by commas, that a test's name must hold one of")
     parser.add_argument("--letters", default="", help="only files that begin with one of these letters")
     parser.add_argument("--parallel", type=int, default=2)
-    parser.add_argument("--scale", type=float, default=1.0, help="multiplies every timeout, for slow builds")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies every deadline, for slow builds")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
