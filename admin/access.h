@@ -3,7 +3,7 @@
 /* access - what the addresses below /api/v1/access share. */
 #include "admin/json.h"
 #include "admin/request.h"
-#include "exchange/tally.h"
+#include "record/tally.h"
 
 struct conf_site;
 

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/err.h"
-#include "exchange/counters.h"
+#include "record/counters.h"
 
 enum history_column {
     HISTORY_RESULTS, /* RESULT_COUNT of them, in the order of enum request_result */

@@ -1,5 +1,5 @@
 /* pac - GET /proxy.pac, /wpad.dat: the PAC file of a forward proxy that has one, for whoever asks. */
-#include "exchange/pac.h"
+#include "site/pac.h"
 
 #include <netinet/in.h>
 #include <string.h>

@@ -13,9 +13,9 @@
 #include "admin/problem.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "exchange/redact.h"
 #include "limit/limit.h"
 #include "limit/quota.h"
+#include "record/redact.h"
 
 #define LIMIT_DEFAULT 50u
 #define LIMIT_MAX 1000u

@@ -14,7 +14,7 @@ struct conf_network;
 
 /* What a server is told of a forward proxy's client. Hiding is the default: the servers are anybody's,
  * and an address that was told cannot be taken back. RFC 9110 7.6.3 wants Via of every proxy; it is there
- * with FORWARD, and loops are seen without it too (exchange/loop.h). */
+ * with FORWARD, and loops are seen without it too (site/loop.h). */
 enum conf_identity {
     CONF_IDENTITY_HIDE,        /* nothing: neither who it is, nor that there is a proxy */
     CONF_IDENTITY_FORWARD,     /* its address, and Via (RFC 9110 7.6.3) */

@@ -13,12 +13,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "exchange/counters.h"
-#include "exchange/record.h"
-#include "exchange/site.h"
 #include "fetch/fetch.h"
 #include "net/stream.h"
 #include "origin/budget.h"
+#include "record/counters.h"
+#include "record/record.h"
+#include "site/site.h"
 #include "store/store.h"
 
 struct directory;
@@ -30,6 +30,7 @@ struct press;
 struct rearm_table;
 struct tally;
 struct tunnel_kit;
+struct tunnel_view_list;
 struct users_desk;
 
 /* What every exchange of a worker shares. Filled by the worker; lists start empty. */
@@ -50,6 +51,7 @@ struct exchange_env {
     uint32_t sample_mask;     /* else one in mask + 1, for the top list */
     uint64_t request_count;
     uint64_t request_id_base;           /* random high bits */
+    uint64_t request_ids;               /* that were given */
     uint64_t generation;                /* of the next response stored; begins at random */
     struct origin_budget direct_budget; /* of what is asked of servers that clients name */
     struct rearm_table *rearm;          /* NULL: nothing noted yet */
@@ -67,6 +69,8 @@ struct exchange_env {
 void exchange_env_init(struct exchange_env *env);
 /* Ends every fill (their followers on other workers look up again) and frees the pools. */
 void exchange_env_fini(struct exchange_env *env);
+/* tunnels.c: adds to this list the tunnels of this worker, in its loop only. */
+void exchange_env_tunnels(struct exchange_env *env, struct tunnel_view_list *list);
 /* What the net layer is given. listener_ctx of each stream is the struct exchange_env. */
 const struct stream_handler *exchange_stream_handler(void);
 #endif

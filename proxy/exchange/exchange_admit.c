@@ -7,25 +7,27 @@
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
-#include "exchange/loop.h"
-#include "exchange/maintenance.h"
 #include "http/key.h"
 #include "net/listener.h"
+#include "site/loop.h"
+#include "site/maintenance.h"
+#include "site/site_key.h"
+#include "site/site_path.h"
 
 /* Writes the primary key. False: longer than the arena. */
 static bool make_key(struct exchange *x)
 {
     const struct http_request *request = x->stream->request;
-    x->target = exchange_target(&x->arena, x->policy, request->path);
+    x->target = site_target(&x->arena, x->policy, request->path);
     if (x->target.ptr == NULL && request->path.len > 0) {
         return false;
     }
-    size_t bytes = exchange_key_bytes(x->site, request, x->target);
+    size_t bytes = site_key_bytes(x->site, request, x->target);
     char *room = bytes <= sizeof(x->key_inline) ? x->key_inline : arena_alloc(&x->arena, bytes);
     if (room == NULL) {
         return false;
     }
-    x->key = store_key_of(x->env->store, exchange_key_write(room, x->site, request, x->target));
+    x->key = store_key_of(x->env->store, site_key_write(room, x->site, request, x->target));
     return true;
 }
 
@@ -35,7 +37,7 @@ static struct span other_key(struct exchange *x)
     struct http_request request = *x->stream->request;
     request.authority = http_authority_normal(request.scheme, request.authority);
     request.scheme = request.scheme.len == 5 ? SPAN("http") : SPAN("https");
-    return exchange_key_of(&x->arena, x->site, &request, request.path);
+    return site_key_of(&x->arena, x->site, &request, request.path);
 }
 
 enum exchange_next exchange_purge(struct exchange *x)
@@ -151,14 +153,14 @@ enum exchange_next exchange_enter(struct exchange *x, bool is_understood)
     struct exchange_env *env = x->env;
     const struct http_request *request = x->stream->request;
     x->policy = &x->site->policy;
-    const char *fault = is_understood ? exchange_path_settle(&x->arena, x->site, x->stream->request)
+    const char *fault = is_understood ? site_path_settle(&x->arena, x->site, x->stream->request)
                                       : "its Forwarded is malformed";
     if (UNLIKELY(fault != NULL)) {
         x->reason = is_understood ? HTTP_REASON_PATH : HTTP_REASON_NONE;
         return exchange_fail(x, 400, fault);
     }
     if (UNLIKELY(x->site->rules.count > 0)) {
-        struct rule_facts facts = exchange_rule_facts(request, 0, span_of(NULL, 0));
+        struct rule_facts facts = rule_facts_of(request, 0, span_of(NULL, 0));
         x->policy = site_policy(x->site, &facts, &x->policy_room);
     }
     enum exchange_next refused;

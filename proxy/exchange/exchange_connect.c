@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "exchange/fill.h"
-#include "exchange/reach.h"
 #include "exchange/tunnels.h"
+#include "site/reach.h"
 
 /* ---- told by the dial ---- */
 

@@ -1,8 +1,8 @@
 /* exchange_forward - FORWARD: see exchange_forward.h. */
 #include "exchange/exchange_forward.h"
 
-#include "exchange/loop.h"
 #include "http/key.h"
+#include "site/loop.h"
 
 /* The target names its server in two of its four forms (RFC 9112 3.2.2, 3.2.3). */
 static enum exchange_next take_target(struct exchange *x)

@@ -59,9 +59,6 @@ enum exchange_next exchange_judge(struct exchange *x);
 bool exchange_judge_parent(struct exchange *x, enum exchange_next *next);
 /* exchange_judge.c: the request is over. */
 void exchange_judge_end(struct exchange *x);
-/* exchange_judge.c: what the rules say of these facts, whatever the spelling of their path. */
-void exchange_judge_by(struct arena *arena, const struct site *site, struct access_facts *facts,
-                       struct access_verdict *out);
 /* exchange_judge.c: what access_judge is told of it; borrows from the request. */
 struct access_facts exchange_judge_facts(const struct exchange *x);
 /* exchange_judge.c: the response x->object, of content this long (STORE_LENGTH_UNKNOWN), is about to
@@ -73,8 +70,9 @@ bool exchange_judge_switch(struct exchange *x, enum exchange_next *next);
 bool exchange_judge_grown(struct exchange *x, uint64_t seen);
 /* exchange_deny.c: what logs and metrics call it. */
 enum http_reason exchange_deny_reason(const struct access_verdict *verdict);
-/* exchange_deny.c: sets the page of a request that was denied. False: no memory. */
-bool exchange_deny_page(struct exchange *x);
+/* exchange_page.c: sets the page of a request that ends without an answer, in HTML for a client that
+ * names it, in plain text for others. False: no memory. */
+bool exchange_page(struct exchange *x);
 /* exchange_deny.c: the request ends with 403, and the rule's name and reason. */
 enum exchange_next exchange_deny(struct exchange *x, const struct access_verdict *verdict);
 #endif

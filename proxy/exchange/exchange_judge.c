@@ -7,12 +7,11 @@
  * likes: there all must be allowed (exchange_judge_parent). A name without an address ends
  * here, also when the cache has what is asked for: nobody knows whether it may be had.
  */
-#include "base/log.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/fill.h"
 #include "http/head.h"
-#include "http/path.h"
 #include "http/range.h"
+#include "site/reach.h"
 
 struct access_facts exchange_judge_facts(const struct exchange *x)
 {
@@ -37,59 +36,6 @@ struct access_facts exchange_judge_facts(const struct exchange *x)
         .wall_s = loop_wall_ms(x->env->loop) / 1000,
         .length = UINT64_MAX,
     };
-}
-
-static void judge_once(const struct site *site, const struct access_facts *facts,
-                       struct access_verdict *out)
-{
-    access_judge(site->access, facts, out);
-    if (UNLIKELY(out->gave_up)) {
-        log_warn("acl_regex_gave_up", "site=%.*s rule=%s note=\"too much work for this URL\"",
-                 (int)site->name.len, site->name.ptr, out->name);
-    }
-}
-
-/* Of two readings of one request, of which the first was not denied. */
-static void take_stricter(struct access_verdict *out, const struct access_verdict *other)
-{
-    if (other->answer == ACCESS_DENY ||
-        (other->answer == ACCESS_WANTS_ADDRESS && out->answer == ACCESS_ALLOW)) {
-        *out = *other;
-    } else if (other->answer == ACCESS_ALLOW) {
-        out->asks_response = out->asks_response || other->asks_response;
-        out->bound = other->bound < out->bound ? other->bound : out->bound;
-    }
-}
-
-/* Paths count in the spelling that rules, key and origin share; one that has an escaped slash must
- * pass in both readings. */
-void exchange_judge_by(struct arena *arena, const struct site *site, struct access_facts *facts,
-                       struct access_verdict *out)
-{
-    if (LIKELY(!access_asks_path(site->access)) || LIKELY(!http_path_is_odd(facts->path))) {
-        judge_once(site, facts, out);
-        return;
-    }
-    struct span strict = exchange_path_folded(arena, site, facts->path);
-    char *room = arena_alloc(arena, HTTP_PATH_FOLD_BYTES(facts->path));
-    if (strict.ptr == NULL || room == NULL) {
-        *out = (struct access_verdict){.answer = ACCESS_DENY,
-                                       .by = ACCESS_BY_END,
-                                       .name = "end",
-                                       .reason = "the path is too long",
-                                       .rule = UINT32_MAX};
-        return;
-    }
-    struct span loose = http_path_fold(room, facts->path, HTTP_PATH_LOOSE);
-    facts->path = strict;
-    judge_once(site, facts, out);
-    if (out->answer != ACCESS_DENY && !span_eq(strict, loose)) {
-        struct access_verdict other;
-        facts->path = loose;
-        judge_once(site, facts, &other);
-        take_stricter(out, &other);
-        facts->path = strict;
-    }
 }
 
 /* ---- addresses ---- */
@@ -133,7 +79,7 @@ static void judge_addresses(struct exchange *x, struct access_facts *facts,
 
     for (unsigned i = 0; i < addresses->count; i++) {
         facts->address = (const struct sockaddr *)&addresses->list[i];
-        exchange_judge_by(&x->arena, x->site, facts, &verdict);
+        reach_judge(&x->arena, x->site, facts, &verdict);
         if (verdict.answer != ACCESS_ALLOW && !forward->has_denied) {
             forward->has_denied = true;
             forward->denied = verdict;
@@ -200,7 +146,7 @@ enum exchange_next exchange_judge(struct exchange *x)
     if (forward->is_late) {
         return exchange_fail_fetch(x, FILL_CODE_FAULT(FETCH_TOTAL_TIMEOUT));
     }
-    exchange_judge_by(&x->arena, x->site, &facts, &forward->verdict);
+    reach_judge(&x->arena, x->site, &facts, &forward->verdict);
     if (forward->verdict.answer == ACCESS_WANTS_ADDRESS && !ask_addresses(x, &facts, &next)) {
         return next;
     }
@@ -295,7 +241,7 @@ bool exchange_judge_response(struct exchange *x, uint64_t length, enum exchange_
         *next = exchange_deny(x, &parts);
         return false;
     }
-    exchange_judge_by(&x->arena, x->site, &facts, &forward->verdict);
+    reach_judge(&x->arena, x->site, &facts, &forward->verdict);
     forward->verdict.asks_response = false;
     if (forward->verdict.answer == ACCESS_ALLOW) {
         return true;
@@ -313,7 +259,7 @@ bool exchange_judge_switch(struct exchange *x, enum exchange_next *next)
         return true;
     }
     facts.has_response = true;
-    exchange_judge_by(&x->arena, x->site, &facts, &forward->verdict);
+    reach_judge(&x->arena, x->site, &facts, &forward->verdict);
     forward->verdict.asks_response = false;
     if (forward->verdict.answer == ACCESS_ALLOW) {
         return true;
@@ -333,7 +279,7 @@ bool exchange_judge_grown(struct exchange *x, uint64_t seen)
     facts.has_response = true;
     facts.type = type_of(x);
     facts.seen = seen;
-    exchange_judge_by(&x->arena, x->site, &facts, &forward->verdict);
+    reach_judge(&x->arena, x->site, &facts, &forward->verdict);
     if (forward->verdict.answer == ACCESS_ALLOW) {
         return true;
     }

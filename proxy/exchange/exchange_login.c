@@ -62,7 +62,7 @@ static enum exchange_next refuse_wrong(struct exchange *x)
 
 void exchange_put_challenge(struct exchange *x, struct extra *extra)
 {
-    if (x->reason != HTTP_REASON_LOGIN && x->reason != HTTP_REASON_LOGIN_FAILED) {
+    if (x->reason != HTTP_REASON_CHALLENGE && x->reason != HTTP_REASON_LOGIN_FAILED) {
         return; /* an origin's 407 */
     }
     extra_put(extra, SPAN("Proxy-Authenticate: Basic realm=\""));
@@ -104,6 +104,11 @@ static void token_give_back(struct exchange *x)
 static enum exchange_next settle(struct exchange *x, const struct conf_user *user,
                                  enum users_answer answer)
 {
+    if (answer == USERS_FULL) {
+        x->retry_after_s = FULL_RETRY_S;
+        return refuse(x, 503, HTTP_REASON_LOGIN_BUSY,
+                      "too many passwords are being looked at; come back later");
+    }
     if (answer != USERS_RIGHT || user == NULL) {
         return refuse_wrong(x);
     }
@@ -120,7 +125,7 @@ static void on_answer(void *ctx, enum users_answer answer)
 
     login->wait = NULL;
     login->answer = answer == USERS_AGAIN ? USERS_NEW : (uint8_t)answer;
-    if (answer == USERS_RIGHT) {
+    if (answer == USERS_RIGHT || answer == USERS_FULL) { /* full: nobody has looked */
         token_give_back(x);
     }
     exchange_wake(x);
@@ -159,11 +164,6 @@ static enum exchange_next find_out(struct exchange *x, const struct users_questi
     if (answer == USERS_JOINED) {
         return EXCHANGE_PARK;
     }
-    if (answer == USERS_FULL) {
-        x->retry_after_s = FULL_RETRY_S;
-        return refuse(x, 503, HTTP_REASON_LOGIN_BUSY,
-                      "too many passwords are being looked at; come back later");
-    }
     return settle(x, login->user, answer);
 }
 
@@ -197,7 +197,12 @@ static enum exchange_next unnamed(struct exchange *x)
     if (conf_networks_match(&x->site->forward->auth_except, client_of(x))) {
         return go_on(x);
     }
-    return refuse(x, 407, HTTP_REASON_LOGIN, "this proxy asks for a name and a password");
+    /* How everybody begins: nobody has been denied anything. */
+    x->reason = HTTP_REASON_CHALLENGE;
+    x->forward = HTTP_FORWARD_NONE;
+    enum exchange_next next = exchange_fail(x, 407, "this proxy asks for a name and a password");
+    x->result = RESULT_SYNTHETIC;
+    return next;
 }
 
 enum exchange_next exchange_login(struct exchange *x)

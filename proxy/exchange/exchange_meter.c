@@ -8,7 +8,7 @@
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_tunnel.h"
 #include "exchange/fill.h"
-#include "exchange/meters.h"
+#include "site/meters.h"
 
 #define NS_PER_S ((uint64_t)1000000000)
 #define PARTS_MAX 4u

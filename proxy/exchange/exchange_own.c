@@ -7,10 +7,10 @@
 #include "exchange/exchange_extra.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/fill.h"
-#include "exchange/redirect.h"
 #include "http/condition.h"
 #include "http/head.h"
 #include "http/status.h"
+#include "site/redirect.h"
 
 #define LOCATION_MAX_BYTES (64u * 1024u)
 /* "xxxxxxxxxxxxxxxx" twice, and quotes. */
@@ -30,8 +30,7 @@ static const char *redirect_lifetime(const struct exchange *x, unsigned status)
 static struct span edited(struct exchange *x, struct span head, const char *type)
 {
     if (x->site->rules.late_shows) {
-        struct rule_facts facts =
-            exchange_rule_facts(x->stream->request, x->status, span_str(type));
+        struct rule_facts facts = rule_facts_of(x->stream->request, x->status, span_str(type));
         x->policy = site_policy(x->site, &facts, &x->policy_room);
     }
     if (head.ptr == NULL || x->policy->edit_count[CONF_HEADER_RESPONSE] == 0) {
@@ -209,8 +208,8 @@ static bool choose_page(struct exchange *x)
         x->own.type = page->page.type;
         return true;
     }
-    if (x->forwarding != NULL && x->result == RESULT_DENIED && x->status == 403) {
-        return exchange_deny_page(x);
+    if (x->site != NULL && x->site->forward != NULL) {
+        return exchange_page(x);
     }
     x->own.type = "text/plain; charset=utf-8";
     x->own.body = arena_printf(&x->arena, "%u %s\n\n%s\n", x->status, http_status_reason(x->status),
@@ -223,11 +222,11 @@ static void put_extra(struct exchange *x, struct extra *extra)
     if (x->stream->request->method == HTTP_CONNECT) {
         extra_put(extra, SPAN("Connection: close\r\n")); /* what follows is no HTTP */
     }
-    if (x->result == RESULT_SYNTHETIC) {
-        return;
-    }
     if (UNLIKELY(x->status == 407)) {
         exchange_put_challenge(x, extra);
+    }
+    if (x->result == RESULT_SYNTHETIC) {
+        return;
     }
     if (x->retry_after_s > 0) {
         extra_put(extra, SPAN("Retry-After: "));

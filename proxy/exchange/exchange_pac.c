@@ -1,8 +1,8 @@
 /* exchange_pac - the PAC file at a forward proxy's own listener, for clients that do not know of any
  * proxy yet: in origin form, and without a login, which they could not have. */
 #include "exchange/exchange_forward.h"
-#include "exchange/pac.h"
 #include "http/key.h"
+#include "site/pac.h"
 
 #define PAC_MAX_BYTES (128u * 1024u)
 

@@ -13,9 +13,9 @@
 #include "exchange/exchange_connect.h"
 #include "exchange/fill.h"
 #include "exchange/fill_request.h"
-#include "exchange/parent.h"
 #include "exchange/tunnels.h"
 #include "origin/figures.h"
+#include "site/parent.h"
 
 #define SUBJECT_BYTES 512u
 

@@ -96,7 +96,7 @@ struct exchange {
     const struct policy *policy; /* the site's, or policy_room; NULL: no site */
     struct exchange_client client;
     struct guard_hold *holds;    /* places among concurrent requests, to be given back */
-    struct span target;          /* as it counts for key and origin: exchange_target */
+    struct span target;          /* as it counts for key and origin: site_target */
     struct store_object *object; /* what is being sent or waited for; a reference */
     struct store_object *stale;  /* fall-back or what is revalidated; a reference */
     struct store_object *loaded; /* fresh from disk, for the next lookup; a reference */
@@ -109,6 +109,7 @@ struct exchange {
     struct exchange_tunnel *tunnel;      /* offers an upgrade (exchange_tunnel.h); NULL: does not */
     struct exchange_plan
         *plan;               /* of a body in several stretches, in the arena; NULL: it is in one */
+    uint64_t request_id;     /* once somebody wanted it (exchange_request_id); 0: nobody did */
     uint64_t received_bytes; /* of the request's content, or through a tunnel */
     uint64_t offset, end;    /* body bytes [offset, end) are still to be sent */
     uint64_t first_byte_us;  /* of the response, after the request; 0: not yet */
@@ -255,6 +256,8 @@ struct span exchange_special_head(struct exchange *x);
 
 /* exchange_account.c: the access record and the counters of one finished request. */
 void exchange_account(struct exchange *x);
+/* By which logs name it, and people who saw its error page. */
+uint64_t exchange_request_id(struct exchange *x);
 /* Of it the counters alone. */
 void exchange_count(struct exchange *x);
 /* Of it the record so far, with weight, in one block of the heap; NULL: no memory. */
@@ -303,29 +306,6 @@ const struct http_fields *exchange_selecting(struct arena *arena, const struct s
                                              const struct policy *policy,
                                              const struct http_request *request,
                                              const struct exchange_client *client);
-/* The settings as they count for what the origin is asked and what is made of its answer. */
-void exchange_fill_policy(struct policy *out, const struct policy *policy, bool looked_up);
-/* What rules ask about, of this request and (status > 0) of this response. */
-struct rule_facts exchange_rule_facts(const struct http_request *request, unsigned status,
-                                      struct span type);
-/* exchange_path.c: makes request->path the one that counts (in the arena when it is another than
- * sent). Returns why it is refused (400), static text, or NULL. */
-const char *exchange_path_settle(struct arena *arena, const struct site *site,
-                                 struct http_request *request);
-/* A path of the site in the form that counts; NULL ptr: the arena is full. */
-struct span exchange_path_folded(struct arena *arena, const struct site *site, struct span path);
-/* The target without what the policy drops from the query; NULL ptr: the arena is full. */
-struct span exchange_target(struct arena *arena, const struct policy *policy, struct span target);
-/* The key of a path of this request's authority, under the policy its path has; NULL ptr: the arena
- * is full. */
-/* Room for the key of this target (exchange_target), and the key: what http_key_write says, behind
- * the prefix of a forward proxy. */
-size_t exchange_key_bytes(const struct site *site, const struct http_request *request,
-                          struct span target);
-struct span exchange_key_write(char *out, const struct site *site,
-                               const struct http_request *request, struct span target);
-struct span exchange_key_of(struct arena *arena, const struct site *site,
-                            const struct http_request *request, struct span path);
 /* Rules that ask of the response have a say in what is sent: settles the policy once more. */
 void exchange_policy_late(struct exchange *x);
 /* The head as the client gets it; empty: no memory. */

@@ -67,7 +67,7 @@ const struct http_fields *exchange_selecting(struct arena *arena, const struct s
     if (is_plain && !discretion_changes(&options)) {
         return &request->fields;
     }
-    exchange_fill_policy(&counts, policy, true);
+    policy_for_origin(&counts, policy, true);
     options.policy = &counts;
     unsigned count = fill_request_lines(arena, &options, &lines);
     return lines == NULL ? NULL : fields_of_lines(arena, lines, count);

@@ -8,11 +8,13 @@
 #include "base/mailbox.h"
 #include "exchange/exchange_private.h"
 #include "exchange/fill_request.h"
-#include "exchange/loop.h"
-#include "exchange/redirect.h"
 #include "http/head.h"
 #include "http/key.h"
 #include "http/upgrade.h"
+#include "site/loop.h"
+#include "site/redirect.h"
+#include "site/site_key.h"
+#include "site/site_path.h"
 
 #define EXPLAIN_ARENA_BYTES ((size_t)4 << 20)
 #define EXPLAIN_HEAD_BYTES ((size_t)1 << 20)
@@ -216,8 +218,8 @@ static void judge_object(struct explain *out)
     struct policy room;
     struct span head = store_object_head(out->object);
     out->facts = *exchange_facts_soft(exchange_facts(out->object), out->soft_at_ms, &out->facts);
-    struct rule_facts facts = exchange_rule_facts(&out->request, out->facts.status,
-                                                  http_head_find(head, HTTP_FIELD_CONTENT_TYPE));
+    struct rule_facts facts = rule_facts_of(&out->request, out->facts.status,
+                                            http_head_find(head, HTTP_FIELD_CONTENT_TYPE));
     out->later = *site_policy(out->site, &facts, &room);
     http_fields_init(&response.fields, items, ARRAY_LEN(items));
     if (!http_head_read(head, &response.status, &response.fields)) {
@@ -226,7 +228,7 @@ static void judge_object(struct explain *out)
     }
     response.content_length = store_object_length(out->object);
     response.has_content_length = response.content_length != STORE_LENGTH_UNKNOWN;
-    exchange_fill_policy(&policy, &out->later, true);
+    policy_for_origin(&policy, &out->later, true);
     http_store_request_of(&request, &out->request);
     request.method = HTTP_GET; /* it was a GET that stored it, whatever is asked now */
     out->storable =
@@ -285,7 +287,7 @@ static void write_origin(struct explain *out, struct store *store)
     if (!out->asks_origin) {
         return;
     }
-    exchange_fill_policy(&policy, &out->asked, looked_up);
+    policy_for_origin(&policy, &out->asked, looked_up);
     const struct exchange_client client = asker(out);
     const struct fill_request_options options = {
         .site = out->site,
@@ -387,14 +389,14 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     if (fault != NULL) {
         return fault;
     }
-    fault = exchange_path_settle(&out->arena, out->site, &out->request);
+    fault = site_path_settle(&out->arena, out->site, &out->request);
     if (fault != NULL) {
         return fault;
     }
-    struct rule_facts facts = exchange_rule_facts(&out->request, 0, span_of(NULL, 0));
+    struct rule_facts facts = rule_facts_of(&out->request, 0, span_of(NULL, 0));
     out->asked = *site_policy(out->site, &facts, &room);
-    out->target = exchange_target(&out->arena, &out->asked, out->request.path);
-    out->key = exchange_key_of(&out->arena, out->site, &out->request, out->request.path);
+    out->target = site_target(&out->arena, &out->asked, out->request.path);
+    out->key = site_key_of(&out->arena, out->site, &out->request, out->request.path);
     if (out->target.ptr == NULL || out->key.ptr == NULL) {
         return "the target is too long";
     }

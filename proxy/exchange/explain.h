@@ -11,12 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "exchange/onward.h"
-#include "exchange/site.h"
 #include "http/cache_status.h"
 #include "http/freshness.h"
 #include "http/request.h"
 #include "origin/view.h"
+#include "site/onward.h"
+#include "site/site.h"
 #include "store/store.h"
 
 #define EXPLAIN_FIELDS_MAX 64u

@@ -520,7 +520,7 @@ struct fill *fill_start(const struct fill_options *options)
                                  : store_lead_private(x->env->store);
     }
     fill->has_lookup = x->looked_up;
-    exchange_fill_policy(&fill->policy, x->policy, x->looked_up);
+    policy_for_origin(&fill->policy, x->policy, x->looked_up);
     fill->table = site_table_ref(x->table);
     arena_init(&fill->arena, EXCHANGE_ARENA_LIMIT);
     onward_settle(&fill->onward, &fill->arena, x->policy,

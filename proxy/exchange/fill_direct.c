@@ -16,9 +16,9 @@
 
 #include "exchange/exchange_forward.h"
 #include "exchange/fill_private.h"
-#include "exchange/reach.h"
 #include "http/key.h"
 #include "origin/directory.h"
+#include "site/reach.h"
 
 #define HOST_BYTES 256u
 /* No further address is tried after so many times the longest connect. */

@@ -74,10 +74,10 @@ void fill_settle_policy(struct fill *fill, const struct http_response *response)
     }
     struct policy room;
     struct rule_facts facts =
-        exchange_rule_facts(fill->request, response->status,
-                            http_fields_find(&response->fields, HTTP_FIELD_CONTENT_TYPE));
+        rule_facts_of(fill->request, response->status,
+                      http_fields_find(&response->fields, HTTP_FIELD_CONTENT_TYPE));
     unsigned upstream = fill->policy.upstream; /* settled, and it may have failed */
-    exchange_fill_policy(&fill->policy, site_policy(fill->site, &facts, &room), fill->has_lookup);
+    policy_for_origin(&fill->policy, site_policy(fill->site, &facts, &room), fill->has_lookup);
     fill->policy.upstream = upstream;
     if (fill->fetch != NULL) {
         const struct fetch_patience patience = fill_patience(fill);

@@ -5,6 +5,8 @@
 #include "exchange/fill_private.h"
 #include "http/key.h"
 #include "http/reference.h"
+#include "site/site_key.h"
+#include "site/site_path.h"
 
 /* A reference read against the target. False: not a URI of the same origin. */
 static bool resolve(struct fill *fill, struct span reference, struct http_url *url)
@@ -24,7 +26,7 @@ bool fill_is_target(struct fill *fill, struct span reference)
 {
     struct http_url url;
     return resolve(fill, reference, &url) &&
-           span_eq(exchange_path_folded(&fill->arena, fill->site, url.path), fill->request->path);
+           span_eq(site_path_folded(&fill->arena, fill->site, url.path), fill->request->path);
 }
 
 static void invalidate_named(struct fill *fill, struct span reference)
@@ -33,7 +35,7 @@ static void invalidate_named(struct fill *fill, struct span reference)
     if (!resolve(fill, reference, &url)) {
         return;
     }
-    struct span key = exchange_key_of(&fill->arena, fill->site, fill->request, url.path);
+    struct span key = site_key_of(&fill->arena, fill->site, fill->request, url.path);
     if (key.ptr != NULL) {
         struct store_purge_result result;
         store_purge_key(fill->env->store, key, STORE_PURGE_HARD, false, false, &result);

@@ -5,7 +5,7 @@
  * client's, and where `else=direct` says so the server is asked by ourselves when no parent can be.
  */
 #include "exchange/fill_private.h"
-#include "exchange/parent.h"
+#include "site/parent.h"
 
 void fill_parent_choose(struct fill *fill)
 {

@@ -4,8 +4,8 @@
 #include "base/buf.h"
 #include "exchange/fill.h"
 #include "exchange/fill_request.h"
-#include "exchange/onward.h"
 #include "http/response.h"
+#include "site/onward.h"
 
 #define FILL_MAGIC 0x46494c4cu
 #define FILL_HEAD_LIMIT (256u * 1024u) /* bytes of a stored head */

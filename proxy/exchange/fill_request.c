@@ -6,12 +6,12 @@
 
 #include "base/buf.h"
 #include "exchange/discretion.h"
-#include "exchange/parent.h"
 #include "exchange/part.h"
 #include "http/coded_head.h"
 #include "http/coding.h"
 #include "http/condition.h"
 #include "http/head.h"
+#include "site/parent.h"
 
 /* Lines of our own beside the client's: two validators, an offer, Accept-Encoding, Range and If-Range. */
 #define OWN_LINES (DISCRETION_LINES + PARENT_LINES + 6u)

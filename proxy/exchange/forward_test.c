@@ -6,9 +6,9 @@
 
 #include "base/address.h"
 #include "base/mem.h"
-#include "exchange/exchange_forward.h"
 #include "http/key.h"
 #include "net/loop.h"
+#include "site/reach.h"
 
 #define ARENA_BYTES ((size_t)256 << 10)
 
@@ -156,7 +156,7 @@ static void find_way(struct forward_answer *out)
         .authority = facts->host,
         .path = facts->path,
     };
-    const struct rule_facts asked = exchange_rule_facts(&request, 0, span_of(NULL, 0));
+    const struct rule_facts asked = rule_facts_of(&request, 0, span_of(NULL, 0));
     struct policy room;
 
     out->upstream = site_upstream(out->site, site_policy(out->site, &asked, &room));
@@ -237,7 +237,7 @@ static void judge_addresses(struct forward_answer *out)
         struct access_verdict *verdict = &out->verdicts[i];
         set_port(&out->addresses.list[i], out->facts.port);
         out->facts.address = (const struct sockaddr *)&out->addresses.list[i];
-        exchange_judge_by(&out->arena, out->site, &out->facts, verdict);
+        reach_judge(&out->arena, out->site, &out->facts, verdict);
         if (verdict->answer == wanted && !is_decided) {
             out->verdict = *verdict;
             is_decided = true;
@@ -273,7 +273,7 @@ const char *forward_test(struct forward_answer *out, const struct site_table *si
     out->facts.length = UINT64_MAX;
     out->verdict.answer = ACCESS_ALLOW;
     if (!is_denied_before(out, question->user)) {
-        exchange_judge_by(&out->arena, out->site, &out->facts, &out->verdict);
+        reach_judge(&out->arena, out->site, &out->facts, &out->verdict);
     }
     find_way(out);
     if (out->verdict.answer == ACCESS_WANTS_ADDRESS ||

@@ -12,8 +12,8 @@
 #include "access/access.h"
 #include "base/arena.h"
 #include "base/hostname.h"
-#include "exchange/site.h"
 #include "origin/directory.h"
+#include "site/site.h"
 
 #define FORWARD_TEST_WAIT_S 12u
 

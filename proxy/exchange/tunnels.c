@@ -7,10 +7,10 @@
 #include "base/mem.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_meter.h"
-#include "exchange/guard.h"
-#include "exchange/tally.h"
 #include "http/key.h"
 #include "limit/limit.h"
+#include "record/tally.h"
+#include "site/guard.h"
 #include "tunnel/tunnel.h"
 
 #define OPEN_MAGIC 0x6f706e74u
@@ -203,7 +203,7 @@ static void view_of(const struct open_tunnel *open, struct tunnel_view *out)
     text_set(out->host, sizeof(out->host), span_of(host.ptr + bracket, host.len - 2 * bracket));
 }
 
-void tunnel_view_collect(struct tunnel_view_list *list, struct exchange_env *env)
+void exchange_env_tunnels(struct exchange_env *env, struct tunnel_view_list *list)
 {
     for (struct list *node = env->tunnels.next; node != &env->tunnels; node = node->next) {
         struct tunnel_view view;

@@ -8,7 +8,7 @@
  * Threads: the worker's loop. Ownership: a tunnel owns itself and ends by itself.
  */
 #include "exchange/exchange_private.h"
-#include "exchange/tunnel_view.h"
+#include "record/tunnel_view.h"
 #include "tunnel/dial.h"
 #include "tunnel/hail.h"
 

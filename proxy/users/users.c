@@ -3,7 +3,8 @@
  *
  * A check is in `checks` from users_begin until its answer is remembered; who asks the same in between
  * finds it there, under the lock of the queue, under which also the memory is asked once more: so one
- * password is hashed once however many ask at the same moment on however many threads.
+ * password is hashed once however many ask at the same moment on however many threads. In between it
+ * waits for its client's turn (turns.h), unless a thread has taken it.
  */
 #include "users/users.h"
 
@@ -17,18 +18,21 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "users/credentials.h"
+#include "users/turns.h"
 #include "users/users_private.h"
 
 #define THREADS_MAX 8u
 #define KEY_BYTES 32u
 #define FULL_MAC_BYTES 64u
 
+_Static_assert(USERS_WHO_MAX <= TURNS_WHO_MAX, "a client fits");
+
 struct users_check {
-    struct list node;  /* [lock] of all checks */
-    struct list queue; /* [lock] of those no thread has taken */
-    struct list waits; /* [lock] */
-    bool is_running;   /* [lock] */
-    bool is_known;     /* else nobody has the name, and it is wrong anyway */
+    struct list node;       /* [lock] of all checks */
+    struct turns_item turn; /* [lock] waits while no thread has taken it */
+    struct list waits;      /* [lock] */
+    bool is_running;        /* [lock] */
+    bool is_known;          /* else nobody has the name, and it is wrong anyway */
     uint8_t mac[USERS_MAC_BYTES];
     uint8_t who[USERS_WHO_MAX];
     size_t who_len;
@@ -56,7 +60,7 @@ struct users {
     struct lock lock; /* LOCK_QUEUE */
     struct cond work;
     struct list checks;           /* [lock] */
-    struct list queue;            /* [lock] */
+    struct turns *turns;          /* [lock] */
     struct users_figures figures; /* [lock] */
     bool is_started, is_closing;  /* [lock] */
     unsigned threads_running;
@@ -73,13 +77,14 @@ struct users_desk {
 
 static struct users_check *check_take(struct users *users)
 {
+    struct turns_item *first = NULL;
+
     lock_acquire(&users->lock);
-    while (list_is_empty(&users->queue) && !users->is_closing) {
+    while (!users->is_closing && (first = turns_next(users->turns)) == NULL) {
         (void)cond_wait(&users->work, &users->lock, -1);
     }
-    struct list *first = users->is_closing ? NULL : list_pop(&users->queue);
     struct users_check *check =
-        first == NULL ? NULL : CONTAINER_OF(first, struct users_check, queue);
+        first == NULL ? NULL : CONTAINER_OF(first, struct users_check, turn);
     if (check != NULL) {
         check->is_running = true;
     }
@@ -91,34 +96,56 @@ static struct users_check *check_take(struct users *users)
 static void check_drop(struct users *users, struct users_check *check)
 {
     list_remove(&check->node);
-    list_remove(&check->queue);
+    turns_remove(&check->turn);
     users->figures.checks--;
     explicit_bzero(check->password, sizeof(check->password));
     mem_free(check);
 }
 
+static struct span who_of(const struct users_check *check)
+{
+    return span_of((const char *)check->who, check->who_len);
+}
+
+/* [lock] Drops it. Whoever waits goes over to told, to be told outside of the lock. */
+static void check_settle(struct users *users, struct users_check *check, enum users_answer answer,
+                         struct list *told)
+{
+    struct list *node;
+
+    while ((node = list_pop(&check->waits)) != NULL) {
+        struct users_wait *wait = CONTAINER_OF(node, struct users_wait, node);
+        wait->check = NULL;
+        wait->answer = wait->is_beside ? USERS_AGAIN : answer;
+        list_push(told, node);
+    }
+    check_drop(users, check);
+}
+
+static void tell(struct list *told)
+{
+    struct list *node;
+
+    while ((node = list_pop(told)) != NULL) {
+        struct users_wait *wait = CONTAINER_OF(node, struct users_wait, node);
+        mailbox_post(wait->box, &wait->mail); /* the loop's from here on */
+    }
+}
+
 static void check_end(struct users *users, struct users_check *check, bool is_right)
 {
+    uint64_t now_us = clock_mono_us();
     struct list told;
 
     list_init(&told);
     lock_acquire(&users->lock);
-    users_memory_put(users->memory, check->mac, is_right, clock_mono_us());
+    users_memory_put(users->memory, check->mac, is_right, now_us);
+    turns_note(users->turns, who_of(check), is_right, now_us);
     users->figures.right += is_right ? 1 : 0;
     users->figures.wrong += is_right ? 0 : 1;
-    struct list *node;
-    while ((node = list_pop(&check->waits)) != NULL) {
-        struct users_wait *wait = CONTAINER_OF(node, struct users_wait, node);
-        wait->check = NULL;
-        wait->answer = wait->is_beside ? USERS_AGAIN : is_right ? USERS_RIGHT : USERS_WRONG;
-        list_push(&told, node);
-    }
-    check_drop(users, check);
+    check_settle(users, check, is_right ? USERS_RIGHT : USERS_WRONG, &told);
     lock_release(&users->lock);
-    while ((node = list_pop(&told)) != NULL) {
-        struct users_wait *wait = CONTAINER_OF(node, struct users_wait, node);
-        mailbox_post(wait->box, &wait->mail); /* the loop's from here on */
-    }
+    tell(&told);
 }
 
 static void *users_run(void *arg)
@@ -163,7 +190,7 @@ struct users *users_new(const struct users_options *options)
     lock_init(&users->lock, LOCK_QUEUE);
     cond_init(&users->work);
     list_init(&users->checks);
-    list_init(&users->queue);
+    users->turns = turns_new();
     return users;
 }
 
@@ -186,6 +213,7 @@ void users_free(struct users **users_at)
     CHECK(list_is_empty(&users->checks));
     cond_fini(&users->work);
     lock_fini(&users->lock);
+    turns_free(&users->turns);
     users_memory_free(&users->memory);
     EVP_MD_free(users->algorithm);
     explicit_bzero(users->key, sizeof(users->key));
@@ -289,8 +317,7 @@ static struct users_check *check_crowd(struct users *users, struct span who, uns
 
     for (struct list *at = users->checks.next; at != &users->checks; at = at->next) {
         struct users_check *check = CONTAINER_OF(at, struct users_check, node);
-        if (check->who_len == who.len &&
-            (who.len == 0 || memcmp(check->who, who.ptr, who.len) == 0)) {
+        if (span_eq(who_of(check), who)) {
             first = first == NULL ? check : first;
             count++;
         }
@@ -366,7 +393,6 @@ static struct users_check *check_new(const struct users_question *question)
         user = &auth->users[hash64(auth->seed, question->name) % auth->user_count];
     }
     list_init(&check->node);
-    list_init(&check->queue);
     list_init(&check->waits);
     check->is_known = question->user != NULL;
     memcpy(check->mac, question->mac, sizeof(check->mac));
@@ -381,21 +407,33 @@ static struct users_check *check_new(const struct users_question *question)
     return check;
 }
 
-/* [lock] */
-static bool has_room(struct users *users)
+/* [lock] Is there room for one more of this client? If it is to be had only by taking it from one who
+ * has more waiting, that one's last is dropped, and goes over to told. */
+static bool has_room(struct users *users, struct span who, uint64_t now_us, struct list *told)
 {
     if (!users->is_started) {
         users_start(users);
     }
-    return users->threads_running > 0 && users->figures.checks < users->options.queue_max;
+    if (users->threads_running == 0 || users->figures.checks < users->options.queue_max) {
+        return users->threads_running > 0;
+    }
+    struct turns_item *least = turns_least(users->turns, who, now_us);
+    users->figures.full++; /* the one or the other */
+    if (least == NULL) {
+        return false;
+    }
+    check_settle(users, CONTAINER_OF(least, struct users_check, turn), USERS_FULL, told);
+    return true;
 }
 
 /* [lock] */
 static enum users_answer begin_locked(struct users_desk *desk,
                                       const struct users_question *question,
-                                      struct users_wait *wait, struct users_check *new)
+                                      struct users_wait *wait, struct users_check *new,
+                                      struct list *told)
 {
     struct users *users = desk->users;
+    uint64_t now_us = loop_now_us(desk->loop);
     struct users_check *check = check_find(users, question->mac);
 
     if (check != NULL) {
@@ -406,12 +444,11 @@ static enum users_answer begin_locked(struct users_desk *desk,
     if (answer != USERS_NEW) {
         return answer;
     }
-    if (!has_room(users)) {
-        users->figures.full++;
+    if (!has_room(users, question->who, now_us, told)) {
         return USERS_FULL;
     }
     list_push(&users->checks, &new->node);
-    list_push(&users->queue, &new->queue);
+    turns_add(users->turns, &new->turn, question->who, now_us);
     users->figures.checks++;
     wait_for(wait, new);
     cond_signal(&users->work);
@@ -424,10 +461,13 @@ enum users_answer users_begin(struct users_desk *desk, const struct users_questi
     struct users *users = desk->users;
     struct users_wait *wait = wait_new(desk, waiter);
     struct users_check *check = check_new(question);
+    struct list told;
 
+    list_init(&told);
     lock_acquire(&users->lock);
-    enum users_answer answer = begin_locked(desk, question, wait, check);
+    enum users_answer answer = begin_locked(desk, question, wait, check, &told);
     lock_release(&users->lock);
+    tell(&told);
     if (answer != USERS_WAIT) { /* it was not wanted */
         explicit_bzero(check->password, sizeof(check->password));
         mem_free(check);

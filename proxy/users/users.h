@@ -10,6 +10,10 @@
  * nothing has to be forgotten and every other user stays proven. A name that nobody has is hashed like
  * one of the others, and takes as long.
  *
+ * Clients take turns (turns.h): however much others have waiting, a newcomer waits for about one hash
+ * of each, and those whose last password was wrong stand behind. When there is no room for his, one of
+ * who has most waiting makes room.
+ *
  * Guessing is not counted here. Who counts (exchange_login.c) asks in this order: users_ask; then
  * users_join; then, if the client may guess once more, users_begin.
  *
@@ -62,10 +66,10 @@ enum users_answer {
     USERS_WAIT,   /* done() follows */
     USERS_JOINED, /* the same, and it was being found out already */
     USERS_AGAIN,  /* by done() only: something else has been found out: ask again */
-    USERS_FULL,   /* too much is to be found out already */
+    USERS_FULL,   /* too much is to be found out already; by done() too, before it was begun */
 };
 
-/* Who waits. done is told RIGHT, WRONG or AGAIN, in the loop and never from inside; *wait is gone
+/* Who waits. done is told RIGHT, WRONG, AGAIN or FULL, in the loop and never from inside; *wait is gone
  * then. */
 struct users_waiter {
     void (*done)(void *ctx, enum users_answer answer);
@@ -89,7 +93,7 @@ void users_cancel(struct users_wait **wait);
 
 struct users_figures {
     uint64_t right, wrong; /* hashed so far, by result */
-    uint64_t full;         /* turned away */
+    uint64_t full;         /* turned away, at once or by another client's turn */
     unsigned checks;       /* that wait or run now */
 };
 void users_figures(struct users *users, struct users_figures *out);

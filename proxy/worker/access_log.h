@@ -8,7 +8,7 @@
  * Threads: start and stop from main; reopen and configure from any; top readers see top.h.
  */
 #include "base/err.h"
-#include "exchange/record.h"
+#include "record/record.h"
 #include "worker/top.h"
 
 enum access_log_format {

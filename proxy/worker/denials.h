@@ -10,13 +10,14 @@
 #include <stdint.h>
 
 #include "base/span.h"
-#include "exchange/record.h"
+#include "record/record.h"
 
 #define DENIALS_KEPT 1000u
 
 /* Text that is longer is cut; never NULL. */
 struct denial {
-    uint64_t id; /* from 1, one more each time */
+    uint64_t id;         /* from 1, one more each time */
+    uint64_t request_id; /* as in the log, and on the page its client saw */
     int64_t wall_ms;
     uint16_t status;
     uint16_t port;

@@ -3,7 +3,7 @@
 /*
  * forward_view - what is remembered of those who use the forward proxies, in bounded memory: the last
  * denials, and which destinations, users and clients matter most. Fed from the access records, so
- * addresses are those of the log. Exact figures are in the tallies (exchange/tally.h): a record may be
+ * addresses are those of the log. Exact figures are in the tallies (record/tally.h): a record may be
  * lost when the log thread cannot keep up.
  *
  * Threads: forward_view_add by the log thread, all else by any.

@@ -12,8 +12,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "conf/conf.h"
-#include "exchange/counters.h"
-#include "exchange/tally.h"
+#include "record/counters.h"
+#include "record/tally.h"
 #include "store/store.h"
 #include "worker/top.h"
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/lock.h"
-#include "exchange/maintenance.h"
+#include "site/maintenance.h"
 
 #define SITE_REASON_BYTES 200u
 

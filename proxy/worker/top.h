@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "exchange/record.h"
+#include "record/record.h"
 
 enum top_order {
     TOP_REQUESTS,

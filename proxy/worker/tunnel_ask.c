@@ -50,7 +50,7 @@ static void on_question(struct mail *mail)
     struct question *question = CONTAINER_OF(mail, struct question, mail);
     struct desk *desk = question->desk;
 
-    tunnel_view_collect(&question->list, worker_env(question->worker));
+    exchange_env_tunnels(worker_env(question->worker), &question->list);
     lock_acquire(&desk->lock);
     for (size_t i = 0; i < question->list.count; i++) {
         tunnel_view_insert(&desk->list, &question->list.items[i]);

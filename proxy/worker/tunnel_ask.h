@@ -6,7 +6,7 @@
  */
 #include <stdbool.h>
 
-#include "exchange/tunnel_view.h"
+#include "record/tunnel_view.h"
 #include "worker/worker.h"
 
 /* list: empty, with what is wanted; items: room for max. False: a worker did not answer in time, and

@@ -10,9 +10,9 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "exchange/exchange.h"
-#include "exchange/tally.h"
 #include "limit/limit.h"
 #include "origin/origin.h"
+#include "record/tally.h"
 #include "users/users.h"
 
 #define RING_BYTES (1u << 20)

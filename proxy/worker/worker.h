@@ -10,10 +10,10 @@
 
 #include "base/check.h"
 #include "conf/conf.h"
-#include "exchange/counters.h"
-#include "exchange/record.h"
 #include "fetch/fetch.h"
 #include "net/listener.h"
+#include "record/counters.h"
+#include "record/record.h"
 #include "store/store.h"
 
 struct exchange_env;

@@ -95,7 +95,7 @@ def same_body(response, wanted):
     raise AssertionError(f"{len(body)} bytes, wanted {len(wanted)}")
 
 
-def is_refused(larder, data, status=400, wait_s=8):
+def is_refused(larder, data, status=400, wait_s=20):
     """These bytes get this status and the end of the connection, and nothing more."""
     with larder.client(timeout=wait_s) as client:
         client.send(data)

@@ -1,6 +1,10 @@
 """A raw-socket HTTP/1 client that believes nothing: every byte of an answer is framed by the RFC 9112 rules."""
+import os
 import socket
 import time
+
+# How much longer than usual everything may take here: run.py's --scale. Deadlines that only end a hang count in it.
+PATIENCE = max(1.0, float(os.environ.get("LARDER_PATIENCE", "1")))
 
 
 class ProtocolError(AssertionError):
@@ -60,7 +64,7 @@ class Client:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source:
             self.socket.bind((source, 0))
-        self.socket.settimeout(timeout)
+        self.socket.settimeout(timeout * PATIENCE)
         self.socket.connect((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
@@ -196,12 +200,12 @@ class Client:
     def read_response(self, method="GET"):
         return self.read_body(self.read_head(), method)
 
-    def is_closed(self, wait_s=5.0):
+    def is_closed(self, wait_s=10.0):
         """Does the peer end the stream within the time, without sending anything more?"""
         if self.buffer:
             return False
         old = self.socket.gettimeout()
-        self.socket.settimeout(wait_s)
+        self.socket.settimeout(wait_s * PATIENCE)
         try:
             return not self.fill()
         except socket.timeout:
@@ -234,12 +238,13 @@ def fetch(port, target="/", method="GET", timeout=20, source=None, **words):
 
 
 def wait_for(check, limit_s=15.0, what="the condition", step_s=0.05):
-    """Asks until check() is true; returns its value."""
+    """Asks until check() is true; returns its value. The limit ends a hang: no test is about how soon it comes."""
+    limit_s = max(limit_s, 10.0) * PATIENCE
     end = time.monotonic() + limit_s
     while True:
         value = check()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"{what} did not come true in {limit_s} s")
+            raise AssertionError(f"{what} did not come true in {limit_s:.0f} s")
         time.sleep(step_s)

@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.parse
 
-from client import Client, fetch, wait_for
+from client import PATIENCE, Client, fetch, wait_for
 
 BINARY = os.environ.get("LARDER", "")
 SANITIZER = re.compile(rb"ERROR: (Address|Leak)Sanitizer|runtime error:|WARNING: ThreadSanitizer|check failed")
@@ -48,7 +48,7 @@ class Larder:
 
     def __init__(self, folder, origin_port, *, size="256M", memory="64M", store="", cache="", limits="", origins="",
                  site="", extra="", workers=2, access="json", disk=True, admin="metrics open;", sites=None, log="",
-                 timeouts="connect=2s first_byte=5s idle=5s", store_path=None, listen=""):
+                 timeouts="connect=5s first_byte=15s idle=15s", store_path=None, listen=""):
         self.folder = folder
         os.makedirs(folder, exist_ok=True)
         self.port, self.admin_port = free_port(), free_port()
@@ -118,7 +118,8 @@ limits {{ {s['limits']} }}
             if self.process.poll() is not None:
                 raise AssertionError(f"larder ended with {self.process.returncode} at its start:\n{self.output()}")
             try:
-                if self.admin("/readyz").status != 200:
+                answer = self.admin("/readyz")
+                if answer.status != 200 or b"recovering" in answer.body:  # it serves, but does not know all it has
                     return False
                 with socket.socket(socket.AF_UNIX) as probe:  # opened after the port
                     probe.connect(self.socket_path)
@@ -144,10 +145,10 @@ limits {{ {s['limits']} }}
     def wait(self, limit_s=30):
         """Waits for its end and judges it. Returns the exit status."""
         try:
-            code = self.process.wait(limit_s)
+            code = self.process.wait(limit_s * PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.send_signal(signal.SIGABRT)
-            self.process.wait(10)
+            self.process.wait(30)
             raise AssertionError(f"larder did not stop within {limit_s} s\n{self.output()}") from None
         self.judge()
         return code
@@ -205,7 +206,7 @@ limits {{ {s['limits']} }}
         """The API over the Unix socket, where our own user and root are administrators. Returns (status, JSON)."""
         client = Client.__new__(Client)
         client.socket = socket.socket(socket.AF_UNIX)
-        client.socket.settimeout(30)
+        client.socket.settimeout(30 * PATIENCE)
         client.socket.connect(self.socket_path)
         client.buffer, client.ended = b"", False
         fields = [("Connection", "close")]
@@ -228,7 +229,7 @@ limits {{ {s['limits']} }}
 
     def cli(self, *words, check=None, timeout=60):
         """Runs a command of the same binary with this configuration's socket."""
-        done = subprocess.run([BINARY, *words], capture_output=True, text=True, timeout=timeout,
+        done = subprocess.run([BINARY, *words], capture_output=True, text=True, timeout=timeout * PATIENCE,
                               preexec_fn=die_with_parent, cwd=self.folder, stdin=subprocess.DEVNULL)
         if SANITIZER.search(done.stderr.encode()):
             raise AssertionError(done.stderr)
@@ -250,6 +251,18 @@ limits {{ {s['limits']} }}
                 name, value = line.rsplit(" ", 1)
                 values[name] = float(value)
         return values
+
+    def all_written(self):
+        """Waits until all that was stored is where kill -9 leaves it: no fill, an empty queue, the log's tail sealed."""
+        tail = os.path.join(self.store_path, "tail")
+
+        def check():
+            metrics = self.metrics()
+            return (metrics["larder_store_fills"] == 0 and metrics["larder_store_queued_write_bytes"] == 0
+                    and not os.path.exists(tail))
+        for _ in range(2):  # twice: what has just ended its fill may not be in the queue yet
+            wait_for(check, 30, "everything written")
+            time.sleep(0.05)
 
     # -- what it takes of the machine
 

@@ -41,31 +41,34 @@ http {{ access_log {self.log}; {temp} types {{ text/html html; text/css css; ima
         self.process = subprocess.Popen([program(), "-p", self.folder, "-c", self.config], stdin=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
 
-        def listens():
+        def serves():
             try:
                 Client(self.port).close()
-                return True
             except OSError:
                 return False
-        wait_for(listens, 10, "nginx")
+            return self.workers()  # the master listens before it has them
+        wait_for(serves, 20, "nginx")
+
+    def workers(self):
+        """Their process ids."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as data:
+            return [int(word) for word in data.read().split()]
 
     def signal(self, number):
         """To the master and its workers, in this order: it starts no new ones."""
-        pid = self.process.pid
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as data:
-            workers = [int(word) for word in data.read().split()]
-        for one in [pid, *workers]:
+        for one in [self.process.pid, *self.workers()]:
             os.kill(one, number)
 
     def kill(self):
         self.signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(30)
 
     def stop(self):
         """As an operator does it."""
-        subprocess.run([program(), "-p", self.folder, "-c", self.config, "-s", "stop"], check=True, timeout=20,
+        subprocess.run([program(), "-p", self.folder, "-c", self.config, "-s", "stop"], check=True, timeout=60,
                        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.process.wait(10)
+        self.process.wait(30)
 
     def end(self):
         if self.process.poll() is None:

@@ -4,6 +4,9 @@ import socket
 import threading
 import time
 
+from client import PATIENCE
+from larder import free_port
+
 
 class Request:
     def __init__(self, raw_head):
@@ -63,7 +66,7 @@ class Connection:
 
     def is_dropped(self, wait_s=10):
         """Does the proxy close this connection within the time?"""
-        self.socket.settimeout(wait_s)
+        self.socket.settimeout(wait_s * PATIENCE)
         try:
             return self.socket.recv(1) == b""
         except socket.timeout:
@@ -199,22 +202,24 @@ class Origin:
         self.stopping = threading.Event()
         self.live = set()
         self.backlog = backlog
-        self.host, self.port = host, port
+        self.host, self.port = host, port or free_port()  # not the kernel's choice: others would get it while we are shut
         self.listener = None
         self.listen()
 
     def listen(self):
         """Also after shut(): the origin comes back on the same port."""
-        self.listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind((self.host, self.port))
-        self.listener.listen(self.backlog)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+        listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((self.host, self.port))
+        with self.lock:
+            self.listener = listener
+        listener.listen(self.backlog)
+        threading.Thread(target=self.accept, args=(listener,), daemon=True).start()
 
     def shut(self):
         """Refuses new connections and cuts the open ones."""
-        listener, self.listener = self.listener, None
+        with self.lock:
+            listener, self.listener = self.listener, None
         if listener:
             try:
                 listener.shutdown(socket.SHUT_RDWR)
@@ -241,6 +246,9 @@ class Origin:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
+                if self.listener is not listener:  # shut since
+                    sock.close()
+                    return
                 self.connections += 1
                 number = self.connections
                 self.live.add(sock)

@@ -2,6 +2,7 @@
 guesses, reloads, and that nothing of it reaches an origin, a log or the store."""
 import base64
 import os
+import select
 import subprocess
 import threading
 import time
@@ -52,8 +53,8 @@ def write(path, users):
             out.write(f"{name}:{text}\n")
 
 
-def ask(larder, origin, path="/", headers=(), source=None, method="GET", body=None):
-    with larder.client(source=source) as client:
+def ask(larder, origin, path="/", headers=(), source=None, method="GET", body=None, timeout=20):
+    with larder.client(source=source, timeout=timeout) as client:
         client.request(f"http://127.0.0.1:{origin.port}{path}", method, host=f"127.0.0.1:{origin.port}",
                        headers=list(headers), body=body)
         return client.read_response(method)
@@ -90,10 +91,10 @@ def test_flow(t):
     same(checked(larder), (1, 1))
     records = wait_for(lambda: len(larder.access_records()) == 7 and larder.access_records(), 5, "the records")
     same([(r["status"], r["result"], r["reason"], r["user"]) for r in records],
-         [(407, "denied", "login", "")] * 3 + [(407, "denied", "login_failed", ""), (200, "miss", "absent", "anna"),
-                                                 (200, "hit", "fresh", "anna"), (407, "denied", "login", "")])
+         [(407, "synthetic", "challenge", "")] * 3 + [(407, "denied", "login_failed", ""), (200, "miss", "absent", "anna"),
+                                                      (200, "hit", "fresh", "anna"), (407, "synthetic", "challenge", "")])
     metrics = larder.metrics()
-    same(metrics['larder_requests_total{site="forward:office",result="denied"}'], 5)
+    same([metrics[f'larder_requests_total{{site="forward:office",result="{word}"}}'] for word in ("denied", "synthetic")], [1, 4])
 
 
 def test_large_body(t):
@@ -320,26 +321,52 @@ def test_many_behind_one_address(t):
     same(checked(larder), (40, 4))
 
 
-@slow(120)
-def test_full_queue(t):
-    """More passwords than can be looked at: 503 and Retry-After; those who are known notice nothing; those who leave
-    take their places with them."""
-    origin = t.origin({"/": PAGE})
-    larder = proxy(t, {"anna": hashed("secret"), "slow": hashed("secret", 900000)}, workers=1, options="failures=off")
-    same(ask(larder, origin, headers=basic("anna", "secret")).status, 200)
+def guess(larder, origin, addresses, each):
+    """So many passwords from each of so many addresses, all at once; the clients, who wait for their answers."""
     clients = []
-    for number in range(340):  # 32 of one address are looked at at the same time
-        client = larder.client(timeout=60, source=f"127.0.{1 + number // 30}.1")
+    for number in range(addresses * each):
+        client = larder.client(timeout=60, source=f"127.0.{1 + number // each}.1")
         client.request(f"http://127.0.0.1:{origin.port}/", headers=basic("slow", f"guess{number}"))
         clients.append(client)
-    wait_for(lambda: larder.metrics()["larder_passwords_refused_total"] > 50, 20, "a full queue")
+    return clients
+
+
+@slow(120)
+def test_full_queue(t):
+    """More passwords than can be looked at: 503 and Retry-After to those who have most waiting; those who are known, and
+    who comes from elsewhere, notice nothing; those who leave take their places with them."""
+    origin = t.origin({"/": PAGE})
+    larder = proxy(t, {"anna": hashed("secret"), "ben": hashed("secret"), "slow": hashed("secret", 200000)}, workers=1,
+                   options="failures=off")
     same(ask(larder, origin, headers=basic("anna", "secret")).status, 200)
-    answer = ask(larder, origin, source="127.0.99.1", headers=basic("slow", "one more"))
-    same((answer.status, answer.get("Retry-After"), answer.get("Proxy-Authenticate")), (503, "2", None))
+    clients = guess(larder, origin, 12, 30)  # 32 of one address are looked at at the same time
+    wait_for(lambda: larder.metrics()["larder_passwords_refused_total"] > 50, 20, "a full queue")
+    told = wait_for(lambda: select.select([client.socket for client in clients], [], [], 0)[0][50:], 20, "those refused")
+    answers = [client.read_response() for client in clients if client.socket in told]
+    same({(answer.status, answer.get("Retry-After"), answer.get("Proxy-Authenticate")) for answer in answers
+          if answer.status != 407}, {(503, "2", None)})
+    same(ask(larder, origin, headers=basic("anna", "secret")).status, 200)
+    same(ask(larder, origin, source="127.0.99.1", headers=basic("ben", "secret"), timeout=60).status, 200)
     for client in clients:
         client.close()
     wait_for(lambda: larder.metrics()["larder_passwords_waiting"] <= 1, 20, "an empty queue")
     assert sum(checked(larder)) < 100, checked(larder)
+
+
+@slow(120)
+def test_turns(t):
+    """A flood of guesses from many addresses, each within its allowance: a newcomer waits for some of them, not for all."""
+    origin = t.origin({"/": PAGE})
+    larder = proxy(t, {"ben": hashed("secret"), "slow": hashed("secret", 200000)}, workers=1, options="failures=30/h")
+    clients = guess(larder, origin, 8, 30)
+    wait_for(lambda: larder.metrics()["larder_passwords_waiting"] + sum(checked(larder)) >= 240, 20, "all guesses")
+    before = sum(checked(larder))
+    answer = ask(larder, origin, source="127.0.99.1", headers=basic("ben", "secret"), timeout=60)
+    right, wrong = checked(larder)
+    same((answer.status, right), (200, 1))
+    assert wrong - before < (240 - before) / 2, (before, wrong)
+    for client in clients:
+        client.close()
 
 
 def test_unknown_names_cost_the_same(t):

@@ -1,10 +1,10 @@
-// layer: exchange
+// layer: site
 /* redirect: whatever a client sends, Location has no byte that ends a line and names no other host
  * than the setting or the client's own. */
 #include "base/check.h"
 #include "base/mem.h"
-#include "exchange/redirect.h"
 #include "http/key.h"
+#include "site/redirect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "exchange/tunnel_view.h"
 #include "limit/limit.h"
 #include "origin/origin.h"
+#include "record/tunnel_view.h"
 #include "users/users.h"
 #include "worker/forward_view.h"
 #include "worker/service.h"

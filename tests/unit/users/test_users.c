@@ -252,6 +252,59 @@ static void full_and_cancelled(void **state)
     kit_fini(&kit);
 }
 
+struct late {
+    const struct kit *kit;
+    unsigned before; /* told in the kit when this was */
+    enum users_answer answer;
+    bool is_told;
+};
+
+static void on_late(void *ctx, enum users_answer answer)
+{
+    struct late *late = ctx;
+
+    *late = (struct late){late->kit, late->kit->told, answer, true};
+}
+
+/* A full queue has room for another client: the newest of who has most is told that it is full. */
+static void full_and_another(void **state)
+{
+    struct kit kit;
+    struct late late = {.kit = &kit};
+    struct users_wait *waits[5] = {NULL};
+    struct users_wait *wait = NULL;
+    char password[] = "guess0";
+
+    (void)state;
+    kit_init(&kit, 1, 5);
+    const struct users_waiter waiter = {on_answer, &kit};
+    for (unsigned i = 0; i < 5; i++) {
+        password[5] = (char)('0' + i);
+        struct users_question question = question_of(&kit, "carl", password);
+        assert_int_equal(users_ask(kit.desk, &question), USERS_NEW);
+        assert_int_equal(users_begin(kit.desk, &question, &waiter, &waits[i]), USERS_WAIT);
+    }
+    struct users_question question = question_of(&kit, "anna", "secret");
+    question.who = SPAN("4321");
+    assert_int_equal(users_ask(kit.desk, &question), USERS_NEW);
+    const struct users_waiter other = {on_late, &late};
+    assert_int_equal(users_begin(kit.desk, &question, &other, &wait), USERS_WAIT);
+    await(&kit, 1);
+    assert_int_equal(kit.last, USERS_FULL);
+    waits[4] = NULL;
+    while (!late.is_told) {
+        if (mailbox_deliver(loop_mailbox(kit.loop)) == 0) {
+            clock_sleep_us(500);
+        }
+    }
+    assert_int_equal(late.answer, USERS_RIGHT);
+    assert_int_equal(late.before, 2); /* who made room, and one whose turn it was */
+    for (unsigned i = kit.told - 1; i < 4; i++) {
+        users_cancel(&waits[i]);
+    }
+    kit_fini(&kit);
+}
+
 /* The end in the middle of a check, and an answer for nobody. */
 static void ends(void **state)
 {
@@ -346,13 +399,10 @@ static void memory_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(right_and_wrong),
-        cmocka_unit_test(changed_line),
-        cmocka_unit_test(collapse),
-        cmocka_unit_test(full_and_cancelled),
-        cmocka_unit_test(ends),
-        cmocka_unit_test(memory_time),
-        cmocka_unit_test(memory_bounds),
+        cmocka_unit_test(right_and_wrong),  cmocka_unit_test(changed_line),
+        cmocka_unit_test(collapse),         cmocka_unit_test(full_and_cancelled),
+        cmocka_unit_test(full_and_another), cmocka_unit_test(ends),
+        cmocka_unit_test(memory_time),      cmocka_unit_test(memory_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
