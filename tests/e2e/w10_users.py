@@ -91,10 +91,10 @@ def test_flow(t):
     same(checked(larder), (1, 1))
     records = wait_for(lambda: len(larder.access_records()) == 7 and larder.access_records(), 5, "the records")
     same([(r["status"], r["result"], r["reason"], r["user"]) for r in records],
-         [(407, "denied", "login", "")] * 3 + [(407, "denied", "login_failed", ""), (200, "miss", "absent", "anna"),
-                                                 (200, "hit", "fresh", "anna"), (407, "denied", "login", "")])
+         [(407, "synthetic", "challenge", "")] * 3 + [(407, "denied", "login_failed", ""), (200, "miss", "absent", "anna"),
+                                                      (200, "hit", "fresh", "anna"), (407, "synthetic", "challenge", "")])
     metrics = larder.metrics()
-    same(metrics['larder_requests_total{site="forward:office",result="denied"}'], 5)
+    same([metrics[f'larder_requests_total{{site="forward:office",result="{word}"}}'] for word in ("denied", "synthetic")], [1, 4])
 
 
 def test_large_body(t):

@@ -58,7 +58,7 @@ def test_used_up_by_a_download(t):
         assert 'the quota "month_client" of this month is used up: 2.0 MiB of 2.0 MiB; it begins anew at 20' in body, body
     page = larder.fetch(url(origin, "/small"), source=ME, headers=[("Accept", "text/html")])
     same((page.status, page.get("Content-Type")), (403, "text/html; charset=utf-8"))
-    assert b"the quota &#34;month_client&#34; of this month is used up" in page.body and b"Rule" not in page.body, page.body
+    assert b"The quota &#34;month_client&#34; of this month is used up" in page.body and b"Rule" not in page.body, page.body
     same(small(larder, origin, "127.0.0.4"), 200)
     wait_for(lambda: larder.metrics()["larder_quota_accounts"] == 3, 10, "three accounts")
     same(larder.metrics()['larder_quota_refused_total{site="forward:office",quota="month_client"}'], 5)
@@ -91,7 +91,7 @@ def test_what_counts(t):
         client.request(url(origin, "/up"), "POST", body=BIG[:900000])
         answer = client.read_response()
     same(answer.status, 403, "it is used up in the middle of an upload")
-    assert b'the quota "up" of this day is used up' in answer.body, answer.body
+    assert b'The quota "up" of this day is used up' in answer.body, answer.body
     same(small(larder, origin), 403)
     same(small(larder, origin, OTHER), 200)
 
@@ -241,8 +241,13 @@ def test_seen_and_reset_by_operators(t):
     same(larder.api("/api/v1/access/quotas?limit=0")[0], 400)
     text = larder.command("quota", check=0).stdout
     lines = text.splitlines()
-    assert len(lines) == 3 and lines[0].endswith("  office/month_client/client:127.0.0.2"), text
-    assert "1.0 MiB of 1.0 MiB" in lines[0] and "100 %" in lines[0], text
+    same(lines[0].split(), ["share", "used", "of", "quota", "begins", "anew", "account"])
+    assert len(lines) == 4 and lines[1].endswith("  office/month_client/client:127.0.0.2"), text
+    assert "1.0 MiB of 1.0 MiB" in lines[1] and lines[1].split()[0].startswith("100."), text
+    assert lines[2].endswith("Z  office/all/all"), text
+    same(larder.command("access", "quotas", check=0).stdout, text, "one list, by two names")
+    few = larder.command("quota", "--limit", "1", "--forward", "office", check=0).stdout.splitlines()
+    same(few[2:], ["and 2 more that have used less"])
     same(larder.command("quota", "reset", "office/month_client/client:127.0.0.77").returncode, 1)
     same(larder.command("quota", "reset", "month_client").returncode, 2)
     same(larder.api("/api/v1/access/quotas/reset", "POST", {"forward": "office", "name": "all"})[0], 422)
