@@ -1,8 +1,9 @@
 """larder explain of a forward proxy: what it says servers are told, and how they are reached, is what then happens."""
 from case import free_port, reply, same, wait_for
 
+LOCAL = "acl { allow here to loopback port 1-65535; }"
+NAMES = "acl { allow names port 1-65535; }"  # no rule asks for addresses: nobody looks up names
 RULES = """
-    acl { allow far host *.far.test port 1-65535; allow here to loopback port 1-65535; }
     identity hide;
     user_agent "Desk/1.0";
     drop_cookies *.ads.test 127.0.0.1;
@@ -14,8 +15,8 @@ RULES = """
 SENT = [("User-Agent", "Mine/2"), ("Referer", "http://elsewhere.test/x"), ("Cookie", "id=1"), ("X-Forwarded-For", "192.0.2.9"), ("X-Own", "kept")]
 
 
-def office(t, parent=None, more=""):
-    return t.larder(listen="forward office;", sites=f"forward office {{ {RULES.replace('PORT', str(parent or free_port()))} }} {more}")
+def office(t, parent=None, more="", acl=LOCAL):
+    return t.larder(listen="forward office;", sites=f"forward office {{ {acl} {RULES.replace('PORT', str(parent or free_port()))} }} {more}")
 
 
 def explain(larder, url, *words):
@@ -58,7 +59,7 @@ def test_what_servers_are_told(t):
 def test_by_a_parent(t):
     """Which one would be asked, and how; not who we are to it."""
     parent = t.origin(default=reply("p", cache="no-store"))
-    larder = office(t, parent.port)
+    larder = office(t, parent.port, acl=NAMES)
     answer = explain(larder, "http://www.far.test/x")
     same(settings(answer)["upstream"], (f"http://127.0.0.1:{parent.port} else=direct", "rule"))
     same(answer["origin"]["target"], "http://www.far.test/x")
