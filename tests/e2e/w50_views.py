@@ -60,7 +60,7 @@ def test_without_forward_nothing(t):
 def test_counts_are_exact(t):
     """Whatever the log's setting is: two hits of one stored response, and a limit that denies the fourth."""
     origin = t.origin({"/a": reply("x" * 1000, cache="max-age=600")})
-    larder = office(t, origin, "limit requests 3/m burst=3;", access="off")
+    larder = office(t, origin, "limit requests 1/m burst=3;", access="off")
     url = f"http://127.0.0.1:{origin.port}/a"
     same([ask(larder, url).status for _ in range(5)], [200, 200, 200, 429, 429])
     same(origin.count("/a"), 1)
@@ -91,7 +91,7 @@ def test_counts_are_exact(t):
 
 def test_lists(t):
     origin = t.origin({"/a": reply("x" * 1000, cache="no-store"), "/b": reply("y", cache="no-store")})
-    larder = office(t, origin, "limit requests 4/m burst=4 key=client;")
+    larder = office(t, origin, "limit requests 1/m burst=4 key=client;")
     for source, path, count in (("127.0.0.1", "/a", 5), ("127.0.0.2", "/b", 2)):
         for _ in range(count):
             ask(larder, f"http://127.0.0.1:{origin.port}{path}", source=source)
@@ -129,7 +129,7 @@ def test_lists(t):
 
 def test_log_lines(t):
     origin = t.origin({"/a": reply("x", cache="no-store")})
-    larder = office(t, origin, "limit requests 1/m burst=1;")
+    larder = office(t, origin, "limit requests 1/m burst=1;", workers=1)
     url = f"http://127.0.0.1:{origin.port}/a?q=1"
     same([ask(larder, url).status for _ in range(2)], [200, 429])
     good, bad = records(larder, 2)
@@ -254,7 +254,7 @@ def test_open_tunnels(t):
     same([one["client"] for one in answer["items"]], [f"127.0.0.{number + 1}" for number in range(9)])
     one = answer["items"][0]
     same((one["forward"], one["user"], one["host"], one["port"]), ("office", "", "127.0.0.1", origin.port))
-    assert 0 < one["age_s"] < 30 and one["since"].endswith("Z"), one
+    assert 0 < one["age_s"] < 100 and one["since"].endswith("Z"), one
     answer = get(larder, "/api/v1/access/tunnels?by=bytes&limit=2&forward=office")
     same((answer["open"], [one["client"] for one in answer["items"]]), (9, ["127.0.0.5", "127.0.0.8"]))
     assert answer["items"][0]["bytes_to_client"] > 5000, answer
@@ -331,7 +331,7 @@ def test_logins_are_counted(t):
     path = f"{t.folder}/htpasswd"
     with open(path, "w", encoding="ascii") as file:
         file.write(f"anna:{crypt.crypt('secret', '$5$rounds=1000$abcdefgh')}\n")
-    larder = office(t, origin, f"auth basic {path};")
+    larder = office(t, origin, f"auth basic {path};", workers=1)
     url = f"http://127.0.0.1:{origin.port}/a"
 
     def login(password, user="anna"):
