@@ -14,11 +14,12 @@ def encode(name):
 
 class NameServer:
     """names: name -> list of ("A" address, "AAAA" address or "CNAME" name) as (type, text, ttl); or an rcode; or None for
-    silence."""
+    silence. silences: (name, type) -> so many questions that are not answered."""
 
     def __init__(self, names=None):
         self.names = dict(names or {})
         self.silent = False
+        self.silences = {}
         self.questions = []  # (time, name, type)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
@@ -47,7 +48,8 @@ class NameServer:
         kind, = struct.unpack("!H", data[at + 1:at + 3])
         self.questions.append((time.monotonic(), name, kind))
         known = self.names.get(name, NXDOMAIN)
-        if self.silent or known is None:
+        if self.silent or known is None or self.silences.get((name, kind), 0) > 0:
+            self.silences[name, kind] = self.silences.get((name, kind), 0) - 1
             return None
         rcode, records = (known, []) if isinstance(known, int) else (0, self.records(name, kind))
         head = data[:2] + struct.pack("!HHHHH", 0x8180 | rcode, 1, len(records), 0, 0)
