@@ -51,6 +51,7 @@ struct exchange_env {
     uint32_t sample_mask;     /* else one in mask + 1, for the top list */
     uint64_t request_count;
     uint64_t request_id_base;           /* random high bits */
+    uint64_t request_ids;               /* that were given */
     uint64_t generation;                /* of the next response stored; begins at random */
     struct origin_budget direct_budget; /* of what is asked of servers that clients name */
     struct rearm_table *rearm;          /* NULL: nothing noted yet */
