@@ -77,7 +77,8 @@ class NameServer:
         return len([1 for _, question, kind in self.questions if question == name and kind == A])
 
     def lookups(self, name):
-        """Like asked, but for questions repeated because an answer was late."""
+        """Like asked, but for questions repeated because an answer was late. Of a lookup that takes more than a second there
+        are two: each family is asked for alone as well."""
         return len({number for question, kind, number in self.ids if question == name and kind == A})
 
     def stop(self):
