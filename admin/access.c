@@ -8,6 +8,7 @@
 #include "admin/handlers.h"
 #include "admin/private.h"
 #include "admin/problem.h"
+#include "admin/views.h"
 #include "base/mem.h"
 #include "worker/forward_view.h"
 
@@ -198,11 +199,33 @@ static uint64_t denied_of(const struct tally_sum *sum, const char *name)
     return denied;
 }
 
+/* null: nothing was looked for in the cache so far, or it is not counted apart. */
+static void write_hit_ratio(struct service *service, const struct conf_site *site,
+                            const struct counters_sum *counters, struct json *json)
+{
+    unsigned slot = sites_slot(service, site);
+    double ratio = slot == 0 ? -1.0 : counters_hit_ratio(counters->site[slot]);
+
+    json_key(json, "hit_ratio");
+    if (ratio < 0) {
+        json_null(json);
+    } else {
+        json_double(json, ratio);
+    }
+}
+
+/* What was counted since the start. */
+struct counted {
+    struct tally_sum sum;
+    struct counters_sum counters;
+};
+
 static void write_forward(struct admin *admin, const struct conf *conf,
-                          const struct conf_site *site, const struct tally_sum *sum,
+                          const struct conf_site *site, const struct counted *counted,
                           struct json *json)
 {
     struct forward_view *view = service_forward_view(admin->service);
+    const struct tally_sum *sum = &counted->sum;
     const char *name = site->forward.name;
     const struct tally_row *row = tally_sum_find(sum, name, "");
     uint64_t opened = figure_of(row, TALLY_TUNNELS_OPENED);
@@ -213,12 +236,13 @@ static void write_forward(struct admin *admin, const struct conf *conf,
     access_put_where(json, "at", conf_where_site(conf, site, NULL));
     write_listens(conf, name, json);
     json_put_u64(json, "requests", figure_of(row, TALLY_REQUESTS));
+    write_hit_ratio(admin->service, site, &counted->counters, json);
     json_put_u64(json, "denied", denied_of(sum, name));
     json_put_u64(json, "tunnels", opened > closed ? opened - closed : 0);
     json_put_u64(json, "tunnels_total", opened);
     json_put_u64(json, "tunnel_bytes_to_client", figure_of(row, TALLY_TO_CLIENT));
     json_put_u64(json, "tunnel_bytes_to_origin", figure_of(row, TALLY_TO_ORIGIN));
-    json_put_u64(json, "logins_missing", figure_of(row, TALLY_LOGIN_MISSING));
+    json_put_u64(json, "challenges", figure_of(row, TALLY_CHALLENGES));
     json_put_u64(json, "logins_failed", figure_of(row, TALLY_LOGIN_FAILED));
     json_put_u64(json, "logins_refused", figure_of(row, TALLY_LOGIN_REFUSED));
     json_put_u64(json, "users_seen", forward_view_count(view, FORWARD_USERS, name));
@@ -230,21 +254,22 @@ static void write_forward(struct admin *admin, const struct conf *conf,
 void access_get(struct admin_request *request)
 {
     struct admin *admin = request->admin;
-    struct tally_sum *sum = mem_new(sizeof(*sum));
+    struct counted *counted = mem_new(sizeof(*counted));
     const struct conf_site *site;
     size_t at = 0;
     struct json json;
 
-    service_tally(admin->service, sum);
+    service_tally(admin->service, &counted->sum);
+    service_counters(admin->service, &counted->counters);
     reply_json(request, 200, &json);
     json_object(&json);
     json_put_u64(&json, "seen_s", FORWARD_LIST_WINDOW_S);
     json_key(&json, "forwards");
     json_array(&json);
     while ((site = access_next(request->conf, &at)) != NULL) {
-        write_forward(admin, request->conf, site, sum, &json);
+        write_forward(admin, request->conf, site, counted, &json);
     }
     json_array_end(&json);
     json_object_end(&json);
-    mem_free(sum);
+    mem_free(counted);
 }

@@ -47,8 +47,13 @@ static bool filter_read(struct admin_request *request, struct denials_filter *fi
 
 static void write_denial(const struct denial *denial, struct json *json)
 {
+    char request_id[24];
+
+    (void)snprintf(request_id, sizeof(request_id), "%016llx",
+                   (unsigned long long)denial->request_id);
     json_object(json);
     json_put_u64(json, "id", denial->id);
+    json_put_text(json, "request_id", request_id);
     json_put_time(json, "time", denial->wall_ms);
     json_put_text(json, "forward", denial->forward);
     json_put_text(json, "client", denial->client);

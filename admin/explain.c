@@ -57,8 +57,11 @@ static const char *read_question(struct explain_question *question, const cJSON 
             question->method = span_str(text);
         } else if (strcmp(at->string, "client") == 0 && text != NULL) {
             question->client = span_str(text);
+        } else if (strcmp(at->string, "forward") == 0 && text != NULL) {
+            question->forward = span_str(text);
         } else if (strcmp(at->string, "headers") != 0) {
-            return "members are url, method, client (strings) and headers (an array of strings)";
+            return "members are url, method, client, forward (strings) and headers (an array of "
+                   "strings)";
         } else if (!read_fields(question, at)) {
             return "headers are at most 64 strings \"Name: value\"";
         }
@@ -197,9 +200,10 @@ static void write_settings(const struct explain *explain, struct json *json)
         json_put_text(json, "name", setting->name);
         put_span(json, "value", setting->value);
         json_put_text(json, "from",
-                      setting->rule >= 0            ? "rule"
-                      : setting->where.file != NULL ? "site"
-                                                    : "default");
+                      setting->rule >= 0               ? "rule"
+                      : setting->where.file == NULL    ? "default"
+                      : explain->site->forward != NULL ? "forward"
+                                                       : "site");
         put_where(json, setting->where);
         json_object_end(json);
     }
@@ -302,6 +306,8 @@ static void write_origin(const struct explain *explain, struct service *service,
     if (pool->pool != NULL) {
         json_put_text(json, "pool", origin_pool_name(pool->pool));
         write_servers(explain, service, origin_pool_name(pool->pool), json);
+    } else if (site->forward != NULL) {
+        json_put_text(json, "pool", "direct");
     }
     put_span(json, "target", explain->onward.target);
     put_span(json, "host", explain->onward.host);
@@ -338,7 +344,8 @@ static void write_answer(struct admin_request *request, const struct explain *ex
     }
     json_put_bool(&json, "cache_asked",
                   explain->answer != EXPLAIN_PASS && explain->answer != EXPLAIN_REDIRECT &&
-                      explain->answer != EXPLAIN_RESPOND && explain->answer != EXPLAIN_DENIED);
+                      explain->answer != EXPLAIN_RESPOND && explain->answer != EXPLAIN_DENIED &&
+                      explain->answer != EXPLAIN_TUNNEL);
     write_rules(explain, conf, &json);
     write_access(explain, &json);
     write_limits(explain, conf, &json);

@@ -23,11 +23,9 @@ static void put_value(struct buf *out, uint64_t number)
 
 /* One figure of every proxy. */
 static void put_wholes(struct buf *out, const struct tally_sum *sum, const char *name,
-                       enum tally_figure figure)
+                       const char *help, enum tally_figure figure)
 {
-    metric_head(out, name, "counter",
-                figure == TALLY_REQUESTS ? "Requests of the clients of forward proxies."
-                                         : "Tunnels opened.");
+    metric_head(out, name, "counter", help);
     for (size_t i = 0; i < sum->count; i++) {
         if (sum->row[i].rule[0] == '\0') {
             put_labels(out, name, &sum->row[i]);
@@ -86,13 +84,11 @@ static void put_logins(struct buf *out, const struct tally_sum *sum)
     static const struct {
         enum tally_figure figure;
         const char *outcome;
-    } rows[] = {{TALLY_LOGIN_MISSING, "missing"},
-                {TALLY_LOGIN_FAILED, "wrong"},
-                {TALLY_LOGIN_REFUSED, "refused"}};
+    } rows[] = {{TALLY_LOGIN_FAILED, "wrong"}, {TALLY_LOGIN_REFUSED, "refused"}};
 
     metric_head(out, name, "counter",
-                "Requests that ended at the login: without a password, with a wrong one, or not "
-                "looked at because of too many wrong ones.");
+                "Requests that were denied at the login: with a wrong password, or not looked at "
+                "because of too many wrong ones.");
     for (size_t i = 0; i < sum->count; i++) {
         for (size_t k = 0; k < ARRAY_LEN(rows) && sum->row[i].rule[0] == '\0'; k++) {
             put_labels(out, name, &sum->row[i]);
@@ -137,13 +133,17 @@ static void put_shared(struct buf *out, struct service *service)
 
 static void put_all(struct buf *out, const struct tally_sum *sum)
 {
-    put_wholes(out, sum, "larder_forward_requests_total", TALLY_REQUESTS);
+    put_wholes(out, sum, "larder_forward_requests_total",
+               "Requests of the clients of forward proxies.", TALLY_REQUESTS);
     put_rules(out, sum, "larder_forward_denied_total",
               "Requests that a forward proxy denied, by the rule that did.", TALLY_DENIED);
     put_rules(out, sum, "larder_forward_allowed_total",
               "Requests that a forward proxy let pass, by the rule that did.", TALLY_ALLOWED);
-    put_wholes(out, sum, "larder_forward_tunnels_total", TALLY_TUNNELS_OPENED);
+    put_wholes(out, sum, "larder_forward_tunnels_total", "Tunnels opened.", TALLY_TUNNELS_OPENED);
     put_tunnels(out, sum);
+    put_wholes(out, sum, "larder_forward_challenges_total",
+               "407 to clients that sent no password: how a browser begins, not a denial.",
+               TALLY_CHALLENGES);
     put_logins(out, sum);
 }
 

@@ -15,8 +15,7 @@
 #define SITES_PATH "/api/v1/sites/"
 #define MAINTENANCE_END "/maintenance"
 
-/* The counters slot of a site; 0: one of those beyond what is counted apart. */
-static unsigned slot_of(struct service *service, const struct conf_site *site)
+unsigned sites_slot(struct service *service, const struct conf_site *site)
 {
     for (unsigned slot = 1; slot < COUNTERS_SITES; slot++) {
         const char *name = service_site_name(service, slot);
@@ -57,7 +56,7 @@ static void write_site(struct json *json, struct service *service, const struct 
 {
     struct site_note note;
 
-    site_state_get(service_site_state(service), slot_of(service, site), &note);
+    site_state_get(service_site_state(service), sites_slot(service, site), &note);
     json_object(json);
     json_put_text(json, "name", site->names.list[0]);
     json_key(json, "names");
@@ -133,7 +132,7 @@ static void maintain(struct admin_request *request, const struct conf_site *site
                      const char *reason)
 {
     struct service *service = request->admin->service;
-    unsigned slot = slot_of(service, site);
+    unsigned slot = sites_slot(service, site);
     struct json json;
 
     if (slot == 0) {
@@ -181,7 +180,7 @@ bool sites_in_maintenance(struct service *service, const struct conf_site *site)
 {
     struct site_note note;
 
-    site_state_get(service_site_state(service), slot_of(service, site), &note);
+    site_state_get(service_site_state(service), sites_slot(service, site), &note);
     return note.on;
 }
 
@@ -192,7 +191,7 @@ void sites_write_problems(struct service *service, struct json *json)
     for (size_t i = 0; i < conf->site_count; i++) {
         struct site_note note;
         struct buf text;
-        site_state_get(service_site_state(service), slot_of(service, &conf->sites[i]), &note);
+        site_state_get(service_site_state(service), sites_slot(service, &conf->sites[i]), &note);
         if (!note.on) {
             continue;
         }

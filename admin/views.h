@@ -14,6 +14,8 @@ struct service;
 /* Is it switched to maintenance? */
 struct conf_site;
 bool sites_in_maintenance(struct service *service, const struct conf_site *site);
+/* The slot of its counters; 0: one of those beyond what is counted apart. */
+unsigned sites_slot(struct service *service, const struct conf_site *site);
 /* Sites in maintenance, as elements of status' problems. */
 void sites_write_problems(struct service *service, struct json *json);
 void status_write(struct admin *admin, struct json *json);

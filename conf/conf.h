@@ -274,11 +274,12 @@ enum conf_limit_kind {
 };
 
 enum conf_limit_key {
-    CONF_LIMIT_CLIENT, /* the address; IPv6 by /64 */
-    CONF_LIMIT_HEADER, /* a field's value; by client where there is none */
-    CONF_LIMIT_COOKIE, /* the same of a cookie */
-    CONF_LIMIT_SITE,   /* all together */
-    CONF_LIMIT_USER,   /* of a forward proxy: who is logged in; by client where nobody is */
+    CONF_LIMIT_CLIENT,  /* the address; IPv6 by /64 */
+    CONF_LIMIT_HEADER,  /* a field's value; by client where there is none */
+    CONF_LIMIT_COOKIE,  /* the same of a cookie */
+    CONF_LIMIT_SITE,    /* all together */
+    CONF_LIMIT_USER,    /* of a forward proxy: who is logged in; by client where nobody is */
+    CONF_LIMIT_FORWARD, /* of a forward proxy: all together; there never CONF_LIMIT_SITE */
 };
 
 #define CONF_LIMITS_MAX 16u /* in one block */

@@ -57,10 +57,11 @@ static void name_make(struct guard *guard, struct conf_limit *limit)
     const char *kind = limit->kind == CONF_LIMIT_REQUESTS      ? "requests"
                        : limit->kind == CONF_LIMIT_CONNECTIONS ? "connections"
                                                                : "concurrent";
-    const char *key = limit->key == CONF_LIMIT_CLIENT ? NULL
-                      : limit->key == CONF_LIMIT_USER ? "user"
-                      : limit->key == CONF_LIMIT_SITE ? "site"
-                                                      : limit->key_name;
+    const char *key = limit->key == CONF_LIMIT_CLIENT    ? NULL
+                      : limit->key == CONF_LIMIT_USER    ? "user"
+                      : limit->key == CONF_LIMIT_SITE    ? "site"
+                      : limit->key == CONF_LIMIT_FORWARD ? "forward"
+                                                         : limit->key_name;
     char text[100];
     int len = snprintf(text, sizeof(text), "%s%s%.60s", kind, key == NULL ? "" : "_",
                        key == NULL ? "" : key);
@@ -74,6 +75,23 @@ static void name_make(struct guard *guard, struct conf_limit *limit)
     limit->name = conf_check_copy(&guard->checker->base, span_str(text));
 }
 
+/* In a rule too the words are those of the block around it. */
+static void key_check(const struct guard *guard, struct conf_limit *limit,
+                      const struct conf_setting *setting, bool report)
+{
+    bool is_forward = guard->site->forward.name != NULL;
+
+    if (is_forward && limit->key == CONF_LIMIT_SITE) {
+        limit->key = CONF_LIMIT_FORWARD;
+    } else if (!is_forward && report && limit->key == CONF_LIMIT_USER) {
+        conf_report_add(guard->checker->base.report, setting->node->words[0].place, NULL,
+                        "key=user is for forward proxies: nobody logs in to a site");
+    } else if (!is_forward && report && limit->key == CONF_LIMIT_FORWARD) {
+        conf_report_add(guard->checker->base.report, setting->node->words[0].place, NULL,
+                        "key=forward is for forward proxies: of a site it is key=site");
+    }
+}
+
 static void limit_check(struct guard *guard, struct conf_limit *limit, size_t ordinal, bool make)
 {
     const struct conf_setting *setting = guard_setting(guard, "limit", ordinal);
@@ -81,10 +99,7 @@ static void limit_check(struct guard *guard, struct conf_limit *limit, size_t or
     if (setting == NULL || !setting->good || limit->kind > CONF_LIMIT_CONNECTIONS) {
         return;
     }
-    if (make && limit->key == CONF_LIMIT_USER && guard->site->forward.name == NULL) {
-        conf_report_add(guard->checker->base.report, setting->node->words[0].place, NULL,
-                        "key=user is for forward proxies: nobody logs in to a site");
-    }
+    key_check(guard, limit, setting, make);
     if (ordinal == CONF_LIMITS_MAX && make) {
         conf_report_add(guard->checker->base.report, setting->node->words[0].place, NULL,
                         "more than %u limits in one block", CONF_LIMITS_MAX);

@@ -2,10 +2,10 @@
  * which reference and dump show them. */
 #include "conf/schema_rows.h"
 
-#define LIMIT_SYNTAX                                                                                \
-    "requests NUMBER/s | NUMBER/m [burst=NUMBER] [key=client | user | header:NAME | cookie:NAME | " \
-    "site] [status=NUMBER] [count=all | misses] [name=NAME] | concurrent NUMBER [key=...] "         \
-    "[status=NUMBER] [count=...] [name=NAME] | connections NUMBER [key=client | user | site] "      \
+#define LIMIT_SYNTAX                                                                                  \
+    "requests NUMBER/s | NUMBER/m [burst=NUMBER] [key=client | user | header:NAME | cookie:NAME | "   \
+    "site | forward] [status=NUMBER] [count=all | misses] [name=NAME] | concurrent NUMBER [key=...] " \
+    "[status=NUMBER] [count=...] [name=NAME] | connections NUMBER [key=client | user | forward] "     \
     "[status=NUMBER] [name=NAME]"
 #define ACCESS_SYNTAX "all | NETWORK... [file=PATH]"
 
@@ -35,13 +35,13 @@ static const struct schema_row rows[] = {
          "How much one client may ask of this site. requests: a bucket of burst tokens (default: "
          "NUMBER) that refills at the rate; without a token 429. concurrent: requests under way, "
          "beyond them 503. Both with Retry-After. key: whose bucket it is; client is the address, "
-         "IPv6 by /64; header and cookie: by their value, without one by client; site: all "
-         "together. count=misses: only requests that the origin is asked for. name: in "
+         "IPv6 by /64; header and cookie: by their value, without one by client; site (of a "
+         "forward proxy forward): all together. count=misses: only requests that the origin is asked for. name: in "
          "larder_limited_total; a reload keeps the buckets of a name. except: clients that no "
          "limit of the site is for. Every limit counts; a request that one refuses takes no "
          "token of the others. At most 16, and 16 in a rule. In a forward proxy also key=user, by "
          "who is logged in (by client where nobody is), and limit connections NUMBER "
-         "[key=client | user | site] [status=NUMBER] [name=NAME]: connections at a time, tunnels "
+         "[key=client | user | forward] [status=NUMBER] [name=NAME]: connections at a time, tunnels "
          "among them, each from its first request to its end; one that is too many gets 503 and "
          "is closed. May be repeated.",
      .example = "limit requests 10/s burst=20;"},

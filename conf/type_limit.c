@@ -30,8 +30,12 @@ static const enum conf_limit_kind kinds_in_forward[] = {CONF_LIMIT_REQUESTS, CON
 static const enum conf_limit_kind kinds_in_rule[] = {CONF_LIMIT_REQUESTS, CONF_LIMIT_CONCURRENT,
                                                      CONF_LIMIT_OFF};
 
-/* The first is for forward proxies alone; in a rule nobody knows yet whose it is. */
-static const char *const key_words[] = {"user", "client", "header:NAME", "cookie:NAME", "site"};
+/* The first is for sites, the last two for forward proxies, which take "site" for "forward" too; in a
+ * rule nobody knows yet whose it is (rules_guard.c). */
+static const char *const key_words[] = {"site",        "client", "header:NAME",
+                                        "cookie:NAME", "user",   "forward"};
+#define KEYS_OF_SITES 1u
+#define KEYS_OF_FORWARDS 2u
 static const char *const count_words[] = {"all", "misses"};
 
 enum limit_option {
@@ -99,8 +103,11 @@ static bool is_forward(const struct conf_item *item)
 static bool key_read(const struct conf_item *item, const struct conf_word *word, struct span text,
                      struct conf_limit *out)
 {
-    unsigned hidden = item->row->context == SCHEMA_SITE && !is_forward(item) ? 1 : 0;
-    const struct conf_advice advice = {.allowed = key_words + hidden,
+    bool is_rule = item->row->context == SCHEMA_RULE;
+    bool may_be_forward = is_rule || is_forward(item);
+    unsigned first = is_forward(item) ? KEYS_OF_SITES : 0;
+    unsigned hidden = first + (may_be_forward ? 0 : KEYS_OF_FORWARDS);
+    const struct conf_advice advice = {.allowed = key_words + first,
                                        .allowed_count = ARRAY_LEN(key_words) - hidden};
     static const char header[] = "header:";
     static const char cookie[] = "cookie:";
@@ -110,16 +117,12 @@ static bool key_read(const struct conf_item *item, const struct conf_word *word,
         out->key = text.len == 4 ? CONF_LIMIT_SITE : CONF_LIMIT_CLIENT;
         return true;
     }
-    if (hidden == 0 && span_eq(text, SPAN("user"))) {
-        out->key = CONF_LIMIT_USER;
-        return true;
-    }
-    if (is_forward(item) && span_eq(text, SPAN("forward"))) {
-        out->key = CONF_LIMIT_SITE;
+    if (may_be_forward && (span_eq(text, SPAN("user")) || span_eq(text, SPAN("forward")))) {
+        out->key = text.len == 4 ? CONF_LIMIT_USER : CONF_LIMIT_FORWARD;
         return true;
     }
     if (out->kind == CONF_LIMIT_CONNECTIONS) {
-        return limit_report(item, word, NULL, "is not for connections: client, user or site");
+        return limit_report(item, word, NULL, "is not for connections: client, user or forward");
     }
     if (!span_starts(text, span_str(header)) && !span_starts(text, span_str(cookie))) {
         return limit_report(item, word, &advice, "does not say whose requests count together");
@@ -272,8 +275,8 @@ static void print_pair(const char *option, const char *value, struct buf *out)
 
 void conf_print_limit(const struct conf_limit *limit, struct buf *out)
 {
-    static const char *const prefixes[] = {"key=client", "key=header:", "key=cookie:", "key=site",
-                                           "key=user"};
+    static const char *const prefixes[] = {
+        "key=client", "key=header:", "key=cookie:", "key=site", "key=user", "key=forward"};
 
     buf_puts(out, kind_words[limit->kind]);
     if (limit->kind == CONF_LIMIT_EXCEPT) {

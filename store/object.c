@@ -129,6 +129,7 @@ static void flow_fini(struct flow *flow)
     if (flow->slots != (struct slot *)(void *)(flow + 1)) {
         mem_free(flow->slots);
     }
+    store_object_unref(&flow->renewed);
     lock_fini(&flow->lock);
 }
 

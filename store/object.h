@@ -40,7 +40,7 @@ enum object_state {
     OBJECT_FILLING,   /* a leader works on it */
     OBJECT_READY,     /* complete and correct */
     OBJECT_FAILED,    /* the leader gave up: code */
-    OBJECT_REFRESHED, /* the origin said 304: look up again */
+    OBJECT_REFRESHED, /* the origin said 304: `renewed`, or look up again */
 };
 
 enum flow_mode {
@@ -80,7 +80,8 @@ struct flow {
     uint32_t resident_count;               /* slots with a chunk */
     uint32_t window[OBJECT_WINDOW_PIECES]; /* pieces read back, oldest at window_at */
     uint32_t window_at;
-    struct store_lead *lead; /* to be woken, or NULL */
+    struct store_lead *lead;      /* to be woken, or NULL */
+    struct store_object *renewed; /* REFRESHED: what the 304 confirmed; a reference */
 };
 
 struct store_object {

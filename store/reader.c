@@ -267,6 +267,23 @@ enum store_head_state store_reader_head(struct store_reader *reader, uint32_t *c
     return result;
 }
 
+struct store_object *store_reader_renewed(struct store_reader *reader)
+{
+    CHECK_OBJ(reader, READER_MAGIC);
+    struct flow *flow = reader->object->flow;
+    struct store_object *renewed = NULL;
+
+    if (!reader->is_linked) {
+        return NULL;
+    }
+    lock_acquire(&flow->lock);
+    if (flow->renewed != NULL) {
+        renewed = store_object_ref(flow->renewed);
+    }
+    lock_release(&flow->lock);
+    return renewed;
+}
+
 /* ---- bytes ---- */
 
 /* [flow] Points out at the rest of the piece inside this chunk and pins it. */

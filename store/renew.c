@@ -38,6 +38,17 @@ static struct writer_job *refresh_enter(struct store *store, struct shard *shard
     return job;
 }
 
+/* Whoever waits looks at this object, which may have been purged since they began to wait. */
+static void renew_end(struct store_lead **lead, struct store_object *object)
+{
+    struct flow *flow = (*lead)->object->flow;
+
+    lock_acquire(&flow->lock);
+    flow->renewed = store_object_ref(object);
+    lock_release(&flow->lock);
+    lead_finish(lead, OBJECT_REFRESHED, 0);
+}
+
 struct store_object *store_lead_refresh(struct store_lead **lead_in, const struct store_head *head)
 {
     struct store_lead *lead = *lead_in;
@@ -67,7 +78,7 @@ struct store_object *store_lead_refresh(struct store_lead **lead_in, const struc
     if (object == NULL) {
         object = store_object_ref(lead->stale); /* no memory: as it was, still validated */
     }
-    lead_finish(lead_in, OBJECT_REFRESHED, 0);
+    renew_end(lead_in, object);
     return object;
 }
 
@@ -115,7 +126,7 @@ struct store_object *store_lead_adopt(struct store_lead **lead_in, struct store_
     if (job != NULL) {
         writer_push(store, job);
     }
-    lead_finish(lead_in, OBJECT_REFRESHED, 0);
+    renew_end(lead_in, object);
     return object;
 }
 

@@ -235,11 +235,11 @@ bool store_lead_is_read(const struct store_lead *lead);
 void store_lead_commit(struct store_lead **lead);
 /* The origin said 304: the stale object lives on under a new head and facts, its body shared, its
  * disk record re-pointed, not rewritten. Returns the refreshed object with a reference; followers
- * look up again. */
+ * find it by store_reader_renewed. */
 struct store_object *store_lead_refresh(struct store_lead **lead, const struct store_head *head);
 /* The origin said 304 to the validators of several variants: this one (whole; borrowed) answers the
  * request too. It is stored a second time under the new head and selector, large bodies shared.
- * Returns that with a reference; followers look up again. NULL, and nothing done: no memory. */
+ * Returns that with a reference, as above. NULL, and nothing done: no memory. */
 struct store_object *store_lead_adopt(struct store_lead **lead, struct store_object *variant,
                                       const struct store_head *head);
 /* What this lead was to renew is out of force: the origin has answered with something else that may
@@ -257,7 +257,7 @@ enum store_head_state {
     STORE_HEAD_READY,  /* head, facts, length are there */
     STORE_HEAD_WAIT,   /* not yet; wake() will be called */
     STORE_HEAD_ALONE,  /* not shareable: go to the origin yourself */
-    STORE_HEAD_AGAIN,  /* look up again */
+    STORE_HEAD_AGAIN,  /* store_reader_renewed; else look up again */
     STORE_HEAD_FAILED, /* the leader failed; *code says how */
 };
 
@@ -277,6 +277,9 @@ struct store_reader *store_reader_open(struct store *store, struct store_object 
                                        uint64_t offset, bool own, struct mailbox *box,
                                        void (*wake)(void *ctx), void *ctx);
 enum store_head_state store_reader_head(struct store_reader *reader, uint32_t *code);
+/* Behind STORE_HEAD_AGAIN: what a 304 has confirmed. It answers whoever waited for that, as the bytes
+ * of a fill do, also when it has been purged meanwhile. A reference; NULL: there is none. */
+struct store_object *store_reader_renewed(struct store_reader *reader);
 /* The bytes at the reader's offset, at most to the end of one piece; they stay valid and pinned
  * until the next store_reader_next or close. Does not move the offset. */
 enum store_read store_reader_next(struct store_reader *reader, struct span *out);

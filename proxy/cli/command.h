@@ -115,6 +115,8 @@ int command_origins(struct cli_args *args);
 int command_maintenance(struct cli_args *args);
 int command_quota(struct cli_args *args);
 int command_access(struct cli_args *args);
+/* The list of quotas, which has two names. */
+int command_access_quotas(struct cli_args *args);
 int command_explain(struct cli_args *args);
 int command_reload(struct cli_args *args);
 int command_stop(struct cli_args *args);

@@ -172,7 +172,7 @@ static const char *built_in(const char *name)
         {"port", "not a usual port"},
         {"self", "larder itself"},
         {"end", "no rule holds"},
-        {"login", "no name and password, or wrong ones"},
+        {"login", "a wrong name or password"},
         {"limit", "a limit of the block"},
         {"quota", "a quota is used up"},
     };
@@ -198,10 +198,11 @@ static void print_summary(const cJSON *json)
         struct cli_figure up;
         const cJSON *rule;
         cli_print_line(stdout, client_text(at, "name"));
-        printf(": %.0f requests, %.0f denied, %.0f tunnels open of %.0f, %s to clients and %s to "
-               "servers through tunnels\n",
+        printf(": %.0f requests, %.0f denied, %.0f asked for a password, %.0f tunnels open of "
+               "%.0f, %s to clients and %s to servers through tunnels\n",
                client_number(at, "requests"), client_number(at, "denied"),
-               client_number(at, "tunnels"), client_number(at, "tunnels_total"),
+               client_number(at, "challenges"), client_number(at, "tunnels"),
+               client_number(at, "tunnels_total"),
                cli_bytes(&down, client_number(at, "tunnel_bytes_to_client")),
                cli_bytes(&up, client_number(at, "tunnel_bytes_to_origin")));
         cJSON_ArrayForEach(rule, member(at, "rules"))
@@ -225,8 +226,8 @@ static void print_denials(const cJSON *json)
     const cJSON *at;
 
     if (cJSON_GetArraySize(member(json, "items")) > 0) {
-        printf("%-26s%-17s%-10s%-12s%-9s%s\n", "time", "client", "user", "rule", "method",
-               "what  # why");
+        printf("%-26s%-18s%-17s%-10s%-12s%-9s%s\n", "time", "reference", "client", "user", "rule",
+               "method", "what  # why");
     }
     cJSON_ArrayForEach(at, member(json, "items"))
     {
@@ -237,6 +238,7 @@ static void print_denials(const cJSON *json)
                        is_tunnel ? "" : client_text(at, "scheme"), is_tunnel ? "" : "://",
                        client_text(at, "host"), client_number(at, "port"));
         cell(client_text(at, "time"), 24);
+        cell(client_text(at, "request_id"), 16);
         cell(client_text(at, "client"), 15);
         cell(client_text(at, "user"), 8);
         cell(client_text(at, "rule"), 10);
@@ -316,54 +318,69 @@ static void print_clients(const cJSON *json)
     print_items(json, "client");
 }
 
+/* As `larder quota reset` wants it: "office/month_user/user:anna". */
+static void print_account(const cJSON *account)
+{
+    const char *key = client_text(account, "key");
+
+    cli_print_line(stdout, client_text(account, "forward"));
+    printf("/");
+    cli_print_line(stdout, client_text(account, "name"));
+    printf("/%s%s", key, strcmp(key, "all") == 0 ? "" : ":");
+    cli_print_line(stdout, strcmp(key, "all") == 0 ? "" : client_text(account, "who"));
+    printf("\n");
+}
+
 static void print_quotas(const cJSON *json)
 {
+    const cJSON *items = member(json, "items");
+    double more = client_number(json, "total") - (double)cJSON_GetArraySize(items);
     const cJSON *at;
 
-    if (cJSON_GetArraySize(member(json, "items")) > 0) {
-        printf("%8s %10s of %-10s %-12s%-12s%-8s%s\n", "share", "used", "quota", "forward", "name",
-               "key", "whose");
+    if (cJSON_GetArraySize(items) > 0) {
+        printf("%8s %10s of %-10s  %-22s%s\n", "share", "used", "quota", "begins anew", "account");
     }
-    cJSON_ArrayForEach(at, member(json, "items"))
+    cJSON_ArrayForEach(at, items)
     {
         struct cli_figure used;
         struct cli_figure limit;
         char share[16] = "-";
-        double most = client_number(at, "limit_bytes");
+        double most = client_number(at, "limit_bytes"); /* 0: the file has this quota no more */
         if (most > 0) {
-            (void)snprintf(share, sizeof(share), "%.1f%%",
+            (void)snprintf(share, sizeof(share), "%.1f %%",
                            100 * client_number(at, "used_bytes") / most);
         }
-        printf("%8s %10s of %-10s ", share, cli_bytes(&used, client_number(at, "used_bytes")),
-               most > 0 ? cli_bytes(&limit, most) : "-");
-        cell(client_text(at, "forward"), 10);
-        cell(client_text(at, "name"), 10);
-        cell(client_text(at, "key"), 6);
-        cli_print_line(stdout, client_text(at, "who"));
-        printf("  # a %s, begins anew ", client_text(at, "per"));
-        cli_print_line(stdout, client_text(at, "ends_at"));
-        printf("\n");
+        printf("%8s %10s of %-10s  %.19sZ  ", share,
+               cli_bytes(&used, client_number(at, "used_bytes")),
+               most > 0 ? cli_bytes(&limit, most) : "-", client_text(at, "ends_at"));
+        print_account(at);
     }
-    if (cJSON_GetArraySize(member(json, "items")) == 0) {
+    if (cJSON_GetArraySize(items) == 0) {
         printf("nothing has moved under a quota\n");
+    } else if (more > 0) {
+        printf("and %.0f more that have used less\n", more);
     }
 }
 
 static const struct list {
     const char *word, *path;
     void (*print)(const cJSON *json);
-    unsigned flags; /* that mean something for it */
+    unsigned flags;            /* that mean something for it */
+    unsigned limit, limit_max; /* 0: LIMIT_DEFAULT, LIMIT_MAX */
 } lists[] = {
-    {"list", "/api/v1/access", print_summary, 0},
+    {"list", "/api/v1/access", print_summary, 0, 0, 0},
     {"denials", "/api/v1/access/denials", print_denials,
-     FLAG(FORWARD) | FLAG(RULE) | FLAG(HOST) | FLAG(CLIENT) | FLAG(USER) | FLAG(LIMIT)},
-    {"tunnels", "/api/v1/access/tunnels", print_tunnels, FLAG(FORWARD) | FLAG(BY) | FLAG(LIMIT)},
+     FLAG(FORWARD) | FLAG(RULE) | FLAG(HOST) | FLAG(CLIENT) | FLAG(USER) | FLAG(LIMIT), 0, 0},
+    {"tunnels", "/api/v1/access/tunnels", print_tunnels, FLAG(FORWARD) | FLAG(BY) | FLAG(LIMIT), 0,
+     0},
     {"destinations", "/api/v1/access/destinations", print_destinations,
-     FLAG(FORWARD) | FLAG(BY) | FLAG(LIMIT)},
-    {"users", "/api/v1/access/users", print_users, FLAG(FORWARD) | FLAG(BY) | FLAG(LIMIT)},
-    {"clients", "/api/v1/access/clients", print_clients, FLAG(FORWARD) | FLAG(BY) | FLAG(LIMIT)},
-    {"quotas", "/api/v1/access/quotas", print_quotas, FLAG(FORWARD) | FLAG(LIMIT)},
+     FLAG(FORWARD) | FLAG(BY) | FLAG(LIMIT), 0, 0},
+    {"users", "/api/v1/access/users", print_users, FLAG(FORWARD) | FLAG(BY) | FLAG(LIMIT), 0, 0},
+    {"clients", "/api/v1/access/clients", print_clients, FLAG(FORWARD) | FLAG(BY) | FLAG(LIMIT), 0,
+     0},
+    {"quotas", "/api/v1/access/quotas", print_quotas, FLAG(FORWARD) | FLAG(LIMIT), 200, 1000},
 };
+#define QUOTAS (&lists[ARRAY_LEN(lists) - 1])
 
 static const struct {
     enum cli_flag flag;
@@ -388,7 +405,8 @@ static void put_escaped(struct buf *out, const char *value)
 
 static bool path_of(const struct cli_args *args, const struct list *list, struct buf *out)
 {
-    unsigned limit = LIMIT_DEFAULT;
+    unsigned limit = list->limit == 0 ? LIMIT_DEFAULT : list->limit;
+    unsigned most = list->limit_max == 0 ? LIMIT_MAX : list->limit_max;
 
     for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
         enum cli_flag flag = queries[i].flag;
@@ -397,7 +415,7 @@ static bool path_of(const struct cli_args *args, const struct list *list, struct
             return false;
         }
     }
-    if (!cli_number(args, FLAG_LIMIT, 1, LIMIT_MAX, &limit)) {
+    if (!cli_number(args, FLAG_LIMIT, 1, most, &limit)) {
         return false;
     }
     buf_printf(out, "%s?limit=%u", list->path, limit);
@@ -425,6 +443,11 @@ static int run_list(struct cli_args *args, const struct list *list)
     }
     buf_free(&path);
     return status;
+}
+
+int command_access_quotas(struct cli_args *args)
+{
+    return run_list(args, QUOTAS);
 }
 
 int command_access(struct cli_args *args)

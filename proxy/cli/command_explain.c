@@ -17,6 +17,9 @@ static char *question(const struct cli_args *args)
     if (args->value[FLAG_CLIENT] != NULL) {
         cJSON_AddStringToObject(body, "client", args->value[FLAG_CLIENT]);
     }
+    if (args->value[FLAG_FORWARD] != NULL) {
+        cJSON_AddStringToObject(body, "forward", args->value[FLAG_FORWARD]);
+    }
     cJSON *fields = cJSON_AddArrayToObject(body, "headers");
     for (unsigned i = 0; i < args->field_count; i++) {
         cJSON_AddItemToArray(fields, cJSON_CreateString(args->fields[i]));
@@ -131,6 +134,10 @@ static void print_pool(const cJSON *origin)
 
     printf("%-24s ", "origin");
     cli_print_line(stdout, client_text(origin, "pool"));
+    if (!cJSON_IsArray(member(origin, "servers"))) { /* a forward proxy by itself */
+        printf(": the server of the URL\n");
+        return;
+    }
     printf("%s", server[0] == '\0' ? ", one of its servers: " : ", server ");
     if (server[0] != '\0') {
         cli_print_line(stdout, server);

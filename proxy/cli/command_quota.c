@@ -1,4 +1,4 @@
-/* command_quota - accounts of the quotas of forward proxies. */
+/* command_quota - accounts of the quotas of forward proxies; the list is that of `larder access`. */
 #include <string.h>
 
 #include <cjson/cJSON.h>
@@ -7,62 +7,7 @@
 #include "cli/client.h"
 #include "cli/command.h"
 
-#define LIST_PATH "/api/v1/access/quotas?limit=1000"
 #define RESET_PATH "/api/v1/access/quotas/reset"
-
-/* office/month_user/user:alice, as `reset` wants it. */
-static void print_account(const cJSON *account)
-{
-    const char *key = client_text(account, "key");
-    double limit = client_number(account, "limit_bytes");
-    double used = client_number(account, "used_bytes");
-    struct cli_figure figures[2];
-
-    printf("%10s of %-10s", cli_bytes(&figures[0], used),
-           limit > 0 ? cli_bytes(&figures[1], limit) : "?");
-    if (limit > 0) {
-        printf(" %3.0f %%", used * 100 / limit > 999 ? 999 : used * 100 / limit);
-    } else {
-        printf("      ");
-    }
-    printf("  until %.16s  ", client_text(account, "ends_at"));
-    cli_print_safe(stdout, client_text(account, "forward"));
-    printf("/");
-    cli_print_safe(stdout, client_text(account, "name"));
-    printf("/%s", key);
-    if (strcmp(key, "all") != 0) {
-        printf(":");
-        cli_print_safe(stdout, client_text(account, "who"));
-    }
-    printf("\n");
-}
-
-static int list(struct cli_args *args, struct client *client)
-{
-    struct buf raw = {0};
-    cJSON *json = client_get(client, "GET", LIST_PATH, NULL, &raw);
-    const cJSON *items = cJSON_GetObjectItemCaseSensitive(json, "items");
-    const cJSON *at;
-
-    if (json != NULL && args->value[FLAG_JSON] != NULL) {
-        printf("%s\n", raw.data);
-    } else if (json != NULL) {
-        double more = client_number(json, "total") - (double)cJSON_GetArraySize(items);
-        cJSON_ArrayForEach(at, items)
-        {
-            print_account(at);
-        }
-        if (cJSON_GetArraySize(items) == 0) {
-            printf("nothing has moved under a quota\n");
-        } else if (more > 0) {
-            printf("and %.0f more that have used less\n", more);
-        }
-    }
-    int status = json == NULL ? 1 : 0;
-    buf_free(&raw);
-    cJSON_Delete(json);
-    return status;
-}
 
 /* FORWARD/QUOTA/KEY[:WHO]. NULL: it is none. */
 static cJSON *order_make(const char *text)
@@ -132,11 +77,14 @@ int command_quota(struct cli_args *args)
         cli_error("write: larder quota [list] | larder quota reset FORWARD/QUOTA/KEY:WHO");
         return 2;
     }
+    if (is_list) {
+        return command_access_quotas(args);
+    }
     struct client *client = client_open(args);
     if (client == NULL) {
         return 1;
     }
-    int status = is_list ? list(args, client) : reset(args, client, args->rest[1]);
+    int status = reset(args, client, args->rest[1]);
     client_close(&client);
     return status;
 }

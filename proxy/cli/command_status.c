@@ -16,6 +16,11 @@ enum verdict {
     VERDICT_CRIT,
 };
 
+/* What is asked beside the state; each NULL: not answered. */
+struct answers {
+    cJSON *stats, *access;
+};
+
 static const char *const verdict_names[] = {"ok", "warning", "critical"};
 
 static int64_t age_of(const cJSON *problem)
@@ -159,6 +164,30 @@ static void print_store(const cJSON *store)
     printf("\n");
 }
 
+/* Of each the figures since the start; those who asked, of the last hour. */
+static void print_forwards(const cJSON *access)
+{
+    double seen_s = client_number(access, "seen_s");
+    const cJSON *at;
+
+    cJSON_ArrayForEach(at, cJSON_GetObjectItemCaseSensitive(access, "forwards"))
+    {
+        struct cli_figure figures[5];
+        double requests = client_number(at, "requests");
+        double tunnels = client_number(at, "tunnels");
+        double users = client_number(at, "users_seen");
+        double clients = client_number(at, "clients_seen");
+        printf("forward   ");
+        cli_print_line(stdout, client_text(at, "name"));
+        printf(": %s request%s, hit ratio ", cli_count(&figures[0], requests), plural(requests));
+        print_ratio(at, "hit_ratio");
+        printf(", %s denied; %s tunnel%s open; %s user%s and %s client%s in the last %.0f min\n",
+               cli_count(&figures[1], client_number(at, "denied")), cli_count(&figures[2], tunnels),
+               plural(tunnels), cli_count(&figures[3], users), plural(users),
+               cli_count(&figures[4], clients), plural(clients), seen_s / 60);
+    }
+}
+
 static void print_state(const cJSON *problem)
 {
     int64_t since = cli_unix_time(client_text(problem, "since"));
@@ -235,7 +264,7 @@ static void print_lately(const cJSON *status)
     }
 }
 
-static void print_screen(const cJSON *status, const cJSON *totals, enum verdict verdict)
+static void print_screen(const cJSON *status, const struct answers *answers, enum verdict verdict)
 {
     static const char *const colours[] = {"\033[32m", "\033[33m", "\033[31m"};
     bool colour = cli_has_colour(stdout);
@@ -251,18 +280,36 @@ static void print_screen(const cJSON *status, const cJSON *totals, enum verdict 
            client_text(status, "version"), client_number(status, "pid"), workers, plural(workers),
            connections, plural(connections));
     print_reasons(status);
-    print_traffic(totals);
+    print_traffic(cJSON_GetObjectItemCaseSensitive(answers->stats, "totals"));
+    print_forwards(answers->access);
     print_store(cJSON_GetObjectItemCaseSensitive(status, "store"));
     print_lately(status);
 }
 
-static void print_json(const struct buf *status, const cJSON *totals, enum verdict verdict)
+static void print_member(const char *key, const cJSON *json, const char *name)
 {
-    char *text = cJSON_PrintUnformatted(totals);
+    char *text = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(json, name));
 
-    printf("{\"verdict\":\"%s\",\"status\":%s,\"totals\":%s}\n", verdict_names[verdict],
-           status->data, text == NULL ? "null" : text);
+    printf(",\"%s\":%s", key, text == NULL ? "null" : text);
     cJSON_free(text);
+}
+
+static void print_json(const struct buf *status, const struct answers *answers,
+                       enum verdict verdict)
+{
+    printf("{\"verdict\":\"%s\",\"status\":%s", verdict_names[verdict], status->data);
+    print_member("totals", answers->stats, "totals");
+    print_member("forwards", answers->access, "forwards");
+    printf("}\n");
+}
+
+/* False: a message was printed. */
+static bool answers_get(struct client *client, struct answers *out)
+{
+    out->stats = client_get(client, "GET", "/api/v1/stats?range=5m", NULL, NULL);
+    out->access =
+        out->stats == NULL ? NULL : client_get(client, "GET", "/api/v1/access", NULL, NULL);
+    return out->access != NULL;
 }
 
 int command_status(struct cli_args *args)
@@ -275,20 +322,19 @@ int command_status(struct cli_args *args)
         return VERDICT_CRIT;
     }
     cJSON *status = client_get(client, "GET", "/api/v1/status", NULL, &raw);
-    cJSON *stats =
-        status == NULL ? NULL : client_get(client, "GET", "/api/v1/stats?range=5m", NULL, NULL);
-    if (stats != NULL) {
-        const cJSON *totals = cJSON_GetObjectItemCaseSensitive(stats, "totals");
+    struct answers answers = {0};
+    if (status != NULL && answers_get(client, &answers)) {
         verdict = judge(status);
         if (args->value[FLAG_JSON] != NULL) {
-            print_json(&raw, totals, verdict);
+            print_json(&raw, &answers, verdict);
         } else {
-            print_screen(status, totals, verdict);
+            print_screen(status, &answers, verdict);
         }
     }
     buf_free(&raw);
     cJSON_Delete(status);
-    cJSON_Delete(stats);
+    cJSON_Delete(answers.stats);
+    cJSON_Delete(answers.access);
     client_close(&client);
     return (int)verdict;
 }

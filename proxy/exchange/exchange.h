@@ -45,6 +45,7 @@ struct exchange_env {
     uint32_t sample_mask;     /* else one in mask + 1, for the top list */
     uint64_t request_count;
     uint64_t request_id_base; /* random high bits */
+    uint64_t request_ids;     /* that were given */
     struct exchange *free_exchanges;
     unsigned free_count;
     unsigned live_exchanges;

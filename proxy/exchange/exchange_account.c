@@ -40,8 +40,8 @@ static bool is_of_forward(const struct exchange *x)
 static enum tally_figure login_figure(const struct exchange *x)
 {
     switch ((enum http_reason)x->reason) {
-    case HTTP_REASON_LOGIN:
-        return TALLY_LOGIN_MISSING;
+    case HTTP_REASON_CHALLENGE:
+        return TALLY_CHALLENGES;
     case HTTP_REASON_LOGIN_FAILED:
         return TALLY_LOGIN_FAILED;
     case HTTP_REASON_LOGIN_LIMIT:
@@ -52,11 +52,15 @@ static enum tally_figure login_figure(const struct exchange *x)
     }
 }
 
-/* Who decided: a rule, or what stands in for one. Empty: nobody, it is no request for a server. */
+/* Who decided: a rule, or what stands in for one. Empty: nobody, it is no request for a server, or it
+ * was asked for a password first. */
 static struct span forward_rule(const struct exchange *x)
 {
     const struct exchange_forward *forward = x->forwarding;
 
+    if (x->reason == HTTP_REASON_CHALLENGE) {
+        return SPAN("");
+    }
     if (login_figure(x) != TALLY_FIGURES) {
         return SPAN("login");
     }
@@ -114,6 +118,14 @@ static void tell_forward(const struct exchange *x, struct record *record)
     record->why = forward_why(x);
 }
 
+uint64_t exchange_request_id(struct exchange *x)
+{
+    if (LIKELY(x->request_id == 0)) {
+        x->request_id = x->env->request_id_base + ++x->env->request_ids;
+    }
+    return x->request_id;
+}
+
 /* A server that takes the connection of a tunnel says nothing of its own. */
 static bool was_asked(const struct exchange *x)
 {
@@ -123,7 +135,7 @@ static bool was_asked(const struct exchange *x)
            (connect != NULL && connect->is_done && connect->fault == DIAL_OK);
 }
 
-static struct record record_of(const struct exchange *x, uint64_t total_us, uint32_t weight,
+static struct record record_of(struct exchange *x, uint64_t total_us, uint32_t weight,
                                struct record_room *room)
 {
     const struct http_request *request = x->stream->request;
@@ -151,7 +163,7 @@ static struct record record_of(const struct exchange *x, uint64_t total_us, uint
         .aborted = x->aborted,
         .want_log = x->env->access_log,
         .weight = weight,
-        .request_id = x->env->request_id_base + x->env->request_count,
+        .request_id = exchange_request_id(x),
         .client = x->client.text,
         .method = request->method_text,
         .scheme = x->client.is_https ? SPAN("https") : SPAN("http"),
@@ -250,7 +262,7 @@ void exchange_account_refused(struct exchange_env *env, struct stream *stream, u
         .result = RESULT_ERROR,
         .minor_version = 1,
         .want_log = true,
-        .request_id = env->request_id_base + env->request_count,
+        .request_id = env->request_id_base + ++env->request_ids,
         .client = stream->peer_text,
         .method = SPAN("-"),
         .scheme = SPAN("http"),

@@ -75,8 +75,9 @@ bool exchange_judge_switch(struct exchange *x, enum exchange_next *next);
 bool exchange_judge_grown(struct exchange *x, uint64_t seen);
 /* exchange_deny.c: what logs and metrics call it. */
 enum http_reason exchange_deny_reason(const struct access_verdict *verdict);
-/* exchange_deny.c: sets the page of a request that was denied. False: no memory. */
-bool exchange_deny_page(struct exchange *x);
+/* exchange_page.c: sets the page of a request that ends without an answer, in HTML for a client that
+ * names it, in plain text for others. False: no memory. */
+bool exchange_page(struct exchange *x);
 /* exchange_deny.c: the request ends with 403, and the rule's name and reason. */
 enum exchange_next exchange_deny(struct exchange *x, const struct access_verdict *verdict);
 #endif

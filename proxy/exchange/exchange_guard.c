@@ -48,6 +48,7 @@ static struct limit_key key_for(const struct walk *walk, const struct guard_limi
         kind = 'k';
         break;
     case CONF_LIMIT_SITE:
+    case CONF_LIMIT_FORWARD:
         who = SPAN("");
         kind = 's';
         break;

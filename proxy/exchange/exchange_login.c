@@ -62,7 +62,7 @@ static enum exchange_next refuse_wrong(struct exchange *x)
 
 void exchange_put_challenge(struct exchange *x, struct extra *extra)
 {
-    if (x->reason != HTTP_REASON_LOGIN && x->reason != HTTP_REASON_LOGIN_FAILED) {
+    if (x->reason != HTTP_REASON_CHALLENGE && x->reason != HTTP_REASON_LOGIN_FAILED) {
         return; /* an origin's 407 */
     }
     extra_put(extra, SPAN("Proxy-Authenticate: Basic realm=\""));
@@ -197,7 +197,12 @@ static enum exchange_next unnamed(struct exchange *x)
     if (conf_networks_match(&x->site->forward->auth_except, client_of(x))) {
         return go_on(x);
     }
-    return refuse(x, 407, HTTP_REASON_LOGIN, "this proxy asks for a name and a password");
+    /* How everybody begins: nobody has been denied anything. */
+    x->reason = HTTP_REASON_CHALLENGE;
+    x->forward = HTTP_FORWARD_NONE;
+    enum exchange_next next = exchange_fail(x, 407, "this proxy asks for a name and a password");
+    x->result = RESULT_SYNTHETIC;
+    return next;
 }
 
 enum exchange_next exchange_login(struct exchange *x)

@@ -208,8 +208,8 @@ static bool choose_page(struct exchange *x)
         x->own.type = page->page.type;
         return true;
     }
-    if (x->forwarding != NULL && x->result == RESULT_DENIED && x->status == 403) {
-        return exchange_deny_page(x);
+    if (x->site != NULL && x->site->forward != NULL) {
+        return exchange_page(x);
     }
     x->own.type = "text/plain; charset=utf-8";
     x->own.body = arena_printf(&x->arena, "%u %s\n\n%s\n", x->status, http_status_reason(x->status),
@@ -222,11 +222,11 @@ static void put_extra(struct exchange *x, struct extra *extra)
     if (x->stream->request->method == HTTP_CONNECT) {
         extra_put(extra, SPAN("Connection: close\r\n")); /* what follows is no HTTP */
     }
-    if (x->result == RESULT_SYNTHETIC) {
-        return;
-    }
     if (UNLIKELY(x->status == 407)) {
         exchange_put_challenge(x, extra);
+    }
+    if (x->result == RESULT_SYNTHETIC) {
+        return;
     }
     if (x->retry_after_s > 0) {
         extra_put(extra, SPAN("Retry-After: "));

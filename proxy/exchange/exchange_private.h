@@ -104,6 +104,7 @@ struct exchange {
     struct exchange_tunnel *tunnel;      /* offers an upgrade (exchange_tunnel.h); NULL: does not */
     struct exchange_plan
         *plan;               /* of a body in several stretches, in the arena; NULL: it is in one */
+    uint64_t request_id;     /* once somebody wanted it (exchange_request_id); 0: nobody did */
     uint64_t received_bytes; /* of the request's content, or through a tunnel */
     uint64_t offset, end;    /* body bytes [offset, end) are still to be sent */
     uint64_t first_byte_us;  /* of the response, after the request; 0: not yet */
@@ -263,6 +264,8 @@ struct span exchange_special_head(struct exchange *x);
 
 /* exchange_account.c: the access record and the counters of one finished request. */
 void exchange_account(struct exchange *x);
+/* By which logs name it, and people who saw its error page. */
+uint64_t exchange_request_id(struct exchange *x);
 /* Of it the counters alone. */
 void exchange_count(struct exchange *x);
 /* Of it the record so far, with weight, in one block of the heap; NULL: no memory. */

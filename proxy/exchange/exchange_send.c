@@ -59,6 +59,12 @@ static enum exchange_next look_again(struct exchange *x)
     return exchange_go(x, EXCHANGE_STEP_LOOKUP);
 }
 
+static bool is_selected(const struct exchange *x, const struct store_object *object)
+{
+    struct span selector = store_object_selector(object);
+    return selector.len == 0 || http_selector_matches(selector, x->selecting);
+}
+
 /* Somebody fetches all of it, and what this client wants lies so far in that it would wait long. */
 static bool is_far_ahead(const struct exchange *x)
 {
@@ -78,10 +84,29 @@ static bool is_far_ahead(const struct exchange *x)
 }
 
 /* May what somebody else fetched answer this request without asking again (RFC 9111 4)? */
-static bool may_share(const struct exchange *x)
+static bool may_share(const struct exchange *x, const struct store_object *object)
 {
-    return http_judge(stored_facts(x->object), x->directives.flags == 0 ? NULL : &x->directives,
+    return http_judge(stored_facts(object), x->directives.flags == 0 ? NULL : &x->directives,
                       loop_wall_ms(x->env->loop)) != HTTP_VALIDATE;
+}
+
+/* The fetch this client waited for is over without a body of its own. What a 304 confirmed answers
+ * it here and now: were it looked for, a purge that came since would send the client into the next
+ * fetch, and purges one after another through one fetch after another. */
+static enum exchange_next go_again(struct exchange *x)
+{
+    struct store_object *renewed = x->origin.fill == NULL && x->collapsed && !x->refuse_sole
+                                       ? store_reader_renewed(x->reader)
+                                       : NULL;
+
+    if (renewed != NULL && is_selected(x, renewed) && may_share(x, renewed)) {
+        return exchange_serve(x, renewed, RESULT_HIT, HTTP_REASON_COLLAPSED);
+    }
+    store_object_unref(&renewed);
+    if (x->origin.fill != NULL) {
+        fill_detach(&x->origin.fill);
+    }
+    return look_again(x);
 }
 
 /* The origin has switched protocols. */
@@ -117,22 +142,18 @@ enum exchange_next exchange_head(struct exchange *x)
         x->forward = HTTP_FORWARD_MISS;
         return exchange_go(x, EXCHANGE_STEP_PASS);
     case STORE_HEAD_AGAIN:
-        if (x->origin.fill != NULL) {
-            fill_detach(&x->origin.fill);
-        }
-        return look_again(x);
+        return go_again(x);
     case STORE_HEAD_FAILED:
         return exchange_must_go_alone(x, code) ? exchange_go_alone(x)
                                                : exchange_origin_failed(x, code);
     }
     if (x->origin.fill == NULL && x->collapsed) {
-        struct span selector = store_object_selector(x->object);
-        if (selector.len > 0 && !http_selector_matches(selector, x->selecting)) {
+        if (!is_selected(x, x->object)) {
             /* Others that are under way will be for others as well: no waiting for each in turn. */
-            x->apart = x->apart || http_selector_is_personal(selector);
+            x->apart = x->apart || http_selector_is_personal(store_object_selector(x->object));
             return look_again(x);
         }
-        if (!may_share(x)) {
+        if (!may_share(x, x->object)) {
             x->apart = true;
             return look_again(x);
         }

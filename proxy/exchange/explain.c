@@ -312,6 +312,9 @@ static void write_origin(struct explain *out, struct store *store)
         onward_choose(&out->onward, out->site, &policy, &out->request,
                       span_str(pool->servers[0].url));
     }
+    if (out->site->forward != NULL) {
+        explain_way(out);
+    }
 }
 
 static bool asks_for_stored(const struct explain *out)
@@ -351,6 +354,14 @@ static void settle_answer(struct explain *out, struct store *store)
         out->reason = HTTP_REASON_ADDRESS;
         return;
     }
+    if (explain_is_tunnel(out)) {
+        out->answer = EXPLAIN_TUNNEL;
+        out->reason = HTTP_REASON_TUNNEL;
+        out->asks_origin = true;
+        out->request.method_text = SPAN("CONNECT");
+        explain_way(out);
+        return;
+    }
     if (is_answered(out)) {
         bool is_of_site = out->answer == EXPLAIN_REDIRECT
                               ? out->asked.redirect == out->site->policy.redirect
@@ -383,9 +394,8 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     if (fault != NULL) {
         return fault;
     }
-    out->site = site_table_find(sites, out->request.authority);
-    fault = out->site == NULL ? "no site has this name; of a forward proxy: larder access test"
-                              : refuse(out);
+    fault = explain_find(out, sites, question);
+    fault = fault != NULL ? fault : refuse(out);
     if (fault != NULL) {
         return fault;
     }
@@ -427,7 +437,7 @@ const char *explain_answer_name(enum explain_answer answer)
         [EXPLAIN_MISS] = "miss",         [EXPLAIN_FETCH] = "fetch",
         [EXPLAIN_PASS] = "pass",         [EXPLAIN_NOT_CACHED] = "not_cached",
         [EXPLAIN_REDIRECT] = "redirect", [EXPLAIN_RESPOND] = "respond",
-        [EXPLAIN_DENIED] = "denied",
+        [EXPLAIN_DENIED] = "denied",     [EXPLAIN_TUNNEL] = "tunnel",
     };
     return names[answer];
 }

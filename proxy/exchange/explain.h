@@ -21,7 +21,8 @@
 
 #define EXPLAIN_FIELDS_MAX 64u
 #define EXPLAIN_VARIANTS_MAX 16u
-#define EXPLAIN_SETTINGS_MAX 32u
+#define EXPLAIN_FORWARD_SETTINGS 6u
+#define EXPLAIN_SETTINGS_MAX 40u
 
 struct explain_question {
     struct span url;
@@ -29,6 +30,9 @@ struct explain_question {
     struct span names[EXPLAIN_FIELDS_MAX], values[EXPLAIN_FIELDS_MAX]; /* fields beside Host */
     unsigned field_count;
     struct span client; /* its address; empty: not said */
+    struct span
+        forward; /* the forward proxy that is asked; empty: the site of that name, or the only
+                            forward proxy */
 };
 
 enum explain_answer {
@@ -43,6 +47,7 @@ enum explain_answer {
     EXPLAIN_REDIRECT,   /* answered by a setting alone: own_status, location */
     EXPLAIN_RESPOND,    /* the same: own_status */
     EXPLAIN_DENIED,     /* by allow or deny: 403 */
+    EXPLAIN_TUNNEL,     /* a forward proxy's: nothing of what goes through it is seen or changed */
 };
 
 struct explain_setting {
@@ -110,6 +115,15 @@ const char *explain_source_name(enum http_lifetime_source source);
 const char *explain_client(struct explain *out, struct span client);
 void explain_guard(struct explain *out, const struct conf *conf);
 
+/* explain_forward.c: which site is asked. Returns NULL, or why none is. */
+const char *explain_find(struct explain *out, const struct site_table *sites,
+                         const struct explain_question *question);
+/* explain_forward.c: does a client of this forward proxy ask for a tunnel? */
+bool explain_is_tunnel(const struct explain *out);
+/* explain_forward.c: how a forward proxy's request leaves, once out->onward is settled. */
+void explain_way(struct explain *out);
+/* explain_forward.c: adds what a forward proxy tells servers of its clients, and how it gets there. */
+void explain_forward_settings(struct explain *out, const struct conf *conf);
 /* explain_settings.c: fills out->settings. */
 void explain_settings(struct explain *out, const struct conf *conf);
 #endif

@@ -27,7 +27,7 @@ struct setting {
     enum setting_kind kind;
     uint32_t bit; /* enum conf_rule_setting */
     size_t offset;
-    bool is_rule_only;
+    bool is_rule_only, is_of_sites; /* of sites: a forward proxy has none */
 };
 
 #define AT(member) .offset = offsetof(struct policy, member)
@@ -55,16 +55,19 @@ static const struct setting settings[] = {
     {"vary_max", SETTING_COUNT, CONF_RULE_VARY_MAX, AT(vary_max), false},
     {"cache_status", SETTING_SWITCH, CONF_RULE_CACHE_STATUS, AT(cache_status), false},
     {"compress", SETTING_CODINGS, CONF_RULE_COMPRESS, AT(codings), false},
-    {"origins", SETTING_POOL, CONF_RULE_ORIGINS, AT(pool), false},
-    {"redirect", SETTING_REDIRECT, CONF_RULE_REDIRECT, AT(redirect), false},
-    {"respond", SETTING_RESPOND, CONF_RULE_RESPOND, AT(respond), false},
-    {"host", SETTING_HOST, CONF_RULE_HOST, AT(host), false},
-    {"strip_prefix", SETTING_PREFIX, CONF_RULE_STRIP_PREFIX, AT(rewrite.strip), false},
-    {"add_prefix", SETTING_PREFIX, CONF_RULE_ADD_PREFIX, AT(rewrite.add), false},
-    {"redirect_rewrite", SETTING_SWITCH, CONF_RULE_REDIRECT_REWRITE, AT(redirect_rewrite), false},
+    {"origins", SETTING_POOL, CONF_RULE_ORIGINS, AT(pool), .is_of_sites = true},
+    {"redirect", SETTING_REDIRECT, CONF_RULE_REDIRECT, AT(redirect), .is_of_sites = true},
+    {"respond", SETTING_RESPOND, CONF_RULE_RESPOND, AT(respond), .is_of_sites = true},
+    {"host", SETTING_HOST, CONF_RULE_HOST, AT(host), .is_of_sites = true},
+    {"strip_prefix", SETTING_PREFIX, CONF_RULE_STRIP_PREFIX, AT(rewrite.strip),
+     .is_of_sites = true},
+    {"add_prefix", SETTING_PREFIX, CONF_RULE_ADD_PREFIX, AT(rewrite.add), .is_of_sites = true},
+    {"redirect_rewrite", SETTING_SWITCH, CONF_RULE_REDIRECT_REWRITE, AT(redirect_rewrite),
+     .is_of_sites = true},
     {"upgrade", SETTING_NAMES, CONF_RULE_UPGRADE, AT(upgrade), false},
 };
-_Static_assert(ARRAY_LEN(settings) <= EXPLAIN_SETTINGS_MAX, "EXPLAIN_SETTINGS_MAX too small");
+_Static_assert(ARRAY_LEN(settings) + EXPLAIN_FORWARD_SETTINGS <= EXPLAIN_SETTINGS_MAX,
+               "EXPLAIN_SETTINGS_MAX too small");
 
 static void print_names(const struct span *list, unsigned count, struct buf *out)
 {
@@ -222,7 +225,13 @@ static void explain_one(struct explain *out, const struct conf *conf, const stru
 void explain_settings(struct explain *out, const struct conf *conf)
 {
     const struct policy *policy = out->object != NULL ? &out->later : &out->asked;
-    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
-        explain_one(out, conf, policy, &settings[i]);
+    bool is_forward = out->site->forward != NULL;
+    for (size_t i = 0; i < ARRAY_LEN(settings) && out->answer != EXPLAIN_TUNNEL; i++) {
+        if (!is_forward || !settings[i].is_of_sites) {
+            explain_one(out, conf, policy, &settings[i]);
+        }
+    }
+    if (is_forward) {
+        explain_forward_settings(out, conf);
     }
 }

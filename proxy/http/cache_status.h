@@ -68,8 +68,8 @@ enum http_reason {
     HTTP_REASON_ACCESS_PRIVATE, /* the rule that would hold is for public addresses */
     HTTP_REASON_ACCESS_PORT,    /* ... for usual ports */
     HTTP_REASON_ACCESS_SELF,    /* ... not for larder itself */
-    HTTP_REASON_LOGIN,          /* a forward proxy's 407: no name and password were sent */
-    HTTP_REASON_LOGIN_FAILED,   /* the same: they were wrong */
+    HTTP_REASON_CHALLENGE,      /* not denied: a forward proxy's 407 to who sent no password */
+    HTTP_REASON_LOGIN_FAILED,   /* 407: the name or the password was wrong */
     HTTP_REASON_LOGIN_LIMIT,    /* too many wrong ones before */
     HTTP_REASON_LOGIN_BUSY,     /* too many are being looked at */
     /* no origin was asked */

@@ -98,7 +98,9 @@ static void on_done(void *ctx, const struct fetch_result *result)
         judge(probe);
         return;
     }
-    const char *words = health_fault_words(result->fault);
+    /* The slack is over first where the connection took its time. */
+    bool is_unheard = result->fault == FETCH_TOTAL_TIMEOUT && probe->status == 0;
+    const char *words = health_fault_words(is_unheard ? FETCH_FIRST_BYTE_TIMEOUT : result->fault);
     bool is_timeout = result->fault == FETCH_CONNECT_TIMEOUT ||
                       result->fault == FETCH_FIRST_BYTE_TIMEOUT ||
                       result->fault == FETCH_IDLE_TIMEOUT || result->fault == FETCH_TOTAL_TIMEOUT;

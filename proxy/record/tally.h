@@ -22,7 +22,7 @@ enum tally_figure {
     TALLY_TUNNELS_CLOSED,
     TALLY_TO_CLIENT, /* bytes through tunnels, also those still open */
     TALLY_TO_ORIGIN,
-    TALLY_LOGIN_MISSING, /* 407: no name and password were sent */
+    TALLY_CHALLENGES,    /* 407: no name and password were sent */
     TALLY_LOGIN_FAILED,  /* 407: they were wrong */
     TALLY_LOGIN_REFUSED, /* not looked at: too many wrong ones before, or at once */
     /* of a rule */

@@ -81,6 +81,7 @@ void denials_add(struct denials *denials, const struct record *record)
     denials->last++;
     struct denial *at = &denials->ring[denials->last % DENIALS_KEPT];
     at->id = denials->last;
+    at->request_id = record->request_id;
     at->wall_ms = record->wall_ms;
     at->status = record->status;
     text_set(at->forward, sizeof(at->forward), denial_forward(record));

@@ -16,7 +16,8 @@
 
 /* Text that is longer is cut; never NULL. */
 struct denial {
-    uint64_t id; /* from 1, one more each time */
+    uint64_t id;         /* from 1, one more each time */
+    uint64_t request_id; /* as in the log, and on the page its client saw */
     int64_t wall_ms;
     uint16_t status;
     uint16_t port;

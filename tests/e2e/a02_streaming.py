@@ -62,7 +62,7 @@ def test_request_body_streams(t):
     larder = t.larder(t.origin({"/u": behave}))
     with larder.client(timeout=10) as client:
         client.send("POST /u HTTP/1.1\r\nHost: site.test\r\nContent-Length: 9\r\n\r\nearly")
-        assert seen.wait(10), "the first half of the body did not reach the origin before the second was sent"
+        assert seen.wait(20), "the first half of the body did not reach the origin before the second was sent"
         client.send("late")
         response = client.read_response()
         same((response.status, response.body), (200, b"ok"))

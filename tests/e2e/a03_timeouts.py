@@ -6,13 +6,13 @@ from case import content, reply, same, wait_for
 
 def test_half_a_head(t):
     larder = t.larder(t.origin(), limits="head_timeout 1s;")
+    begin = time.monotonic()
     with larder.client() as client:
         client.send("GET / HTTP/1.1\r\nHost: si")
-        begin = time.monotonic()
         while client.fill():
             pass
         took = time.monotonic() - begin
-        assert 0.5 < took < 5, f"closed after {took:.1f} s"
+        assert 0.9 < took < 12, f"closed after {took:.1f} s"  # by default after 15
         assert not client.buffer or client.buffer.startswith(b"HTTP/1.1 408 "), client.buffer
 
 
@@ -23,24 +23,24 @@ def test_head_deadline_is_absolute(t):
         begin = time.monotonic()
         try:
             client.send("GET / HTTP/1.1\r\nHost: site.test\r\nX: ")
-            while time.monotonic() - begin < 8:
+            while time.monotonic() - begin < 30:
                 client.send("a")
                 time.sleep(0.2)
         except OSError:
             pass
         took = time.monotonic() - begin
-        assert took < 6, f"still open after {took:.1f} s"
+        assert took < 12, f"still open after {took:.1f} s"
 
 
 def test_idle_connection(t):
-    larder = t.larder(t.origin({"/a": reply("x", cache="max-age=60")}), limits="client_idle 1s;")
+    larder = t.larder(t.origin({"/a": reply("x", cache="max-age=60")}), limits="client_idle 3s;")
     with larder.client() as client:
+        begin = time.monotonic()
         client.request("/a")
         same(client.read_response().status, 200)
-        begin = time.monotonic()
-        assert client.is_closed(6), "an idle connection stayed open"
+        assert client.is_closed(15), "an idle connection stayed open"
         took = time.monotonic() - begin
-        assert took > 0.5, f"closed after {took:.2f} s"
+        assert took > 2.9, f"closed after {took:.2f} s"
 
 
 def test_body_that_does_not_come(t):
@@ -50,13 +50,13 @@ def test_body_that_does_not_come(t):
         called.append(1)
         reply("x")(conn, request)
     larder = t.larder(t.origin({"/p": behave}), limits="body_timeout 1s;")
-    with larder.client() as client:
-        client.send("POST /p HTTP/1.1\r\nHost: site.test\r\nContent-Length: 100\r\n\r\nonly this")
+    with larder.client(timeout=15) as client:  # the default is 60 s
         begin = time.monotonic()
+        client.send("POST /p HTTP/1.1\r\nHost: site.test\r\nContent-Length: 100\r\n\r\nonly this")
         while client.fill():
             pass
         took = time.monotonic() - begin
-        assert 0.5 < took < 6, f"closed after {took:.1f} s"
+        assert took > 0.9, f"closed after {took:.1f} s"
     time.sleep(0.3)
     same(called, [], "a cut body was completed towards the origin")
 
@@ -69,10 +69,10 @@ def test_cut_upload_is_not_completed(t):
         reply("x")(conn, request)
     origin = t.origin({"/p": behave})
     larder = t.larder(origin)
-    for framing in ("Content-Length: 100\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n5\r\nhel"):
+    for number, framing in enumerate(("Content-Length: 100\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n5\r\nhel"), 1):
         with larder.client() as client:
             client.send("POST /p HTTP/1.1\r\nHost: site.test\r\n" + framing)
-            time.sleep(0.3)
+            wait_for(lambda number=number: origin.count("/p") == number, what="the head at the origin")
     time.sleep(1.0)
     same(called, [])
     same(larder.fetch("/p").status, 200)
@@ -84,7 +84,8 @@ def test_reader_that_takes_nothing(t):
     larder.fetch("/big")
     with larder.client(receive_buffer=4096) as client:
         client.request("/big")
-        time.sleep(4)
+        client.read_head()
+        wait_for(lambda: larder.metrics()['larder_connections{state="active"}'] == 0, 15, "its end")  # by default after 60 s
         got = 0
         try:
             while True:
@@ -106,7 +107,7 @@ def test_connection_limit(t):
             client.request("/a")
             same(client.read_response().status, 200)
             client.send(b"GET /a")  # what is not idle does not make room (t03 has the idle ones)
-        time.sleep(0.2)
+        wait_for(lambda: larder.metrics()['larder_connections{state="idle"}'] == 0, what="20 half requests")
         with larder.client(timeout=5) as extra:
             try:
                 extra.request("/a")

@@ -91,11 +91,11 @@ def test_reasons_in_cache_status(t):
 
 
 def test_freshness_ends(t):
-    origin = t.origin({"/f": reply(lambda request: str(origin.count("/f")), cache="max-age=2")})
+    origin = t.origin({"/f": reply(lambda request: str(origin.count("/f")), cache="max-age=6")})
     larder = t.larder(origin)
     same(larder.fetch("/f").body, b"1")
     same(larder.fetch("/f").body, b"1")
-    time.sleep(3.1)
+    time.sleep(7.1)
     third = larder.fetch("/f")
     same(third.body, b"2", "stale, and nothing allows to serve it")
     # Of no use to anybody any more: on a slow machine the store may have dropped it by now.
@@ -105,21 +105,23 @@ def test_freshness_ends(t):
 def test_age_grows(t):
     origin = t.origin({"/a": reply("x", cache="max-age=600", headers=[("Age", "100")])})
     larder = t.larder(origin)
+    begin = time.monotonic()
     larder.fetch("/a")
-    first = larder.fetch("/a").age
-    assert 100 <= first <= 102, first
+    first, passed = larder.fetch("/a").age, time.monotonic() - begin
+    assert 100 <= first <= 101 + passed, (first, passed)
     time.sleep(2.2)
-    later = larder.fetch("/a").age
-    assert first + 2 <= later <= first + 4, (first, later)
+    later, passed = larder.fetch("/a").age, time.monotonic() - begin
+    assert first + 2 <= later <= 101 + passed, (first, later, passed)
 
 
 def test_age_of_a_response_that_was_slow(t):
     """An old Date counts: the response was made 50 s ago."""
-    origin = t.origin({"/a": reply("x", cache="max-age=60", headers=[("Date", http_date(-50))])})
+    begin = time.monotonic()
+    origin = t.origin({"/a": reply("x", cache="max-age=600", headers=[("Date", http_date(-50))])})
     larder = t.larder(origin)
     larder.fetch("/a")
-    age = larder.fetch("/a").age
-    assert 49 <= age <= 53, age
+    age, passed = larder.fetch("/a").age, time.monotonic() - begin
+    assert 50 <= age <= 52 + passed, (age, passed)
 
 
 def test_vary(t):
@@ -218,17 +220,23 @@ def test_safe_methods_do_not_invalidate(t):
 
 def test_hit_for_miss_goes_side_by_side(t):
     """What cannot be stored does not queue: after the first answer the others go to the origin at once."""
-    origin = t.origin({"/n": reply(lambda request: str(id(request)), cache="no-store", delay=0.7)})
+    gate = threading.Event()
+
+    def behave(conn, request):
+        if conn.origin.requests[0] is not request:
+            gate.wait(30)
+        reply(str(id(request)), cache="no-store")(conn, request)
+    origin = t.origin({"/n": behave})
     larder = t.larder(origin)
     larder.fetch("/n")
-    bodies, begin = [], time.monotonic()
+    bodies = []
     threads = [threading.Thread(target=lambda: bodies.append(larder.fetch("/n").body)) for _ in range(10)]
     for thread in threads:
         thread.start()
+    wait_for(lambda: origin.count("/n") == 11, what="ten of them at the origin at once")
+    gate.set()
     for thread in threads:
         thread.join()
-    took = time.monotonic() - begin
-    assert took < 4, f"10 requests of 0.7 s took {took:.1f} s: they waited for each other"
     same(origin.count("/n"), 11)
     same(len(set(bodies)), 10, "an answer that may not be shared was shared")
 
@@ -242,7 +250,7 @@ def test_hit_for_miss_ends_with_a_storable_answer(t):
         cache = "no-store" if state["n"] <= 2 else "max-age=60"
         reply(str(state["n"]), cache=cache)(conn, request)
     origin = t.origin({"/n": behave})
-    larder = t.larder(origin, cache="hit_for_miss 10m;")
+    larder = t.larder(origin, cache="hit_for_miss 10m;", workers=1)  # one: lines in the log in order
     answers = [larder.fetch("/n") for _ in range(5)]
     same([answer.body for answer in answers], [b"1", b"2", b"3", b"3", b"3"])
     same([answer.is_hit for answer in answers], [False, False, False, True, True])

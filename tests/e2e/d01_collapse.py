@@ -4,6 +4,7 @@ import threading
 import time
 
 from case import Client, content, head, reply, same, same_body, slow, wait_for
+from client import PATIENCE
 
 
 class Crowd:
@@ -20,7 +21,7 @@ class Crowd:
 
     def read_until(self, check, limit_s):
         """Reads whatever comes until check(client) holds for every one; returns how many it holds for."""
-        end = time.monotonic() + limit_s
+        end = time.monotonic() + limit_s * PATIENCE
         while time.monotonic() < end:
             if all(client.ended or check(client) for client in self.clients):
                 break
@@ -32,6 +33,11 @@ class Crowd:
     def close(self):
         for client in self.clients:
             client.close()
+
+
+def waiting(larder, count):
+    """So many clients' requests are under way."""
+    wait_for(lambda: larder.metrics()['larder_connections{state="active"}'] == count, what=f"{count} that wait")
 
 
 @slow(150)
@@ -46,7 +52,7 @@ def test_500_clients_one_request(t):
         gate.wait(60)
         conn.send(rest)
     origin = t.origin({"/slow": behave})
-    larder = t.larder(origin)
+    larder = t.larder(origin, timeouts="connect=5s first_byte=60s idle=60s")
     crowd = Crowd(larder, 500, "/slow")
     try:
         got = crowd.read_until(lambda client: b"\r\n\r\n" in client.buffer and
@@ -191,23 +197,25 @@ def test_leader_fails_inside_the_body(t):
 
 def test_not_storable_is_never_shared(t):
     numbers = iter(range(1_000_000))
-    lock = threading.Lock()
+    lock, gate = threading.Lock(), threading.Event()
 
     def behave(conn, request):
-        time.sleep(0.5)
         with lock:
             number = next(numbers)
+        if number == 0:
+            time.sleep(0.5)  # it is known to be private only then, and all have gathered
+        else:
+            gate.wait(30)
         reply(f"secret {number}", cache="private, max-age=60")(conn, request)
     origin = t.origin({"/p": behave})
     larder = t.larder(origin)
-    begin = time.monotonic()
     crowd = Crowd(larder, 40, "/p")
+    wait_for(lambda: origin.count("/p") == 40, what="all at the origin, not one after the other")
+    gate.set()
     bodies = [client.read_response().body for client in crowd.clients]
     crowd.close()
-    took = time.monotonic() - begin
     same(len(set(bodies)), 40, "different private answers for 40 clients")
     same(origin.count("/p"), 40)
-    assert took < 8, f"took {took:.1f} s: they went one after the other"
 
 
 def test_variants_collapse_apart(t):
@@ -265,9 +273,9 @@ def test_head_joins_or_asks(t):
             conn.send(head(200, [("Cache-Control", "max-age=600"), ("Content-Length", "8")]))
             return
         conn.send(head(200, [("Cache-Control", "max-age=600"), ("Content-Length", "8")]) + b"half")
-        gate.wait(20)
+        gate.wait(100)
         conn.send(b"half")
-    larder = t.larder(t.origin({"/h": behave}))
+    larder = t.larder(t.origin({"/h": behave}), timeouts="connect=5s first_byte=2m idle=2m")
     with larder.client() as get:
         get.request("/h")
         get.read_head()

@@ -20,6 +20,7 @@ class NameServer:
         self.names = dict(names or {})
         self.silent = False
         self.questions = []  # (time, name, type)
+        self.ids = []            # (name, type, what the answer is known by: the same when it is asked once more)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -46,6 +47,7 @@ class NameServer:
         name = ".".join(labels).lower()
         kind, = struct.unpack("!H", data[at + 1:at + 3])
         self.questions.append((time.monotonic(), name, kind))
+        self.ids.append((name, kind, data[:2]))
         known = self.names.get(name, NXDOMAIN)
         if self.silent or known is None:
             return None
@@ -71,6 +73,10 @@ class NameServer:
 
     def asked(self, name):
         return len([1 for _, question, kind in self.questions if question == name and kind == A])
+
+    def lookups(self, name):
+        """Like asked, but for questions repeated because an answer was late."""
+        return len({number for question, kind, number in self.ids if question == name and kind == A})
 
     def stop(self):
         """Ends the thread: an empty datagram wakes it."""

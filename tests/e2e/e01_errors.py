@@ -1,5 +1,6 @@
 """When the origin fails: 502 and 504 with Proxy-Status, and stale where it is allowed."""
 import socket
+import threading
 import time
 
 from case import content, head, raw, reply, same, same_body, sequence, slow, wait_for
@@ -42,33 +43,30 @@ def test_connect_timeout(t):
     took = time.monotonic() - begin
     assert response.status in (502, 504), response
     check_error(response, response.status)
-    assert 0.3 < took < 6, f"after {took:.1f} s"
+    assert 0.3 < took < 15, f"after {took:.1f} s"  # the kernel tries for two minutes
     for filler in fillers:
         filler.close()
     listener.close()
 
 
 def test_first_byte_timeout(t):
-    origin = t.origin({"/s": reply("late", cache="max-age=60", delay=4)})
+    origin = t.origin({"/s": reply("late", cache="max-age=60", delay=15)})
     larder = t.larder(origin, timeouts="connect=1s first_byte=1s idle=5s")
     begin = time.monotonic()
     check_error(larder.fetch("/s"), 504)
     took = time.monotonic() - begin
-    assert 0.7 < took < 3.5, f"after {took:.1f} s"
+    assert took > 0.7, f"after {took:.1f} s"
 
 
 def test_idle_timeout_inside_the_body(t):
     def behave(conn, _request):
         conn.send(head(200, [("Content-Length", "100"), ("Cache-Control", "max-age=60")]) + b"some")
-        conn.is_dropped(8)
+        conn.is_dropped(60)
         conn.close()
     origin = t.origin({"/s": behave})
-    larder = t.larder(origin, timeouts="connect=1s first_byte=2s idle=1s")
-    begin = time.monotonic()
-    response = larder.fetch("/s")
-    took = time.monotonic() - begin
+    larder = t.larder(origin, timeouts="connect=5s first_byte=10s idle=1s")
+    response = larder.fetch("/s", timeout=15)
     assert not response.complete, "a cut body was shown as complete"
-    assert took < 6, f"after {took:.1f} s"
     origin.routes["/s"] = reply("whole", cache="max-age=60")
     same(larder.fetch("/s").body, b"whole")
 
@@ -77,9 +75,9 @@ def test_slow_but_steady_is_fine(t):
     def behave(conn, _request):
         conn.send(head(200, [("Content-Length", "8"), ("Cache-Control", "max-age=60")]))
         for _ in range(8):
-            time.sleep(0.4)
+            time.sleep(0.8)
             conn.send(b"x")
-    larder = t.larder(t.origin({"/s": behave}), timeouts="connect=1s first_byte=1s idle=1s")
+    larder = t.larder(t.origin({"/s": behave}), timeouts="connect=5s first_byte=5s idle=5s")
     response = larder.fetch("/s")
     same((response.complete, response.body), (True, b"xxxxxxxx"))
 
@@ -117,11 +115,11 @@ def test_post_is_not_sent_twice(t):
 def test_stale_if_error(t):
     good = reply("good", cache="max-age=1, stale-if-error=600", etag='"1"')
     origin = t.origin({"/e": good})
-    larder = t.larder(origin, timeouts="connect=1s first_byte=1s idle=1s")
+    larder = t.larder(origin, timeouts="connect=5s first_byte=4s idle=4s")
     larder.fetch("/e")
     time.sleep(2.1)
     for failure in (reply("bad", 500), reply("bad", 503), raw(b""), raw(b"HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\nhello"),
-                    reply("late", delay=3)):
+                    reply("late", delay=15)):
         origin.routes["/e"] = failure
         response = larder.fetch("/e")
         same((response.status, response.body), (200, b"good"))
@@ -155,23 +153,20 @@ def test_must_revalidate_is_never_stale(t):
 
 
 def test_stale_while_revalidate(t):
-    state = {"n": 0}
+    gate = threading.Event()
 
-    def behave(conn, request):
-        state["n"] += 1
-        if state["n"] > 1:
-            time.sleep(1.0)
-        reply(f"v{state['n']}", cache="max-age=1, stale-while-revalidate=600")(conn, request)
-    origin = t.origin({"/w": behave})
-    larder = t.larder(origin)
+    def refreshed(conn, request):
+        gate.wait(60)
+        reply("v2", cache="max-age=600")(conn, request)
+    origin = t.origin({"/w": sequence(reply("v1", cache="max-age=1, stale-while-revalidate=600"), refreshed)})
+    larder = t.larder(origin, timeouts="connect=5s first_byte=2m idle=2m")
     larder.fetch("/w")
     time.sleep(2.1)
-    begin = time.monotonic()
     for _ in range(5):
-        same(larder.fetch("/w").body, b"v1", "stale at once")
-    assert time.monotonic() - begin < 0.9, "waited for the refresh"
+        same(larder.fetch("/w").body, b"v1", "stale at once: nobody waits for the refresh")
+    gate.set()
     wait_for(lambda: larder.fetch("/w").body == b"v2", 10, "the refreshed version")
-    assert origin.count("/w") <= 3, f"{origin.count('/w')} origin requests"
+    same(origin.count("/w"), 2)
 
 
 def test_error_with_head_already_sent(t):
@@ -205,7 +200,5 @@ def test_trickling_head(t):
             conn.send(bytes([byte]))
             time.sleep(0.3)
     larder = t.larder(t.origin({"/t": sequence(behave)}), timeouts="connect=1s first_byte=2s idle=2s")
-    begin = time.monotonic()
-    response = larder.fetch("/t", timeout=60)
+    response = larder.fetch("/t", timeout=45)  # the whole of it would take half an hour
     assert response.status in (502, 504), response
-    assert time.monotonic() - begin < 45

@@ -55,8 +55,8 @@ class Film:
                 conn.send(data[:self.cut_after - note[3]])
                 conn.close()
                 return
+            note[3] += len(data)  # before: the client may have it before we come to the next line
             conn.send(b"%x\r\n%s\r\n" % (len(data), data) if self.chunked else data)
-            note[3] += len(data)
         if self.chunked:
             conn.send(b"0\r\n\r\n")
 

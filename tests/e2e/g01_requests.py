@@ -136,7 +136,7 @@ def test_chunks(t):
     larder = t.larder(origin)
     wrong = []
     for name, data in CHUNKS.items():
-        with larder.client(timeout=8) as client:
+        with larder.client() as client:
             client.send(post(b"Transfer-Encoding: chunked\r\n"))
             try:
                 client.send(data + b"GET /smuggled HTTP/1.1\r\nHost: site.test\r\n\r\n")
@@ -244,7 +244,7 @@ def test_garbage(t):
     larder = t.larder(t.origin(default=reply("ok", cache="max-age=60")))
     chance = random.Random(7)
     for _ in range(150):
-        with larder.client(timeout=5) as client:
+        with larder.client() as client:
             data = bytes(chance.choice(b"GET /HTTP1.\r\n: \0\xffContent-Length5chunked") for _ in range(chance.randint(1, 400)))
             client.send(data + b"\r\n\r\n\r\n\r\n")
             client.half_close()

@@ -1,4 +1,7 @@
 """Each fault an origin can put on the wire (libcurl believes most of them): 502, nothing stored, and nobody harmed."""
+import threading
+import time
+
 from case import head, raw, reply, same
 
 OK = b"HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\n"
@@ -191,17 +194,20 @@ def test_bytes_beyond_the_length(t):
 
 def test_unasked_response_on_a_kept_connection(t):
     """Bytes that come while nothing was asked must not answer the next request."""
-    import time
+    sent = threading.Semaphore(0)
 
     def behave(conn, request):
         reply("first", cache="no-store")(conn, request)
         time.sleep(0.2)
-        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+        try:
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+        finally:
+            sent.release()
     origin = t.origin({"/x": behave, "/y": reply("clean", cache="no-store")})
     larder = t.larder(origin, workers=1)
     for _ in range(5):
         same(larder.fetch("/x").body, b"first")
-        time.sleep(0.4)
+        assert sent.acquire(timeout=30)  # as long as it is on its way nobody can tell it from the answer
         same(larder.fetch("/y").body, b"clean")
 
 

@@ -55,28 +55,29 @@ def test_kill_keeps_what_was_flushed(t):
     larder = t.larder(origin)
     targets = [f"/k/{number}" for number in range(200)]
     check_all(larder, targets)
-    time.sleep(1.5)
+    larder.all_written()
     larder.kill()
-    begin = time.monotonic()
     larder.start()
-    assert time.monotonic() - begin < (20 if larder.is_sanitized() else 5), "a slow start after kill -9"
-    same(check_all(larder, targets), 200, "hits of what was older than the flush interval")
+    same(check_all(larder, targets), 200, "hits of what was flushed")
 
 
 @slow(240)
 def test_kill_loop(t):
-    """kill -9 at any moment under load: no wrong byte, and nearly all of what was flushed is still there."""
+    """kill -9 at any moment under load: no wrong byte, and nearly all of what was flushed is still there. When something
+    is flushed is seen in a pause of the load, not reckoned by the clock."""
     origin = function_origin(t)
     larder = t.larder(origin, start=False, size="4G")
     chance = random.Random(11)
-    known = {}  # target -> when its answer was complete, in this turn
+    known = set()  # whose answer was complete, in this turn
     survivors = []  # hits after an earlier kill: they must outlive all later ones
     lock = threading.Lock()
     errors = []
+    load = threading.Event()
 
     def visit(stop, seed):
         mine = random.Random(seed)
         while not stop.is_set():
+            load.wait()
             target = f"/loop/{mine.randrange(6000)}"
             try:
                 response = larder.fetch(target, timeout=10)
@@ -91,16 +92,22 @@ def test_kill_loop(t):
                 errors.append(error)
                 return
             with lock:
-                known.setdefault(target, time.monotonic())
+                known.add(target)
             time.sleep(0.02)
     for turn in range(5):
         larder.start()
+        load.set()
         stop = threading.Event()
         threads = [threading.Thread(target=visit, args=(stop, turn * 10 + n)) for n in range(4)]
         for thread in threads:
             thread.start()
-        time.sleep(chance.uniform(2.0, 4.0))
-        killed = time.monotonic()
+        wait_for(lambda: errors or len(known) > 60, 40, f"turn {turn}: the load on 60 objects")
+        load.clear()
+        with lock:
+            old = sorted(known)
+        larder.all_written()
+        load.set()
+        time.sleep(chance.uniform(0.5, 2.0))
         larder.process.kill()
         stop.set()
         for thread in threads:
@@ -110,9 +117,7 @@ def test_kill_loop(t):
         assert not errors, errors[0]
         larder.judge()
         larder.start()
-        old = [target for target, at in known.items() if killed - at > 1.5]
         known.clear()
-        assert len(old) > 20, f"turn {turn}: the load came to {len(old)} objects only"
         for what, targets in (("flushed in this turn", old), ("that outlived earlier kills", survivors)):
             targets = chance.sample(targets, min(200, len(targets)))
             kept = []
@@ -137,7 +142,7 @@ def test_kill_while_an_object_is_coming_in(t):
     with larder.client() as client:
         client.request("/half")
         client.read_head()
-        time.sleep(1.5)
+        time.sleep(1.5)  # what has come is on disk, as far as it ever gets there
         larder.kill()
     gate.set()
     origin.routes["/half"] = reply(body, cache="max-age=600")
@@ -155,7 +160,7 @@ def store_files(larder, ending):
 def fill_to_disk(t, larder, count=300):
     targets = [f"/d/{number}" for number in range(count)]
     check_all(larder, targets)
-    time.sleep(1.5)
+    larder.all_written()
     larder.stop()
     files = store_files(larder, ".sst")
     assert files, f"no SST files under {larder.store_path}"
@@ -276,7 +281,7 @@ def test_disk_stays_under_its_size(t):
                 response = client.read_response()
                 same(response.status, 200)
                 same(len(response.body), size)
-            time.sleep(2)
+            larder.all_written()
             recent = 0
             for number in range(880, 900):
                 size = (200_000, 3_000, 1_000_000)[number % 3]
@@ -316,7 +321,7 @@ def test_full_disk_keeps_serving(t):
             client.request(f"/full/{number}")
             same_body(client.read_response(), content(f"/full/{number}", 100_000))
     subprocess.run(["mount", "-o", "remount,size=400M", place], check=True)
-    wait_for(lambda: larder.fetch("/again").status == 200, 10)
+    wait_for(lambda: larder.fetch("/again").status == 200, what="an answer")
     larder.restart()
     same_body(larder.fetch("/full/1"), content("/full/1", 100_000))
 
@@ -334,7 +339,7 @@ def test_memory_tier_evicts_to_disk(t):
                 response = client.read_response()
                 same_body(response, content(f"/e/{number}", 200_000))
                 hits += response.is_hit
-        time.sleep(1.0)
+        larder.all_written()
     dropped = int(larder.metrics()["larder_store_not_written_total"])
     assert hits >= 400 - dropped, f"{hits} hits of 400 in 80 MB with 16 MB of memory, {dropped} said to be dropped"
     assert dropped <= 200, f"{dropped} of 400 objects were dropped before they were written"
@@ -388,18 +393,20 @@ def test_variants_survive(t):
 def test_replaced_objects_stay_replaced(t):
     """After a crash an older version must not come back over a newer one."""
     state = {"v": 0}
-    origin = t.origin({"/x": reply(lambda request: f"version {state['v']}", cache="max-age=600")})
+    origin = t.origin({"/x": reply(lambda request: f"version {state['v']}", cache="max-age=600"),
+                       "/mark": reply("written after the rest", cache="max-age=600")})
     larder = t.larder(origin)
     for _ in range(5):
         state["v"] += 1
         larder.fetch("/x", headers=[("Cache-Control", "no-cache")])
-    time.sleep(1.0)
+    larder.all_written()
     larder.kill()
     larder.start()
     response = larder.fetch("/x")
     same(response.body, b"version 5")
     larder.fetch("/x", "POST", body=b"x")
-    time.sleep(1.0)
+    larder.fetch("/mark")  # what has no body is in no figure, but in the same queue
+    larder.all_written()
     larder.kill()
     state["v"] = 6
     larder.start()

@@ -49,7 +49,7 @@ class Stream:
                         return
                     continue
                 self.window.clear()
-            if not self.window.wait(20):
+            if not self.window.wait(60):
                 raise AssertionError("the proxy opens no window")
 
     def reset(self, code):

@@ -73,7 +73,8 @@ def test_a_bad_line_among_tokens(t):
     same(larder.admin("/api/v1/status", token=read).status, 200)
     same(larder.admin("/api/v1/status", token=token("m", "admin")).status, 401)
     words = f'token_ignored file="{path}" line=2 reason="the third word is not a SHA-256'
-    assert words in larder.output() and "mmmm" not in larder.output(), larder.output()
+    wait_for(lambda: words in larder.output(), what=words)
+    assert "mmmm" not in larder.output(), larder.output()
     with open(path, encoding="ascii") as file:
         rest = file.read().splitlines(True)[1:]
     write_tokens(larder, purge)
@@ -109,8 +110,8 @@ def test_status(t):
     store = answer["store"]
     same(store["disk_capacity_bytes"], 256 << 20)
     same(store["memory_capacity_bytes"], 64 << 20)
-    same(store["memory_objects"], 10)
-    wait_for(lambda: larder.api("/api/v1/status")[1]["store"]["disk_objects"] == 10, 5, "10 objects on disk")
+    for tier in ("memory_objects", "disk_objects"):
+        wait_for(lambda tier=tier: larder.api("/api/v1/status")[1]["store"][tier] == 10, what=f"10 {tier}")
 
 
 def test_metrics(t):
@@ -128,9 +129,8 @@ def test_metrics(t):
             if found:
                 sums[found[1]] = sums.get(found[1], 0) + value
         return sums
-    wait_for(lambda: results().get("hit") == 10, 5, "10 hits in the metrics")
-    sums = results()
-    same(sum(sums.values()), 14, f"all requests, {sums}")
+    wait_for(lambda: sum(results().values()) >= 14, what="all requests in the metrics")
+    same((sum(results().values()), results().get("hit")), (14, 10), results())
     text = larder.admin("/metrics").body.decode()
     for name in set(re.findall(r"^([a-z_]+?)(?:_bucket|_sum|_count)?(?:\{| )", text, re.M)):
         assert f"# TYPE {name} " in text or f"# TYPE {name}_" in text or re.search(rf"# TYPE {name}\w* ", text), name
@@ -153,7 +153,7 @@ def test_the_time_of_hits_is_ours_alone(t):
 
     def count(result):
         return larder.metrics().get(f'larder_request_duration_seconds_count{{result="{result}"}}')
-    wait_for(lambda: (count("hit") or 0) + (count("miss") or 0) == 7, 5, "all seven in the figures")
+    wait_for(lambda: (count("hit") or 0) + (count("miss") or 0) == 7, what="all seven in the figures")
     same((count("hit"), count("miss")), (1, 6))
 
 
@@ -221,7 +221,7 @@ def records_of(larder, count):
 
 def test_access_log_json(t):
     origin = t.origin({"/h": reply("hit", cache="max-age=600"), "/n": reply("pass", cache="no-store")})
-    larder = t.larder(origin)
+    larder = t.larder(origin, workers=1)  # two may write their lines in any order
     larder.fetch("/h", headers=[("User-Agent", 'odd "agent"\\'), ("Referer", "http://x.test/")])
     larder.fetch("/h?a=1&b=2")
     larder.fetch("/h")
@@ -244,7 +244,7 @@ def test_access_log_json(t):
 
 
 def test_access_log_combined(t):
-    larder = t.larder(t.origin({"/h": reply("hello", cache="max-age=600")}), access="combined")
+    larder = t.larder(t.origin({"/h": reply("hello", cache="max-age=600")}), access="combined", workers=1)
     larder.fetch("/h?q=1", headers=[("User-Agent", "a\"b\\c\xe9"), ("Referer", "http://x.test/")])
     larder.fetch("/h?q=1")
     lines = records_of(larder, 2)
@@ -285,16 +285,16 @@ def test_log_into_a_pipe(t):
     larder = t.larder(t.origin(default=reply("x", cache="max-age=60")), start=False)
     os.mkfifo(larder.access_path)
     larder.start()
-    assert "error access_log_open" in larder.output(), larder.output()
+    wait_for(lambda: "error access_log_open" in larder.output(), what="the word at the start")
     same(larder.fetch("/").status, 200)
-    larder.stop(10)
+    larder.stop()
     reader = os.open(larder.access_path, os.O_RDONLY | os.O_NONBLOCK)
     larder.start()
     with larder.client() as client:
         for number in range(3000):  # far more than a pipe holds
             client.request(f"/{number % 10}?{'x' * 200}")
             same(client.read_response().status, 200)
-    larder.stop(10)
+    larder.stop()
     assert os.read(reader, 100).startswith(b"{")
     os.close(reader)
 
@@ -333,8 +333,9 @@ def test_half_requests_keep_nobody_out(t):
             begin = time.monotonic()
             same(larder.admin(target).status, 200, target)
             times.append(time.monotonic() - begin)
-    assert max(times) < 2, times
-    assert larder.output().count("admin_crowded") == 1, larder.output()
+    assert max(times) < 7, times  # by themselves half requests end after 10 s
+    wait_for(lambda: "admin_crowded" in larder.output(), what="the word in the log")
+    assert larder.output().count("admin_crowded") < 4, larder.output()  # one for each crowd, not for each of the 900
     stream.buffer = b""
     wait_for(lambda: stream.fill() and len(stream.buffer) > 50, 10, "the next event")
     for client in (*held, stream):
@@ -343,6 +344,7 @@ def test_half_requests_keep_nobody_out(t):
 
 def test_half_requests_end_soon(t):
     larder = t.larder(t.origin())
+    begin = time.monotonic()
     held = [Client(larder.admin_port) for _ in HALVES]
     for client, data in zip(held, HALVES):
         client.send(data)
@@ -350,7 +352,8 @@ def test_half_requests_end_soon(t):
         idle.request("/readyz", host="localhost")
         same(idle.read_response().status, 200)
         for client in held:
-            assert client.is_closed(15)
+            assert client.is_closed(20)
+        assert time.monotonic() - begin < 25, "10 s for half requests, 30 for what has asked before"
         idle.request("/readyz", host="localhost")
         same(idle.read_response().status, 200)
 
@@ -363,10 +366,10 @@ def test_admin_does_not_hold_up_clients(t: Case):
     for number, client in enumerate(clients):
         client.send(["GET /metr", "POST /api/v1/purges HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
                      "\0\0\0\r\n\r\n"][number % 3])
-    begin = time.monotonic()
-    for _ in range(100):
+    for _ in range(50):
+        begin = time.monotonic()
         same(larder.fetch("/h").status, 200)
-    assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 7, "it waited for half requests to the admin server, which end after 10 s"
     for client in clients:
         client.close()
     same(larder.admin("/healthz").status, 200)

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 from case import die_with_parent, free_port, reply, same, wait_for
+from client import PATIENCE
 from larder import BINARY
 
 
@@ -88,7 +89,7 @@ def demo(t, larder, traffic):
             return larder.api("/readyz")[0] == 200
         except OSError:
             return False
-    wait_for(answers, 20, "the demo")
+    wait_for(answers, 30, "the demo")
     return process
 
 
@@ -102,11 +103,11 @@ def test_demo_visitors_can_be_turned_off(t):
     process = demo(t, larder, 50)
     wait_for(urls, 20, "visitors")
     process.send_signal(signal.SIGINT)
-    same(process.wait(30), 0)
+    same(process.wait(30 * PATIENCE), 0)
     process = demo(t, larder, 0)
     larder.fetch("/hello")
     wait_for(urls, 20, "our own request")
     time.sleep(1.5)
     same([item["url"].rpartition("/")[2] for item in urls()], ["hello"])
     process.send_signal(signal.SIGINT)
-    same(process.wait(30), 0)
+    same(process.wait(30 * PATIENCE), 0)

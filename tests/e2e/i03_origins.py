@@ -2,6 +2,7 @@
 import json
 import re
 import subprocess
+import threading
 
 from case import Client, Skip, reply, same, wait_for
 from i01_admin import token, write_tokens
@@ -145,7 +146,7 @@ def test_scopes(t):
 
 def test_a_server_that_dies(t):
     """Checks find it: a reason, a since, a problem, exit status 1; the others serve."""
-    larder, origins = pools(t, "check GET /check every=200ms timeout=1s fall=2 rise=2;")
+    larder, origins = pools(t, "check GET /check every=200ms timeout=8s fall=2 rise=2;")
     wait_for(lambda: all(s["last_check"] for s in pool_of(larder)["servers"]), 10, "first checks")
     same(server_of(larder, "b")["last_check"]["result"], "passed")
     origins["b"].shut()
@@ -168,11 +169,17 @@ def test_a_server_that_dies(t):
 def test_full_queue_is_a_problem(t):
     larder, _ = pools(t, "queue size=0;", names="a", words=("max=1",), start=False)
     larder.start()
-    t.origins[0].default = reply("slow", cache="no-store", delay=1.0)
+    gate = threading.Event()
+
+    def slow(conn, request):
+        gate.wait(60)
+        reply("slow", cache="no-store")(conn, request)
+    t.origins[0].default = slow
     with larder.client() as busy:
         busy.request("/1", host="www.test")
         wait_for(lambda: server_of(larder, "a")["active"] == 1, 5, "one under way")
         same(larder.fetch("/2", host="www.test").status, 503)
+        gate.set()
         busy.read_response()
     same([p["event"] for p in problems(larder)], ["queue_full"])
     assert pool_of(larder)["queue"]["full_at"], pool_of(larder)
@@ -231,6 +238,8 @@ def test_metrics(t):
     for number in range(9):
         larder.fetch(f"/x{number}", host="www.test")
     wait_for(lambda: not any(s["active"] for s in pool_of(larder)["servers"]), 5, "all are over")
+    wait_for(lambda: sum(value for name, value in larder.metrics().items()
+                         if name.startswith('larder_responses_total{site="www.test"')) == 15, what="15 responses counted")
     metrics = larder.metrics()
 
     def of(name, origin, **labels):

@@ -29,7 +29,7 @@ def test_good_reload_ends_the_problem(t):
 def test_reasons_first_and_past_apart(t):
     """What makes it a warning stands before the figures; an outage that is over stands under Lately."""
     origin = t.origin(default=reply("x", cache="no-store"))
-    larder = t.larder(origin, origins="server spare http://127.0.0.1:9; check tcp every=1s timeout=500ms;")
+    larder = t.larder(origin, origins="server spare http://127.0.0.1:9; check tcp every=1s timeout=8s;")
 
     def down():
         return "origin_down" in events(larder)

@@ -59,7 +59,7 @@ def test_parts_survive_kill_and_restart(t):
     for at in (0, 700 * MIB + 5, 1023 * MIB):
         is_of(ask(larder, f"bytes={at}-{at + 999}"), made, at, at + 999)
     came(larder, made, 3 * MIB)
-    time.sleep(3)
+    larder.all_written()
     larder.kill()
     larder.start()
     for _ in range(2):
@@ -84,8 +84,7 @@ def test_nothing_is_stored_twice(t):
         is_of(ask(larder, f"bytes=0-{8 * MIB - 1}"), made, 0, 8 * MIB - 1)
     came(larder, made, 8 * MIB)
     same(len(made.answers), 8)
-    wait_for(lambda: larder.metrics()["larder_store_queued_write_bytes"] == 0, what="the queue")
-    time.sleep(1)
+    larder.all_written()
     written = larder.metrics()["larder_store_written_bytes_total"]
     assert 8 * MIB < written < 8 * MIB * 1.1, written
 

@@ -48,7 +48,7 @@ class Larder:
 
     def __init__(self, folder, origin_port, *, size="256M", memory="64M", store="", cache="", limits="", origins="",
                  site="", extra="", workers=2, access="json", disk=True, admin="metrics open;", sites=None, log="",
-                 timeouts="connect=2s first_byte=5s idle=5s", store_path=None, listen=""):
+                 timeouts="connect=5s first_byte=15s idle=15s", store_path=None, listen=""):
         self.folder = folder
         os.makedirs(folder, exist_ok=True)
         self.port, self.admin_port = free_port(), free_port()
@@ -118,7 +118,8 @@ limits {{ {s['limits']} }}
             if self.process.poll() is not None:
                 raise AssertionError(f"larder ended with {self.process.returncode} at its start:\n{self.output()}")
             try:
-                if self.admin("/readyz").status != 200:
+                answer = self.admin("/readyz")
+                if answer.status != 200 or b"recovering" in answer.body:  # it serves, but does not know all it has
                     return False
                 with socket.socket(socket.AF_UNIX) as probe:  # opened after the port
                     probe.connect(self.socket_path)

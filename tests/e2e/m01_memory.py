@@ -83,7 +83,7 @@ def test_object_larger_than_memory(t):
             response = read_checked(larder, "/big", total, piece)
         assert peak.bytes < before + allowed, f"load {load}: {peak.bytes >> 20} MB resident, {before >> 20} before"
         same(response.is_hit, load > 0, f"load {load}")
-        time.sleep(2)
+        larder.all_written()
     same(origin.count("/big"), 1)
 
 

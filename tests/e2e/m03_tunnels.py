@@ -101,9 +101,7 @@ def test_five_thousand(t):
     print(f"# {len(clients)} tunnels: {each:.0f} bytes each")
     use_all(clients)
     for _ in range(5):
-        begin = time.monotonic()
         same(larder.fetch("/").status, 200)
-        assert time.monotonic() - begin < 2
     if not larder.is_sanitized():
         assert each < 2048, each
         after = larder.rss_bytes()

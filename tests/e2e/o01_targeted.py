@@ -91,24 +91,23 @@ def test_stale_rules_come_from_the_field(t):
 
 def test_a_304_keeps_the_field_in_force(t):
     """The stored targeted field decides after a 304 that brings another Cache-Control."""
-    origin = t.origin({"/v": reply("x", etag='"e"', headers=[(CDN, "max-age=1"), (CC, "no-store")])})
+    origin = t.origin({"/v": reply("x", etag='"e"', headers=[(CDN, "max-age=6"), (CC, "no-store")])})
     larder = t.larder(origin)
     larder.fetch("/v")
-    time.sleep(2.1)
+    time.sleep(7.1)
     origin.routes["/v"] = reply("x", etag='"e"', headers=[(CC, "max-age=600")])
     response = larder.fetch("/v")
-    same((response.status, response.body, response.get(CDN), response.get(CC)), (200, b"x", "max-age=1", "max-age=600"))
+    same((response.status, response.body, response.get(CDN), response.get(CC)), (200, b"x", "max-age=6", "max-age=600"))
     assert larder.fetch("/v").is_hit
-    time.sleep(2.1)
+    time.sleep(7.1)
     larder.fetch("/v")
-    same(origin.count("/v"), 3, "max-age=1 of the targeted field is over")
+    same(origin.count("/v"), 3, "max-age=6 of the targeted field is over")
 
 
 def test_kept_over_a_restart(t):
     origin = t.origin({"/r": reply("x", headers=[(OWN, "max-age=600"), (CC, "no-store")])})
     larder = t.larder(origin)
     larder.fetch("/r")
-    time.sleep(1)
     larder.stop()
     larder.start()
     response = larder.fetch("/r")

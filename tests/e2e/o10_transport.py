@@ -62,8 +62,8 @@ def test_no_body_where_there_is_none(t):
         length = [] if status == 204 else [("Content-Length", "5")]
         conn.send(head(status, [*length, ("Cache-Control", "no-store"), ("ETag", '"e"')]))
     origin = t.origin({"/h": behave, "/n": behave, "/m": behave})
-    larder = t.larder(origin, timeouts="connect=1s first_byte=1s idle=1s", workers=1)
-    with larder.client(timeout=5) as client:
+    larder = t.larder(origin, timeouts="connect=5s first_byte=5s idle=5s", workers=1)
+    with larder.client() as client:
         for method, target, status in (("HEAD", "/h", 200), ("GET", "/n", 204), ("GET", "/m", 304)) * 2:
             client.request(target, method, headers=[("Cache-Control", "no-store"), ("If-None-Match", '"e"')])
             response = client.read_response(method)
@@ -102,7 +102,7 @@ def test_surplus_ends_the_connection(t):
             same((response.status, response.body), (200, b"hello"))
         same(client.buffer, b"")
         assert client.is_silent(0.2)
-    assert dropped.wait(10), "the connection was kept"
+    assert dropped.wait(30), "the connection was kept"
 
 
 def test_short_bodies_are_shown_as_cut_and_not_stored(t):
@@ -153,16 +153,19 @@ def test_every_status(t):
 
 
 def test_keep_alive_timeout_of_the_origin(t):
-    """RFC 9112 9.3, Keep-Alive: timeout=1: not used again after that second; without it it is."""
-    for fields, wanted in (([("Keep-Alive", "timeout=1, max=100")], 2), ([("Keep-Alive", "max=5, timeout=60")], 1), ([], 1)):
+    """RFC 9112 9.3, Keep-Alive: timeout=4: not used again after those seconds; without it it is."""
+    table = []
+    for fields, wanted in (([("Keep-Alive", "timeout=4, max=100")], 2), ([("Keep-Alive", "max=5, timeout=60")], 1), ([], 1)):
         origin = t.origin({"/k": reply("x", cache="no-store", headers=fields)})
         larder = t.larder(origin, workers=1)
         larder.fetch("/k")
         larder.fetch("/k")
         same(origin.connections, 1, "at once")
-        time.sleep(1.6)
+        table.append((fields, wanted, origin, larder))
+    time.sleep(4.6)
+    for fields, wanted, origin, larder in table:
         larder.fetch("/k")
-        same(origin.connections, wanted, f"{fields} after 1.6 s")
+        same(origin.connections, wanted, f"{fields} after 4.6 s")
 
 
 def test_retry_once_and_for_idempotent_only(t):
@@ -221,11 +224,11 @@ def test_requests_pass_byte_for_byte(t):
 def test_answers_when_the_origin_fails(t):
     """502 or 504 for each way an origin can fail before its head is through, on a connection that stays usable."""
     def hang(conn, _request):
-        conn.is_dropped(6)
+        conn.is_dropped(20)
     origin = t.origin({"/empty": raw(b""), "/hang": hang, "/junk": raw(b"\0\1\2"),
                        "/reset": lambda conn, _request: conn.reset(), "/cut": raw(b"HTTP/1.1 200 OK\r\nX:"),
                        "/only-interim": raw(b"HTTP/1.1 103 Early Hints\r\n\r\n")})
-    larder = t.larder(origin, timeouts="connect=1s first_byte=1s idle=1s")
+    larder = t.larder(origin, timeouts="connect=5s first_byte=4s idle=4s")
     with larder.client() as client:
         for path in origin.routes:
             for method in ("GET", "POST"):
@@ -246,12 +249,12 @@ def test_slow_upload_after_an_early_answer(t):
         body = conn.read_body(request)
         conn.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
     behave.reads_body = True
-    larder = t.larder(t.origin({"/u": behave}), timeouts="connect=1s first_byte=1s idle=1s")
+    larder = t.larder(t.origin({"/u": behave}), timeouts="connect=5s first_byte=4s idle=4s")
     with larder.client() as client:
         client.send("POST /u HTTP/1.1\r\nHost: site.test\r\nContent-Length: 6\r\n\r\nabc")
         response = client.read_head()
         same(response.status, 200)
-        time.sleep(3)
+        time.sleep(7)
         client.send("def")
         client.read_body(response, "POST")
         same((response.complete, response.body), (True, b"earlyabcdef"))

@@ -1,4 +1,5 @@
 """RFC 9211, 9209, RFC 9111 5.1, 5.2.1: what is told about the cache, Age, and what clients may ask of it."""
+import threading
 import time
 
 from case import head, http_date, raw, reply, same, sequence, wait_for
@@ -8,7 +9,7 @@ UP = [("Cache-Status", "up; hit; ttl=5"), ("X-Between", "1"), ("cache-status", '
 
 def test_cache_status_members_in_order(t):
     """Members of caches before us stay as they are and where they are; ours comes last, once, on every response."""
-    origin = t.origin({"/s": reply("x", cache="max-age=1", headers=UP, etag='"1"'),
+    origin = t.origin({"/s": reply("x", cache="max-age=8", headers=UP, etag='"1"'),
                        "/n": reply("x", cache="no-store", headers=UP), "/e": reply("x", 404, headers=UP)})
     larder = t.larder(origin)
 
@@ -22,7 +23,7 @@ def test_cache_status_members_in_order(t):
     assert "; hit" in ours(larder.fetch("/s", "HEAD"))
     assert "; hit" in ours(larder.fetch("/s", headers=[("If-None-Match", '"1"')]))
     assert "; hit" in ours(larder.fetch("/s", headers=[("Range", "bytes=0-0")]))
-    time.sleep(2.1)
+    time.sleep(9.1)
     assert "fwd=stale; fwd-status=304" in ours(larder.fetch("/s"))
     for path, method in (("/n", "GET"), ("/n", "GET"), ("/n", "POST"), ("/e", "GET"), ("/n", "HEAD"), ("/n", "OPTIONS")):
         assert "; fwd=" in ours(larder.fetch(path, method)), path
@@ -45,14 +46,15 @@ def test_age(t):
         ("Age", "50"), ("Date", http_date(-60))]), "/n": reply("x", cache="no-store"), "/s": sequence(
             reply("x", cache="max-age=1, stale-while-revalidate=99"), reply("y", cache="max-age=1", delay=2))})
     larder = t.larder(origin)
+    begin = time.monotonic()
     same(larder.fetch("/a").all("Age"), [], "first-hand")
     for method, fields in (("GET", []), ("HEAD", []), ("GET", [("If-None-Match", '"1"')]), ("GET", [("Range", "bytes=1-2")]),
                            ("GET", [("Range", "bytes=9-")]), ("GET", [("Range", "bytes=0-0,2-2")])):
         ages = larder.fetch("/a", method, headers=fields).all("Age")
-        assert len(ages) == 1 and ages[0].isdigit() and int(ages[0]) <= 5, (method, fields, ages)
+        assert len(ages) == 1 and ages[0].isdigit() and int(ages[0]) <= 1 + time.monotonic() - begin, (method, fields, ages)
     for _ in range(2):
         ages = larder.fetch("/old").all("Age")
-        assert len(ages) == 1 and 59 <= int(ages[0]) <= 65, ages
+        assert len(ages) == 1 and 60 <= int(ages[0]) <= 62 + time.monotonic() - begin, ages
     for _ in range(2):
         same(larder.fetch("/n").all("Age"), [])
     larder.fetch("/s")
@@ -81,7 +83,7 @@ def test_client_directives(t):
 
 def test_only_if_cached(t):
     """504 whenever the origin would have to be asked, and it is not asked."""
-    origin = t.origin({"/a": reply("x", cache="max-age=1", etag='"1"'), "/n": reply("x", cache="no-store"),
+    origin = t.origin({"/a": reply("x", cache="max-age=8", etag='"1"'), "/n": reply("x", cache="no-store"),
                        "/v": reply("x", cache="max-age=60", headers=[("Vary", "X-V")]), "/c": reply("x", cache="no-cache")})
     larder = t.larder(origin)
     only = ("Cache-Control", "only-if-cached")
@@ -91,7 +93,7 @@ def test_only_if_cached(t):
     before = origin.count()
     same(larder.fetch("/a", headers=[only]).status, 200)
     same(larder.fetch("/a", "HEAD", headers=[only]).status, 200)
-    time.sleep(2.1)
+    time.sleep(9.1)
     for path, fields in (("/a", []), ("/n", []), ("/v", [("X-V", "2")]), ("/c", []), ("/never", [])):
         same(larder.fetch(path, headers=[only, *fields]).status, 504, path)
     same(larder.fetch("/a", headers=[("Cache-Control", "only-if-cached, max-stale=60")]).status, 200, "stale is what it takes")
@@ -112,12 +114,19 @@ def test_request_no_store(t):
 
 def test_request_no_store_joins_nobody(t):
     """Beside a fill it is fetched by itself; the fill is stored all the same."""
-    origin = t.origin({"/a": reply(lambda request: request.get("X-Who", "?"), cache="max-age=600", delay=0.6)})
+    gate = threading.Event()
+
+    def behave(conn, request):
+        if request.get("X-Who") == "one":
+            gate.wait(60)
+        reply(request.get("X-Who", "?"), cache="max-age=600")(conn, request)
+    origin = t.origin({"/a": behave})
     larder = t.larder(origin)
     with larder.client() as one:
         one.request("/a", headers=[("X-Who", "one")])
         wait_for(lambda: origin.count("/a") == 1, what="the fill")
         same(larder.fetch("/a", headers=[("X-Who", "two"), ("Cache-Control", "no-store")]).body, b"two")
+        gate.set()
         same(one.read_response().body, b"one")
     response = larder.fetch("/a")
     same((response.body, response.is_hit, origin.count("/a")), (b"one", True, 2))
@@ -141,18 +150,19 @@ def test_total_time_of_an_origin(t):
     """origins { timeout total=...; }: one that drips for ever is cut off, a slow client is not held against it."""
     def drip(conn, _request):
         conn.send(head(200, [("Content-Length", "1000"), ("Cache-Control", "max-age=60")]))
-        for _ in range(60):
+        for _ in range(80):
             conn.send(b"x")
-            time.sleep(0.2)
+            time.sleep(0.5)
     origin = t.origin({"/drip": drip, "/big": reply(b"y" * 8_000_000, cache="no-store")})
-    larder = t.larder(origin, timeouts="connect=1s first_byte=1s idle=1s total=2s")
+    larder = t.larder(origin, timeouts="connect=5s first_byte=10s idle=10s total=4s")
     begin = time.monotonic()
-    response = larder.fetch("/drip")
+    response = larder.fetch("/drip", timeout=60)
     took = time.monotonic() - begin
-    assert not response.complete and 1.5 < took < 6, f"{response} after {took:.1f} s"
+    assert not response.complete and 3.5 < took < 25, f"{response} after {took:.1f} s"
     with larder.client(receive_buffer=4096) as client:
         client.request("/big")
-        time.sleep(3)
+        time.sleep(6)
         response = client.read_response()
         same((response.complete, len(response.body)), (True, 8_000_000))
-    same(larder.metrics()['larder_origin_errors_total{pool="*",origin="main",reason="total_timeout"}'], 1)
+    name = 'larder_origin_errors_total{pool="*",origin="main",reason="total_timeout"}'
+    wait_for(lambda: larder.metrics()[name] == 1, what="the count")

@@ -33,13 +33,15 @@ def checked(name, health=b"fine", status=200, **words):
 
 def test_what_is_asked(t):
     origin = t.origin(**checked("a"))
-    pool(t, [origin], "check GET /healthz?x=1 every=200ms host=checks.test;")
-    wait_for(lambda: len(origin.requests) >= 4, 10, "checks")
+    began = time.monotonic()
+    pool(t, [origin], "check GET /healthz?x=1 every=200ms timeout=10s host=checks.test;")
+    wait_for(lambda: len(origin.requests) >= 8, 10, "checks")
+    count = len(origin.requests)
+    assert count <= 2 + (time.monotonic() - began) / 0.18, "more than each 200 ms, less a tenth by lot"
     request = origin.requests[0]
     same((request.line, request.get("Host"), request.get("User-Agent"), request.get("Connection")),
          ("GET /healthz?x=1 HTTP/1.1", "checks.test", "larder-check", None), request.raw_head)
-    assert origin.requests[3].at - origin.requests[0].at > 0.4
-    same(origin.connections, len(origin.requests), "a connection each")
+    wait_for(lambda: origin.connections == len(origin.requests), 10, "a connection each")
 
 
 def test_host_of_the_pool_and_of_the_server(t):
@@ -56,13 +58,11 @@ def test_host_of_the_pool_and_of_the_server(t):
 def test_down_and_up_again(t):
     """A failing server gets no request, and the first good checks bring it back."""
     good, bad = t.origin(**checked("a")), t.origin(**checked("b", status=503))
-    larder = pool(t, [good, bad], "check /healthz every=200ms rise=2 fall=3; eject off;")
+    larder = pool(t, [good, bad], "check /healthz every=200ms timeout=10s rise=2 fall=3; eject off;")
     says(larder, 'server=b from=up to=down reason="1 check failed: status 503"')  # the first one decides alone
     same(set(answers(larder)), {"a"})
     bad.routes["/healthz"] = reply(b"fine")
-    since = time.monotonic()
     says(larder, 'server=b from=down to=up reason="2 checks passed: status 200"')
-    assert time.monotonic() - since < 2.5
     same(set(answers(larder)), {"a", "b"})
     bad.routes["/healthz"] = reply(b"fine", 500)
     says(larder, 'server=b from=up to=down reason="3 checks failed: status 500"')
@@ -77,7 +77,7 @@ def test_flapping_stays(t):
         state["number"] += 1
         return reply(b"x", 200 if state["number"] % 2 == 1 else 503)(conn, request)
     origin = t.origin(default=reply("a", cache="no-store"), routes={"/healthz": flaps})
-    larder = pool(t, [origin], "check /healthz every=100ms rise=2 fall=2;")
+    larder = pool(t, [origin], "check /healthz every=100ms timeout=10s rise=2 fall=2;")
     wait_for(lambda: state["number"] >= 10, 15, "checks")
     same(set(answers(larder)), {"a"})
     assert "from=" not in larder.output(), larder.output()
@@ -94,15 +94,20 @@ def test_kinds_of_failure(t):
     names = {"hangs": hangs.port, "garbage": garbage.port, "refused": free_port(), "cut": cut.port, "text": text.port,
              "closed": closed.port, "endless": endless.port}
     servers = " ".join(f"server {name} http://127.0.0.1:{port};" for name, port in names.items())
-    larder = t.larder(sites=f'site * {{ origins {{ {servers} check /h every=1s timeout=700ms body="all is well"; }} }}')
-    for name, words in (("hangs", "no answer in time after 0.7 s"), ("garbage", "malformed answer"),
+    larder = t.larder(sites=f'site * {{ origins {{ {servers} check /h every=4s timeout=3s body="all is well"; }} }}')
+    for name, words in (("hangs", "no answer in time after 3 s"), ("garbage", "malformed answer"),
                         ("refused", "connection refused"), ("cut", "answer cut short"),
                         ("text", "status 200, but its body is without the text"), ("closed", "closed before an answer"),
-                        ("endless", "answer took too long after 0.7 s")):
+                        ("endless", "answer took too long after 3 s")):
         says(larder, f'server={name} from=up to=down reason="1 check failed: {words}"')
-    since = time.monotonic()
-    same(larder.fetch("/").status, 503)
-    assert time.monotonic() - since < 1
+    is_answered_at_once(larder)
+
+
+def is_answered_at_once(larder):
+    """With all of them known to be down: no server is asked, and nobody waits in the queue."""
+    same(larder.fetch("/down").status, 503)
+    record = wait_for(lambda: [one for one in larder.access_records() if one["path"] == "/down"], 10, "the access log")[0]
+    same((record["reason"], record["origin"]), ("origin_down", ""))
 
 
 def trickle(conn, _request):
@@ -116,7 +121,7 @@ def test_text_in_a_large_body(t):
     near, far = t.origin(), t.origin()
     near.default = reply(b"x" * 60000 + b"all is well" + b"y" * 5_000_000)
     far.default = reply(b"x" * 70000 + b"all is well" + b"y" * 5_000_000)
-    larder = pool(t, [near, far], 'check /h every=300ms body="all is well" fall=1;')
+    larder = pool(t, [near, far], 'check /h every=300ms timeout=20s body="all is well" fall=1;')
     says(larder, 'server=b from=up to=down reason="1 check failed: status 200, but its body')
     wait_for(lambda: len(near.requests) >= 3, 10, "checks")
     assert "server=a" not in larder.output(), larder.output()
@@ -136,7 +141,7 @@ def test_never_two_at_a_time(t):
             state["now"] -= 1
         return reply(b"x")(conn, request)
     origin = t.origin(default=slow)
-    larder = pool(t, [origin], "check /h every=100ms timeout=2s;")
+    larder = pool(t, [origin], "check /h every=100ms timeout=20s;")
     while state["count"] < 5:  # also when one is asked for, or settings come, in the middle of another
         status, answer = larder.api("/api/v1/origins/*/a/check", "POST", {})
         assert status in (200, 202), (status, answer)
@@ -147,13 +152,13 @@ def test_never_two_at_a_time(t):
 
 def test_tcp(t):
     """A connection is enough; nothing is sent on it."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    larder = pool(t, [port], "check tcp every=200ms;")
+    port = free_port()
+    listener = socket.create_server(("127.0.0.1", port))
+    larder = pool(t, [port], "check tcp every=200ms timeout=10s;")
     for _ in range(2):
         conn, _ = listener.accept()
         with conn:
-            conn.settimeout(5)
+            conn.settimeout(20)
             try:
                 same(conn.recv(100), b"")
             except ConnectionResetError:
@@ -167,23 +172,20 @@ def test_tcp(t):
 
 
 def test_recovery_within_an_interval(t):
-    """All are down: 503 at once, and within rise intervals of their return 200."""
+    """All are down: 503 at once, and with the first good check of one that is back 200."""
     port = free_port()
-    larder = pool(t, [port], "check /healthz every=500ms rise=1;")
+    larder = pool(t, [port], "check /healthz every=500ms timeout=10s rise=1;")
     says(larder, "server=a from=up to=down")
-    since = time.monotonic()
-    same(larder.fetch("/").status, 503)
-    assert time.monotonic() - since < 0.5
+    is_answered_at_once(larder)
     t.origin(port=port, **checked("a"))
-    since = time.monotonic()
-    wait_for(lambda: larder.fetch("/").status == 200, 5, "recovery")
-    assert time.monotonic() - since < 1.5
+    wait_for(lambda: larder.fetch("/").status == 200, 20, "recovery")
+    assert 'server=a from=down to=up reason="1 check passed: status 200"' in larder.output(), larder.output()
 
 
 def test_reload_keeps_the_state(t):
     """A server that is down stays so over a reload, without being asked in between; a changed one is new."""
     good, bad = t.origin(**checked("a")), t.origin(**checked("b", status=503))
-    settings = "check /healthz every={} fall=1;"
+    settings = "check /healthz every={} timeout=10s fall=1;"
     larder = pool(t, [good, bad], settings.format("30s"))
     says(larder, "server=b from=up to=down")
     text = larder.config().replace("30s", "29s")
@@ -191,7 +193,7 @@ def test_reload_keeps_the_state(t):
     larder.command("reload", check=0)
     same(set(answers(larder)), {"a"})
     same(len([r for r in bad.requests if r.path != "/healthz"]), 0)
-    larder.write_config(text.replace("check /healthz every=29s fall=1;", ""))
+    larder.write_config(text.replace("check /healthz every=29s timeout=10s fall=1;", ""))
     larder.command("reload", check=0)
     says(larder, 'server=b from=down to=up reason="no longer checked"')
     same(set(answers(larder)), {"a", "b"})
@@ -201,7 +203,7 @@ def test_https(t):
     """A check is made under the same TLS settings as requests: a certificate nobody vouches for is a failed check."""
     ca, other = Authority(t), Authority(t, "other")
     origin = TlsOrigin(t, ca.issue("DNS:app.test"), {"/healthz": reply(b"fine")}, default=reply("a", cache="no-store"))
-    block = "site {} {{ origins {{ server {} https://127.0.0.1:%d; tls ca={} name=app.test; check /healthz every=300ms; }} }}"
+    block = "site {} {{ origins {{ server {} https://127.0.0.1:%d; tls ca={} name=app.test; check /healthz every=300ms timeout=10s; }} }}"
     larder = t.larder(sites="".join(block.format(*words) % origin.port
                                     for words in (("a.test", "a", ca.path), ("b.test", "b", other.path))))
     says(larder, 'server=b from=up to=down reason="1 check failed: certificate not valid"')

@@ -30,8 +30,10 @@ def test_five_in_a_row(t):
     """The default of two servers: five failures, out, a trial after a second, back; statuses that are the site's own are none."""
     good, bad = t.origin(default=named("a")), t.origin(default=named("b", 503))
     larder = pool(t, [good, bad])
-    got = posts(larder, 20)
-    same([status for status, _ in got].count(503), 5, got)
+    got = []
+    while [status for status, _ in got].count(503) < 5:  # no more: the next one might be the trial
+        got += posts(larder, 1)
+    assert len(got) <= 20, got
     says(larder, 'server=b from=up to=ejected reason="5 errors in a row, last: 503"')
     same(len(bad.requests), 5)
     bad.default = named("b", 500)
@@ -46,14 +48,14 @@ def test_twice_as_long_each_time(t):
     """Each trial that fails doubles the time out; only one request at a time is risked."""
     good, bad = t.origin(default=named("a")), t.origin(default=named("b", 503))
     larder = pool(t, [good, bad], "eject fails=1 time=300ms max_time=2s;")
-    since, until = time.monotonic(), []
-    while time.monotonic() - since < 5:
-        before = len(bad.requests)
+    end = time.monotonic() + 40
+    while len(bad.requests) < 6 and time.monotonic() < end:
         same({status for status, _ in posts(larder, 2)} <= {200, 503}, True)
-        if len(bad.requests) > before:
-            until.append(time.monotonic() - since)
-    gaps = [b - a for a, b in zip(until, until[1:])]
-    assert len(until) <= 6 and gaps[0] >= 0.3 and gaps[1] >= 0.6 and gaps[2] >= 1.2, until
+    at = [request.at for request in bad.requests]
+    gaps = [b - a for a, b in zip(at, at[1:])]
+    same(len(at), 6, "requests that were risked")
+    for gap, least in zip(gaps, (0.3, 0.6, 1.2, 2.0, 2.0)):
+        assert gap >= least - 0.01, gaps
 
 
 @slow(90)
@@ -62,11 +64,12 @@ def test_one_trial_at_a_time(t):
     hold = threading.Event()
 
     def held(conn, request):
-        hold.wait(20)
+        hold.wait(60)
         return named("b")(conn, request)
     good, bad = t.origin(default=named("a")), t.origin(default=named("b", 503))
-    larder = pool(t, [good, bad], "eject fails=1 time=300ms;")
-    posts(larder, 4)
+    larder = pool(t, [good, bad], "eject fails=1 time=300ms; timeout first_byte=2m;")
+    while posts(larder, 1)[0][0] != 503:
+        pass
     bad.default = held
     says(larder, "from=ejected to=trial")
     count = len(bad.requests)
@@ -100,7 +103,7 @@ def test_dead_server_is_left_alone(t):
 def test_the_last_one_stays(t):
     """Slow answers and 503 do not take the last one out; broken connections do, and then nobody waits."""
     first, second = t.origin(default=named("a", 503)), t.origin(default=named("b", 503))
-    larder = pool(t, [first, second], "eject fails=2 time=5s;")
+    larder = pool(t, [first, second], "eject fails=2 time=2m max_time=2m;")
     posts(larder, 12)
     out = [name for name in "ab" if f"server={name} from=up to=ejected" in larder.output()]
     same(len(out), 1, larder.output())
@@ -112,11 +115,11 @@ def test_the_last_one_stays(t):
     left.shut()
     posts(larder, 3)
     says(larder, "connection refused")
-    since = time.monotonic()
     response = larder.fetch("/last", "POST", body=b"x")
     same(response.status, 503)
     assert b"no origin can be asked" in response.body, response.body
-    assert time.monotonic() - since < 0.5
+    record = wait_for(lambda: [one for one in larder.access_records() if one["path"] == "/last"], 10, "the access log")[0]
+    same((record["reason"], record["origin"]), ("origin_down", ""), "nobody waits for it")
 
 
 def test_alone_it_is_never_taken_out(t):
@@ -131,30 +134,28 @@ def test_alone_it_is_never_taken_out(t):
 
 def test_alone_it_is_taken_out_when_asked_for(t):
     port = free_port()
-    larder = pool(t, [port], "eject fails=3 time=500ms;")
+    larder = pool(t, [port], "eject fails=3 time=5s;")
     same([status for status, _ in posts(larder, 5)], [502, 502, 502, 503, 503])
     t.origin(port=port, default=named("a"))
-    wait_for(lambda: larder.fetch("/").status == 200, 3, "recovery")
+    wait_for(lambda: larder.fetch("/").status == 200, 30, "recovery")
 
 
 def test_with_a_check(t):
     """A server whose check passes but whose requests fail is tried again after its time, by the check's word."""
     good, bad = t.origin(default=named("a")), t.origin(default=named("b", 503), routes={"/healthz": reply(b"fine")})
     good.routes["/healthz"] = reply(b"fine")
-    larder = pool(t, [good, bad], "check /healthz every=10s; eject fails=2 time=700ms;")
+    larder = pool(t, [good, bad], "check /healthz every=5m timeout=10s; eject fails=2 time=700ms;")
     posts(larder, 8)
     says(larder, "server=b from=up to=ejected")
     bad.default = named("b")
-    since = time.monotonic()
-    says(larder, 'server=b from=ejected to=trial reason="a check passed; the next request decides"', 3)
-    assert time.monotonic() - since < 2.5
-    wait_for(lambda: (200, "b") in posts(larder, 2), 3, "b")
+    says(larder, 'server=b from=ejected to=trial reason="a check passed; the next request decides"', 60)  # not minutes
+    wait_for(lambda: (200, "b") in posts(larder, 2), 20, "b")
     says(larder, "server=b from=trial to=up")
 
 
 def test_a_reload_keeps_it_out(t):
     good, bad = t.origin(default=named("a")), t.origin(default=named("b", 503))
-    larder = pool(t, [good, bad], "eject fails=2 time=20s;")
+    larder = pool(t, [good, bad], "eject fails=2 time=60s;")
     posts(larder, 8)
     says(larder, "server=b from=up to=ejected")
     count = len(bad.requests)
@@ -163,7 +164,7 @@ def test_a_reload_keeps_it_out(t):
     larder.command("reload", check=0)
     same({body for _, body in posts(larder, 8)}, {"a"})
     same(len(bad.requests), count)
-    larder.write_config(text.replace("eject fails=3 time=20s;", "eject off;"))
+    larder.write_config(text.replace("eject fails=3 time=60s;", "eject off;"))
     larder.command("reload", check=0)
     says(larder, 'server=b from=ejected to=up reason="no longer ejected"')
     same({status for status, _ in posts(larder, 8)}, {200, 503})

@@ -36,16 +36,16 @@ def says(larder, text, limit_s=10):
 def test_a_share(t):
     """Half of b's answers are failures, which no row of five shows."""
     good, bad = t.origin(default=named("a")), t.origin(default=every_second("b"))
-    larder = pool(t, [good, bad], "breaker errors=50% requests=10; eject time=600ms;")
+    larder = pool(t, [good, bad], "breaker errors=50% requests=10 within=1h; eject time=6s;")
     posts(larder, 16)
     assert "ejected" not in larder.output()  # 8 of b: too few
     posts(larder, 8)
     says(larder, 'server=b from=up to=ejected reason="6 of 11 requests failed, last: 503"')
     count = len(bad.requests)
-    same(set(posts(larder, 10)), {200})
+    same(set(posts(larder, 6)), {200})
     same(len(bad.requests), count)
     bad.default = named("b")
-    says(larder, "server=b from=ejected to=trial")
+    says(larder, "server=b from=ejected to=trial", 30)
     same(set(posts(larder, 10)), {200})
     says(larder, "server=b from=trial to=up")
     bad.default = every_second("b")
@@ -55,7 +55,7 @@ def test_a_share(t):
 
 def test_below_the_share(t):
     good, bad = t.origin(default=named("a")), t.origin(default=every_second("b"))
-    larder = pool(t, [good, bad], "breaker errors=60% requests=10;")
+    larder = pool(t, [good, bad], "breaker errors=60% requests=10 within=1h;")
     posts(larder, 60)
     assert "ejected" not in larder.output(), larder.output()
 
@@ -70,10 +70,10 @@ def test_off(t):
 def test_what_counts_says_eject(t):
     """With on=5xx also a 500; alone in its pool a server is not taken out for it."""
     good, bad = t.origin(default=named("a")), t.origin(default=every_second("b", 500))
-    larder = pool(t, [good, bad], "breaker requests=4; eject off on=5xx;")
+    larder = pool(t, [good, bad], "breaker requests=4 within=1h; eject off on=5xx;")
     posts(larder, 16)
     says(larder, "server=b from=up to=ejected")
     alone = t.origin(default=named("c", 500))
-    other = pool(t, [alone], "breaker requests=4; eject on=5xx;")
+    other = pool(t, [alone], "breaker requests=4 within=1h; eject on=5xx;")
     same(set(posts(other, 12)), {500})
     assert "ejected" not in other.output()

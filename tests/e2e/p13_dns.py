@@ -106,35 +106,38 @@ def test_failing_dns_changes_nothing(t):
 
 @slow(90)
 def test_silent_dns_stalls_nobody(t):
-    """While DNS says nothing for 5 s, other sites are answered as ever, the waiting client gets its error after the connect
+    """While DNS says nothing for 4 s, other sites are answered as ever, the waiting client gets its error after the connect
     time-out, and the first answer is used."""
     origin = at(t, "127.0.0.1", "one")
     server = dns(t, {"app.test": [("A", "127.0.0.1", 60)]})
     server.silent = True
     larder = t.larder(workers=1, extra=f"resolver 127.0.0.1:{server.port};", sites=f"""
-        site named.test {{ origins {{ server a http://app.test:{origin.port}; timeout connect=1s; }} }}
+        site named.test {{ origins {{ server a http://app.test:{origin.port}; timeout connect=4s; }} }}
         site * {{ origins {{ server b http://127.0.0.1:{origin.port}; }} cache {{ off; }} }}""")
     waited = []
 
     def wait():
         since = time.monotonic()
-        waited.append((larder.fetch("/w", host="named.test").status, time.monotonic() - since))
+        waited.append((larder.fetch("/w", host="named.test", timeout=60).status, time.monotonic() - since))
     thread = threading.Thread(target=wait)
     thread.start()
-    slowest, since = 0, time.monotonic()
-    while time.monotonic() - since < 5:
-        before = time.monotonic()
+    answered = 0
+    while not waited:
         same(larder.fetch("/x").status, 200)
-        slowest = max(slowest, time.monotonic() - before)
+        answered += not waited
         time.sleep(0.01)
     thread.join()
-    assert slowest < 0.5, slowest
+    assert answered > 5, answered  # of one worker, while that one waited
     status, took = waited[0]
     same(status, 503)
-    assert took < 3, took
-    before = time.monotonic()
-    same(larder.fetch("/y", host="named.test").status, 503)
-    assert time.monotonic() - before < 0.5
+    assert took > 3.9, took
+    with larder.client() as known, larder.client() as other:  # it waits no more, let alone as long
+        known.request("/y", host="named.test")
+        same(known.read_response().status, 503)
+        other.request("/x")
+        same(other.read_response().status, 200)
+    record = wait_for(lambda: [one for one in larder.access_records() if one["path"] == "/y"], 10, "the access log")[0]
+    assert record["total_s"] < 3, record
     server.silent = False
     wait_for(lambda: larder.fetch("/z", host="named.test").status == 200, 30, "the first answer")
 
@@ -144,7 +147,7 @@ def test_first_claims_wait_for_the_first_answer(t):
     origin = at(t, "127.0.0.1", "one")
     server = dns(t, {"app.test": [("A", "127.0.0.1", 60)]})
     server.silent = True
-    larder = larder_for(t, server, origin.port, "timeout connect=8s;")
+    larder = larder_for(t, server, origin.port, "timeout connect=1m;")
     got = []
     thread = threading.Thread(target=lambda: got.append(larder.fetch("/w").body))
     thread.start()
@@ -161,7 +164,7 @@ def test_a_removed_address_ends_in_peace(t):
 
     def long(conn, _request):
         conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nCache-Control: no-store\r\n\r\n12345")
-        parts.wait(20)
+        parts.wait(60)
         conn.send(b"67890")
     first = at(t, "127.0.0.1", "one")
     first.routes["/long"] = long
@@ -195,7 +198,7 @@ def test_reloads_do_not_break_lookups_off(t):
     server = dns(t, {"app.test": [("A", "127.0.0.1", 1)]})
     plain = server.answer
     server.answer = lambda data: (time.sleep(0.2), plain(data))[1]
-    larder = larder_for(t, server, first.port, "timeout connect=3s;", start=False)
+    larder = larder_for(t, server, first.port, "timeout connect=30s;", start=False)
     larder.start()
     stop = threading.Event()
 
@@ -207,8 +210,8 @@ def test_reloads_do_not_break_lookups_off(t):
     try:
         same(set(bodies(larder, 4)), {"one"})
         second = at(t, "127.0.0.2", "two", port=first.port)
-        server.names["app.test"] = [("A", "127.0.0.2", 1)]
-        wait_for(lambda: larder.fetch("/x").body == b"two", 8, "the new address")
+        server.names["app.test"] = [("A", "127.0.0.2", 600)]
+        wait_for(lambda: larder.fetch("/x").body == b"two", 20, "the new address")
     finally:
         stop.set()
         thread.join()
@@ -216,4 +219,4 @@ def test_reloads_do_not_break_lookups_off(t):
     server.silent = True
     larder.write_config(extra=f"resolver 127.0.0.1:{other.port};")
     larder.command("reload", check=0)
-    wait_for(lambda: larder.fetch("/y").body == b"one", 3, "the other name server's answer")
+    wait_for(lambda: larder.fetch("/y").body == b"one", 20, "the other name server's answer, long before 600 s are over")

@@ -11,10 +11,10 @@ def reset(conn, _request):
 
 
 def hang(conn, _request):
-    conn.is_dropped(8)
+    conn.is_dropped(120)
 
 
-def site(origins, settings="", rest="", cache="", timeouts="connect=1s first_byte=1s idle=2s"):
+def site(origins, settings="", rest="", cache="", timeouts="connect=5s first_byte=20s idle=20s"):
     """A site before these origins or ports, named s0, s1, ..."""
     servers = "\n".join(f"server s{i} http://127.0.0.1:{getattr(origin, 'port', origin)};"
                         for i, origin in enumerate(origins))
@@ -56,12 +56,13 @@ def test_another_server_is_asked(t):
 
 
 def test_a_timeout_only_when_asked_for(t):
+    timeouts = "connect=5s first_byte=3s idle=20s"
     origins = good_and(t, hang)
-    larder = before(t, origins)
+    larder = before(t, origins, timeouts=timeouts)
     same(larder.fetch("/a").status, 504)
     same(counts(origins), [1, 0])
     origins = good_and(t, hang)
-    larder = before(t, origins, "retry 1 on=timeout;")
+    larder = before(t, origins, "retry 1 on=timeout;", timeouts=timeouts)
     same(larder.fetch("/a").status, 200)
     same(counts(origins), [1, 1])
     larder = before(t, [free_port(), origins[1]], "retry 1 on=timeout;")
@@ -146,7 +147,7 @@ def test_a_status_and_nobody_else_to_ask(t):
     gate = threading.Event()
 
     def slowly(conn, request):
-        gate.wait(10)
+        gate.wait(60)
         reply("slow")(conn, request)
     origins = [t.origin({"/a": reply("busy", 503), "/slow": slowly}), t.origin({"/slow": slowly, "/a": reply("ok")})]
     servers = [f"server s{i} http://127.0.0.1:{origin.port} max=1;" for i, origin in enumerate(origins)]
@@ -169,32 +170,31 @@ def test_a_status_and_nobody_else_to_ask(t):
 
 def test_validations(t):
     """Conditions go along to the next server, whose 304 counts."""
-    def stored(status=200):
-        return reply("page", cache="max-age=1", etag='"v"', status=status)
-    origins = [t.origin({"/a": stored()}) for _ in range(2)]
-    larder = before(t, origins, "retry 1 on=reset,503;")
-    same(larder.fetch("/a").status, 200)
-    for bad in (reset, reply("busy", 503)):
-        time.sleep(2.1)
-        at = counts(origins)
-        once = sequence(bad, stored())
+    def stored(age):
+        return reply("page", cache=f"max-age={age}", etag='"v"')
+    origins = [t.origin(default=stored(0)) for _ in range(2)]
+    larder = before(t, origins, "retry 1 on=reset,503;", workers=1)
+    for path, bad in (("/a", reset), ("/b", reply("busy", 503))):
+        same(larder.fetch(path).status, 200)
+        at = counts(origins, path)
+        once = sequence(bad, stored(600))
         for origin in origins:
-            origin.routes["/a"] = once
-        response = larder.fetch("/a")
+            origin.routes[path] = once
+        response = larder.fetch(path)
         same((response.status, response.body), (200, b"page"))
-        same([now - then for now, then in zip(counts(origins), at)], [1, 1])
+        same([now - then for now, then in zip(counts(origins, path), at)], [1, 1])
         for origin in origins:
-            same(origin.last("/a").get("If-None-Match"), '"v"')
-        assert larder.fetch("/a").is_hit, "it was renewed"
-    wait_for(lambda: len(larder.access_records()) == 5, 5, "the access log")
-    same([record["result"] for record in larder.access_records()], ["miss", "revalidated", "hit", "revalidated", "hit"])
+            same(origin.last(path).get("If-None-Match"), '"v"')
+        assert larder.fetch(path).is_hit, "it was renewed"
+    wait_for(lambda: len(larder.access_records()) == 6, 5, "the access log")
+    same([record["result"] for record in larder.access_records()], ["miss", "revalidated", "hit"] * 2)
 
 
 def test_followers_do_not_see_it(t):
     gate = threading.Event()
 
     def late_reset(conn, _request):
-        gate.wait(10)
+        gate.wait(60)
         conn.reset()
     origins = good_and(t, late_reset)
     larder = before(t, origins)
@@ -258,33 +258,34 @@ def test_upgrades(t):
 def test_total_time(t):
     """Over queue, tries and all: not per try."""
     origins = [t.origin({"/a": hang}) for _ in range(4)]
-    larder = before(t, origins, "retry 3 on=timeout budget=100%;", timeouts="connect=1s first_byte=1s idle=1s total=1500ms")
+    larder = before(t, origins, "retry 3 on=timeout budget=100%;", timeouts="connect=5s first_byte=5s idle=5s total=8s")
     begun = time.monotonic()
-    response = larder.fetch("/a")
+    response = larder.fetch("/a", timeout=40)
     taken = time.monotonic() - begun
     same((response.status, "http_response_timeout" in response.get("Proxy-Status")), (504, True))
-    assert 1.3 < taken < 3, taken
-    same(sum(counts(origins)), 2)
+    assert 7.9 < taken, taken
+    same(sum(counts(origins)), 2)  # four of five seconds each, if it were per try
 
 
 def test_total_time_in_the_queue(t):
     origin = t.origin({"/slow": hang, "/a": reply("good")})
-    sites = (f"site * {{ origins {{ server one http://127.0.0.1:{origin.port} max=1; queue timeout=20s; "
-             "timeout first_byte=8s total=1s; } rule path /slow { timeout total=9s; } }")
+    sites = (f"site * {{ origins {{ server one http://127.0.0.1:{origin.port} max=1; queue timeout=1m; "
+             "timeout first_byte=5m total=1s; } rule path /slow { timeout total=5m; } }")
     larder = t.larder(sites=sites)
     with larder.client() as client:
         client.request("/slow")
         wait_for(lambda: origin.count("/slow") == 1, 5, "the only place is taken")
         begun = time.monotonic()
-        response = larder.fetch("/a")
+        response = larder.fetch("/a", timeout=55)
+        taken = time.monotonic() - begun
         same(response.status, 504)
-        assert 0.8 < time.monotonic() - begun < 3
+        assert 0.9 < taken < 50, taken  # the place stays taken, and the queue waits for a minute
     same(origin.count("/a"), 0)
 
 
 @slow(90)
 def test_the_budget_holds_in_an_outage(t):
-    """Every server takes requests and drops them: they see at most a fifth more than clients send."""
+    """Every server takes requests and drops them: they see at most a fifth more than clients send, or three a second."""
     origins = [t.origin(default=reset) for _ in range(3)]
     larder = before(t, origins, "retry 2 on=reset budget=20%;", workers=2)
     sent = 0
@@ -293,17 +294,19 @@ def test_the_budget_holds_in_an_outage(t):
         for number in range(count):
             same(larder.fetch(f"/{name}/{number}").status, 502)
     threads = [threading.Thread(target=ask, args=(100, name)) for name in range(4)]
+    begun = time.monotonic()
     for thread in threads:
         thread.start()
         sent += 100
     for thread in threads:
         thread.join()
     seen = sum(len(origin.requests) for origin in origins)
-    assert sent * 1.05 < seen <= sent * 1.2, (sent, seen)
+    most = max(sent * 0.2, 3 * (time.monotonic() - begun + 1)) + 30  # a slow start has its three a second, too
+    assert sent * 0.05 < seen - sent <= most, (sent, seen, most)
     metrics = larder.metrics()
     same(metrics['larder_origin_retries_total{pool="*"}'], seen - sent)
     refused = metrics['larder_origin_retry_budget_exhausted_total{pool="*"}']
-    assert refused >= 300, refused
+    assert refused >= sent - (seen - sent) / 2, (refused, "all but those that had both of their tries")
     same(metrics['larder_errors_total{source="self"}'], sent, "each was an error of ours")
     said = larder.command("origins", check=0).stdout
     assert f"retries since the start: {seen - sent} sent, {refused:.0f} not, because of the budget\n" in said, said

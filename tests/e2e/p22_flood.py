@@ -4,17 +4,19 @@ import threading
 import time
 
 from case import Client, head, same, slow, wait_for
+from client import PATIENCE
 
 MAX = 50
 
 
 class Gauge:
-    """Answers after a moment and knows how many it is asked at once."""
+    """Answers after a moment and knows how many it is asked at once; while the gate is shut nobody is."""
 
-    def __init__(self, t, take_s=0.004, cache="max-age=60"):
+    def __init__(self, t, take_s=0.004, cache="max-age=3600"):
         self.take_s, self.cache = take_s, cache
-        self.lock = threading.Lock()
+        self.lock, self.gate = threading.Lock(), threading.Event()
         self.active = self.most = self.seen = 0
+        self.gate.set()
         self.origin = t.origin(default=self.behave)
         self.port = self.origin.port
 
@@ -24,6 +26,7 @@ class Gauge:
             self.seen += 1
             self.active += 1
             self.most = max(self.most, self.active)
+        self.gate.wait(60)
         time.sleep(self.take_s)
         body = request.target.encode()
         with self.lock:  # before the answer: with its last byte the next one may come
@@ -89,6 +92,10 @@ def active(larder):
     return sum(figures)
 
 
+def refusals(larder):
+    return larder.metrics()['larder_unasked_total{reason="queue_full"}']
+
+
 def site(gauge, settings, rest=""):
     return (f"site * {{ origins {{ server one http://127.0.0.1:{gauge.port} max={MAX}; "
             f"timeout first_byte=20s idle=20s; {settings} }} cache {{ purge from 127.0.0.1; {rest} }} }}")
@@ -124,31 +131,34 @@ class Beside:
 @slow(300)
 def test_50000_distinct_queries(t):
     gauge = Gauge(t)
-    larder = t.larder(sites=site(gauge, "queue size=200 timeout=10s;"), memory="64M", access="off")
+    larder = t.larder(sites=site(gauge, "queue size=200 timeout=5m;"), memory="64M", access="off")
     same(larder.fetch("/hot").status, 200)
     before = larder.rss_bytes()
     beside = Beside(larder, "/hot")
-    flood = Flood(larder, 300, 50_000, lambda number: f"/search?q={number}").run(240)
+    gauge.gate.clear()
+    flood = Flood(larder, 300, 50_000, lambda number: f"/search?q={number}")
+    wait_for(lambda: gauge.active == MAX and refusals(larder) > 0, 30, "all places taken, a full queue")
+    wait_for(lambda: beside.count > 20, 30, "hits of other objects meanwhile")
+    gauge.gate.set()
+    flood.run(240 * PATIENCE)
     beside.end()
     same(flood.wrong[:3], [])
     same(flood.good + flood.refused, 50_000, "every request has its answer")
     assert flood.good > 1000 and flood.refused > 0, (flood.good, flood.refused)
     same(gauge.seen, flood.good + 1, "what was answered, was asked for once")
-    assert MAX / 2 < gauge.most <= MAX, gauge.most
-    same((beside.wrong, beside.count > 20), ([], True), "hits of other objects")
-    assert beside.slowest < 2.0, beside.slowest
+    same(gauge.most, MAX)
+    same(beside.wrong, [], "hits of other objects")
     if not larder.is_sanitized():
         assert larder.rss_bytes() < before + (160 << 20), (before, larder.rss_bytes())
-    metrics = larder.metrics()
-    same(metrics['larder_unasked_total{reason="queue_full"}'], flood.refused)
+    same(refusals(larder), flood.refused)
     wait_for(lambda: active(larder) == 0, 10, "the end of it")
 
 
 @slow(120)
 def test_a_queue_that_takes_all_loses_none(t):
     gauge = Gauge(t, take_s=0.002)
-    larder = t.larder(sites=site(gauge, "queue size=1000 timeout=60s;"), memory="64M", access="off")
-    flood = Flood(larder, 300, 5_000, lambda number: f"/search?q={number}").run(100)
+    larder = t.larder(sites=site(gauge, "queue size=1000 timeout=10m;"), memory="64M", access="off")
+    flood = Flood(larder, 300, 5_000, lambda number: f"/search?q={number}").run(100 * PATIENCE)
     same((flood.wrong[:3], flood.good, flood.refused), ([], 5_000, 0))
     same(gauge.seen, 5_000)
     assert gauge.most <= MAX, gauge.most
@@ -156,26 +166,28 @@ def test_a_queue_that_takes_all_loses_none(t):
 
 @slow(120)
 def test_expiries_and_purges_of_everything(t):
-    """300 clients, 100 hot objects that expire each second and are purged all the time."""
-    gauge = Gauge(t, take_s=0.02, cache="max-age=1")
-    larder = t.larder(sites=site(gauge, "queue size=1000 timeout=20s;"), access="off")
-    over = threading.Event()
+    """300 clients, 100 hot objects that expire every third second and are purged all the time."""
+    gauge = Gauge(t, take_s=0.02, cache="max-age=3")
+    larder = t.larder(sites=site(gauge, "queue size=1000 timeout=10m;"), access="off")
+    over, number, begun = threading.Event(), 0, time.monotonic()
 
     def purge():
-        number = 0
+        nonlocal number
         with larder.client() as client:
             while not over.is_set():
                 client.request(f"/hot?{number % 100}", "PURGE")
                 client.read_response()
                 number += 1
                 if number % 100 == 0:
-                    time.sleep(0.3)
+                    time.sleep(1)
     thread = threading.Thread(target=purge)
     thread.start()
-    flood = Flood(larder, 300, 8_000, lambda number: f"/hot?{number % 100}").run(100)
+    flood = Flood(larder, 300, 8_000, lambda number: f"/hot?{number % 100}").run(100 * PATIENCE)
     over.set()
     thread.join(30)
     same((flood.wrong[:3], flood.good), ([], 8_000))
     assert gauge.most <= MAX, gauge.most
-    assert gauge.seen < 8_000 / 2, gauge.seen
+    # Each of the hundred once in its two seconds (Date has whole ones), and once after each purge.
+    most = 100 * (1 + (time.monotonic() - begun) / 2) + number
+    assert gauge.seen < min(most, 8_000), (gauge.seen, most)
     wait_for(lambda: active(larder) == 0, 10, "the end of it")

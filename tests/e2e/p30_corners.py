@@ -35,15 +35,15 @@ def test_a_reload_lets_the_queue_move(t):
     hold = threading.Event()
 
     def held(conn, request):
-        hold.wait(30)
+        hold.wait(100)
         return named("a")(conn, request)
     first, second = t.origin({"/held": held}, default=named("a")), t.origin(default=named("b"))
     one = f"server a http://127.0.0.1:{first.port} max=%d;"
-    queue = "queue size=10 timeout=20s;"
+    queue = "queue size=10 timeout=2m; timeout first_byte=2m;"
     larder = t.larder(sites=pool_site(one % 1, queue))
-    busy = asked(larder, "/held", timeout=30)
+    busy = asked(larder, "/held", timeout=100)
     wait_for(lambda: first.count("/held") == 1, 10, "the held one")
-    waiting = asked(larder, "/one", timeout=30)
+    waiting = asked(larder, "/one", timeout=100)
     wait_for(lambda: queued(larder) == 1, 10, "the queue")
     larder.write_config(sites=pool_site(one % 2, queue))
     larder.command("reload", check=0)
@@ -51,7 +51,7 @@ def test_a_reload_lets_the_queue_move(t):
     same((waiting[0].status, waiting[0].body), (200, b"a"))
     larder.write_config(sites=pool_site(one % 1, queue))
     larder.command("reload", check=0)
-    waiting = asked(larder, "/two", timeout=30)
+    waiting = asked(larder, "/two", timeout=100)
     wait_for(lambda: queued(larder) == 1, 10, "the queue")
     larder.write_config(sites=pool_site(one % 1 + f"server b http://127.0.0.1:{second.port};", queue))
     larder.command("reload", check=0)
@@ -121,7 +121,7 @@ def test_up_while_a_trial_is_under_way(t):
     hold = threading.Event()
 
     def held(conn, request):
-        hold.wait(20)
+        hold.wait(60)
         return named("a")(conn, request)
     bad = t.origin({"/held": held}, default=named("a", 503))
     other = t.origin(default=named("b"))
@@ -148,21 +148,21 @@ def test_a_long_queue_of_those_who_stay(t):
 
     def until(event, name):
         def behave(conn, request):
-            event.wait(30)
+            event.wait(100)
             return named(name)(conn, request)
         return behave
     a, b = t.origin({"/held": until(hold, "a")}, default=named("a")), t.origin({"/held": until(free, "b")}, default=named("b"))
     servers = " ".join(f"server {name} http://127.0.0.1:{origin.port} max=1;" for name, origin in zip("ab", (a, b)))
-    larder = t.larder(sites=pool_site(servers, "sticky at; queue size=200 timeout=25s;"))
+    larder = t.larder(sites=pool_site(servers, "sticky at; queue size=200 timeout=2m; timeout first_byte=2m;"))
     cookies = {}
     for number in range(4):
         got = larder.fetch(f"/{number}")
         cookies[got.body] = got.get("set-cookie").split(";")[0]
-    busy = [asked(larder, "/held", headers=[("Cookie", cookies[name])], timeout=40) for name in (b"a", b"b")]
+    busy = [asked(larder, "/held", headers=[("Cookie", cookies[name])], timeout=100) for name in (b"a", b"b")]
     wait_for(lambda: a.count("/held") == 1 and b.count("/held") == 1, 10, "both are busy")
-    stay = [asked(larder, f"/s{i}", headers=[("Cookie", cookies[b"a"])], timeout=40) for i in range(70)]
+    stay = [asked(larder, f"/s{i}", headers=[("Cookie", cookies[b"a"])], timeout=100) for i in range(70)]
     wait_for(lambda: queued(larder) == 70, 10, "those who stay")
-    other = asked(larder, "/other", timeout=40)
+    other = asked(larder, "/other", timeout=100)
     wait_for(lambda: queued(larder) == 71, 10, "the one who need not")
     free.set()
     wait_for(lambda: other, 5, "it")
@@ -176,10 +176,10 @@ def test_a_long_queue_of_those_who_stay(t):
 def test_a_cut_upload_leaves_the_queue(t):
     """Also when more of it came than is read before it is wanted: nobody holds a place for a body that never ends."""
     hold = threading.Event()
-    origin = t.origin({"/held": lambda conn, request: hold.wait(30)}, default=named("a"))
-    larder = t.larder(sites=pool_site(f"server a http://127.0.0.1:{origin.port} max=1;", "queue size=9 timeout=25s;"),
+    origin = t.origin({"/held": lambda conn, request: (hold.wait(100), named("a")(conn, request))}, default=named("a"))
+    larder = t.larder(sites=pool_site(f"server a http://127.0.0.1:{origin.port} max=1;", "queue size=9 timeout=5m; timeout first_byte=5m;"),
                       limits="request_body 100M;")
-    asked(larder, "/held", timeout=1)
+    busy = asked(larder, "/held", timeout=100)
     wait_for(lambda: origin.count("/held") == 1, 10, "the held one")
     cut, whole = larder.client(), larder.client(timeout=30)
     cut.request("/cut", "POST", headers=[("Content-Length", "900000")])
@@ -188,7 +188,7 @@ def test_a_cut_upload_leaves_the_queue(t):
     whole.send(b"y" * 100_000)
     wait_for(lambda: queued(larder) == 2, 10, "the queue")
     cut.close()
-    wait_for(lambda: queued(larder) == 1, 4, "the end of the cut one")
+    wait_for(lambda: queued(larder) == 1, 30, "the end of the cut one")
     whole.socket.shutdown(1)  # half closed, with all of it sent
     time.sleep(1)
     same(queued(larder), 1)
@@ -196,3 +196,4 @@ def test_a_cut_upload_leaves_the_queue(t):
     same(whole.read_response().status, 200)
     same(origin.last("/whole").body, b"y" * 100_000)
     same(origin.count("/cut"), 0)
+    wait_for(lambda: busy, 10, "the held one")

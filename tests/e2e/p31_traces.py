@@ -18,13 +18,13 @@ def test_kinds_of_failure(t):
         conn.send(head(200, [("Content-Length", "100"), ("Cache-Control", "no-store")]) + b"some")
         conn.close()
     origin = t.origin({"/close": lambda conn, _request: conn.close(), "/bad": raw(b"nonsense\r\n\r\n"),
-                       "/slow": reply("late", delay=3), "/cut": cut, "/fine": reply("fine", cache="max-age=60")})
+                       "/slow": reply("late", delay=60), "/cut": cut, "/fine": reply("fine", cache="max-age=60")})
     larder = t.larder(sites=f"""
-origins app {{ server one http://127.0.0.1:{origin.port}; timeout first_byte=500ms; retry 0; }}
+origins app {{ server one http://127.0.0.1:{origin.port}; timeout first_byte=3s; retry 0; }}
 origins gone {{ server two http://127.0.0.1:{free_port()}; }}
 site gone.test {{ origins gone; }}
 site own.test {{ origins {{ server three http://127.0.0.1:{free_port()}; }} }}
-site * {{ origins app; }}""")
+site * {{ origins app; }}""", workers=1)
     for target, host in (("/close", "site.test"), ("/bad", "site.test"), ("/slow", "site.test"), ("/x", "gone.test"),
                          ("/x", "own.test"), ("/cut", "site.test"), ("/fine", "site.test"), ("/fine", "site.test")):
         larder.fetch(target, host=host)
@@ -46,7 +46,7 @@ def test_tries(t):
 origins some {{ server good http://127.0.0.1:{good.port} backup; server bad http://127.0.0.1:{free_port()}; eject off; }}
 origins none {{ server a http://127.0.0.1:{free_port()}; server b http://127.0.0.1:{free_port()} backup; retry 1; eject off; }}
 site none.test {{ origins none; }}
-site * {{ origins some; }}""")
+site * {{ origins some; }}""", workers=1)
     larder.fetch("/x")
     larder.fetch("/x", host="none.test")
     first, second = records(larder, 2)
@@ -56,7 +56,8 @@ site * {{ origins some; }}""")
 
 def test_stale_says_why(t):
     origin = t.origin({"/s": reply("kept", cache="max-age=0, stale-if-error=600", etag='"1"')})
-    larder = t.larder(sites=f"origins app {{ server one http://127.0.0.1:{origin.port}; }}\nsite * {{ origins app; }}")
+    larder = t.larder(sites=f"origins app {{ server one http://127.0.0.1:{origin.port}; }}\nsite * {{ origins app; }}",
+                      workers=1)
     larder.fetch("/s")
     origin.shut()
     same(larder.fetch("/s").body, b"kept")

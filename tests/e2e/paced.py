@@ -23,6 +23,7 @@ class Meter:
 
     def __init__(self, larder, target, source=None, headers=(), size=None):
         self.count, self.error, self.status = 0, None, None
+        self.until, self.took = 0.0, 0.0
         self.client = larder.client(source=source, timeout=30)
         self.target, self.headers = target, headers
         self.thread = None
@@ -33,18 +34,20 @@ class Meter:
         return self
 
     def run(self, seconds):
+        began = time.monotonic()
         try:
             self.client.request(self.target, headers=self.headers)
             self.status = self.client.read_head().status
             self.take(seconds)
         except Exception as error:  # judged by the test
             self.error = error
+        self.took = time.monotonic() - began
 
     def take(self, seconds):
         self.count = len(self.client.buffer)
         self.client.socket.settimeout(0.2)
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        self.until = time.monotonic() + seconds
+        while time.monotonic() < self.until:
             try:
                 data = self.client.socket.recv(65536)
             except TimeoutError:
@@ -52,6 +55,10 @@ class Meter:
             if not data:
                 return
             self.count += len(data)
+
+    def finish(self):
+        """Takes no more, before its seconds are over."""
+        self.until = 0.0
 
     def end(self):
         self.thread.join()
@@ -62,5 +69,22 @@ class Meter:
         return self.count
 
 
-def within(got, wanted, share, what=""):
-    assert wanted * (1 - share) <= got <= wanted * (1 + share), f"{what}: {got:.0f}, wanted {wanted:.0f} within {share:.0%}"
+# What is promised is an upper bound; how near the bytes come to it is also up to the machine.
+
+def at_most(count, rate, seconds, what="", free=0):
+    """No more than the rate allows in the seconds that passed from before the first byte, its burst, and `free`."""
+    most = rate * seconds * 1.02 + free + max(rate / 10, 4096) + 65536
+    assert count <= most, f"{what}: {count} bytes in {seconds:.2f} s, allowed are {most:.0f}"
+
+
+def paced(count, rate, seconds, what="", free=0):
+    """That, and a good part of it, on a machine that stands still now and then."""
+    at_most(count, rate, seconds, what, free)
+    least = rate * seconds * 0.25 + free * 0.9
+    assert count >= least, f"{what}: {count} bytes in {seconds:.2f} s, at least {least:.0f} should be"
+
+
+def even(counts, what=""):
+    """Shares of one flow: nobody has next to nothing, nobody nearly all."""
+    mean = sum(counts) / len(counts)
+    assert min(counts) >= mean * 0.4 and max(counts) <= mean * 2, f"{what}: {counts}"

@@ -26,16 +26,19 @@ def ask(larder, header, name=b"a"):
 
 
 def is_closed_at_once(larder, data, source=None):
-    """Closed without an answer, long before any deadline."""
+    """Closed without an answer, long before any deadline: heads have two minutes here."""
     start = time.monotonic()
     with larder.client(source=source) as client:
         try:
             if data:
                 client.send(data)
-            assert client.is_closed(6), f"{data[:60]!r}: answered, or kept open: {client.buffer[:200]!r}"
+            assert client.is_closed(20), f"{data[:60]!r}: answered, or kept open: {client.buffer[:200]!r}"
         except (BrokenPipeError, ConnectionResetError):
             pass
-    return time.monotonic() - start < 5
+    return time.monotonic() - start < 60
+
+
+PATIENT = "head_timeout 2m;"
 
 
 def refused(larder):
@@ -76,7 +79,7 @@ def test_client_named(t):
 def test_split_anywhere(t):
     """The header in two packets, cut before each of its bytes, and the request in the same packet as its end."""
     origin = t.origin(default=reply("x", cache="max-age=60"))
-    larder = t.larder(origin, listen=FROM_US)
+    larder = t.larder(origin, listen=FROM_US, limits=PATIENT)
     for header, client in ((V1, "203.0.113.7"), (v2("2001:db8::9", TLS), "2001:db8::9")):
         clients = []
         for at in range(1, len(header)):
@@ -96,24 +99,24 @@ def test_split_anywhere(t):
 def test_refused(t):
     """Without the header, with a broken one, or from another peer: closed unanswered, counted, nothing at the origin."""
     origin = t.origin(default=reply("x"))
-    larder = t.larder(origin, listen="proxy_protocol from 127.0.0.1;")
+    larder = t.larder(origin, listen="proxy_protocol from 127.0.0.1;", limits=PATIENT)
     count = 0
     for data in (GET % b"x", b"PROXY TCP4 203.0.113.7 198.51.100.1 4711 99999\r\n" + GET % b"x",
                  b"PROXY " + b"x" * 200, V1[:-2] + b"\n" + GET % b"x", v2()[:12] + b"\x31" + v2()[13:],
                  SIGNATURE + b"\x21\x11\xff\xff", b" " + V1 + GET % b"x"):
         assert is_closed_at_once(larder, data), data
         count += 1
-        same(refused(larder), count, repr(data[:40]))
+        wait_for(lambda count=count: refused(larder) == count, 10, repr(data[:40]))
     assert is_closed_at_once(larder, V1 + GET % b"x", source="127.0.0.2"), "a peer that is not permitted"
-    same(refused(larder), count + 1)
+    wait_for(lambda: refused(larder) == count + 1, 10, "its count")
     with larder.client() as client:  # the header is cut
         client.send(V1[:20])
         client.socket.shutdown(socket.SHUT_WR)
-        assert client.is_closed(5)
-    same(refused(larder), count + 2)
+        assert client.is_closed()
+    wait_for(lambda: refused(larder) == count + 2, 10, "its count")
     with larder.client() as client:  # a balancer that only looks whether the port is open
         client.socket.shutdown(socket.SHUT_WR)
-        assert client.is_closed(5)
+        assert client.is_closed()
     same(refused(larder), count + 2)
     same(origin.count(), 0)
     same(ask(larder, V1).status, 200)
@@ -122,7 +125,7 @@ def test_refused(t):
 def test_deadlines(t):
     """A header that trickles in has the time of a head; one alone leaves an idle connection."""
     origin = t.origin(default=reply("x"))
-    larder = t.larder(origin, listen=FROM_US, limits="head_timeout 1s; client_idle 5s;")
+    larder = t.larder(origin, listen=FROM_US, limits="head_timeout 1s; client_idle 8s;")
     start = time.monotonic()
     with larder.client() as client:
         try:
@@ -132,26 +135,25 @@ def test_deadlines(t):
             raise AssertionError("a header of one byte each 100 ms was not cut off")
         except (BrokenPipeError, ConnectionResetError):
             pass
-    assert 0.8 < time.monotonic() - start < 3.9, time.monotonic() - start
+    assert time.monotonic() - start > 0.9, time.monotonic() - start
     with larder.client() as client:
         client.send(V1)
         settle(1.5)  # past the deadline of heads
-        values = larder.metrics()
-        same(values['larder_connections{state="idle"}'], 1)
+        wait_for(lambda: larder.metrics()['larder_connections{state="idle"}'] == 1, 10, "an idle connection")
         client.send(GET % b"late")
         same(client.read_response().status, 200)
     same(origin.last("/late").all("X-Forwarded-For"), ["203.0.113.7"])
     start = time.monotonic()
     with larder.client() as client:
         client.send(V1)
-        assert client.is_closed(12)
-    assert 4 < time.monotonic() - start < 11, time.monotonic() - start
+        assert client.is_closed(30)
+    assert time.monotonic() - start > 7.9, time.monotonic() - start
 
 
 def test_reload(t):
     """What a listen block says is in force after a reload; the address itself stays until a restart."""
     origin = t.origin(default=reply("x", cache="no-store"))
-    larder = t.larder(origin)
+    larder = t.larder(origin, limits=PATIENT)
     same(larder.fetch("/plain").status, 200)
     larder.write_config(listen=FROM_US)
     larder.command("reload", check=0)

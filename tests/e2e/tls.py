@@ -38,6 +38,15 @@ class Authority:
         return tuple(os.path.join(self.folder, f"{stem}.{kind}") for kind in ("pem", "key"))
 
 
+def log_lines(path, count):
+    """Of an nginx, once there are so many: it writes each when its answer has been sent."""
+    def there():
+        with open(path, encoding="ascii") as lines:
+            found = lines.read().splitlines()
+        return found if len(found) >= count else None
+    return wait_for(there, 10, f"{count} lines of nginx")
+
+
 class TlsOrigin(Origin):
     """An Origin that speaks HTTP/1 over TLS. pair: of Authority.issue; demands: path of a CA for clients."""
 
@@ -59,7 +68,7 @@ class TlsOrigin(Origin):
     def serve(self, conn):
         plain = conn.socket
         try:
-            plain.settimeout(20)
+            plain.settimeout(60)
             conn.socket = self.context.wrap_socket(plain, server_side=True)
             conn.socket.settimeout(None)
         except OSError as error:
@@ -111,7 +120,7 @@ http {{ log_format one '$connection $connection_requests $server_protocol $statu
     return port, os.path.join(folder, "access.log")
 
 
-def site(port, tls, more="", host="127.0.0.1"):
+def site(port, tls, more="", host="127.0.0.1", timeouts="connect=10s first_byte=20s idle=20s"):
     """The sites of a configuration whose only origin speaks TLS."""
-    return f"""site * {{ origins {{ server main https://{host}:{port}; timeout connect=2s first_byte=5s idle=5s;
+    return f"""site * {{ origins {{ server main https://{host}:{port}; timeout {timeouts};
   {f'tls {tls};' if tls else ''} {more} }} cache {{ purge from 127.0.0.1; }} }}"""

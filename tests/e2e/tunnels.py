@@ -49,12 +49,12 @@ class Server:
         except OSError:
             pass
 
-    def next(self, wait_s=10):
+    def next(self, wait_s=60):
         """The connection accepted first of those not yet taken."""
         with self.lock:
             assert self.lock.wait_for(lambda: self.waiting, wait_s), "nobody connected"
             peer = self.waiting.pop(0)
-        peer.settimeout(20)
+        peer.settimeout(60)
         return peer
 
 

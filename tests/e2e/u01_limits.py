@@ -35,21 +35,22 @@ def test_burst_and_refill(t):
         assert answer.get("Retry-After") in ("1", "2"), answer.get("Retry-After")
         same(answer.get("Cache-Status"), None)
         assert answer.body.startswith(b"429 Too Many Requests\n\ntoo many requests"), answer.body
+    emptied = time.monotonic()  # a moment ago there was no token
     settle(3.2)
     good, _ = burst(larder, 10)
-    assert 2 <= good <= 3, good
+    most = min(int((time.monotonic() - emptied) / 1.5) + 1, 10)
+    assert 2 <= good <= most, (good, most)
 
 
 def test_rate_over_time(t):
-    """200 a second for two seconds of steady hammering over keep-alive connections: the burst and the rate, within the
-    few that the clock of the test can be wrong about."""
+    """Six seconds of steady hammering over keep-alive connections, as fast as it goes: no more than the burst and what
+    the time that passed allows, and a good part of it (a machine that stands still may lose some)."""
     origin = t.origin({"/": PAGE})
-    larder = t.larder(origin, workers=3, site="limit requests 50/s burst=10;")
-    larder.fetch("/")
-    settle(0.5)
+    larder = t.larder(origin, workers=3, site="limit requests 10/s burst=5;")
     counts = {200: 0, 429: 0}
     lock = threading.Lock()
-    end = time.monotonic() + 2
+    began = time.monotonic()
+    end = began + 6
 
     def hammer():
         with larder.client() as client:
@@ -60,33 +61,38 @@ def test_rate_over_time(t):
                     counts[status] += 1
                 time.sleep(0.002)
     threads = [threading.Thread(target=hammer) for _ in range(4)]
-    began = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     took = time.monotonic() - began
-    assert counts[429] > 20, counts
-    assert 10 + 50 * 2 * 0.9 <= counts[200] <= 10 + 50 * took + 3, (counts, took)
+    assert counts[429] > 10, counts
+    assert 10 * 6 * 0.4 <= counts[200] <= 5 + 10 * took + 1, (counts, took)
 
 
 def test_retry_after_is_true(t):
     """Who waits as told is served; a second earlier would have been too early."""
     origin = t.origin({"/": PAGE})
-    larder = t.larder(origin, site="limit requests 20/m burst=1;")
+    larder = t.larder(origin, site="limit requests 6/m burst=1;")
+    before = time.monotonic()
     same(larder.fetch("/").status, 200)
-    answer = larder.fetch("/")
-    same((answer.status, answer.get("Retry-After")), (429, "3"))
-    settle(2.1)
-    answer = larder.fetch("/")
-    same((answer.status, answer.get("Retry-After")), (429, "1"))
-    settle(1.0)
+    taken = time.monotonic()  # the token, between these two
+    for pause in (0, 3.1):
+        settle(pause)
+        asked = time.monotonic()
+        answer = larder.fetch("/")
+        answered = time.monotonic()
+        same(answer.status, 429)
+        # The next one comes 10 s after the last: whole seconds that are not too few, and not one too many.
+        wait = int(answer.get("Retry-After"))
+        assert 10 - (answered - before) <= wait < 10 - (asked - taken) + 1.01, (wait, asked - before, answered - before)
+    settle(wait)
     same(larder.fetch("/").status, 200)
 
 
 def test_each_client_has_its_own(t):
     origin = t.origin({"/": PAGE})
-    larder = t.larder(origin, site="limit requests 2/m;")
+    larder = t.larder(origin, site="limit requests 1/m burst=2;")
     for source in ("127.0.0.1", "127.0.0.2", "127.3.2.1"):
         same(statuses(larder, 4, source=source), [200, 200, 429, 429], source)
 
@@ -96,9 +102,9 @@ def test_keys(t):
     origin = t.origin({"/": PAGE})
     larder = t.larder(origin, site="""
         limit except 127.0.0.9;
-        limit requests 2/m key=header:X-Key;
-        rule path /c { limit off; limit requests 2/m key=cookie:sid; }
-        rule path /s { limit off; limit requests 3/m key=site; }
+        limit requests 1/m burst=2 key=header:X-Key;
+        rule path /c { limit off; limit requests 1/m burst=2 key=cookie:sid; }
+        rule path /s { limit off; limit requests 1/m burst=3 key=site; }
         rule path /free { limit off; }""")
     origin.default = PAGE
     key = [("X-Key", "one")]
@@ -121,8 +127,9 @@ def test_several_limits(t):
     origin = t.origin({"/": PAGE})
     origin.default = PAGE
     larder = t.larder(origin, site="""
-        rule path /a/* { limit requests 10/m name=a_many; limit requests 2/m name=a_few key=header:X; }
-        rule path /b/* { limit requests 2/m name=b_few key=header:X status=503; limit requests 10/m name=b_many; }""")
+        rule path /a/* { limit requests 1/m burst=10 name=a_many; limit requests 1/m burst=2 name=a_few key=header:X; }
+        rule path /b/* { limit requests 1/m burst=2 name=b_few key=header:X status=503;
+            limit requests 1/m burst=10 name=b_many; }""")
     for folder, status in (("/a/", 429), ("/b/", 503)):
         wanted = [200, 200] + [status] * 20
         same(statuses(larder, 22, folder, headers=[("X", "1")]), wanted)
@@ -136,8 +143,8 @@ def test_rules_add_to_the_site(t):
     origin = t.origin()
     origin.default = PAGE
     larder = t.larder(origin, site="""
-        limit requests 6/m;
-        rule path /login { limit requests 2/m name=login; }""")
+        limit requests 1/m burst=6;
+        rule path /login { limit requests 1/m burst=2 name=login; }""")
     same(statuses(larder, 4, "/login"), [200, 200, 429, 429])
     same(statuses(larder, 6, "/"), [200] * 4 + [429] * 2)
 
@@ -160,7 +167,7 @@ def test_counted_and_logged(t):
 
 def test_reload_keeps_the_buckets(t):
     origin = t.origin({"/": PAGE})
-    larder = t.larder(origin, site="limit requests 5/m burst=5;")
+    larder = t.larder(origin, site="limit requests 1/m burst=5;")
     same(statuses(larder, 3), [200] * 3)
     larder.command("reload", check=0)
     same(statuses(larder, 3), [200, 200, 429])
@@ -178,7 +185,7 @@ def test_misses_only(t):
     """Hits are free; a flood of different queries gets as much of the origin as the limit says, and no hit suffers."""
     origin = t.origin()
     origin.default = PAGE
-    larder = t.larder(origin, workers=3, site="limit requests 5/m count=misses; rule path /p { pass; }")
+    larder = t.larder(origin, workers=3, site="limit requests 1/m burst=5 count=misses; rule path /p { pass; }")
     same(larder.fetch("/hot").status, 200)
     same(statuses(larder, 20, "/hot"), [200] * 20)
     got = [larder.fetch(f"/x?{i}").status for i in range(20)]
@@ -196,7 +203,7 @@ def test_misses_only(t):
 def test_misses_only_parts(t):
     """Stretches of a large file that are not there cost a token each, those that are there none."""
     port, _ = t.nginx({"/big.html": content("/big", 8 << 20)})
-    larder = t.larder(port, site="limit requests 2/m count=misses;")
+    larder = t.larder(port, site="limit requests 1/m burst=2 count=misses;")
 
     def part(first, source=None):
         return larder.fetch("/big.html", headers=[("Range", f"bytes={first}-{first + 99}")], source=source).status
@@ -240,8 +247,20 @@ def under_way(larder, count, first=0):
 
 def has_room(larder):
     """A client may have its last byte a moment before its place is given back."""
-    wait_for(lambda: larder.fetch("/").status == 200, 5, "room")
+    wait_for(lambda: larder.fetch("/").status == 200, 10, "room")
+    wait_for(lambda: larder.metrics()['larder_connections{state="active"}'] == 0, 10, "the end of what was under way")
     settle(0.2)
+
+
+class Held:
+    """An answer that comes when it is let go."""
+
+    def __init__(self, body):
+        self.gate, self.reply = threading.Event(), reply(body)
+
+    def __call__(self, conn, request):
+        self.gate.wait(100)
+        self.reply(conn, request)
 
 
 def reset(client):
@@ -251,9 +270,10 @@ def reset(client):
 
 def test_concurrent(t):
     """Three at a time, through however many workers; ended, aborted or failed ones make room again."""
-    origin = t.origin({"/slow": reply(b"slow", delay=1.5), "/": PAGE, "/dead": lambda conn, _: conn.close()})
+    held = Held(b"slow")
+    origin = t.origin({"/slow": held, "/": PAGE, "/dead": lambda conn, _: conn.close()})
     larder = t.larder(origin, workers=4, site="limit concurrent 3; rule path /free { limit off; }",
-                      timeouts="connect=2s first_byte=5s idle=5s")
+                      timeouts="connect=5s first_byte=2m idle=20s")
     origin.routes["/free"] = PAGE
     clients = under_way(larder, 3)
     wait_for(lambda: origin.count("/slow") == 3, 5, "three at the origin")
@@ -261,28 +281,29 @@ def test_concurrent(t):
     same((answer.status, answer.get("Retry-After"), answer.get("Cache-Control")), (503, "1", "no-store"))
     same(larder.fetch("/free").status, 200)
     same(larder.fetch("/", source="127.0.0.2").status, 200)
+    held.gate.set()
     for client in clients:
         same(client.read_response().status, 200)
     has_room(larder)
     same(statuses(larder, 5), [200] * 5)
     for client in clients:
         client.close()
-    # Clients that are gone give their place back at once.
-    settle(0.2)
+    # Clients that are gone give their place back, while the origin still has their requests.
+    has_room(larder)
+    held.gate.clear()
     clients = under_way(larder, 3, 3)
     wait_for(lambda: origin.count("/slow") == 6, 5, "three more")
     same(larder.fetch("/").status, 503)
     for client in clients:
         reset(client)
-    wait_for(lambda: larder.fetch("/").status == 200, 1.2, "room after the clients left")
+    has_room(larder)
     # So do requests that fail.
-    settle(0.2)
     same(statuses(larder, 6, "/dead"), [502] * 6)
     has_room(larder)
     same(statuses(larder, 6, "/"), [200] * 6)
     metrics = larder.metrics()
     assert metrics['larder_limited_total{site="*",limit="concurrent"}'] >= 2
-    records = larder.access_records()
+    records = wait_for(lambda: len(larder.access_records()) >= 25 and larder.access_records(), 10, "the access log")
     assert any((r["status"], r["result"], r["reason"]) == (503, "denied", "limit_concurrent") for r in records)
 
 
@@ -292,7 +313,7 @@ def test_concurrent_counts_the_sending(t):
     origin = t.origin({"/big": reply(body, cache="max-age=60"), "/": PAGE})
     larder = t.larder(origin, site="limit concurrent 2;")
     same(len(larder.fetch("/big").body), len(body))
-    settle(0.2)
+    has_room(larder)
     clients = []
     for _ in range(2):
         client = larder.client(receive_buffer=4096)
@@ -308,8 +329,9 @@ def test_concurrent_counts_the_sending(t):
 
 def test_concurrent_across_reload(t):
     """Requests begun before a reload hold their place after it, and give back the right one."""
-    origin = t.origin({"/slow": reply(b"slow", delay=2.5), "/": PAGE})
-    larder = t.larder(origin, workers=2, site="limit concurrent 2;")
+    held = Held(b"slow")
+    origin = t.origin({"/slow": held, "/": PAGE})
+    larder = t.larder(origin, workers=2, site="limit concurrent 2;", timeouts="connect=5s first_byte=2m idle=20s")
     clients = under_way(larder, 2)
     wait_for(lambda: origin.count("/slow") == 2, 5, "two at the origin")
     larder.command("reload", check=0)
@@ -319,6 +341,7 @@ def test_concurrent_across_reload(t):
     same(larder.fetch("/").status, 200)
     larder.write_config(site="")
     larder.command("reload", check=0)
+    held.gate.set()
     for client in clients:
         same(client.read_response().status, 200)
         client.close()
@@ -337,7 +360,7 @@ def test_connections_per_client(t):
     larder = t.larder(origin, workers=4, limits="connections_per_client 3; connections_except 127.0.0.9;")
 
     def opened(source):
-        client = larder.client(source=source, timeout=5)
+        client = larder.client(source=source)
         try:
             client.request("/")
             return client if client.read_response().status == 200 else None
@@ -353,9 +376,8 @@ def test_connections_per_client(t):
     for client in kept:
         client.request("/")
         same(client.read_response().status, 200)
-    metrics = larder.metrics()
-    same(metrics['larder_limited_total{site="-",limit="connections"}'], 5)
-    same(metrics["larder_connections_refused_total"], 5)
+    wait_for(lambda: larder.metrics()["larder_connections_refused_total"] == 5, 10, "five refused")
+    same(larder.metrics()['larder_limited_total{site="-",limit="connections"}'], 5)
     kept.pop().close()
     again = wait_for(lambda: opened("127.0.0.2"), 3, "room for one more")
     larder.write_config(limits="connections_per_client 4;")
@@ -371,10 +393,10 @@ def test_connections_by_what_the_proxy_says(t):
     """With the PROXY protocol a client is who the header names; IPv6 counts by /64."""
     origin = t.origin({"/": PAGE})
     larder = t.larder(origin, workers=2, listen="proxy_protocol from 127.0.0.1;", limits="connections_per_client 2;",
-                      site="limit requests 3/m;")
+                      site="limit requests 1/m burst=3;")
 
     def ask(address):
-        client = larder.client(timeout=5)
+        client = larder.client()
         family = "TCP6" if ":" in address else "TCP4"
         own = "::1" if ":" in address else "10.9.9.9"
         client.send(f"PROXY {family} {address} {own} 5555 80\r\n")
@@ -399,7 +421,7 @@ def test_connections_by_what_the_proxy_says(t):
         client, status = ask("2001:db8:1:2:aaaa::1")
         got.append(status)
         client.close()
-        settle(0.2)
+        wait_for(lambda: larder.metrics()['larder_connections{state="idle"}'] <= 1, 10, "its end")
     same(got, [200, 429])
 
 
@@ -407,7 +429,7 @@ def test_client_behind_a_trusted_proxy(t):
     """Behind a trusted proxy the client it names has the bucket and stands in the lists; IPv6 counts by /64, a mapped
     address as IPv4; who is not trusted may say what it wants."""
     origin = t.origin({"/": PAGE})
-    larder = t.larder(origin, workers=2, site="trust 127.0.0.1; limit requests 2/m; deny 2001:db8:bad::/48;")
+    larder = t.larder(origin, workers=2, site="trust 127.0.0.1; limit requests 1/m burst=2; deny 2001:db8:bad::/48;")
 
     def ask(address, source=None):
         return larder.fetch("/", headers=[("X-Forwarded-For", address)], source=source).status
@@ -437,7 +459,7 @@ def test_many_keys(t):
                                      for i in range(at, at + 500)))
                 for _ in range(500):
                     counts.append(client.read_response().status)
-    warm = []
+    warm, began = [], time.monotonic()
     flood(10_000_000, 5000, warm)
     before = larder.rss_bytes()
     counts = [[] for _ in range(4)]
@@ -451,10 +473,11 @@ def test_many_keys(t):
     metrics = larder.metrics()
     entries = 32768
     same(metrics['larder_limit_entries{state="used"}'] + metrics['larder_limit_entries{state="free"}'], entries)
-    minutes = 5  # at most, until the test is over
+    minutes = 1 + (time.monotonic() - began) / 60
     assert entries * 0.9 <= got.count(200) + warm.count(200) <= entries * minutes + 64 * minutes, got.count(200)
-    assert got.count(429) > 10000, got.count(429)
-    assert metrics["larder_limit_crowded_total"] > 10000
+    if minutes < 2:  # else keys may have had their token anew
+        assert got.count(429) > 10000, got.count(429)
+        assert metrics["larder_limit_crowded_total"] > 10000
     limit = 256 << 20 if larder.is_sanitized() else 16 << 20  # a sanitizer keeps freed memory for a while
     assert larder.rss_bytes() < before + limit, (before, larder.rss_bytes())
     wait = larder.fetch("/", headers=[("X-Key", "victim")])

@@ -179,7 +179,7 @@ def test_page(t):
     answer = get(larder, url, headers=[("Accept", "text/plain;q=0.1, text/html;q=0.9")])
     same(answer.get("Content-Type"), "text/html; charset=utf-8")
     assert b"&#60;b&#62;&#34;not&#34; here &#38; now&#60;/b&#62;" in answer.body, answer.body
-    assert b"color-scheme:light dark" in answer.body and b"text-transform:uppercase" in answer.body, answer.body
+    assert b"color-scheme:light dark" in answer.body, answer.body
     assert b"<dt>Rule</dt><dd>r.1</dd>" in answer.body and b"<b>" not in answer.body, answer.body
     answer = get(larder, url, "HEAD")
     same((answer.status, answer.body), (403, b""))
@@ -321,33 +321,32 @@ def test_reload_under_load(t):
     write_list(path, names)
     larder.write_config(sites=f"forward office {{ acl {{ deny ads host file:{path}; allow a {INSIDE}; }} }}")
     larder.start()
-    over, faults, waits = threading.Event(), [], []
+    over, faults, counts = threading.Event(), [], [0] * 4
 
-    def ask():
+    def ask(number):
         with Client(larder.port) as client:
             while not over.is_set():
-                since = time.monotonic()
                 client.request(url, host=url.split("/")[2], headers=TEXT)
                 answer = client.read_response()
-                waits.append(time.monotonic() - since)
+                counts[number] += 1
                 if answer.status != 200:
                     faults.append(answer)
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
-    before = larder.rss_bytes()
+    before, during = larder.rss_bytes(), []
     for turn in range(6):
         write_list(path, names[turn:], f"new{turn}.test\n")
+        count = sum(counts)
         larder.command("reload", check=0)
+        during.append(sum(counts) - count)
         same(status(larder, f"http://new{turn}.test/"), 403)
         same(status(larder, f"http://{names[-1]}/"), 403)
     over.set()
     for thread in threads:
         thread.join()
     same(faults, [])
-    assert len(waits) > 500, len(waits)
-    waits.sort()
-    assert waits[len(waits) * 99 // 100] < 0.5, waits[-5:]
+    assert min(during) >= 8 and sum(during) > 120, during  # who waited for it would have one answer each
     if not larder.is_sanitized():
         assert larder.rss_bytes() < before + (64 << 20), (before, larder.rss_bytes())

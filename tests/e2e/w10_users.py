@@ -91,10 +91,10 @@ def test_flow(t):
     same(checked(larder), (1, 1))
     records = wait_for(lambda: len(larder.access_records()) == 7 and larder.access_records(), 5, "the records")
     same([(r["status"], r["result"], r["reason"], r["user"]) for r in records],
-         [(407, "denied", "login", "")] * 3 + [(407, "denied", "login_failed", ""), (200, "miss", "absent", "anna"),
-                                                 (200, "hit", "fresh", "anna"), (407, "denied", "login", "")])
+         [(407, "synthetic", "challenge", "")] * 3 + [(407, "denied", "login_failed", ""), (200, "miss", "absent", "anna"),
+                                                      (200, "hit", "fresh", "anna"), (407, "synthetic", "challenge", "")])
     metrics = larder.metrics()
-    same(metrics['larder_requests_total{site="forward:office",result="denied"}'], 5)
+    same([metrics[f'larder_requests_total{{site="forward:office",result="{word}"}}'] for word in ("denied", "synthetic")], [1, 4])
 
 
 def test_large_body(t):
@@ -241,31 +241,36 @@ def test_combined_log(t):
     assert lines[1].startswith("127.0.0.1 - - [") and " denied rule:login " in lines[1], lines
 
 
-@slow(180)
+@slow(240)
 def test_one_hash(t):
     """200 first requests at the same moment hash one password once, and no worker waits for it."""
     origin = t.origin({"/": PAGE, "/other": PAGE})
-    larder = proxy(t, {"anna": hashed("secret", 300000), "ben": hashed("secret")}, workers=3, options="failures=3/m")
+    larder = proxy(t, {"anna": hashed("secret", 1_000_000), "ben": hashed("secret")}, workers=3, options="failures=off")
     same(ask(larder, origin, headers=basic("ben", "secret")).status, 200)
-    clients = [larder.client(timeout=60) for _ in range(200)]
+    before = [larder.client(timeout=100) for _ in range(6)]  # so that hers takes seconds
+    for number, client in enumerate(before):
+        client.request(f"http://127.0.0.1:{origin.port}/", headers=basic("anna", f"guess{number}"))
+    clients = [larder.client(timeout=100) for _ in range(200)]
     for number, client in enumerate(clients):
         client.request(f"http://127.0.0.1:{origin.port}/?{number}", headers=basic("anna", "secret"))
-    began = time.monotonic()
-    same(ask(larder, origin, headers=basic("ben", "secret")).status, 200)  # remembered: nothing to wait for
-    quick = time.monotonic() - began
+    for _ in range(4):
+        same(ask(larder, origin, headers=basic("ben", "secret")).status, 200)  # remembered: nothing to wait for
+    assert not select.select([client.socket for client in clients], [], [], 0)[0], "he had to wait for her hash"
     for client in clients:
         same(client.read_response().status, 200)
         client.close()
-    assert quick < 5 if larder.is_sanitized() else quick < 0.5, quick
-    same(checked(larder), (2, 0))
+    for client in before:
+        same(client.read_response().status, 407)
+        client.close()
+    same(checked(larder), (2, 6))
     same(ask(larder, origin, headers=basic("anna", "secret")).status, 200)
-    same(checked(larder), (2, 0))
+    same(checked(larder), (2, 6))
 
 
 def test_guesses(t):
     """A client address has so many; then 429 and no hash, but for what is remembered. Others are not concerned."""
     origin = t.origin({"/": PAGE})
-    larder = proxy(t, {"anna": hashed("secret"), "ben": hashed("secret")}, options="failures=3/m")
+    larder = proxy(t, {"anna": hashed("secret"), "ben": hashed("secret")}, options="failures=3/h")
     same(ask(larder, origin, headers=basic("anna", "secret")).status, 200)
     for _ in range(5):  # the same mistake again is no guess
         same(ask(larder, origin, headers=basic("anna", "wrong")).status, 407)
@@ -275,7 +280,7 @@ def test_guesses(t):
     before = checked(larder)
     answer = ask(larder, origin, headers=basic("ben", "secret"))  # it is right, but nobody looks
     same((answer.status, answer.get("Proxy-Authenticate")), (429, None))
-    assert 1 <= int(answer.get("Retry-After")) <= 20, answer.get("Retry-After")
+    assert 1100 <= int(answer.get("Retry-After")) <= 1200, answer.get("Retry-After")
     same(checked(larder), before)
     same(ask(larder, origin, headers=basic("anna", "secret")).status, 200)
     same(ask(larder, origin, headers=basic("anna", "wrong")).status, 407)
@@ -292,10 +297,12 @@ def test_guesses(t):
 def test_guesses_return(t):
     """With time."""
     origin = t.origin({"/": PAGE})
-    larder = proxy(t, {"anna": hashed("secret")}, options="failures=1/s")
-    same(ask(larder, origin, headers=basic("anna", "one")).status, 407)
-    same(ask(larder, origin, headers=basic("anna", "two")).status, 429)
-    wait_for(lambda: ask(larder, origin, headers=basic("anna", "secret")).status == 200, 5, "another guess")
+    larder = proxy(t, {"anna": hashed("secret")}, options="failures=10/m")
+    began, guesses = time.monotonic(), 0
+    while ask(larder, origin, headers=basic("anna", f"guess{guesses}")).status == 407:
+        guesses += 1
+    assert 10 <= guesses <= 11 + (time.monotonic() - began) / 6, guesses
+    wait_for(lambda: ask(larder, origin, headers=basic("anna", "secret")).status == 200, 30, "another guess")
 
 
 @slow(120)
@@ -347,10 +354,11 @@ def test_full_queue(t):
           if answer.status != 407}, {(503, "2", None)})
     same(ask(larder, origin, headers=basic("anna", "secret")).status, 200)
     same(ask(larder, origin, source="127.0.99.1", headers=basic("ben", "secret"), timeout=60).status, 200)
+    looked_at, waiting = sum(checked(larder)), larder.metrics()["larder_passwords_waiting"]
     for client in clients:
         client.close()
     wait_for(lambda: larder.metrics()["larder_passwords_waiting"] <= 1, 20, "an empty queue")
-    assert sum(checked(larder)) < 100, checked(larder)
+    assert sum(checked(larder)) - looked_at < waiting / 2, (checked(larder), looked_at, waiting)
 
 
 @slow(120)
@@ -369,20 +377,31 @@ def test_turns(t):
         client.close()
 
 
+@slow(120)
 def test_unknown_names_cost_the_same(t):
-    """Nobody can tell by the time whether there is such a user."""
+    """Nobody can tell by the time whether there is such a user: the processor has as much to do."""
     origin = t.origin({"/": PAGE})
-    larder = proxy(t, {"anna": hashed("secret", 200000)}, options="failures=off")
+    larder = proxy(t, {"anna": hashed("secret", 1_000_000)}, options="failures=off")
 
-    def took(name, word):
-        began = time.monotonic()
-        same(ask(larder, origin, headers=basic(name, word)).status, 407)
-        return time.monotonic() - began
+    def worked(name, word):
+        """Seconds of the processor for one answer; others that are busy there do not count."""
+        before = processor_s(larder)
+        same(ask(larder, origin, headers=basic(name, word), timeout=60).status, 407)
+        return processor_s(larder) - before
 
-    known = min(took("anna", f"guess{i}") for i in range(3))
-    unknown = min(took(f"nobody{i}", "guess") for i in range(3))
+    known = unknown = 0.0
+    for number in range(5):
+        known += worked("anna", f"guess{number}")
+        unknown += worked(f"nobody{number}", "guess")
     assert known / 2 < unknown < known * 2, (known, unknown)
-    same(checked(larder), (0, 6))
+    same(checked(larder), (0, 10))
+
+
+def processor_s(larder):
+    """What all of its threads have used."""
+    with open(f"/proc/{larder.process.pid}/stat", encoding="ascii") as data:
+        words = data.read().rsplit(")", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @slow(120)
@@ -476,7 +495,7 @@ def test_curl(t):
 
     def curl(*words):
         done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{http_connect} %{num_connects}", "-x",
-                               f"http://127.0.0.1:{larder.port}", *words], capture_output=True, text=True, timeout=20)
+                               f"http://127.0.0.1:{larder.port}", *words], capture_output=True, text=True, timeout=100)
         return done.stdout
 
     url = f"http://127.0.0.1:{origin.port}/"

@@ -57,6 +57,6 @@ def test_wrong_and_none(t):
     browser = Browser(t, larder.port, login=("anna", "wrong"))
     status, text = browser.visit(f"http://127.0.0.1:{plain.port}/")
     same((status, "in the clear" in text), (407, False))
-    assert "the name or the password is wrong" in text or "asks for a name" in text, text
+    assert "The name or the password is wrong" in text or "asks who you are" in text, text
     same(set(browser.asked), {("Proxy", "basic", "Example Inc.")})
     same((plain.count(), checked(larder)), (0, (0, 1)))

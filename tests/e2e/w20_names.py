@@ -53,10 +53,10 @@ def test_one_lookup_for_all(t):
     for thread in threads:
         thread.join()
     same(set(got), {b"one"})
-    same(server.asked("app.test"), 1)
+    same(server.lookups("app.test"), 1)
     same({request.get("Host") for request in origin.requests}, {f"app.test:{origin.port}"})
     same(get(larder, f"http://APP.test.:{origin.port}/dot").body, b"one")
-    same(server.asked("app.test"), 1)
+    same(server.lookups("app.test"), 1)
     wait_for(lambda: len(larder.access_records()) == 51, 5, "the log")
     same({record["origin"] for record in larder.access_records()}, {"direct/app.test"})
 
@@ -65,13 +65,13 @@ def test_time_to_live(t):
     """A name that moves is followed when its time is over, and not before."""
     first = at(t, "127.0.0.1", "one")
     at(t, "127.0.0.2", "two", port=first.port)
-    server = dns(t, {"app.test": [("A", "127.0.0.1", 2)]})
+    server = dns(t, {"app.test": [("A", "127.0.0.1", 8)]})
     larder = proxy(t, server)
     url = f"http://app.test:{first.port}/x"
     same(get(larder, url).body, b"one")
     server.names["app.test"] = [("A", "127.0.0.2", 600)]
     same(get(larder, url).body, b"one")
-    time.sleep(2.1)
+    time.sleep(8.1)
     same(get(larder, url).body, b"two")
     count = server.asked("app.test")
     server.names["app.test"] = [("A", "127.0.0.1", 2)]
@@ -210,29 +210,25 @@ def test_silent_name_server(t):
 
     def wait():
         since = time.monotonic()
-        got.append((get(larder, f"http://mute.test:{origin.port}/", timeout=20), time.monotonic() - since))
+        got.append((get(larder, f"http://mute.test:{origin.port}/", timeout=60), time.monotonic() - since))
+    time.sleep(1.1)  # the known name's time is over
     thread = threading.Thread(target=wait)
     thread.start()
-    time.sleep(1.1)  # the known name's time is over
-    since = time.monotonic()
-    same(get(larder, f"http://app.test:{origin.port}/").body, b"one")
-    first = time.monotonic() - since
-    assert first < 2, first
-    slowest, end = 0, time.monotonic() + 4
-    while time.monotonic() < end:
-        since = time.monotonic()
+    wait_for(lambda: server.asked("mute.test"), 10, "the question")
+    beside = 0
+    while not got:
         same(get(larder, f"http://app.test:{origin.port}/").body, b"one")
-        slowest = max(slowest, time.monotonic() - since)
+        beside += not got
         time.sleep(0.02)
-    assert slowest < 0.5, slowest
+    assert beside > 5, beside  # of one worker, while that one waited
     thread.join()
     response, took = got[0]
     same(response.status, 504)
     assert "error=dns_timeout" in response.get("Proxy-Status", ""), response.raw_head
-    assert took < 12, took
-    since = time.monotonic()
+    assert took < 40, took
+    asked = server.asked("mute.test")
     same(get(larder, f"http://mute.test:{origin.port}/").status, 504)
-    assert time.monotonic() - since < 0.5
+    same(server.asked("mute.test"), asked, "it is remembered")
 
 
 def test_failing_dns_changes_nothing(t):
@@ -257,9 +253,10 @@ def test_total_time_counts(t):
     for acl in (ACL, "acl { allow any all; }"):  # with rules that ask for the address before, and without
         larder = proxy(t, server, origins="timeout connect=2s first_byte=5s idle=5s total=1s;", acl=acl)
         since = time.monotonic()
-        same(get(larder, "http://mute.test/").status, 504)
-        took = time.monotonic() - since
-        assert 0.5 < took < 3, took
+        response = get(larder, "http://mute.test/")
+        same(response.status, 504)
+        assert time.monotonic() - since > 0.9
+        assert "dns_timeout" not in response.get("Proxy-Status", ""), response.raw_head
 
 
 def test_client_leaves_meanwhile(t):
@@ -300,15 +297,13 @@ def test_reload_meanwhile(t):
         larder.command("reload", check=0)
     thread.join()
     same(got, [b"one"])
-    same(server.asked("app.test"), 1)
+    same(server.lookups("app.test"), 1)
     server.silent = True
     thread = threading.Thread(target=lambda: got.append(get(larder, f"http://new.test:{origin.port}/").body))
     thread.start()
     time.sleep(0.2)
     other = dns(t, {"new.test": [("A", "127.0.0.1", 300)]})
     larder.write_config(extra=f"resolver 127.0.0.1:{other.port};")
-    since = time.monotonic()
     larder.command("reload", check=0)
     thread.join()
     same(got, [b"one", b"one"])
-    assert time.monotonic() - since < 3

@@ -75,7 +75,7 @@ def test_an_address_we_do_not_have(t):
     response = get(larder, f"http://127.0.0.1:{origin.port}/")
     same(response.status, 502)
     assert b"outgoing address" in response.body and "error=proxy_configuration_error" in response.get("Proxy-Status")
-    assert "outgoing_refused address=198.51.100.77" in larder.output(), larder.output()
+    wait_for(lambda: "outgoing_refused address=198.51.100.77" in larder.output(), 10, "the log")
     same(origin.connections, 0)
     wait_for(lambda: larder.access_records(), 5, "the log")
     same(larder.access_records()[0]["error"], "outgoing")

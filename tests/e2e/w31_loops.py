@@ -45,7 +45,7 @@ def test_circles_of_sites(t):
     one.start()
     for larder, requests in ((alone, 2), (one, 2)):
         for number, (method, body) in enumerate((("GET", None), ("POST", b"x"), ("HEAD", None)), 1):
-            response = larder.fetch("/a", method, body=body, timeout=5)
+            response = larder.fetch("/a", method, body=body)
             same(response.status, 508, method)
             assert "proxy_loop_detected" in response.get("Proxy-Status"), response.raw_head
             wait_for(lambda number=number, requests=requests, larder=larder: len(larder.access_lines()) == number * requests, 10,
@@ -87,7 +87,7 @@ def test_forward_proxy_to_itself(t):
     """In origin form no listener of a forward proxy takes a request."""
     for settings in ("identity hide;", "identity forward;", "identity transparent;"):
         larder = proxy(t, settings)
-        with Client(larder.proxy, timeout=5) as client:
+        with Client(larder.proxy) as client:
             host = f"127.0.0.1:{larder.proxy}"
             client.request(f"http://{host}/a", host=host)
             assert client.read_response().status in (400, 403, 508)
@@ -130,13 +130,13 @@ def test_circles_of_parents(t):
         first = larders[0]
         lines = 0
         for method, body in (("GET", None), ("POST", b"x"), ("HEAD", None)):
-            with Client(first.port, timeout=8) as client:
+            with Client(first.port) as client:
                 client.request("http://far.test/a", method, host="far.test", body=body)
                 response = client.read_response(method)
             same(response.status, 508, (settings, method))
             lines += 2
             wait_for(lambda first=first, lines=lines: len(first.access_lines()) >= lines, 10, "the access log")
-        with Client(first.port, timeout=8) as client:
+        with Client(first.port) as client:
             client.request("far.test:443", "CONNECT", host="far.test:443")
             assert client.read_head().status >= 500, settings
         for larder in larders:

@@ -90,7 +90,7 @@ def test_forward_proxy(t):
     origin = t.origin({"/kept": reply("x", cache="max-age=60"), "/dead": lambda conn, request: conn.reset()},
                       default=reply("x", cache="no-store"))
     for word, wanted in (("truncate", "127.0.7.0"), ("drop", "")):
-        larder = proxy(t, f"anonymize {word}; log_query off; limit requests 4/m key=client;")
+        larder = proxy(t, f"anonymize {word}; log_query off; limit requests 1/m burst=4 key=client;")
         for path in ("/kept", "/kept", "/a", "/dead", "/denied"):
             ask(larder, origin, f"{path}?{SECRET}", source=SOURCE, headers=FIELDS)
         with Client(larder.proxy, source=SOURCE) as client:

@@ -3,8 +3,8 @@ import os
 import threading
 import time
 
-from case import content, reply, same, settle, wait_for
-from paced import Meter, forward, text, url, within
+from case import content, reply, same, wait_for
+from paced import Meter, forward, paced, text, url
 
 MIB = 1 << 20
 BIG = content("/big", 8 * MIB)
@@ -58,11 +58,10 @@ def test_used_up_by_a_download(t):
         assert 'the quota "month_client" of this month is used up: 2.0 MiB of 2.0 MiB; it begins anew at 20' in body, body
     page = larder.fetch(url(origin, "/small"), source=ME, headers=[("Accept", "text/html")])
     same((page.status, page.get("Content-Type")), (403, "text/html; charset=utf-8"))
-    assert b"the quota &#34;month_client&#34; of this month is used up" in page.body and b"Rule" not in page.body, page.body
+    assert b"The quota &#34;month_client&#34; of this month is used up" in page.body and b"Rule" not in page.body, page.body
     same(small(larder, origin, "127.0.0.4"), 200)
-    metrics = larder.metrics()
-    same(metrics['larder_quota_refused_total{site="forward:office",quota="month_client"}'], 5)
-    same(metrics["larder_quota_accounts"], 3)
+    wait_for(lambda: larder.metrics()["larder_quota_accounts"] == 3, 10, "three accounts")
+    same(larder.metrics()['larder_quota_refused_total{site="forward:office",quota="month_client"}'], 5)
     records = wait_for(lambda: larder.access_records()[7:] and larder.access_records(), 5, "the log")
     refused = [r for r in records if r["status"] == 403]
     same([(r["result"], r["reason"]) for r in refused], [("denied", "quota")] * 5)
@@ -92,7 +91,7 @@ def test_what_counts(t):
         client.request(url(origin, "/up"), "POST", body=BIG[:900000])
         answer = client.read_response()
     same(answer.status, 403, "it is used up in the middle of an upload")
-    assert b'the quota "up" of this day is used up' in answer.body, answer.body
+    assert b'The quota "up" of this day is used up' in answer.body, answer.body
     same(small(larder, origin), 403)
     same(small(larder, origin, OTHER), 200)
 
@@ -100,17 +99,20 @@ def test_what_counts(t):
 def test_kept_over_kill_and_restart(t):
     """What has moved is in the file within seconds while it moves, and is there after kill -9; a stop keeps the rest."""
     origin = t.origin(ORIGIN)
-    larder = forward(t, origin, "quota 6M per=month key=client; bandwidth 400K/s down;")
-    meter = Meter(larder, url(origin, "/big"), ME).begin(9)
-    settle(6.5)
-    kept = account(larder, ME)
-    assert kept is not None and kept[0] > 300 * 1024, (kept, quota_lines(larder))
+    larder = forward(t, origin, "quota 6M per=month key=client; bandwidth 300K/s down;")
+    meter = Meter(larder, url(origin, "/big"), ME).begin(100)
+    end, looked = time.monotonic() + 40, time.monotonic()
+    while not (account(larder, ME) or (0, 0))[0] > 300 * 1024:
+        assert time.monotonic() < end, quota_lines(larder)
+        looked = time.monotonic()
+        time.sleep(0.1)
     larder.kill()
+    lost = time.monotonic() - looked  # the file was written since then
     meter.thread.join()
     seen = meter.count
     meter.client.close()
     kept = account(larder, ME)[0]
-    assert seen - 5.6 * 400 * 1024 * 1.3 <= kept <= seen + 200 * 1024, (kept, seen)
+    assert seen - lost * 300 * 1024 - 100 * 1024 <= kept <= seen + 200 * 1024, (kept, seen, lost)
     larder.write_config(sites=text("quota 6M per=month key=client;"))
     larder.start()
     got = len(larder.fetch(url(origin, "/big"), source=ME).body)
@@ -137,7 +139,7 @@ def test_damaged_file(t):
             out.write(bad)
         larder.start()
         same(small(larder, origin), 200)
-        assert "quota_file_damaged" in larder.output(), larder.output()
+        wait_for(lambda: "quota_file_damaged" in larder.output(), 10, "the warning")
         with open(path + ".damaged", "rb") as data:
             same(data.read(), bad)
         os.unlink(path + ".damaged")
@@ -162,22 +164,22 @@ def test_throttle(t):
     origin = t.origin(ORIGIN)
     larder = forward(t, origin, "quota 1M per=week action=throttle:200K/s;", workers=2)
     first = Meter(larder, url(origin, "/big"), ME).begin(4)
-    within(first.end(), MIB + 4 * 200 * 1024, 0.15)
+    paced(first.end(), 200 * 1024, first.took, free=MIB)
     began = time.monotonic()
     meters = [Meter(larder, url(origin, "/big"), ME).begin(4) for _ in range(2)]
     got = [meter.end() for meter in meters]
-    within(sum(got), (time.monotonic() - began) * 200 * 1024, 0.2)
+    paced(sum(got), 200 * 1024, time.monotonic() - began)
     same(len(larder.fetch(url(origin, "/small"), source=OTHER).body), len(SMALL))
-    assert larder.metrics()['larder_bandwidth_waits_total{site="forward:office",limit="quota:week_client"}'] > 10
+    assert larder.metrics()['larder_bandwidth_waits_total{site="forward:office",limit="quota:week_client"}'] > 5
 
 
 def test_reload_keeps_accounts_and_lowers_at_once(t):
     """By name: a lower limit cuts what is under way, a higher one lets in again; another name begins anew."""
     origin = t.origin(ORIGIN)
-    larder = forward(t, origin, "quota 7M per=month name=q; bandwidth 1M/s;")
-    meter = Meter(larder, url(origin, "/big"), ME).begin(6)
-    settle(1.5)
-    larder.write_config(sites=text("quota 2500K per=month name=q; bandwidth 1M/s;"))
+    larder = forward(t, origin, "quota 7M per=month name=q; bandwidth 300K/s;")
+    meter = Meter(larder, url(origin, "/big"), ME).begin(100)
+    wait_for(lambda: meter.count > 0, 10, "the first bytes")
+    larder.write_config(sites=text("quota 2500K per=month name=q; bandwidth 300K/s;"))
     larder.command("reload", check=0)
     count = meter.end()
     assert 2400 * 1024 <= count <= 2600 * 1024, count
@@ -228,8 +230,8 @@ def test_seen_and_reset_by_operators(t):
     larder.fetch(url(origin, "/big"), source=ME)
     same(small(larder, origin, OTHER), 200)
     same(small(larder, origin), 403)
-    status, answer = larder.api("/api/v1/access/quotas?forward=office")
-    same((status, answer["total"]), (200, 3))
+    answer = wait_for(lambda: (lambda got: got if got["total"] == 3 else None)(
+        larder.api("/api/v1/access/quotas?forward=office")[1]), 10, "three accounts")
     first = answer["items"][0]
     same([first[k] for k in ("forward", "name", "per", "key", "who", "limit_bytes")],
          ["office", "month_client", "month", "client", ME, MIB])
@@ -239,17 +241,22 @@ def test_seen_and_reset_by_operators(t):
     same(larder.api("/api/v1/access/quotas?limit=0")[0], 400)
     text = larder.command("quota", check=0).stdout
     lines = text.splitlines()
-    assert len(lines) == 3 and lines[0].endswith("  office/month_client/client:127.0.0.2"), text
-    assert "1.0 MiB of 1.0 MiB" in lines[0] and "100 %" in lines[0], text
+    same(lines[0].split(), ["share", "used", "of", "quota", "begins", "anew", "account"])
+    assert len(lines) == 4 and lines[1].endswith("  office/month_client/client:127.0.0.2"), text
+    assert "1.0 MiB of 1.0 MiB" in lines[1] and lines[1].split()[0].startswith("100."), text
+    assert lines[2].endswith("Z  office/all/all"), text
+    same(larder.command("access", "quotas", check=0).stdout, text, "one list, by two names")
+    few = larder.command("quota", "--limit", "1", "--forward", "office", check=0).stdout.splitlines()
+    same(few[2:], ["and 2 more that have used less"])
     same(larder.command("quota", "reset", "office/month_client/client:127.0.0.77").returncode, 1)
     same(larder.command("quota", "reset", "month_client").returncode, 2)
     same(larder.api("/api/v1/access/quotas/reset", "POST", {"forward": "office", "name": "all"})[0], 422)
-    settle(5.5)
+    wait_for(lambda: (account(larder, ME) or (0, 0))[0] >= MIB, 20, "it in the file")
     larder.command("quota", "reset", "office/month_client/client:127.0.0.2", check=0)
-    assert 'quota_reset quota=month_client key=client who="127.0.0.2" by=' in larder.output(), larder.output()
+    wait_for(lambda: 'quota_reset quota=month_client key=client who="127.0.0.2" by=' in larder.output(), 10, "who did it")
     same(small(larder, origin), 200)
     larder.command("quota", "reset", "office/all/all", check=0)
-    wait_for(lambda: account(larder, ME)[0] < 5000, 8, "the file")
+    wait_for(lambda: (account(larder, ME) or (0, 0))[0] < 5000, 20, "the file")
     larder.kill()
     larder.start()
     same(small(larder, origin), 200)

@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 
 from browser import Browser
-from case import Skip, free_port, head, same, slow, wait_for
+from case import Skip, fetch, free_port, head, same, slow, wait_for
 from dns import NameServer
 from larder import die_with_parent
 from nginx import Nginx
@@ -26,7 +26,7 @@ class Lab:
     """An nginx under a name that only the proxy can resolve, over http and https, and the proxy."""
 
     def __init__(self, t, files, preset=None, block=""):
-        self.folder = os.path.join(t.folder, "home")
+        self.folder, self.number = os.path.join(t.folder, "home"), 0
         os.makedirs(self.folder, exist_ok=True)
         authority = Authority(t)
         self.ca = authority.path
@@ -47,18 +47,23 @@ class Lab:
     def run(self, *words, env=None, fails=False):
         clean = {key: value for key, value in os.environ.items() if "proxy" not in key.lower() and
                  not key.upper().startswith(("PIP_", "NPM_", "GIT_"))}
-        done = subprocess.run([str(word) for word in words], cwd=self.folder, capture_output=True, text=True, timeout=120,
+        done = subprocess.run([str(word) for word in words], cwd=self.folder, capture_output=True, text=True, timeout=150,
                               preexec_fn=die_with_parent, stdin=subprocess.DEVNULL,
                               env={**clean, "HOME": self.folder, "PIP_CONFIG_FILE": "/dev/null", **(env or {})})
         assert fails or done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])
         return done.stdout
 
     def asked(self):
-        """Paths that nginx was asked for, since the last call."""
+        """Paths that nginx was asked for, since the last call. It writes one line after the other: behind that of a request
+        of our own none is missing."""
+        self.number += 1
+        fetch(self.nginx.port, f"/last{self.number}")
+        wait_for(lambda: f"/last{self.number} " in open(self.nginx.log, encoding="utf-8").read(), 20, "the log of nginx")
         with open(self.nginx.log, encoding="utf-8") as data:
             lines = data.read().splitlines()
         open(self.nginx.log, "w", encoding="utf-8").close()
-        return [line.split('"')[1].split()[1] for line in lines]
+        paths = [line.split('"')[1].split()[1] for line in lines]
+        return [path for path in paths if not path.startswith("/last")]
 
     def tunnels(self, at_least=1):
         """Their lines in the log come at their ends."""
@@ -142,7 +147,8 @@ def test_apt(t):
         asked = lab.asked()
         same(any(path.endswith("/larder-hello_1.0_all.deb") for path in asked), number != 1, asked)
     lab.tunnels()
-    hits = [r for r in lab.larder.access_records() if r["path"].endswith(".deb") and r["result"] == "hit"]
+    hits = wait_for(lambda: [r for r in lab.larder.access_records() if r["path"].endswith(".deb") and r["result"] == "hit"], 10,
+                    "the hit")
     same(len(hits), 1)
 
 

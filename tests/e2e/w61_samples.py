@@ -24,9 +24,9 @@ def load(t, name, text):
     path = os.path.join(folder, "larder.conf")
     with open(path, "w", encoding="utf-8") as data:
         data.write(re.sub(r"/etc/larder/", f"{folder}/", text).replace("/var/log/larder/", f"{folder}/"))
-    done = subprocess.run([os.environ["LARDER"], "check", path], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([os.environ["LARDER"], "check", path], capture_output=True, text=True, timeout=120, check=False)
     same((done.returncode, done.stderr), (0, ""), f"larder check, {name}")
-    shown = subprocess.run([os.environ["LARDER"], "config", "show", path], capture_output=True, text=True, timeout=30, check=False)
+    shown = subprocess.run([os.environ["LARDER"], "config", "show", path], capture_output=True, text=True, timeout=120, check=False)
     same(shown.returncode, 0)
     return shown.stdout
 

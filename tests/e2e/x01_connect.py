@@ -167,7 +167,8 @@ def test_both_ways_at_once(t):
     metrics = larder.metrics()
     for side in ("to_client", "to_origin"):
         same(metrics[f'larder_tunnel_bytes_total{{direction="{side}"}}'], size)
-    same((metrics["larder_tunnels_total"], metrics["larder_tunnels_open"]), (1, 0))
+    same(metrics["larder_tunnels_total"], 1)
+    wait_for(lambda: larder.metrics()["larder_tunnels_open"] == 0, 10, "its end")
 
 
 def send(peer, data, step):
@@ -193,7 +194,7 @@ def test_slow_reader(t):
     peers = [server.next() for _ in clients]
     before, sent = larder.rss_bytes(), [0] * len(peers)
     for number, peer in enumerate(peers):
-        peer.settimeout(1)
+        peer.settimeout(1.5)
         try:
             while sent[number] < 64 * MB:
                 sent[number] += peer.send(bytes(MB))
@@ -212,27 +213,28 @@ def test_slow_reader(t):
 def test_limits_of_time(t):
     """tunnel_idle counts silence in both directions, tunnel_time everything; then both sides are reset."""
     server = Server(t)
-    larder = forward(t, "tunnel_idle 1s; tunnel_time 3s;")
+    larder = forward(t, "tunnel_idle 4s; tunnel_time 10s;")
+    begin = time.monotonic()
     with connect(larder, server.port) as client, connect(larder, server.port) as busy:
         peer, busy_peer = server.next(), server.next()
-        begin = time.monotonic()
+        busy.send(b"x")
         for number in range(5):
-            settle(0.4)
+            settle(1.2)
             busy_peer.sendall(b"x") if number % 2 else busy.send(b"x")
-        assert 1.9 < time.monotonic() - begin < 2.9
         same(read_all(client.socket), (b"", "reset"))
         same(read_all(peer), (b"", "reset"))
         try:
             while True:
                 busy.send(b"x")
                 settle(0.1)
-                assert time.monotonic() - begin < 5, "tunnel_time did not end it"
+                assert time.monotonic() - begin < 60, "tunnel_time did not end it"
         except (ConnectionResetError, BrokenPipeError):
-            assert 2.8 < time.monotonic() - begin < 4.5
+            assert time.monotonic() - begin > 9.9
         same(read_all(busy_peer)[1], "reset")
-    same([r["aborted"] for r in records(larder, 2)], [True, True])
-    times = sorted(r["total_us"] for r in larder.access_records()) if "total_us" in larder.access_records()[0] else None
-    assert times is None or 900000 < times[0] < 2000000 < times[1] < 4500000, times
+    done = records(larder, 2)
+    same([r["aborted"] for r in done], [True, True])
+    times = sorted(r["total_s"] for r in done)
+    assert 4 <= times[0] < 9.5 and times[1] >= 10, times
 
 
 def fails(larder, port, status, error, host="127.0.0.1", **words):
@@ -253,7 +255,7 @@ def test_failures(t):
     fails(larder, server.port, 502, "connection_refused")
     begin = time.monotonic()
     fails(larder, Deaf(t).port, 504, "connection_timeout")
-    assert 0.9 < time.monotonic() - begin < 3
+    assert time.monotonic() - begin > 0.9
     fails(larder, 443, 502, "dns_error", host="nowhere.invalid")
     done = records(larder, 3)
     same([(r["status"], r["result"], r["reason"]) for r in done],
@@ -263,7 +265,7 @@ def test_failures(t):
 def test_client_gone(t):
     """A client that leaves while we connect ends that; one that only half-closes gets its tunnel."""
     deaf = Deaf(t)
-    larder = forward(t, "origins { timeout connect=20s; }")
+    larder = forward(t, "origins { timeout connect=5m; }")
     client = ask(larder, deaf.port)
     wait_for(lambda: connecting(larder, deaf.port) == 1, 5, "the attempt")
     reset(client.socket)
@@ -273,7 +275,7 @@ def test_client_gone(t):
     client = ask(larder, deaf.port)
     wait_for(lambda: connecting(larder, deaf.port) == 1, 5, "the attempt")
     client.close()
-    wait_for(lambda: connecting(larder, deaf.port) == 0, 10, "its end")
+    wait_for(lambda: connecting(larder, deaf.port) == 0, 20, "its end")
     server = Server(t, echo)
     with ask(larder, server.port, early=b"data") as client:
         client.half_close()
@@ -362,7 +364,8 @@ def test_limits_of_clients(t):
     with ask(larder, server.port) as third:
         same(third.read_response().status, 503)
         assert third.is_closed()
-    settle(0.3)  # until that connection has ended on the other side too
+    wait_for(lambda: larder.metrics()['larder_connections{state="active"}'] +
+             larder.metrics()['larder_connections{state="idle"}'] == 2, 10, "the end of that connection on the other side too")
     with Client(larder.proxy_port) as third, Client(larder.proxy_port) as fourth:
         # two workers accept: either may be the one too many
         closed = wait_for(lambda: [one for one in (third, fourth) if one.is_closed(0.2)], 5, "a refusal")
@@ -377,32 +380,31 @@ def test_limits_of_clients(t):
 def test_drain(t):
     """A tunnel is left alone by a reload, and at a stop has as long as `drain` says, then both sides are reset."""
     server = Server(t)
-    larder = forward(t)
+    larder = forward(t, limits="drain 6s;")
     with connect(larder, server.port) as client:
         peer = server.next()
         larder.command("reload", check=0)
         client.send(b"after")
         same(peer.recv(5), b"after")
-        larder.signal(signal.SIGTERM)
         begin = time.monotonic()
+        larder.signal(signal.SIGTERM)
         settle(0.5)
         client.send(b"drain")
         same(peer.recv(5), b"drain")
         same(read_all(client.socket), (b"", "reset"))
         same(read_all(peer), (b"", "reset"))
-        assert 1.5 < time.monotonic() - begin < 6
+        assert time.monotonic() - begin > 5.9
         same(larder.wait(), 0)
     larder.process = None
     same(records(larder)[0]["aborted"], True)
     # one that ends in time ends the wait
+    larder.write_config(larder.config().replace("drain 6s;", "drain 1h;"))
     larder.start()
     with connect(larder, server.port) as client:
         peer = server.next()
         larder.signal(signal.SIGTERM)
-        begin = time.monotonic()
         settle(0.2)
         client.close()
         peer.close()
         same(larder.wait(), 0)
-        assert time.monotonic() - begin < 1.5
     larder.process = None

@@ -33,14 +33,14 @@ def test_next_address(t):
     server = Server(t, echo, host="127.0.0.9", port=deaf.port)
     names, larder = proxy(t, {"both.test": [("A", "127.0.0.1", 300), ("A", "127.0.0.9", 300)],
                               "refused.test": [("A", "127.0.0.8", 300), ("A", "127.0.0.9", 300)]},
-                          "origins { timeout connect=10s; }")
-    for name, least, most in (("refused.test", 0, 0.2), ("both.test", 0, 2)):
+                          "origins { timeout connect=1m; }")
+    for name in ("refused.test", "both.test"):
         begin = time.monotonic()
-        with connect(larder, server.port, host=name) as client:
+        with connect(larder, server.port, host=name, timeout=100) as client:
             took = time.monotonic() - begin
             client.send(b"ping")
             same(client.read_some(4), b"ping", name)
-            assert least <= took < most + (2 if larder.is_sanitized() else 0), (name, took)
+            assert took < 40, (name, took)  # long before the silent one's time is over
 
 
 def test_no_name(t):
@@ -52,13 +52,11 @@ def test_no_name(t):
         assert "error=dns_error" in response.get("Proxy-Status"), response.raw_head
         assert client.is_closed()
     names.answer = lambda data: None
-    begin = time.monotonic()
-    with ask(larder, 443, host="silent.test") as client, ask(larder, 443, host="left.test") as left:
+    with ask(larder, 443, host="silent.test", timeout=60) as client, ask(larder, 443, host="left.test") as left:
         left.close()
         response = client.read_response()
         same(response.status, 504)
         assert "error=dns_timeout" in response.get("Proxy-Status"), response.raw_head
-    assert time.monotonic() - begin < 15
 
 
 def test_while_looking_up(t):

@@ -48,7 +48,7 @@ export function access(scenario, moved) {
       tunnels_total: quiet ? 0 : 52_118 + Math.round(moved),
       tunnel_bytes_to_client: quiet ? 0 : 91_238_122_000 + Math.round(moved * 12_400_000),
       tunnel_bytes_to_origin: quiet ? 0 : 2_118_220_400 + Math.round(moved * 220_000),
-      logins_missing: quiet ? 0 : 48,
+      challenges: quiet ? 0 : 48,
       logins_failed: quiet ? 0 : 13,
       logins_refused: 0,
       users_seen: quiet ? 0 : 84 - 80 * i,

@@ -63,7 +63,7 @@ const BUILT_IN: Record<string, string> = {
   port: 'not a usual port',
   self: 'Larder itself',
   end: 'no rule holds',
-  login: 'no name and password, or wrong ones',
+  login: 'a wrong name or password',
   limit: 'a limit of the block',
   quota: 'a quota is used up',
 };

@@ -30,21 +30,27 @@ static const struct bad_case limits[] = {
     {SITE("limit requests 5/s burst=0 status=399 key=peer count=hits name=a/b;"),
      "1:40 \"0\" is out of range for \"burst\": 1..1000000\n"
      "1:48 \"399\" is out of range for \"status\": 400..599\n"
-     "1:59 \"key=peer\" does not say whose requests count together {client header:NAME "
-     "cookie:NAME site}\n"
+     "1:59 \"key=peer\" does not say whose requests count together {site client "
+     "header:NAME cookie:NAME}\n"
      "1:68 \"count=hits\" does not say which requests count {all misses}\n"
      "1:79 \"name=a/b\" is no name of letters, digits and - . _ (at most 64)\n"},
     {SITE("limit requests 5/s key=header: key=site;"),
      "1:40 \"key=header:\" has no name of a header field\n1:52 \"key=site\" is said twice\n"},
     {SITE("limit requests 5/s key=cookie:a=b;"),
      "1:40 \"key=cookie:a=b\" has no name of a cookie\n"},
+    {SITE("limit requests 5/s key=forward;"),
+     "1:40 \"key=forward\" does not say whose requests count together {site client header:NAME "
+     "cookie:NAME}\n"},
+    {SITE("rule path /a { limit requests 5/s key=forward; limit concurrent 1 key=user; }"),
+     "1:36 key=forward is for forward proxies: of a site it is key=site\n"
+     "1:68 key=user is for forward proxies: nobody logs in to a site\n"},
     {SITE("limit except 10.0.0.1/8;"), "1:34 \"10.0.0.1/8\" is not a network: wrong prefix length, "
                                        "or address bits behind it\n"},
     {SITE("rule path /a { limit off now; }"),
      "1:46 one word too many: \"now\"; write: limit requests NUMBER/s | NUMBER/m [burst=NUMBER] "
-     "[key=client | user | header:NAME | cookie:NAME | site] [status=NUMBER] [count=all | misses] "
+     "[key=client | user | header:NAME | cookie:NAME | site | forward] [status=NUMBER] [count=all | misses] "
      "[name=NAME] | concurrent NUMBER [key=...] [status=NUMBER] [count=...] [name=NAME] | "
-     "connections NUMBER [key=client | user | site] [status=NUMBER] [name=NAME] | off;\n"},
+     "connections NUMBER [key=client | user | forward] [status=NUMBER] [name=NAME] | off;\n"},
     {SITE("rule status 404 { limit requests 1/s; }"),
      "1:39 \"limit\" must be known before the origin is asked, type and status are only after it\n"},
     {SITE("rule type a/* { deny all; }"),

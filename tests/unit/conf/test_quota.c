@@ -50,7 +50,7 @@ static const struct bad_case bad[] = {
              "per=day; quota 1G per=day; quota 1G per=day; quota 1G per=day; quota 1G per=day;"),
      "2:145 more than 8 of \"quota\" in one block\n"},
     {FORWARD("limit connections 5 key=header:X;"),
-     "2:21 \"key=header:X\" is not for connections: client, user or site\n"},
+     "2:21 \"key=header:X\" is not for connections: client, user or forward\n"},
     {FORWARD("limit connections 5 count=misses;"), "2:21 \"count=misses\" is for requests only\n"},
     {FORWARD("limit connections 5 burst=9;"), "2:21 \"burst=9\" is for \"requests\" only\n"},
     {FORWARD("limit conections 5;"),
@@ -59,6 +59,9 @@ static const struct bad_case bad[] = {
     {"listen :80; site * { origins { server a http://a; } rule path /a { limit requests 1/s "
      "key=user; } }",
      "1:68 key=user is for forward proxies: nobody logs in to a site\n"},
+    {FORWARD("limit requests 5/s key=all;"),
+     "2:20 \"key=all\" does not say whose requests count together {client header:NAME cookie:NAME "
+     "user forward}\n"},
     {"listen :80; site * { origins { server a http://a; } limit connections 5; }",
      "1:59 \"connections\" is not a value of \"limit\" {requests concurrent except}\n"},
 };
@@ -133,18 +136,20 @@ static void test_values(void **state)
     assert_string_equal(limit[1].name, "c");
     assert_int_equal(limit[2].key, CONF_LIMIT_USER);
     assert_string_equal(limit[2].name, "requests_user");
-    assert_int_equal(limit[3].key, CONF_LIMIT_SITE);
+    assert_int_equal(limit[3].key, CONF_LIMIT_FORWARD);
+    assert_string_equal(limit[3].name, "concurrent_forward");
     conf_unref(conf);
 }
 
 static void test_dump(void **state)
 {
     (void)state;
-    struct conf *conf = text_good(
-        FORWARD("bandwidth 10M down key=user; bandwidth 2K burst=1M name=~#x except 10.0.0.0/8;"
-                "quota 50G per=month key=user; quota 1G per=day action=throttle:1M count=up name=q "
-                "except ::1; limit connections 5 key=user; rule path /a { limit requests 1/s "
-                "key=user; }"));
+    struct conf *conf = text_good(FORWARD(
+        "bandwidth 10M down key=user; bandwidth 2K burst=1M name=~#x except 10.0.0.0/8;"
+        "quota 50G per=month key=user; quota 1G per=day action=throttle:1M count=up name=q "
+        "except ::1; limit connections 5 key=user; limit concurrent 6 key=site; rule path /a { "
+        "limit requests 1/s key=user; limit concurrent 2 key=forward; limit concurrent 3 "
+        "key=site; }"));
     struct buf first;
     struct buf second;
     buf_init(&first, TEXT_BYTES);
@@ -157,7 +162,10 @@ static void test_dump(void **state)
         "quota 50G per=month key=user count=both action=deny status=403;",
         "quota 1G per=day key=client count=up action=throttle:1M/s name=q except ::1/128;",
         "limit connections 5 key=user status=503;",
+        "limit concurrent 6 key=forward status=503 count=all;",
         "limit requests 1/s burst=1 key=user status=429 count=all;",
+        "limit concurrent 2 key=forward status=503 count=all;",
+        "limit concurrent 3 key=forward status=503 count=all;",
     };
     for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
         if (strstr(first.data, wanted[i]) == NULL) {

@@ -95,7 +95,7 @@ static void reasons(void **state)
                                                          "access_private",
                                                          "access_port",
                                                          "access_self",
-                                                         "login",
+                                                         "challenge",
                                                          "login_failed",
                                                          "login_limit",
                                                          "login_busy",

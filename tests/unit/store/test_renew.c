@@ -266,6 +266,58 @@ static void test_stale_under_a_mark(void **state)
     }
 }
 
+static void on_wake(void *ctx)
+{
+    (void)ctx;
+}
+
+/* Who waits for a validation gets what a 304 confirms, whatever has been purged meanwhile. */
+static void test_renewed_for_followers(void **state)
+{
+    static const int purges[] = {-1, STORE_PURGE_SOFT, STORE_PURGE_HARD};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(purges); i++) {
+        char key[32];
+        uint32_t code = 0;
+        struct store_purge_result result;
+        (void)snprintf(key, sizeof(key), "GET http://r/%zu", i);
+        struct store_object *stale = put(key, 10, STORE_JUDGE_VALIDATE);
+        struct store_lookup lead = test_lookup_of(store, key, NULL);
+        struct store_lookup follow = test_lookup_of(store, key, NULL);
+        assert_int_equal(store_lookup(store, &lead), STORE_LEAD);
+        assert_int_equal(store_lookup(store, &follow), STORE_FOLLOW);
+        struct store_reader *reader =
+            store_reader_open(store, follow.object, 0, false, &box, on_wake, NULL);
+        assert_int_equal(store_reader_head(reader, &code), STORE_HEAD_WAIT);
+        assert_null(store_reader_renewed(reader));
+        if (purges[i] >= 0) {
+            store_purge_key(store, span_str(key), (enum store_purge_mode)purges[i], false, false,
+                            &result);
+            assert_int_equal(result.in_flight, 1);
+        }
+        struct store_head head = test_head(10, STORE_JUDGE_FRESH);
+        struct store_object *renewed = store_lead_refresh(&lead.lead, &head);
+        assert_int_equal(store_reader_head(reader, &code), STORE_HEAD_AGAIN);
+        struct store_object *got = store_reader_renewed(reader);
+        assert_ptr_equal(got, renewed);
+        assert_int_equal(store_object_facts(got)[0], STORE_JUDGE_FRESH);
+        assert_true(store_object_is_whole(got));
+        store_reader_close(&reader);
+        store_object_unref(&got);
+        store_object_unref(&renewed);
+        test_drop(&lead);
+        test_drop(&follow);
+        follow = test_lookup_of(store, key, NULL);
+        assert_int_equal(store_lookup(store, &follow), purges[i] < 0 ? STORE_FRESH : STORE_LEAD);
+        store_lead_abort(&follow.lead, 1);
+        test_drop(&follow);
+        store_object_unref(&stale);
+        while (mailbox_deliver(&box) > 0) {
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,6 +330,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_apart_under_a_mark, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stale_under_a_mark, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_renewed_for_followers, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
