@@ -132,16 +132,35 @@ static void on_names(void *ctx)
     exchange_drive(x);
 }
 
+static enum exchange_next look(struct exchange *x);
+
+/* The addresses that there are did not do: with those of the other family, when DNS has told them. */
+static enum exchange_next look_for_all(struct exchange *x)
+{
+    struct exchange_connect *connect = x->connecting;
+
+    dial_cancel(&connect->dial);
+    connect->is_done = false;
+    connect->wants_all = true;
+    return look(x);
+}
+
 /* From the name to an attempt. */
 static enum exchange_next look(struct exchange *x)
 {
+    struct exchange_connect *connect = x->connecting;
     struct directory_addresses found;
-    const struct directory_asker asker = {.loop = x->env->loop, .wake = on_names, .ctx = x};
+    const struct directory_asker asker = {
+        .loop = x->env->loop, .wake = on_names, .ctx = x, .wants_all = connect->wants_all};
 
-    switch (directory_find(x->env->directory, x->forwarding->host, &found, &asker,
-                           &x->connecting->wait)) {
+    switch (
+        directory_find(x->env->directory, x->forwarding->host, &found, &asker, &connect->wait)) {
     case DIRECTORY_FOUND:
         keep_reachable(&x->site->forward->outgoing, &found);
+        connect->is_partial = found.is_partial;
+        if (found.count == 0 && found.is_partial) {
+            return look_for_all(x);
+        }
         return dial(x, &found) ? EXCHANGE_PARK
                                : exchange_fail_fetch(x, FILL_CODE_FAULT(FETCH_OUTGOING));
     case DIRECTORY_WAIT:
@@ -200,6 +219,10 @@ enum exchange_next exchange_connect(struct exchange *x)
     }
     if (!x->connecting->is_done) {
         return EXCHANGE_PARK;
+    }
+    if (x->connecting->fault != DIAL_OK && x->connecting->fault != DIAL_EXHAUSTED &&
+        x->connecting->is_partial) {
+        return look_for_all(x);
     }
     if (x->connecting->fault == DIAL_DENIED) {
         return deny(x);

@@ -90,8 +90,9 @@ static void begin_wait(struct exchange *x)
     }
 }
 
-/* The first of the name's addresses that may be connected to; and the first that may not. */
-static void judge_addresses(struct exchange *x, struct access_facts *facts,
+/* The first of the name's addresses that may be connected to; and the first that may not. False: all
+ * of them are denied. */
+static bool judge_addresses(struct exchange *x, struct access_facts *facts,
                             const struct directory_addresses *addresses)
 {
     struct exchange_forward *forward = x->forwarding;
@@ -114,18 +115,48 @@ static void judge_addresses(struct exchange *x, struct access_facts *facts,
     if (!is_allowed && forward->has_denied) {
         forward->verdict = forward->denied;
     }
+    return is_allowed || !forward->has_denied;
+}
+
+/* May requests of this site leave by a parent? */
+static bool has_parents(const struct site *site)
+{
+    for (size_t i = 0; site->upstreams != NULL && i <= site->conf->rule_count; i++) {
+        if (site->upstreams[i].pool.pool != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* FOUND: they are judged. Of one family only they will do where one that is allowed is enough. */
+static enum directory_answer find_addresses(struct exchange *x, struct access_facts *facts)
+{
+    struct exchange_forward *forward = x->forwarding;
+    struct directory_addresses found;
+    struct directory_asker asker = {.loop = x->env->loop, .wake = on_addresses, .ctx = x};
+    enum directory_answer answer;
+
+    for (;;) {
+        answer = directory_find(x->env->directory, forward->host, &found, &asker, &forward->wait);
+        if (answer != DIRECTORY_FOUND) {
+            return answer;
+        }
+        bool is_enough = judge_addresses(x, facts, &found) && !has_parents(x->site);
+        if (is_enough || !found.is_partial) {
+            return answer;
+        }
+        asker.wants_all = true;
+        forward->has_denied = false; /* they are judged anew */
+        forward->address.ss_family = AF_UNSPEC;
+    }
 }
 
 /* False: *next says how it ends, or that it waits. */
 static bool ask_addresses(struct exchange *x, struct access_facts *facts, enum exchange_next *next)
 {
-    struct exchange_forward *forward = x->forwarding;
-    struct directory_addresses addresses;
-    const struct directory_asker asker = {.loop = x->env->loop, .wake = on_addresses, .ctx = x};
-
-    switch (directory_find(x->env->directory, forward->host, &addresses, &asker, &forward->wait)) {
+    switch (find_addresses(x, facts)) {
     case DIRECTORY_FOUND:
-        judge_addresses(x, facts, &addresses);
         return true;
     case DIRECTORY_WAIT:
         begin_wait(x);

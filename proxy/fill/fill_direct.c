@@ -2,6 +2,7 @@
  * fill_direct - a forward proxy's way to the server that its client named: its name's addresses
  * (directory.h), one after another. Each is judged by the rules just before a connection to it is
  * made, and that very address is what fetch connects to; one that is denied is never connected to.
+ * Where DNS has told those of one family only and none of them will do, the other's are waited for.
  *
  * An address that takes no connection makes room for the next one, as nobody was asked there. What
  * was asked is asked again as `retry` says, of the next address or, when there is no other, of the
@@ -28,6 +29,7 @@ struct fill_direct {
     struct fetch_tls tls;      /* of origin, when it has TLS */
     struct access_facts facts; /* copies but for groups, which are the configuration's */
     struct directory_addresses addresses;
+    bool wants_all;                  /* those of one family did not do */
     unsigned next;                   /* of them: to be judged and asked */
     struct sockaddr_storage address; /* that is asked, with its port */
     char address_text[INET6_ADDRSTRLEN];
@@ -222,19 +224,33 @@ static void on_timer(struct loop_timer *timer)
     (void)fill_fail_later(direct->fill, FILL_CODE_FAULT(FETCH_TOTAL_TIMEOUT));
 }
 
+/* False: there are no others. */
+static bool look_for_all(struct fill *fill)
+{
+    bool may_follow = fill->direct->addresses.is_partial;
+
+    if (may_follow) {
+        fill->direct->wants_all = true;
+        look(fill);
+    }
+    return may_follow;
+}
+
 static void look(struct fill *fill)
 {
     struct fill_direct *direct = fill->direct;
     struct fill_env *env = fill->env;
     uint64_t left_us = fill_time_left_us(fill);
-    const struct directory_asker asker = {.loop = env->loop, .wake = on_names, .ctx = fill};
+    const struct directory_asker asker = {
+        .loop = env->loop, .wake = on_names, .ctx = fill, .wants_all = direct->wants_all};
 
     switch (directory_find(env->directory, span_str(direct->host), &direct->addresses, &asker,
                            &direct->wait)) {
     case DIRECTORY_FOUND:
+        direct->next = 0;
         direct->give_up_us =
             loop_now_us(env->loop) + CONNECTS_MAX * direct->origin.connect_timeout_us;
-        if (ask_next(fill)) {
+        if (ask_next(fill) || look_for_all(fill)) {
             break;
         }
         if (direct->has_denied) {
@@ -341,12 +357,13 @@ bool fill_direct_retry(struct fill *fill, const struct fetch_result *result)
     }
     directory_note(fill->env->directory, span_str(direct->host),
                    (const struct sockaddr *)&direct->address, true, now_us);
-    if (now_us >= direct->give_up_us || direct->next >= direct->addresses.count ||
+    bool has_next = direct->next < direct->addresses.count || direct->addresses.is_partial;
+    if (now_us >= direct->give_up_us || !has_next ||
         !fill_may_repeat(fill, &fill->site->conf->origins.retry, false)) {
         return false;
     }
     fill_log_fault(fill, result);
-    return ask_next(fill);
+    return ask_next(fill) || look_for_all(fill);
 }
 
 bool fill_direct_retry_status(struct fill *fill, const struct conf_retry *retry)
