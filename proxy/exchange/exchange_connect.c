@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "exchange/fill.h"
 #include "exchange/tunnels.h"
+#include "fill/fill.h"
 #include "site/reach.h"
 
 /* ---- told by the dial ---- */
@@ -44,7 +44,7 @@ static void on_dialled(void *ctx, enum dial_fault fault)
 
     connect->is_done = true;
     connect->fault = fault;
-    x->connect_us = (uint32_t)(loop_now_us(x->env->loop) - connect->begin_us);
+    x->origin.connect_us = (uint32_t)(loop_now_us(x->env->loop) - connect->begin_us);
     exchange_drive(x);
 }
 
@@ -70,7 +70,7 @@ static enum exchange_next fail(struct exchange *x, enum dial_fault fault)
     };
     x->reason = HTTP_REASON_ORIGIN_ERROR;
     x->proxy_error = (enum http_proxy_error)map[fault].error;
-    x->origin_fault = map[fault].fault;
+    x->origin.fault = map[fault].fault;
     x->retry_after_s = fault == DIAL_EXHAUSTED ? 1 : 0;
     return exchange_fail(x, map[fault].status, map[fault].text);
 }
@@ -118,7 +118,7 @@ static bool dial(struct exchange *x, const struct directory_addresses *found)
         return false;
     }
     connect->begin_us = loop_now_us(x->env->loop);
-    x->origin_tries = 1;
+    x->origin.tries = 1;
     connect->dial = dial_start(x->env->loop, &options, &handler, connect);
     return true;
 }
@@ -191,10 +191,10 @@ static enum exchange_next begin(struct exchange *x)
 
 enum exchange_next exchange_connect_direct(struct exchange *x)
 {
-    (void)snprintf(x->origin_name, sizeof(x->origin_name), "%.*s", (int)x->forwarding->host.len,
+    (void)snprintf(x->origin.name, sizeof(x->origin.name), "%.*s", (int)x->forwarding->host.len,
                    x->forwarding->host.ptr);
-    x->origin_pool = "direct";
-    x->has_origin_name = true;
+    x->origin.pool = "direct";
+    x->origin.has_name = true;
     return look(x);
 }
 

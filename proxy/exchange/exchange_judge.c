@@ -8,7 +8,7 @@
  * here, also when the cache has what is asked for: nobody knows whether it may be had.
  */
 #include "exchange/exchange_forward.h"
-#include "exchange/fill.h"
+#include "fill/fill.h"
 #include "http/head.h"
 #include "http/range.h"
 #include "site/reach.h"
@@ -36,6 +36,27 @@ struct access_facts exchange_judge_facts(const struct exchange *x)
         .wall_s = loop_wall_ms(x->env->loop) / 1000,
         .length = UINT64_MAX,
     };
+}
+
+struct access_facts exchange_judge_owner_facts(const struct fill_owner *owner)
+{
+    const struct exchange *x = CONTAINER_OF(owner, const struct exchange, origin);
+
+    CHECK(x->forwarding != NULL);
+    return exchange_judge_facts(x);
+}
+
+void exchange_judge_owner(struct fill_owner *owner, const struct sockaddr_storage *address,
+                          const struct access_verdict *verdict)
+{
+    struct exchange_forward *forward = exchange_of_owner(owner)->forwarding;
+
+    forward->verdict = *verdict;
+    if (address != NULL) {
+        forward->address = *address;
+    } else {
+        forward->is_address_denied = true;
+    }
 }
 
 /* ---- addresses ---- */
@@ -203,7 +224,7 @@ bool exchange_judge_parent(struct exchange *x, enum exchange_next *next)
 /* Of the whole representation, as far as the head says. */
 static uint64_t length_of(struct span head, unsigned status, uint64_t length)
 {
-    struct http_field items[EXCHANGE_FIELDS_MAX];
+    struct http_field items[STORED_FIELDS_MAX];
     struct http_fields fields;
     struct http_content_range range;
     uint64_t stated = 0;
@@ -257,7 +278,7 @@ bool exchange_judge_response(struct exchange *x, uint64_t length, enum exchange_
         .rule = UINT32_MAX,
     };
     struct exchange_forward *forward = x->forwarding;
-    unsigned status = exchange_facts(x->object)->status;
+    unsigned status = stored_facts(x->object)->status;
 
     if (!forward->verdict.asks_response || status == 304) {
         return true; /* 304: what the client has was judged when it got it */
