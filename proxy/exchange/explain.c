@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mailbox.h"
 #include "exchange/exchange_private.h"
-#include "exchange/fill_request.h"
+#include "fill/fill_request.h"
 #include "http/head.h"
 #include "http/key.h"
 #include "http/upgrade.h"
@@ -77,9 +77,9 @@ static const char *read_request(struct explain *out, const struct conf *conf,
 }
 
 /* Who would ask. */
-static struct exchange_client asker(const struct explain *out)
+static struct site_client asker(const struct explain *out)
 {
-    return (struct exchange_client){
+    return (struct site_client){
         .text = out->client_text,
         .chain = out->client_text,
         .is_https = out->request.scheme.len == 5,
@@ -178,9 +178,9 @@ static enum explain_answer answer_of(enum store_verdict verdict, bool has_object
 static void look_up(struct explain *out, struct store *store)
 {
     struct http_directives directives = {0};
-    const struct exchange_client client = asker(out);
+    const struct site_client client = asker(out);
     struct exchange_judge judge = {
-        .fields = exchange_selecting(&out->arena, out->site, &out->asked, &out->request, &client),
+        .fields = fill_selecting(&out->arena, out->site, &out->asked, &out->request, &client),
         .now_ms = out->now_ms,
     };
     if (judge.fields == NULL) {
@@ -211,13 +211,13 @@ static void look_up(struct explain *out, struct store *store)
 /* What is stored, judged by the settings of now. */
 static void judge_object(struct explain *out)
 {
-    struct http_field items[EXCHANGE_FIELDS_MAX];
+    struct http_field items[STORED_FIELDS_MAX];
     struct http_response response = {.minor_version = 1};
     struct http_store_request request;
     struct policy policy;
     struct policy room;
     struct span head = store_object_head(out->object);
-    out->facts = *exchange_facts_soft(exchange_facts(out->object), out->soft_at_ms, &out->facts);
+    out->facts = *stored_facts_soft(stored_facts(out->object), out->soft_at_ms, &out->facts);
     struct rule_facts facts = rule_facts_of(&out->request, out->facts.status,
                                             http_head_find(head, HTTP_FIELD_CONTENT_TYPE));
     out->later = *site_policy(out->site, &facts, &room);
@@ -288,7 +288,7 @@ static void write_origin(struct explain *out, struct store *store)
         return;
     }
     policy_for_origin(&policy, &out->asked, looked_up);
-    const struct exchange_client client = asker(out);
+    const struct site_client client = asker(out);
     const struct fill_request_options options = {
         .site = out->site,
         .policy = &policy,
@@ -330,7 +330,7 @@ static bool asks_for_stored(const struct explain *out)
 static bool is_answered(struct explain *out)
 {
     struct buf location;
-    const struct exchange_client client = asker(out);
+    const struct site_client client = asker(out);
     buf_init(&location, EXPLAIN_HEAD_BYTES);
     if (out->asked.redirect != NULL) {
         out->own_status =

@@ -194,7 +194,8 @@ static void look_up(struct forward_answer *out, struct directory *directory)
     if (lookup.loop == NULL) {
         return;
     }
-    const struct directory_asker asker = {.loop = lookup.loop, .wake = on_found, .ctx = &lookup};
+    const struct directory_asker asker = {
+        .loop = lookup.loop, .wake = on_found, .ctx = &lookup, .wants_all = true};
     out->lookup = directory_find(directory, out->facts.host, &out->addresses, &asker, &wait);
     if (out->lookup == DIRECTORY_WAIT) {
         loop_timer_init(&lookup.late, on_late);

@@ -3,7 +3,7 @@ import threading
 import time
 
 from case import Origin, reply, same, slow, wait_for
-from dns import SERVFAIL, NameServer
+from dns import AAAA, SERVFAIL, NameServer
 
 
 def dns(t, names):
@@ -221,3 +221,13 @@ def test_reloads_do_not_break_lookups_off(t):
     larder.write_config(extra=f"resolver 127.0.0.1:{other.port};")
     larder.command("reload", check=0)
     wait_for(lambda: larder.fetch("/y").body == b"one", 20, "the other name server's answer, long before 600 s are over")
+
+
+def test_one_family_silent(t):
+    """A name server that never answers for AAAA: what it says for A will do, before c-ares gives up (7 s) and before those
+    who wait do (here 5 s)."""
+    origin = at(t, "127.0.0.1", "four")
+    server = dns(t, {"app.test": [("A", "127.0.0.1", 300)]})
+    server.silences = {("app.test", AAAA): 1000}
+    larder = larder_for(t, server, origin.port, settings="timeout connect=5s;")
+    same(larder.fetch("/").body, b"four")
