@@ -30,6 +30,9 @@ function Row({ denial, many, now }: { denial: Denial; many: boolean; now: number
         <time dateTime={denial.time} title={f.utc(denial.time)}>
           {f.when(denial.time, now)}
         </time>
+        <span class="note reference" title="The reference on the page that the client saw; request_id in the log">
+          {denial.request_id}
+        </span>
       </td>
       <td role="cell" data-label="client" class="cell-who">
         {denial.client}
