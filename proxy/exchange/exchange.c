@@ -23,14 +23,12 @@
 #include "exchange/exchange.h"
 
 #include "base/mem.h"
-#include "exchange/encode.h"
 #include "exchange/exchange_connect.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_meter.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
-#include "exchange/fill.h"
-#include "exchange/rearm.h"
+#include "fill/fill.h"
 #include "tunnel/tunnel.h"
 
 static const struct {
@@ -88,7 +86,7 @@ static struct exchange *exchange_new(struct exchange_env *env, struct stream *st
     if (x != NULL) {
         env->free_exchanges = x->next_free;
         env->free_count--;
-        memset(x, 0, offsetof(struct exchange, key_inline));
+        memset(x, 0, offsetof(struct exchange, origin.name));
     } else {
         x = mem_new(sizeof(*x));
     }
@@ -132,8 +130,8 @@ static void exchange_free(struct exchange *x)
     if (x->stale != NULL) {
         store_object_unref(&x->stale);
     }
-    if (x->fill != NULL) {
-        fill_detach(&x->fill);
+    if (x->origin.fill != NULL) {
+        fill_detach(&x->origin.fill);
     }
     if (UNLIKELY(x->holds != NULL)) {
         exchange_guard_release(x);
@@ -209,8 +207,8 @@ static void on_writable(struct stream *stream)
 static void on_body(struct stream *stream)
 {
     struct exchange *x = stream->exchange;
-    if (x != NULL && x->fill != NULL) {
-        fill_body_ready(x->fill);
+    if (x != NULL && x->origin.fill != NULL) {
+        fill_body_ready(x->origin.fill);
     }
 }
 
@@ -224,8 +222,8 @@ static void on_closed(struct stream *stream, enum err why)
     /* The request's bytes vanish after this call: a shared fill copies what it needs now. */
     x->client_gone = true;
     x->aborted = true;
-    if (x->fill != NULL) {
-        fill_detach(&x->fill);
+    if (x->origin.fill != NULL) {
+        fill_detach(&x->origin.fill);
     }
     stream->exchange = NULL;
     x->step = EXCHANGE_STEP_DONE;
@@ -252,28 +250,25 @@ const struct stream_handler *exchange_stream_handler(void)
 
 void exchange_env_init(struct exchange_env *env)
 {
-    list_init(&env->fills);
-    list_init(&env->encodes);
+    env->fill.loop = env->loop;
+    env->fill.store = env->store;
+    env->fill.directory = env->directory;
+    env->fill.counters = env->counters;
+    fill_env_init(&env->fill);
     list_init(&env->tunnels);
     random_bytes(&env->request_id_base, sizeof(env->request_id_base));
     env->request_id_base &= ~(uint64_t)0xffffffff;
-    random_bytes(&env->generation, sizeof(env->generation));
 }
 
 void exchange_env_fini(struct exchange_env *env)
 {
     CHECK(env->live_exchanges == 0 && list_is_empty(&env->tunnels));
     tunnel_kit_free(&env->tunnel_kit);
-    while (!list_is_empty(&env->fills)) {
-        fill_kill(fill_of_node(env->fills.next));
-    }
-    CHECK(env->live_fills == 0);
-    encode_env_end(env);
+    fill_env_fini(&env->fill);
     while (env->free_exchanges != NULL) {
         struct exchange *x = env->free_exchanges;
         env->free_exchanges = x->next_free;
         mem_free(x);
     }
-    rearm_free(&env->rearm);
     site_table_unref(&env->sites);
 }

@@ -5,7 +5,7 @@
  * steps and the loop that drives it.
  *
  * An exchange sees a request and a response sink (net/stream.h), never a socket. Its origin side is
- * a `fill` (fill.h): the fetch and the leader's duty towards the store, which may outlive the
+ * a `fill` (fill/fill.h): the fetch and the leader's duty towards the store, which may outlive the
  * client.
  *
  * Threads: the owning worker's loop. One exchange_env per worker.
@@ -13,9 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "fetch/fetch.h"
+#include "fill/fill.h"
 #include "net/stream.h"
-#include "origin/budget.h"
 #include "record/counters.h"
 #include "record/record.h"
 #include "site/site.h"
@@ -23,11 +22,8 @@
 
 struct directory;
 struct exchange;
-struct fill;
 struct limit_table;
 struct maintenance;
-struct press;
-struct rearm_table;
 struct tally;
 struct tunnel_kit;
 struct tunnel_view_list;
@@ -37,9 +33,7 @@ struct users_desk;
 struct exchange_env {
     struct loop *loop;
     struct store *store;
-    struct fetch_pool *fetches;
-    struct press *press;                   /* shared by all workers */
-    struct limit_table *limits;            /* the same */
+    struct limit_table *limits;            /* shared by all workers */
     const struct maintenance *maintenance; /* the same */
     struct users_desk *users;              /* of this worker */
     struct directory *directory;           /* the same: addresses of names clients ask for */
@@ -50,20 +44,14 @@ struct exchange_env {
     bool access_log;          /* every request gets a record */
     uint32_t sample_mask;     /* else one in mask + 1, for the top list */
     uint64_t request_count;
-    uint64_t request_id_base;           /* random high bits */
-    uint64_t request_ids;               /* that were given */
-    uint64_t generation;                /* of the next response stored; begins at random */
-    struct origin_budget direct_budget; /* of what is asked of servers that clients name */
-    struct rearm_table *rearm;          /* NULL: nothing noted yet */
+    uint64_t request_id_base; /* random high bits */
+    uint64_t request_ids;     /* that were given */
     struct exchange *free_exchanges;
     unsigned free_count;
-    unsigned live_exchanges, live_fills;
-    struct list fills;             /* every fill alive, for the end */
+    unsigned live_exchanges;
     struct list tunnels;           /* every one open after a CONNECT (tunnels.h) */
     struct tunnel_kit *tunnel_kit; /* NULL: there was none yet */
-    struct list encodes;           /* every variant being made (encode.h) */
-    unsigned encode_reads;         /* of them, bodies being read from disk */
-    bool is_ended;
+    struct fill_env fill;          /* fetches and press are the worker's to set */
 };
 
 void exchange_env_init(struct exchange_env *env);

@@ -22,10 +22,10 @@ struct record_room {
 /* "POOL/SERVER", of a site's own pool "SERVER". */
 static struct span origin_text(const struct exchange *x, char *room, size_t size)
 {
-    if (x->origin_pool == NULL) {
-        return span_str(x->origin_name);
+    if (x->origin.pool == NULL) {
+        return span_str(x->origin.name);
     }
-    (void)snprintf(room, size, "%s/%s", x->origin_pool, x->origin_name);
+    (void)snprintf(room, size, "%s/%s", x->origin.pool, x->origin.name);
     return span_str(room);
 }
 
@@ -131,7 +131,7 @@ static bool was_asked(const struct exchange *x)
 {
     const struct exchange_connect *connect = x->connecting;
 
-    return (x->origin_status | x->origin_fault) != 0 ||
+    return (x->origin.status | x->origin.fault) != 0 ||
            (connect != NULL && connect->is_done && connect->fault == DIAL_OK);
 }
 
@@ -140,7 +140,7 @@ static struct record record_of(struct exchange *x, uint64_t total_us, uint32_t w
 {
     const struct http_request *request = x->stream->request;
     const struct http_fields *fields = &request->fields;
-    bool has_origin = UNLIKELY(x->has_origin_name) && was_asked(x);
+    bool has_origin = UNLIKELY(x->origin.has_name) && was_asked(x);
     struct record record = {
         .end_us = loop_now_us(x->env->loop),
         .wall_ms = loop_wall_ms(x->env->loop),
@@ -148,18 +148,18 @@ static struct record record_of(struct exchange *x, uint64_t total_us, uint32_t w
         .received = x->received_bytes,
         .total_us = total_us,
         .first_byte_us = (uint32_t)x->first_byte_us,
-        .connect_us = x->connect_us,
+        .connect_us = x->origin.connect_us,
         .age_s = x->age_s,
         .ttl_s = (int32_t)x->ttl_s,
         .status = x->status,
-        .origin_status = x->origin_status,
+        .origin_status = x->origin.status,
         .result = x->result,
         .reason = x->reason,
         .minor_version = request->minor_version,
-        .error = x->origin_fault,
-        .tries = x->origin_tries,
+        .error = x->origin.fault,
+        .tries = x->origin.tries,
         .collapsed = x->collapsed,
-        .stored = x->stored,
+        .stored = x->origin.stored,
         .aborted = x->aborted,
         .want_log = x->env->access_log,
         .weight = weight,

@@ -3,10 +3,10 @@
  * 9; RFC 9111 section 4, first list).
  */
 #include "base/mem.h"
-#include "exchange/discretion.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_private.h"
 #include "exchange/exchange_tunnel.h"
+#include "fill/discretion.h"
 #include "http/key.h"
 #include "net/listener.h"
 #include "site/loop.h"

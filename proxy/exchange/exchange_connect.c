@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "exchange/fill.h"
 #include "exchange/tunnels.h"
+#include "fill/fill.h"
 #include "site/reach.h"
 
 /* ---- told by the dial ---- */
@@ -44,7 +44,7 @@ static void on_dialled(void *ctx, enum dial_fault fault)
 
     connect->is_done = true;
     connect->fault = fault;
-    x->connect_us = (uint32_t)(loop_now_us(x->env->loop) - connect->begin_us);
+    x->origin.connect_us = (uint32_t)(loop_now_us(x->env->loop) - connect->begin_us);
     exchange_drive(x);
 }
 
@@ -70,7 +70,7 @@ static enum exchange_next fail(struct exchange *x, enum dial_fault fault)
     };
     x->reason = HTTP_REASON_ORIGIN_ERROR;
     x->proxy_error = (enum http_proxy_error)map[fault].error;
-    x->origin_fault = map[fault].fault;
+    x->origin.fault = map[fault].fault;
     x->retry_after_s = fault == DIAL_EXHAUSTED ? 1 : 0;
     return exchange_fail(x, map[fault].status, map[fault].text);
 }
@@ -118,7 +118,7 @@ static bool dial(struct exchange *x, const struct directory_addresses *found)
         return false;
     }
     connect->begin_us = loop_now_us(x->env->loop);
-    x->origin_tries = 1;
+    x->origin.tries = 1;
     connect->dial = dial_start(x->env->loop, &options, &handler, connect);
     return true;
 }
@@ -132,16 +132,35 @@ static void on_names(void *ctx)
     exchange_drive(x);
 }
 
+static enum exchange_next look(struct exchange *x);
+
+/* The addresses that there are did not do: with those of the other family, when DNS has told them. */
+static enum exchange_next look_for_all(struct exchange *x)
+{
+    struct exchange_connect *connect = x->connecting;
+
+    dial_cancel(&connect->dial);
+    connect->is_done = false;
+    connect->wants_all = true;
+    return look(x);
+}
+
 /* From the name to an attempt. */
 static enum exchange_next look(struct exchange *x)
 {
+    struct exchange_connect *connect = x->connecting;
     struct directory_addresses found;
-    const struct directory_asker asker = {.loop = x->env->loop, .wake = on_names, .ctx = x};
+    const struct directory_asker asker = {
+        .loop = x->env->loop, .wake = on_names, .ctx = x, .wants_all = connect->wants_all};
 
-    switch (directory_find(x->env->directory, x->forwarding->host, &found, &asker,
-                           &x->connecting->wait)) {
+    switch (
+        directory_find(x->env->directory, x->forwarding->host, &found, &asker, &connect->wait)) {
     case DIRECTORY_FOUND:
         keep_reachable(&x->site->forward->outgoing, &found);
+        connect->is_partial = found.is_partial;
+        if (found.count == 0 && found.is_partial) {
+            return look_for_all(x);
+        }
         return dial(x, &found) ? EXCHANGE_PARK
                                : exchange_fail_fetch(x, FILL_CODE_FAULT(FETCH_OUTGOING));
     case DIRECTORY_WAIT:
@@ -172,10 +191,10 @@ static enum exchange_next begin(struct exchange *x)
 
 enum exchange_next exchange_connect_direct(struct exchange *x)
 {
-    (void)snprintf(x->origin_name, sizeof(x->origin_name), "%.*s", (int)x->forwarding->host.len,
+    (void)snprintf(x->origin.name, sizeof(x->origin.name), "%.*s", (int)x->forwarding->host.len,
                    x->forwarding->host.ptr);
-    x->origin_pool = "direct";
-    x->has_origin_name = true;
+    x->origin.pool = "direct";
+    x->origin.has_name = true;
     return look(x);
 }
 
@@ -200,6 +219,10 @@ enum exchange_next exchange_connect(struct exchange *x)
     }
     if (!x->connecting->is_done) {
         return EXCHANGE_PARK;
+    }
+    if (x->connecting->fault != DIAL_OK && x->connecting->fault != DIAL_EXHAUSTED &&
+        x->connecting->is_partial) {
+        return look_for_all(x);
     }
     if (x->connecting->fault == DIAL_DENIED) {
         return deny(x);

@@ -18,6 +18,8 @@ struct exchange_connect {
     struct directory_wait *wait; /* for the name; NULL: not any more */
     struct dial *dial;           /* NULL: not yet, or over */
     uint64_t begin_us;           /* of the connecting */
+    bool is_partial; /* the addresses dialled are of one family, those of the other may follow */
+    bool wants_all;  /* and none of them did */
     bool is_done;
     bool is_denied; /* an address was, by: */
     enum dial_fault fault;

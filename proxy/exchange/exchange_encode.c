@@ -4,9 +4,9 @@
  * once: a variant that is not there yet is begun in the background, and this client gets the plain
  * bytes.
  */
-#include "exchange/derived.h"
-#include "exchange/encode.h"
 #include "exchange/exchange_private.h"
+#include "fill/derived.h"
+#include "fill/encode.h"
 #include "http/coded_head.h"
 #include "http/condition.h"
 #include "http/head.h"
@@ -41,7 +41,7 @@ static void settle_policy(struct exchange *x)
 bool exchange_varies_by_coding(struct exchange *x, const struct http_stored *facts)
 {
     settle_policy(x);
-    if (x->coding != HTTP_CODING_IDENTITY || !(x->stored || x->source == BYTES_CACHE) ||
+    if (x->coding != HTTP_CODING_IDENTITY || !(x->origin.stored || x->source == BYTES_CACHE) ||
         !is_encodable(x, facts, store_object_length(x->object))) {
         return false; /* an encoded variant says so in its head */
     }
@@ -110,7 +110,7 @@ static enum http_coding coding_of_condition(const struct exchange *x,
 bool exchange_prefers_coding(struct exchange *x)
 {
     const struct http_fields *fields = &x->stream->request->fields;
-    const struct http_stored *facts = exchange_facts(x->object);
+    const struct http_stored *facts = stored_facts(x->object);
     uint64_t length = store_object_length(x->object);
 
     settle_policy(x);
@@ -198,7 +198,7 @@ static enum exchange_next settle(struct exchange *x, struct store_lookup *lookup
         if (lookup->object != NULL) {
             store_object_unref(&lookup->object);
         }
-        encode_start(x->env, x->site, lookup->lead, x->object, coding);
+        encode_start(&x->env->fill, x->site, lookup->lead, x->object, coding);
         return send_plain(x);
     case STORE_FOLLOW: /* being made */
         store_object_unref(&lookup->object);
@@ -234,11 +234,11 @@ enum exchange_next exchange_encode(struct exchange *x)
     if (key == NULL) {
         return send_plain(x);
     }
-    facts = *exchange_facts(x->object);
+    facts = *stored_facts(x->object);
     struct store_lookup lookup = {
         .key = store_key_of(x->env->store, derived_key_write(key, x->key.bytes, &facts,
                                                              DERIVED_ENCODING, x->coding)),
-        .may_lead = encode_has_room(x->env, x->object),
+        .may_lead = encode_has_room(&x->env->fill, x->object),
         .may_follow = true,
         .loaded = x->loaded,
         .matches = matches_any,

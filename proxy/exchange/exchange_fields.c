@@ -26,24 +26,24 @@ static struct span without_unvalidated(struct exchange *x)
 static struct span with_own_lines(struct exchange *x)
 {
     struct span head = store_object_head(x->object);
-    char *copy = arena_alloc(&x->arena, head.len + x->own_lines.len);
+    char *copy = arena_alloc(&x->arena, head.len + x->origin.own_lines.len);
 
     if (copy == NULL) {
         return (struct span){0};
     }
     memcpy(copy, head.ptr, head.len);
-    memcpy(copy + head.len, x->own_lines.ptr, x->own_lines.len);
-    return span_of(copy, head.len + x->own_lines.len);
+    memcpy(copy + head.len, x->origin.own_lines.ptr, x->origin.own_lines.len);
+    return span_of(copy, head.len + x->origin.own_lines.len);
 }
 
 struct span exchange_special_head(struct exchange *x)
 {
     bool is_first_hand = x->source != BYTES_CACHE || x->result == RESULT_REVALIDATED;
 
-    if (!is_first_hand && (exchange_facts(x->object)->flags & HTTP_STORED_NO_CACHE_FIELDS) != 0) {
+    if (!is_first_hand && (stored_facts(x->object)->flags & HTTP_STORED_NO_CACHE_FIELDS) != 0) {
         return without_unvalidated(x);
     }
-    if (is_first_hand && x->own_lines.len > 0) {
+    if (is_first_hand && x->origin.own_lines.len > 0) {
         return with_own_lines(x);
     }
     return store_object_head(x->object);

@@ -61,6 +61,11 @@ bool exchange_judge_parent(struct exchange *x, enum exchange_next *next);
 void exchange_judge_end(struct exchange *x);
 /* exchange_judge.c: what access_judge is told of it; borrows from the request. */
 struct access_facts exchange_judge_facts(const struct exchange *x);
+/* exchange_judge.c: the same for the fill of this request, and what it says of the addresses (struct
+ * fill_owner_calls). */
+struct access_facts exchange_judge_owner_facts(const struct fill_owner *owner);
+void exchange_judge_owner(struct fill_owner *owner, const struct sockaddr_storage *address,
+                          const struct access_verdict *verdict);
 /* exchange_judge.c: the response x->object, of content this long (STORE_LENGTH_UNKNOWN), is about to
  * be sent. False: it may not, *next says how it ends. */
 bool exchange_judge_response(struct exchange *x, uint64_t length, enum exchange_next *next);

@@ -8,7 +8,7 @@
  * here, also when the cache has what is asked for: nobody knows whether it may be had.
  */
 #include "exchange/exchange_forward.h"
-#include "exchange/fill.h"
+#include "fill/fill.h"
 #include "http/head.h"
 #include "http/range.h"
 #include "site/reach.h"
@@ -36,6 +36,27 @@ struct access_facts exchange_judge_facts(const struct exchange *x)
         .wall_s = loop_wall_ms(x->env->loop) / 1000,
         .length = UINT64_MAX,
     };
+}
+
+struct access_facts exchange_judge_owner_facts(const struct fill_owner *owner)
+{
+    const struct exchange *x = CONTAINER_OF(owner, const struct exchange, origin);
+
+    CHECK(x->forwarding != NULL);
+    return exchange_judge_facts(x);
+}
+
+void exchange_judge_owner(struct fill_owner *owner, const struct sockaddr_storage *address,
+                          const struct access_verdict *verdict)
+{
+    struct exchange_forward *forward = exchange_of_owner(owner)->forwarding;
+
+    forward->verdict = *verdict;
+    if (address != NULL) {
+        forward->address = *address;
+    } else {
+        forward->is_address_denied = true;
+    }
 }
 
 /* ---- addresses ---- */
@@ -69,8 +90,9 @@ static void begin_wait(struct exchange *x)
     }
 }
 
-/* The first of the name's addresses that may be connected to; and the first that may not. */
-static void judge_addresses(struct exchange *x, struct access_facts *facts,
+/* The first of the name's addresses that may be connected to; and the first that may not. False: all
+ * of them are denied. */
+static bool judge_addresses(struct exchange *x, struct access_facts *facts,
                             const struct directory_addresses *addresses)
 {
     struct exchange_forward *forward = x->forwarding;
@@ -93,18 +115,48 @@ static void judge_addresses(struct exchange *x, struct access_facts *facts,
     if (!is_allowed && forward->has_denied) {
         forward->verdict = forward->denied;
     }
+    return is_allowed || !forward->has_denied;
+}
+
+/* May requests of this site leave by a parent? */
+static bool has_parents(const struct site *site)
+{
+    for (size_t i = 0; site->upstreams != NULL && i <= site->conf->rule_count; i++) {
+        if (site->upstreams[i].pool.pool != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* FOUND: they are judged. Of one family only they will do where one that is allowed is enough. */
+static enum directory_answer find_addresses(struct exchange *x, struct access_facts *facts)
+{
+    struct exchange_forward *forward = x->forwarding;
+    struct directory_addresses found;
+    struct directory_asker asker = {.loop = x->env->loop, .wake = on_addresses, .ctx = x};
+    enum directory_answer answer;
+
+    for (;;) {
+        answer = directory_find(x->env->directory, forward->host, &found, &asker, &forward->wait);
+        if (answer != DIRECTORY_FOUND) {
+            return answer;
+        }
+        bool is_enough = judge_addresses(x, facts, &found) && !has_parents(x->site);
+        if (is_enough || !found.is_partial) {
+            return answer;
+        }
+        asker.wants_all = true;
+        forward->has_denied = false; /* they are judged anew */
+        forward->address.ss_family = AF_UNSPEC;
+    }
 }
 
 /* False: *next says how it ends, or that it waits. */
 static bool ask_addresses(struct exchange *x, struct access_facts *facts, enum exchange_next *next)
 {
-    struct exchange_forward *forward = x->forwarding;
-    struct directory_addresses addresses;
-    const struct directory_asker asker = {.loop = x->env->loop, .wake = on_addresses, .ctx = x};
-
-    switch (directory_find(x->env->directory, forward->host, &addresses, &asker, &forward->wait)) {
+    switch (find_addresses(x, facts)) {
     case DIRECTORY_FOUND:
-        judge_addresses(x, facts, &addresses);
         return true;
     case DIRECTORY_WAIT:
         begin_wait(x);
@@ -172,7 +224,7 @@ bool exchange_judge_parent(struct exchange *x, enum exchange_next *next)
 /* Of the whole representation, as far as the head says. */
 static uint64_t length_of(struct span head, unsigned status, uint64_t length)
 {
-    struct http_field items[EXCHANGE_FIELDS_MAX];
+    struct http_field items[STORED_FIELDS_MAX];
     struct http_fields fields;
     struct http_content_range range;
     uint64_t stated = 0;
@@ -226,7 +278,7 @@ bool exchange_judge_response(struct exchange *x, uint64_t length, enum exchange_
         .rule = UINT32_MAX,
     };
     struct exchange_forward *forward = x->forwarding;
-    unsigned status = exchange_facts(x->object)->status;
+    unsigned status = stored_facts(x->object)->status;
 
     if (!forward->verdict.asks_response || status == 304) {
         return true; /* 304: what the client has was judged when it got it */

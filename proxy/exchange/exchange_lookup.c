@@ -2,9 +2,10 @@
  * exchange_lookup - what the store says, and what that means for this request (RFC 9111 section 4).
  */
 #include "exchange/exchange_private.h"
-#include "exchange/fill.h"
-#include "exchange/part.h"
-#include "exchange/rearm.h"
+#include "fill/fill.h"
+#include "fill/fill_request.h"
+#include "fill/part.h"
+#include "fill/rearm.h"
 #include "http/vary.h"
 
 static bool matches(struct span selector, void *ctx)
@@ -13,25 +14,15 @@ static bool matches(struct span selector, void *ctx)
     return selector.len == 0 || http_selector_matches(selector, judge->fields);
 }
 
-const struct http_stored *exchange_facts_soft(const struct http_stored *facts, int64_t soft_at_ms,
-                                              struct http_stored *room)
-{
-    if (LIKELY(soft_at_ms == 0)) {
-        return facts;
-    }
-    *room = *facts;
-    http_stored_make_stale(room, soft_at_ms);
-    return room;
-}
-
 /* Did the origin fail a moment ago when it was asked for this one? */
 static bool is_quiet(const struct exchange_judge *judge, const struct http_stored *raw,
                      int64_t soft_at_ms)
 {
     const struct rearm_subject subject = {
         .key = judge->key, .facts = raw, .soft_at_ms = soft_at_ms};
-    return UNLIKELY(judge->env != NULL && judge->env->rearm != NULL) &&
-           rearm_find(judge->env->rearm, &subject, loop_now_us(judge->env->loop)) != REARM_NONE;
+    return UNLIKELY(judge->env != NULL && judge->env->fill.rearm != NULL) &&
+           rearm_find(judge->env->fill.rearm, &subject, loop_now_us(judge->env->loop)) !=
+               REARM_NONE;
 }
 
 static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void *ctx)
@@ -39,7 +30,7 @@ static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void
     struct exchange_judge *judge = ctx;
     struct http_stored room;
     const struct http_stored *raw = (const struct http_stored *)(const void *)facts;
-    const struct http_stored *stored = exchange_facts_soft(raw, soft_at_ms, &room);
+    const struct http_stored *stored = stored_facts_soft(raw, soft_at_ms, &room);
     judge->rearmed = judge->quiet = false;
     if (UNLIKELY(judge->refuse_sole) && (raw->flags & HTTP_STORED_PARTS_SOLE) != 0) {
         return STORE_JUDGE_VALIDATE;
@@ -53,7 +44,7 @@ static enum store_judgement judge(const uint8_t *facts, int64_t soft_at_ms, void
     case HTTP_VALIDATE:
         break;
     }
-    if (UNLIKELY(judge->env != NULL && judge->env->rearm != NULL)) {
+    if (UNLIKELY(judge->env != NULL && judge->env->fill.rearm != NULL)) {
         const struct rearm_subject subject = {
             .key = judge->key, .facts = raw, .soft_at_ms = soft_at_ms};
         judge->rearmed = exchange_is_rearmed(judge, &subject);
@@ -86,7 +77,7 @@ static bool lead_range(const struct exchange *x, const struct store_object *stal
     struct http_range_start start;
     if (LIKELY(!http_fields_has(&request->fields, HTTP_FIELD_RANGE)) ||
         request->method != HTTP_GET || !http_range_start(&request->fields, &start) ||
-        (stale != NULL && (exchange_facts(stale)->flags & HTTP_STORED_PARTS) == 0)) {
+        (stale != NULL && (stored_facts(stale)->flags & HTTP_STORED_PARTS) == 0)) {
         return false;
     }
     *out = (struct fill_range){.is_suffix = start.is_suffix, .first = start.first};
@@ -166,16 +157,16 @@ static enum exchange_next lead(struct exchange *x, struct store_lookup *lookup)
     }
     x->led_range = lead_range(x, lookup->object, &range);
     x->stale = x->solo ? lookup->stale : lookup->object;
-    x->fill = fill_start(&(struct fill_options){
-        .owner = x,
-        .offer_variants = lookup->absence == STORE_WAS_VARIANT && !x->solo,
-        .lead = lookup->lead,
-        .stale = lookup->object,
-        .range = x->led_range ? &range : NULL,
-        .soft_at_ms = lookup->soft_at_ms,
-        .solo = x->solo,
-    });
-    x->object = store_object_ref(fill_object(x->fill));
+    x->origin.fill =
+        exchange_fill(x, &(struct fill_options){
+                             .offer_variants = lookup->absence == STORE_WAS_VARIANT && !x->solo,
+                             .lead = lookup->lead,
+                             .stale = lookup->object,
+                             .range = x->led_range ? &range : NULL,
+                             .soft_at_ms = lookup->soft_at_ms,
+                             .solo = x->solo,
+                         });
+    x->object = store_object_ref(fill_object(x->origin.fill));
     return wait_head(x, x->object, true);
 }
 
@@ -184,14 +175,14 @@ static enum exchange_next hit(struct exchange *x, struct store_lookup *lookup, b
     struct store_object *object = lookup->object;
     if (lookup->lead != NULL) {
         struct fill_range range;
-        struct fill *fill = fill_start(&(struct fill_options){
-            .owner = x,
-            .lead = lookup->lead,
-            .stale = object,
-            .range = lead_range(x, object, &range) ? &range : NULL,
-            .soft_at_ms = lookup->soft_at_ms,
-            .background = true,
-        });
+        struct fill *fill =
+            exchange_fill(x, &(struct fill_options){
+                                 .lead = lookup->lead,
+                                 .stale = object,
+                                 .range = lead_range(x, object, &range) ? &range : NULL,
+                                 .soft_at_ms = lookup->soft_at_ms,
+                                 .background = true,
+                             });
         fill_detach(&fill);
     }
     return stale ? exchange_serve(x, object, RESULT_STALE, HTTP_REASON_STALE_WHILE_REVALIDATE)
@@ -305,9 +296,8 @@ static enum exchange_next decide(struct exchange *x, struct store_lookup *lookup
         return UNLIKELY(x->site->guards.counts_misses) ? lead_if_allowed(x, lookup)
                                                        : lead(x, lookup);
     case STORE_FOLLOW:
-        if (UNLIKELY(wants_stream(x) ||
-                     (lookup->stale != NULL &&
-                      http_is_always_validated(exchange_facts(lookup->stale))))) {
+        if (UNLIKELY(wants_stream(x) || (lookup->stale != NULL &&
+                                         http_is_always_validated(stored_facts(lookup->stale))))) {
             return go_apart(x, lookup);
         }
         note_absence(x, lookup->absence);
@@ -367,7 +357,7 @@ enum exchange_next exchange_lookup(struct exchange *x)
         store_object_unref(&x->stale);
     }
     if (x->selecting == NULL) {
-        x->selecting = exchange_selecting(&x->arena, x->site, x->policy, request, &x->client);
+        x->selecting = fill_selecting(&x->arena, x->site, x->policy, request, &x->client);
     }
     if (UNLIKELY(x->selecting == NULL)) {
         return exchange_fail(x, 500, "the request's head is too large to be changed");

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_tunnel.h"
-#include "exchange/fill.h"
+#include "fill/fill.h"
 #include "site/meters.h"
 
 #define NS_PER_S ((uint64_t)1000000000)
@@ -240,8 +240,8 @@ static void hold(struct exchange *x, enum meter_side side, bool is_held)
     if (!x->client_gone) {
         x->stream->is_held = is_held;
     }
-    if (x->fill != NULL && exchange_is_tunnel(x)) {
-        fill_hold(x->fill, is_held); /* else a fetch that is paused knows it by itself */
+    if (x->origin.fill != NULL && exchange_is_tunnel(x)) {
+        fill_hold(x->origin.fill, is_held); /* else a fetch that is paused knows it by itself */
     }
 }
 
@@ -257,8 +257,8 @@ static void on_timer_up(struct loop_timer *timer)
 {
     struct exchange_meter *metering = CONTAINER_OF(timer, struct exchange_meter, timers[METER_UP]);
     hold(metering->x, METER_UP, false);
-    if (metering->x->fill != NULL) {
-        fill_body_ready(metering->x->fill);
+    if (metering->x->origin.fill != NULL) {
+        fill_body_ready(metering->x->origin.fill);
     }
 }
 

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "exchange/exchange_extra.h"
 #include "exchange/exchange_forward.h"
-#include "exchange/fill.h"
+#include "fill/fill.h"
 #include "http/condition.h"
 #include "http/head.h"
 #include "http/status.h"
@@ -153,7 +153,7 @@ static const struct conf_error_page *page_for(const struct exchange *x)
 static struct span kept_lines(struct exchange *x)
 {
     static const char *const kept[] = {"Retry-After", "WWW-Authenticate", "Allow"};
-    struct http_field items[EXCHANGE_FIELDS_MAX];
+    struct http_field items[STORED_FIELDS_MAX];
     struct http_fields fields;
     struct buf lines;
     unsigned status;
@@ -192,8 +192,8 @@ bool exchange_intercept(struct exchange *x)
     }
     x->own = (struct own_page){.body = page->page.body, .type = page->page.type, .lines = lines};
     exchange_release(x);
-    if (x->fill != NULL) {
-        fill_detach(&x->fill); /* what may be stored is stored, for the day the page goes */
+    if (x->origin.fill != NULL) {
+        fill_detach(&x->origin.fill); /* what may be stored is stored, for the day the page goes */
     }
     return true;
 }

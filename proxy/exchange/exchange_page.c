@@ -80,7 +80,7 @@ static bool is_of_parent(const struct exchange *x)
     case HTTP_REASON_QUEUE_TIMEOUT:
         return true;
     default:
-        return x->has_origin_name && x->origin_pool == site_pool(x->site, x->policy)->conf->name;
+        return x->origin.has_name && x->origin.pool == site_pool(x->site, x->policy)->conf->name;
     }
 }
 

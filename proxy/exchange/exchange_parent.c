@@ -11,9 +11,9 @@
 #include "base/address.h"
 #include "base/buf.h"
 #include "exchange/exchange_connect.h"
-#include "exchange/fill.h"
-#include "exchange/fill_request.h"
 #include "exchange/tunnels.h"
+#include "fill/fill.h"
+#include "fill/fill_request.h"
 #include "origin/figures.h"
 #include "site/parent.h"
 
@@ -94,9 +94,9 @@ static enum exchange_next failed(struct exchange *x, const struct parent_failure
     const char *error = origin_fault_name(failure->fault);
     char subject[SUBJECT_BYTES];
 
-    (void)snprintf(subject, sizeof(subject), "%s/%s %s", pool, x->origin_name, error);
+    (void)snprintf(subject, sizeof(subject), "%s/%s %s", pool, x->origin.name, error);
     log_warn_about(subject, "origin_fault", "site=%s origin=%s/%s error=%s connect=%s",
-                   x->site->name.ptr, pool, x->origin_name, error, parent->target);
+                   x->site->name.ptr, pool, x->origin.name, error, parent->target);
     bool is_again = may_try_again(x, failure);
     if (is_again) {
         parent->want.tried[parent->want.tried_count++] = origin_server_state(parent->claim.server);
@@ -112,10 +112,10 @@ static enum exchange_next refused(struct exchange *x, unsigned status)
     const struct origin_outcome outcome = {
         .is_known = true, .status = status, .is_relayed = true, .head_seen = true};
 
-    x->origin_status = (uint16_t)status;
+    x->origin.status = (uint16_t)status;
     x->reason = HTTP_REASON_ORIGIN_ERROR;
     if (status == 407) {
-        parent_log_login(x->site, site_upstream(x->site, x->policy), x->origin_name, status);
+        parent_log_login(x->site, site_upstream(x->site, x->policy), x->origin.name, status);
         let_go(x, &outcome);
         return exchange_fail_fetch(x, FILL_CODE_LOGIN);
     }
@@ -166,7 +166,7 @@ static enum exchange_next answered(struct exchange *x)
     if (status >= 300) {
         return refused(x, status);
     }
-    x->origin_status = (uint16_t)status;
+    x->origin.status = (uint16_t)status;
     origin_claim_answered(&parent->claim, 200, loop_now_us(x->env->loop));
     const struct tunnels_server server = {.hail = &parent->hail, .claim = &parent->claim};
     /* What is left of the hail goes with x. */
@@ -252,7 +252,7 @@ static void on_dialled(void *ctx, enum dial_fault fault)
 
     x->connecting->is_done = true;
     x->connecting->fault = fault;
-    x->connect_us = (uint32_t)(loop_now_us(x->env->loop) - x->connecting->begin_us);
+    x->origin.connect_us = (uint32_t)(loop_now_us(x->env->loop) - x->connecting->begin_us);
     exchange_drive(x);
 }
 
@@ -263,11 +263,11 @@ static enum exchange_next dial(struct exchange *x)
     const struct fetch_origin *server = origin_server_fetch(parent->claim.server);
     struct sockaddr_storage address;
 
-    (void)snprintf(x->origin_name, sizeof(x->origin_name), "%s",
+    (void)snprintf(x->origin.name, sizeof(x->origin.name), "%s",
                    origin_server_name(parent->claim.server));
-    x->origin_pool = pool_of(x)->conf->name;
-    x->has_origin_name = true;
-    x->origin_tries = (uint8_t)(parent->want.tried_count + 1);
+    x->origin.pool = pool_of(x)->conf->name;
+    x->origin.has_name = true;
+    x->origin.tries = (uint8_t)(parent->want.tried_count + 1);
     if (!address_parse(parent->claim.address[0] != '\0' ? parent->claim.address : server->host,
                        &address)) {
         return failed(x, &(struct parent_failure){FETCH_DNS, CONF_RETRY_CONNECT});

@@ -11,8 +11,8 @@
  * one that is away keeps back what is here no longer than its timeouts.
  */
 #include "exchange/exchange_plan.h"
-#include "exchange/fill.h"
-#include "exchange/part.h"
+#include "fill/fill.h"
+#include "fill/part.h"
 
 #define PART_TRIES_MAX 8u
 /* Parts looked at to say beforehand whether all are there. */
@@ -116,7 +116,7 @@ static void note_presence(struct exchange *x, const struct part_presence *presen
     if (presence->is_missing) {
         x->result = RESULT_MISS;
         x->reason = HTTP_REASON_RANGE_ABSENT;
-        x->stored = true;
+        x->origin.stored = true;
         x->collapsed = false;
     } else {
         x->reason = HTTP_REASON_COLLAPSED;
@@ -127,7 +127,7 @@ static void note_presence(struct exchange *x, const struct part_presence *presen
 /* The parts will not do. Without a head sent yet, the request finds another way. */
 static enum exchange_next part_give_up(struct exchange *x)
 {
-    bool is_sole = (exchange_facts(x->plan->parent)->flags & HTTP_STORED_PARTS_SOLE) != 0;
+    bool is_sole = (stored_facts(x->plan->parent)->flags & HTTP_STORED_PARTS_SOLE) != 0;
     if (x->head_sent) {
         return exchange_cut(x);
     }
@@ -147,7 +147,7 @@ enum exchange_next exchange_parts_begin(struct exchange *x, const struct http_ra
                                         uint64_t total)
 {
     const struct http_range_set all = {.count = 1, .parts = {{0, total - 1}}};
-    bool is_sole = (exchange_facts(x->object)->flags & HTTP_STORED_PARTS_SOLE) != 0;
+    bool is_sole = (stored_facts(x->object)->flags & HTTP_STORED_PARTS_SOLE) != 0;
     struct part_presence presence = {0};
     if (x->reader != NULL) {
         store_reader_close(&x->reader); /* waited for the head */
@@ -209,8 +209,8 @@ static struct store_object *part_fetch(struct exchange *x, struct store_lookup *
         range.prefix = found;
         range.first = part_facts(found)->last + 1;
     }
-    struct fill *fill = fill_start(&(struct fill_options){
-        .owner = x, .lead = lookup->lead, .range = &range, .background = true});
+    struct fill *fill = exchange_fill(
+        x, &(struct fill_options){.lead = lookup->lead, .range = &range, .background = true});
     struct store_object *object = store_object_ref(fill_object(fill));
     fill_detach(&fill);
     return object;

@@ -2,8 +2,8 @@
  * exchange_policy - where the operator's settings (site/rule.h) meet a request: whether the cache is
  * asked, and the head a client gets.
  */
-#include "exchange/discretion.h"
 #include "exchange/exchange_private.h"
+#include "fill/discretion.h"
 #include "http/head.h"
 #include "http/upgrade.h"
 
@@ -44,7 +44,7 @@ void exchange_directives(struct http_directives *directives, const struct http_r
 void exchange_policy_late(struct exchange *x)
 {
     struct span type = http_head_find(store_object_head(x->object), HTTP_FIELD_CONTENT_TYPE);
-    unsigned status = exchange_facts(x->object)->status;
+    unsigned status = stored_facts(x->object)->status;
     struct rule_facts facts = rule_facts_of(x->stream->request, status, type);
     x->policy = site_policy(x->site, &facts, &x->policy_room);
 }

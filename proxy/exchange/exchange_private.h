@@ -1,13 +1,16 @@
 #ifndef EXCHANGE_EXCHANGE_PRIVATE_H
 #define EXCHANGE_EXCHANGE_PRIVATE_H
-/* exchange_private - the state of one request, shared by the exchange_*.c files and fill.c only. */
+/* exchange_private - the state of one request, shared by the files of this folder only. */
 #include "base/arena.h"
-#include "exchange/client.h"
 #include "exchange/exchange.h"
+#include "exchange/exchange_ask.h"
+#include "fill/fill.h"
+#include "fill/stored.h"
 #include "http/cache_status.h"
 #include "http/directives.h"
 #include "http/freshness.h"
 #include "http/range.h"
+#include "site/client.h"
 
 struct buf;
 struct exchange_connect;
@@ -21,8 +24,6 @@ struct exchange_tunnel;
 #define EXCHANGE_ARENA_LIMIT (256u * 1024u)
 /* A request that is sent back to the lookup more often goes to the origin by itself. */
 #define EXCHANGE_LOOKUPS_MAX 6
-/* Lines of a stored head: what an origin may send (256) and our own. */
-#define EXCHANGE_FIELDS_MAX 264
 
 enum exchange_step {
     EXCHANGE_STEP_ADMIT,
@@ -71,30 +72,26 @@ struct exchange {
     bool aborted;
     bool led_range;   /* a fill of ours asked for a range already */
     bool refuse_sole; /* the stored part cannot be added to, and is not enough */
-    bool had_age;     /* our fetch's response came from another cache */
     bool solo;        /* the key is marked as not storable: our fill is beside the others */
     bool apart; /* what others fetch may not be used for this request: no more waiting for it */
-    bool collapsed, stored;
+    bool collapsed;
     bool origin_counted; /* by limits that count misses */
     bool log_record;
     bool in_maintenance; /* only what is in the cache is sent */
-    bool has_origin_name;
     uint8_t lookups;
     uint8_t coding; /* enum http_coding: of what is being sent, or looked for */
     uint8_t coding_lookups;
-    uint8_t result;       /* enum request_result */
-    uint8_t reason;       /* enum http_reason */
-    uint8_t forward;      /* enum http_forward */
-    uint8_t origin_fault; /* enum fetch_fault of the server asked last; 0: none */
-    uint8_t origin_tries; /* how often a server was asked */
-    uint16_t status, origin_status;
+    uint8_t result;  /* enum request_result */
+    uint8_t reason;  /* enum http_reason */
+    uint8_t forward; /* enum http_forward */
+    uint16_t status;
     uint32_t retry_after_s; /* told with an error page; 0: not */
     struct exchange_env *env;
     struct stream *stream;
     struct site_table *table;
     const struct site *site;
     const struct policy *policy; /* the site's, or policy_room; NULL: no site */
-    struct exchange_client client;
+    struct site_client client;
     struct guard_hold *holds;    /* places among concurrent requests, to be given back */
     struct span target;          /* as it counts for key and origin: site_target */
     struct store_object *object; /* what is being sent or waited for; a reference */
@@ -102,7 +99,6 @@ struct exchange {
     struct store_object *loaded; /* fresh from disk, for the next lookup; a reference */
     struct store_reader *reader;
     struct store_load *load;
-    struct fill *fill;                   /* our own fetch, or NULL */
     struct exchange_forward *forwarding; /* in the arena; NULL: not by a forward proxy */
     struct exchange_meter *meter;        /* in the arena; NULL: nobody paces or counts its bytes */
     struct exchange_connect *connecting; /* a tunnel being opened, in the arena; NULL: none */
@@ -113,24 +109,20 @@ struct exchange {
     uint64_t received_bytes; /* of the request's content, or through a tunnel */
     uint64_t offset, end;    /* body bytes [offset, end) are still to be sent */
     uint64_t first_byte_us;  /* of the response, after the request; 0: not yet */
-    uint32_t connect_us, origin_first_byte_us;
     uint32_t age_s;
     int64_t ttl_s;
     int64_t soft_at_ms; /* of `stale`, or of the stale object being sent: its soft purge; 0: none */
     enum byte_source source;
-    struct span own_lines;               /* fields of a shared response for its own client alone */
-    struct span sticky_line;             /* Set-Cookie for its client; empty: none is due */
     const char *error_text;              /* of an error page, static */
     struct own_page own;                 /* what exchange_error sends */
     enum http_proxy_error proxy_error;   /* HTTP_PROXY_ERROR_COUNT: none */
     struct http_directives directives;   /* of the request */
-    const struct http_fields *selecting; /* exchange_selecting; NULL: not asked yet */
+    const struct http_fields *selecting; /* fill_selecting; NULL: not asked yet */
     struct store_key key;
     struct arena arena;
     struct exchange *next_free;
+    struct fill_owner origin; /* the origin's side; its name and what follows need no zeros */
     char key_inline[EXCHANGE_KEY_INLINE];
-    const char *origin_pool;   /* its pool's name; NULL: the site's own. Both: has_origin_name */
-    char origin_name[65];      /* of the server asked last */
     struct policy policy_room; /* when rules have a say */
 };
 
@@ -153,6 +145,23 @@ static inline enum exchange_next exchange_cut(struct exchange *x)
 void exchange_forget(struct exchange *x);
 /* Lets go of reader, object, stale, load. */
 void exchange_release(struct exchange *x);
+
+/* exchange_origin.c: a fill for this request, by these options and what is the same for all. */
+struct fill *exchange_fill(struct exchange *x, struct fill_options *options);
+/* The exchange in which an owner lies. */
+static inline struct exchange *exchange_of_owner(struct fill_owner *owner)
+{
+    return CONTAINER_OF(owner, struct exchange, origin);
+}
+
+/* exchange_client.c. Of this request. */
+const struct site_client *exchange_client(const struct exchange *x);
+/* At the request's begin: the peer. */
+void exchange_client_begin(struct exchange *x);
+/* x->site was found by Host (or there is none): whom it trusts has its say. May change the
+ * request's authority, and x->site with it, to what the client asked that proxy for. Then the
+ * request's scheme is the client's. False: what the trusted peer says is not to be understood. */
+bool exchange_client_settle(struct exchange *x);
 
 /* One function per step. */
 enum exchange_next exchange_admit(struct exchange *x);
@@ -222,7 +231,6 @@ bool exchange_must_go_alone(const struct exchange *x, uint32_t code);
 /* exchange_stale.c: the fetch ended with this code and without an answer. */
 enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code);
 struct rearm_subject;
-struct exchange_judge;
 /* Was this stale response sent for a dead origin a moment ago, and will this request take it? */
 bool exchange_is_rearmed(const struct exchange_judge *judge, const struct rearm_subject *subject);
 /* exchange_range.c: a body of several ranges, for exchange_range_head. False: they are too much. */
@@ -266,27 +274,6 @@ struct record *exchange_record(struct exchange *x);
 void exchange_account_refused(struct exchange_env *env, struct stream *stream, unsigned status,
                               size_t bytes_sent);
 
-/* What store_lookup asks to have stored responses judged. */
-struct exchange_judge {
-    const struct http_fields *fields;         /* in: exchange_selecting */
-    const struct http_directives *directives; /* NULL: none */
-    int64_t now_ms;
-    const struct exchange_env *env; /* the worker's, or NULL: nothing is re-armed */
-    struct hash128 key;
-    bool refuse_sole; /* a part that cannot be added to is not enough */
-    bool serve_stale; /* the setting for this request */
-    bool rearmed;     /* out: stale, and to be sent nevertheless */
-    bool quiet;       /* out: within stale-while-revalidate, and not to be refreshed now */
-};
-/* exchange_lookup.c: the question to the store for this request; what it is not given is the
- * caller's to set. ctx, request and directives must outlive it. */
-void exchange_ask(struct store_lookup *lookup, struct exchange_judge *ctx,
-                  const struct http_request *request, const struct http_directives *directives);
-/* Why it is not a hit, in the words of logs and Cache-Status. */
-enum http_reason exchange_absence(enum store_absence absence,
-                                  const struct http_directives *directives,
-                                  enum http_forward *forward);
-
 /* exchange_guard.c, for sites that have guards. May it go on? Else *next says how it ends. */
 bool exchange_guard(struct exchange *x, enum exchange_next *next);
 /* The same before the origin is asked for it. */
@@ -294,19 +281,7 @@ bool exchange_guard_origin(struct exchange *x, enum exchange_next *next);
 /* It is no longer under way. */
 void exchange_guard_release(struct exchange *x);
 
-/* exchange_policy.c: why the cache is not asked; HTTP_REASON_NONE: it is. */
-enum http_reason exchange_pass_reason(const struct http_request *request,
-                                      const struct policy *policy);
-/* What the client's Cache-Control may ask for; a site may refuse forced validation. */
-void exchange_directives(struct http_directives *directives, const struct http_request *request,
-                         const struct policy *policy);
-/* exchange_selecting.c: the request's fields as far as they select stored responses: its own, or a
- * copy in the arena. NULL: no memory. */
-const struct http_fields *exchange_selecting(struct arena *arena, const struct site *site,
-                                             const struct policy *policy,
-                                             const struct http_request *request,
-                                             const struct exchange_client *client);
-/* Rules that ask of the response have a say in what is sent: settles the policy once more. */
+/* exchange_policy.c. Rules that ask of the response have a say in what is sent: settles the policy once more. */
 void exchange_policy_late(struct exchange *x);
 /* The head as the client gets it; empty: no memory. */
 struct span exchange_edit_head(struct exchange *x, struct span head);
@@ -314,21 +289,11 @@ struct span exchange_edit_head(struct exchange *x, struct span head);
 /* A reader or the sink woke us. */
 void exchange_wake(void *ctx);
 
-/* The facts as they count: a soft purge is the moment the response became stale. Points to the
- * object's own or to *room. */
-const struct http_stored *exchange_facts_soft(const struct http_stored *facts, int64_t soft_at_ms,
-                                              struct http_stored *room);
-
-static inline const struct http_stored *exchange_facts(const struct store_object *object)
-{
-    return (const struct http_stored *)(const void *)store_object_facts(object);
-}
-
 /* The object's head, to send. */
 static inline struct span exchange_object_head(struct exchange *x)
 {
-    if (UNLIKELY((exchange_facts(x->object)->flags & HTTP_STORED_NO_CACHE_FIELDS) != 0 ||
-                 x->own_lines.len > 0)) {
+    if (UNLIKELY((stored_facts(x->object)->flags & HTTP_STORED_NO_CACHE_FIELDS) != 0 ||
+                 x->origin.own_lines.len > 0)) {
         return exchange_special_head(x);
     }
     return store_object_head(x->object);

@@ -132,7 +132,7 @@ static void put_content_range(struct buf *head, const struct http_range_part *pa
 bool exchange_range_head(struct exchange *x, const struct http_range_set *set, uint64_t length,
                          struct buf *head)
 {
-    struct http_field items[EXCHANGE_FIELDS_MAX];
+    struct http_field items[STORED_FIELDS_MAX];
     struct http_fields fields;
     unsigned status;
     bool multipart = set != NULL && set->count > 1;

@@ -3,12 +3,12 @@
  * said (RFC 9110 13.2, 14, 15; RFC 9111 4, 5.1; RFC 9211); and when there is nothing to send.
  */
 #include "base/buf.h"
-#include "exchange/discretion.h"
 #include "exchange/exchange_extra.h"
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_meter.h"
-#include "exchange/fill.h"
-#include "exchange/part.h"
+#include "fill/discretion.h"
+#include "fill/fill.h"
+#include "fill/part.h"
 #include "http/condition.h"
 #include "http/head.h"
 #include "http/status.h"
@@ -43,9 +43,9 @@ void exchange_put_cache_status(struct exchange *x, struct extra *extra)
     struct http_cache_status status = {
         .cache = x->site->via,
         .forward = (enum http_forward)x->forward,
-        .has_ttl = x->object != NULL && (x->stored || x->source == BYTES_CACHE),
+        .has_ttl = x->object != NULL && (x->origin.stored || x->source == BYTES_CACHE),
         .ttl_s = x->ttl_s,
-        .stored = x->stored,
+        .stored = x->origin.stored,
         .collapsed = x->collapsed,
         .detail = (enum http_reason)x->reason,
     };
@@ -107,7 +107,7 @@ static enum exchange_next start(struct exchange *x, struct span head, struct ext
 static enum exchange_next reply_not_modified(struct exchange *x, struct extra *extra, char *base)
 {
     struct buf head;
-    struct http_field items[EXCHANGE_FIELDS_MAX];
+    struct http_field items[STORED_FIELDS_MAX];
     struct http_fields fields;
     unsigned status;
     http_fields_init(&fields, items, ARRAY_LEN(items));
@@ -134,7 +134,7 @@ static enum exchange_next reply_not_modified(struct exchange *x, struct extra *e
 /* Are its bytes in parts (part.h)? */
 static bool is_parent(const struct exchange *x)
 {
-    return (exchange_facts(x->object)->flags & HTTP_STORED_PARTS) != 0;
+    return (stored_facts(x->object)->flags & HTTP_STORED_PARTS) != 0;
 }
 
 /* 206, or with set NULL 416. */
@@ -165,7 +165,8 @@ static bool is_selective(const struct exchange *x, const struct http_stored *fac
                           http_field_bit(HTTP_FIELD_IF_MODIFIED_SINCE) |
                           http_field_bit(HTTP_FIELD_RANGE);
     return (x->stream->request->fields.present & bits) != 0 && facts->status == 200 &&
-           (x->source == BYTES_CACHE || x->stored || x->result == RESULT_MISS) && x->looked_up;
+           (x->source == BYTES_CACHE || x->origin.stored || x->result == RESULT_MISS) &&
+           x->looked_up;
 }
 
 /* The stored response as it is. One that came in chunks has no length in its head, but by now one
@@ -193,7 +194,7 @@ static enum exchange_next reply_plain(struct exchange *x, const struct http_stor
 /* A body that is not kept can only be read forwards. */
 static bool may_send_several(const struct exchange *x, const struct http_range_set *set)
 {
-    bool is_kept = x->source == BYTES_CACHE || x->stored;
+    bool is_kept = x->source == BYTES_CACHE || x->origin.stored;
     for (unsigned i = 1; i < set->count && !is_kept; i++) {
         if (set->parts[i].first < set->parts[i - 1].first) {
             return false;
@@ -265,7 +266,7 @@ enum exchange_next exchange_reply(struct exchange *x)
 {
     char room[EXTRA_BYTES];
     struct extra extra = {.at = room, .end = room + sizeof(room)};
-    const struct http_stored *facts = exchange_facts(x->object);
+    const struct http_stored *facts = stored_facts(x->object);
     int64_t now_ms = loop_wall_ms(x->env->loop);
     uint64_t length = store_object_length(x->object);
     if (UNLIKELY((facts->flags & HTTP_STORED_PARTS) != 0)) {
@@ -283,23 +284,23 @@ enum exchange_next exchange_reply(struct exchange *x)
     x->ttl_s = (int64_t)facts->lifetime_s - (int64_t)x->age_s;
     if (UNLIKELY(x->soft_at_ms != 0) && x->result == RESULT_STALE) {
         struct http_stored copy;
-        x->ttl_s = http_ttl_s(exchange_facts_soft(facts, x->soft_at_ms, &copy), now_ms);
+        x->ttl_s = http_ttl_s(stored_facts_soft(facts, x->soft_at_ms, &copy), now_ms);
     }
-    if (x->fill != NULL) {
+    if (x->origin.fill != NULL) {
         struct fill_figures figures;
-        fill_figures(x->fill, &figures);
-        x->stored = figures.stored;
-        x->origin_status = figures.origin_status;
+        fill_figures(x->origin.fill, &figures);
+        x->origin.stored = figures.stored;
+        x->origin.status = figures.origin_status;
         if (!x->solo && figures.reason != HTTP_REASON_NONE) {
             x->reason = figures.reason;
         }
         if (figures.had_age) {
             put_age(&extra, x->age_s);
         }
-    } else if (x->source == BYTES_CACHE || x->had_age) {
+    } else if (x->source == BYTES_CACHE || x->origin.had_age) {
         put_age(&extra, x->age_s);
     }
-    if (x->solo && x->stored) {
+    if (x->solo && x->origin.stored) {
         x->result = RESULT_MISS;
     }
     if (UNLIKELY(x->status >= 400) && exchange_intercept(x)) {
@@ -308,8 +309,8 @@ enum exchange_next exchange_reply(struct exchange *x)
     if (UNLIKELY(x->site->compress.is_used) && exchange_varies_by_coding(x, facts)) {
         extra_put(&extra, SPAN("Vary: Accept-Encoding\r\n"));
     }
-    if (UNLIKELY(x->sticky_line.len > 0) && x->source == BYTES_ORIGIN && !x->stored) {
-        extra_put(&extra, x->sticky_line);
+    if (UNLIKELY(x->origin.sticky_line.len > 0) && x->source == BYTES_ORIGIN && !x->origin.stored) {
+        extra_put(&extra, x->origin.sticky_line);
     }
     if (UNLIKELY(is_selective(x, facts))) {
         return reply_selective(x, facts, &extra, room);
@@ -354,7 +355,7 @@ static enum exchange_next fail_unasked(struct exchange *x, uint32_t code)
     bool is_nameless = code == FILL_CODE_NAMELESS;
     bool is_down = code == FILL_CODE_DOWN || is_nameless;
 
-    x->origin_fault = is_nameless ? FETCH_DNS : FETCH_OK;
+    x->origin.fault = is_nameless ? FETCH_DNS : FETCH_OK;
     x->proxy_error = is_nameless ? HTTP_PROXY_DNS_ERROR
                      : is_down   ? HTTP_PROXY_DESTINATION_UNAVAILABLE
                                  : HTTP_PROXY_CONNECTION_LIMIT_REACHED;
@@ -374,8 +375,8 @@ static enum exchange_next fail_unasked(struct exchange *x, uint32_t code)
 static const char *whose_fault(struct exchange *x, const char *text)
 {
     const struct span origin = SPAN("the origin");
-    bool was_parent = UNLIKELY(x->policy->upstream != 0) && x->has_origin_name &&
-                      x->origin_pool == site_pool(x->site, x->policy)->conf->name;
+    bool was_parent = UNLIKELY(x->policy->upstream != 0) && x->origin.has_name &&
+                      x->origin.pool == site_pool(x->site, x->policy)->conf->name;
 
     if (!was_parent || !span_starts(span_str(text), origin)) {
         return text;
@@ -398,7 +399,7 @@ static enum exchange_next fail_unnamed(struct exchange *x, uint32_t code)
 {
     bool is_late = code == FILL_CODE_NAME_LATE;
 
-    x->origin_fault = FETCH_DNS;
+    x->origin.fault = FETCH_DNS;
     x->proxy_error = is_late ? HTTP_PROXY_DNS_TIMEOUT : HTTP_PROXY_DNS_ERROR;
     x->reason = HTTP_REASON_ORIGIN_ERROR;
     x->retry_after_s = is_late ? 0 : 1;
@@ -468,7 +469,7 @@ enum exchange_next exchange_fail_fetch(struct exchange *x, uint32_t code)
         break;
     }
     size_t i = code == 0 || code > ARRAY_LEN(map) ? FETCH_INTERNAL : code - 1;
-    x->origin_fault = (uint8_t)i;
+    x->origin.fault = (uint8_t)i;
     x->proxy_error = map[i].error;
     x->reason = HTTP_REASON_ORIGIN_ERROR;
     return exchange_fail(x, map[i].status, whose_fault(x, map[i].text));

@@ -4,7 +4,7 @@
  */
 #include "exchange/exchange_forward.h"
 #include "exchange/exchange_tunnel.h"
-#include "exchange/fill.h"
+#include "fill/fill.h"
 #include "http/vary.h"
 
 /* Pieces offered in one call; the connection caps its turn by itself. */
@@ -21,12 +21,12 @@ enum exchange_next exchange_pass(struct exchange *x)
     x->collapsed = false;
     x->source = BYTES_ORIGIN;
     const struct http_request *request = x->stream->request;
-    x->fill = fill_start(&(struct fill_options){
-        .owner = x,
-        .twin = request->method == HTTP_HEAD ? x->stale : NULL,
-        .apart = request->method == HTTP_POST && !x->policy->pass && x->tunnel == NULL,
-    });
-    x->object = store_object_ref(fill_object(x->fill));
+    x->origin.fill = exchange_fill(
+        x, &(struct fill_options){
+               .twin = request->method == HTTP_HEAD ? x->stale : NULL,
+               .apart = request->method == HTTP_POST && !x->policy->pass && x->tunnel == NULL,
+           });
+    x->object = store_object_ref(fill_object(x->origin.fill));
     x->reader = store_reader_open(x->env->store, x->object, 0, true, loop_mailbox(x->env->loop),
                                   exchange_wake, x);
     CHECK(x->reader != NULL);
@@ -36,8 +36,8 @@ enum exchange_next exchange_pass(struct exchange *x)
 enum exchange_next exchange_go_alone(struct exchange *x)
 {
     exchange_release(x);
-    if (x->fill != NULL) {
-        fill_detach(&x->fill);
+    if (x->origin.fill != NULL) {
+        fill_detach(&x->origin.fill);
     }
     x->result = RESULT_MISS;
     x->collapsed = false;
@@ -48,8 +48,8 @@ enum exchange_next exchange_go_alone(struct exchange *x)
 /* The origin said 304 to our own validation: send the renewed object. */
 static enum exchange_next use_refreshed(struct exchange *x, struct store_object *refreshed)
 {
-    fill_detach(&x->fill);
-    x->origin_status = 304;
+    fill_detach(&x->origin.fill);
+    x->origin.status = 304;
     return exchange_serve(x, refreshed, RESULT_REVALIDATED, HTTP_REASON_REVALIDATED);
 }
 
@@ -86,7 +86,7 @@ static bool is_far_ahead(const struct exchange *x)
 /* May what somebody else fetched answer this request without asking again (RFC 9111 4)? */
 static bool may_share(const struct exchange *x, const struct store_object *object)
 {
-    return http_judge(exchange_facts(object), x->directives.flags == 0 ? NULL : &x->directives,
+    return http_judge(stored_facts(object), x->directives.flags == 0 ? NULL : &x->directives,
                       loop_wall_ms(x->env->loop)) != HTTP_VALIDATE;
 }
 
@@ -95,15 +95,16 @@ static bool may_share(const struct exchange *x, const struct store_object *objec
  * fetch, and purges one after another through one fetch after another. */
 static enum exchange_next go_again(struct exchange *x)
 {
-    struct store_object *renewed =
-        x->fill == NULL && x->collapsed && !x->refuse_sole ? store_reader_renewed(x->reader) : NULL;
+    struct store_object *renewed = x->origin.fill == NULL && x->collapsed && !x->refuse_sole
+                                       ? store_reader_renewed(x->reader)
+                                       : NULL;
 
     if (renewed != NULL && is_selected(x, renewed) && may_share(x, renewed)) {
         return exchange_serve(x, renewed, RESULT_HIT, HTTP_REASON_COLLAPSED);
     }
     store_object_unref(&renewed);
-    if (x->fill != NULL) {
-        fill_detach(&x->fill);
+    if (x->origin.fill != NULL) {
+        fill_detach(&x->origin.fill);
     }
     return look_again(x);
 }
@@ -123,8 +124,8 @@ enum exchange_next exchange_head(struct exchange *x)
     if (UNLIKELY(x->tunnel != NULL) && x->tunnel->head.len > 0) {
         return go_tunnel(x);
     }
-    if (x->fill != NULL) {
-        struct store_object *refreshed = fill_take_refreshed(x->fill);
+    if (x->origin.fill != NULL) {
+        struct store_object *refreshed = fill_take_refreshed(x->origin.fill);
         if (refreshed != NULL) {
             return use_refreshed(x, refreshed);
         }
@@ -146,7 +147,7 @@ enum exchange_next exchange_head(struct exchange *x)
         return exchange_must_go_alone(x, code) ? exchange_go_alone(x)
                                                : exchange_origin_failed(x, code);
     }
-    if (x->fill == NULL && x->collapsed) {
+    if (x->origin.fill == NULL && x->collapsed) {
         if (!is_selected(x, x->object)) {
             /* Others that are under way will be for others as well: no waiting for each in turn. */
             x->apart = x->apart || http_selector_is_personal(store_object_selector(x->object));
@@ -158,13 +159,13 @@ enum exchange_next exchange_head(struct exchange *x)
         }
         x->reason = HTTP_REASON_COLLAPSED;
     }
-    if (x->fill != NULL) {
+    if (x->origin.fill != NULL) {
         x->source = BYTES_ORIGIN;
     }
-    if (UNLIKELY((exchange_facts(x->object)->flags & HTTP_STORED_PARTS) != 0)) {
+    if (UNLIKELY((stored_facts(x->object)->flags & HTTP_STORED_PARTS) != 0)) {
         /* Its bytes are in objects of their own, which are followed by everybody alike. */
-        if (x->fill != NULL) {
-            fill_detach(&x->fill);
+        if (x->origin.fill != NULL) {
+            fill_detach(&x->origin.fill);
         }
     } else if (x->collapsed && is_far_ahead(x)) {
         x->reason = HTTP_REASON_RANGE_ABSENT;
@@ -274,7 +275,7 @@ bool exchange_seek(struct exchange *x)
     if (x->reader != NULL) {
         store_reader_close(&x->reader);
     }
-    x->reader = store_reader_open(x->env->store, x->object, x->offset, x->fill != NULL,
+    x->reader = store_reader_open(x->env->store, x->object, x->offset, x->origin.fill != NULL,
                                   loop_mailbox(x->env->loop), exchange_wake, x);
     return x->reader != NULL;
 }

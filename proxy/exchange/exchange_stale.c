@@ -3,8 +3,8 @@
  * (RFC 9111 4.2.4, RFC 5861 section 4), or an error page.
  */
 #include "exchange/exchange_forward.h"
-#include "exchange/fill.h"
-#include "exchange/rearm.h"
+#include "fill/fill.h"
+#include "fill/rearm.h"
 
 /* Refused, timed out, disconnected, not believed to be itself: not one that answers nonsense. */
 static bool is_unreachable(uint32_t code)
@@ -37,7 +37,7 @@ static enum rearm_grant may_send_stale(const struct exchange *x, uint32_t code)
 {
     struct http_stored room;
     const struct http_stored *facts =
-        exchange_facts_soft(exchange_facts(x->stale), x->soft_at_ms, &room);
+        stored_facts_soft(stored_facts(x->stale), x->soft_at_ms, &room);
     if (code > FILL_CODE_FAULT(FETCH_INTERNAL) && code != FILL_CODE_STALE &&
         !is_unreachable(code)) {
         return REARM_NONE; /* not the origin's fault */
@@ -55,10 +55,10 @@ static enum exchange_next send_stale(struct exchange *x, enum rearm_grant grant)
 {
     struct store_object *stale = x->stale;
     const struct rearm_subject subject = {
-        .key = x->key.hash, .facts = exchange_facts(stale), .soft_at_ms = x->soft_at_ms};
+        .key = x->key.hash, .facts = stored_facts(stale), .soft_at_ms = x->soft_at_ms};
     x->stale = NULL;
     x->collapsed = false;
-    rearm_note(&x->env->rearm, &subject, grant, loop_now_us(x->env->loop));
+    rearm_note(&x->env->fill.rearm, &subject, grant, loop_now_us(x->env->loop));
     return exchange_serve(x, stale, RESULT_STALE, HTTP_REASON_STALE_IF_ERROR);
 }
 
@@ -84,7 +84,7 @@ enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code)
     }
     enum exchange_next next = exchange_fail_fetch(x, code);
     if (x->stale != NULL && is_unreachable(code) &&
-        (exchange_facts(x->stale)->flags & never_stale) != 0) {
+        (stored_facts(x->stale)->flags & never_stale) != 0) {
         x->status = 504; /* RFC 9111 5.2.2.2 */
     }
     return next;
@@ -98,7 +98,7 @@ bool exchange_is_rearmed(const struct exchange_judge *judge, const struct rearm_
         http_directives_has(directives, HTTP_CC_NO_CACHE | HTTP_CC_MAX_AGE | HTTP_CC_MIN_FRESH)) {
         return false; /* it wants more than that */
     }
-    switch (rearm_find(env->rearm, subject, loop_now_us(env->loop))) {
+    switch (rearm_find(env->fill.rearm, subject, loop_now_us(env->loop))) {
     case REARM_ANYWAY:
         if (judge->serve_stale) {
             return true;
@@ -112,6 +112,6 @@ bool exchange_is_rearmed(const struct exchange_judge *judge, const struct rearm_
     }
     struct http_stored room;
     return http_may_serve_stale_on_error(
-        exchange_facts_soft(subject->facts, subject->soft_at_ms, &room), directives,
+        stored_facts_soft(subject->facts, subject->soft_at_ms, &room), directives,
         loop_wall_ms(env->loop));
 }

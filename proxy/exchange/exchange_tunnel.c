@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "exchange/fill.h"
+#include "fill/fill.h"
 #include "http/date.h"
 #include "http/head.h"
 #include "http/upgrade.h"
@@ -59,15 +59,17 @@ static struct span switch_head(struct exchange *x, const struct http_response *r
     return copy;
 }
 
-enum fetch_flow exchange_tunnel_switch(struct exchange *x, const struct http_response *response)
+bool exchange_tunnel_switched(struct fill_owner *owner, const struct http_response *response)
 {
+    struct exchange *x = exchange_of_owner(owner);
     CHECK(x->tunnel != NULL);
     x->tunnel->head = switch_head(x, response);
-    return x->tunnel->head.len == 0 ? FETCH_CANCEL : FETCH_PAUSE;
+    return x->tunnel->head.len > 0;
 }
 
-enum fetch_flow exchange_tunnel_data(struct exchange *x, struct span data)
+enum fetch_flow exchange_tunnel_data(struct fill_owner *owner, struct span data)
 {
+    struct exchange *x = exchange_of_owner(owner);
     struct exchange_tunnel *tunnel = x->tunnel;
     struct iovec part = {.iov_base = span_unconst(data.ptr), .iov_len = data.len};
 
@@ -91,15 +93,11 @@ enum fetch_flow exchange_tunnel_data(struct exchange *x, struct span data)
     return FETCH_PAUSE;
 }
 
-void exchange_tunnel_ended(struct exchange *x)
+void exchange_tunnel_over(struct fill_owner *owner, const struct fetch_result *result)
 {
-    x->tunnel->origin_ended = true;
-}
-
-void exchange_tunnel_over(struct exchange *x, const struct fetch_result *result)
-{
-    x->tunnel->origin_ended = true;
-    x->tunnel->is_cut = x->tunnel->is_cut || result->cut;
+    struct exchange_tunnel *tunnel = exchange_of_owner(owner)->tunnel;
+    tunnel->origin_ended = true;
+    tunnel->is_cut = tunnel->is_cut || (result != NULL && result->cut);
 }
 
 /* ---- the step ---- */
@@ -110,7 +108,7 @@ static bool tunnel_open(struct exchange *x)
     exchange_release(x);
     x->tunnel->is_open = true;
     x->status = 101;
-    x->origin_status = 101;
+    x->origin.status = 101;
     exchange_note_first_byte(x);
     counter_add(&x->env->counters->tunnels_opened, 1);
     stream_head(x->stream, x->tunnel->head, span_of("", 0), STREAM_BODY_TUNNEL);
@@ -118,7 +116,7 @@ static bool tunnel_open(struct exchange *x)
     if (exchange_offer(x, NULL, 0, false) < 0) {
         return false;
     }
-    fill_tunnel_begin(x->fill);
+    fill_tunnel_begin(x->origin.fill);
     return true;
 }
 
@@ -137,8 +135,8 @@ static bool tunnel_flush(struct exchange *x)
     if (tunnel->rest_at == tunnel->rest_len) {
         mem_free(tunnel->rest);
         tunnel->rest = NULL;
-        if (x->fill != NULL) {
-            fill_tunnel_resume(x->fill);
+        if (x->origin.fill != NULL) {
+            fill_tunnel_resume(x->origin.fill);
         }
     }
     return true;
@@ -148,7 +146,7 @@ enum exchange_next exchange_tunnel(struct exchange *x)
 {
     struct exchange_tunnel *tunnel = x->tunnel;
 
-    if (!tunnel->is_open && (x->fill == NULL || !tunnel_open(x))) {
+    if (!tunnel->is_open && (x->origin.fill == NULL || !tunnel_open(x))) {
         return exchange_cut(x);
     }
     if (tunnel->is_cut || (tunnel->rest != NULL && !tunnel_flush(x))) {
@@ -163,7 +161,7 @@ enum exchange_next exchange_tunnel(struct exchange *x)
             return exchange_cut(x);
         }
     }
-    return x->fill == NULL ? exchange_go(x, EXCHANGE_STEP_DONE) : EXCHANGE_PARK;
+    return x->origin.fill == NULL ? exchange_go(x, EXCHANGE_STEP_DONE) : EXCHANGE_PARK;
 }
 
 void exchange_tunnel_end(struct exchange *x)

@@ -26,11 +26,10 @@ struct exchange_tunnel {
 
 /* From ADMIT: x offers what its policy allows. False: no memory. */
 bool exchange_tunnel_offer(struct exchange *x);
-/* From the fill: the origin's 101, and what follows it. */
-enum fetch_flow exchange_tunnel_switch(struct exchange *x, const struct http_response *response);
-enum fetch_flow exchange_tunnel_data(struct exchange *x, struct span data);
-void exchange_tunnel_ended(struct exchange *x);
-void exchange_tunnel_over(struct exchange *x, const struct fetch_result *result);
+/* From the fill (struct fill_owner_calls): the origin's 101, what follows it, and the end. */
+bool exchange_tunnel_switched(struct fill_owner *owner, const struct http_response *response);
+enum fetch_flow exchange_tunnel_data(struct fill_owner *owner, struct span data);
+void exchange_tunnel_over(struct fill_owner *owner, const struct fetch_result *result);
 /* Frees what the arena does not. */
 void exchange_tunnel_end(struct exchange *x);
 

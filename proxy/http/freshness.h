@@ -26,7 +26,7 @@ enum http_stored_flag {
     HTTP_STORED_VARIES = 1u << 7,
     HTTP_STORED_NO_DATE = 1u << 8,   /* the origin sent no valid Date; date_s is the receipt */
     HTTP_STORED_NO_LENGTH = 1u << 9, /* no Content-Length in the head: whoever serves it adds one */
-    /* A large representation of which parts are stored, each by itself (exchange/part.h): this one
+    /* A large representation of which parts are stored, each by itself (fill/part.h): this one
      * has the head of the 200 and no body. */
     HTTP_STORED_PARTS = 1u << 10,
     HTTP_STORED_PARTS_SOLE = 1u << 11, /* no strong validator: no second part may join the first */

@@ -12,9 +12,6 @@
 #include "base/mem.h"
 #include "origin/directory_private.h"
 
-#define NAME_BYTES_MAX 253u /* RFC 1035 2.3.4, without the dot at the end */
-#define LABEL_BYTES_MAX 63u
-#define LITERAL_BYTES 64u
 #define EVICT_LOOK_MAX 64u /* names looked at for one that may go */
 
 struct directory_wait {
@@ -22,6 +19,7 @@ struct directory_wait {
     struct list node; /* name->waits; [lock] */
     struct directory *directory;
     struct mailbox *mailbox;
+    bool wants_all;
     bool is_told;            /* [lock] the mail is on its way */
     void (*wake)(void *ctx); /* NULL: cancelled; the loop's */
     void *ctx;
@@ -44,35 +42,6 @@ static void address_set(struct sockaddr_storage *out, bool is_v6, const uint8_t 
     }
 }
 
-/* IPv4 mapped into IPv6 is IPv4. */
-static void address_take(struct directory_address *out, bool is_v6, const uint8_t bytes[16])
-{
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    bool is_mapped = is_v6 && memcmp(bytes, mapped, sizeof(mapped)) == 0;
-
-    *out = (struct directory_address){.is_v6 = is_v6 && !is_mapped};
-    if (out->is_v6) {
-        memcpy(out->bytes, bytes, 16);
-    } else {
-        memcpy(out->bytes, is_mapped ? bytes + 12 : bytes, 4);
-    }
-}
-
-static bool address_read(struct directory_address *out, const char *text)
-{
-    uint8_t bytes[16] = {0};
-
-    if (inet_pton(AF_INET6, text, bytes) == 1) {
-        address_take(out, true, bytes);
-        return true;
-    }
-    if (inet_pton(AF_INET, text, bytes) == 1) {
-        address_take(out, false, bytes);
-        return true;
-    }
-    return false;
-}
-
 static bool address_is(const struct directory_address *address, const struct sockaddr *other)
 {
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)other;
@@ -82,74 +51,6 @@ static bool address_is(const struct directory_address *address, const struct soc
         return other->sa_family == AF_INET6 && memcmp(address->bytes, &v6->sin6_addr, 16) == 0;
     }
     return other->sa_family == AF_INET && memcmp(address->bytes, &v4->sin_addr, 4) == 0;
-}
-
-/* ---- what a host is ---- */
-
-/* 127.0.0.1, and what connecting to it would understand as well: 127.1, 0x7f000001, 2130706433. */
-static bool is_literal(struct span host, struct directory_address *out)
-{
-    char text[LITERAL_BYTES];
-    struct in_addr v4;
-
-    if (host.len == 0 || host.len >= sizeof(text)) {
-        return false;
-    }
-    memcpy(text, host.ptr, host.len);
-    text[host.len] = '\0';
-    if (address_read(out, text)) {
-        return true;
-    }
-    if (strspn(text, "0123456789abcdefx.") != host.len || inet_aton(text, &v4) == 0) {
-        return false;
-    }
-    uint8_t bytes[16] = {0};
-    memcpy(bytes, &v4, sizeof(v4));
-    address_take(out, false, bytes);
-    return true;
-}
-
-static bool is_number(struct span text)
-{
-    bool is_hex = text.len >= 2 && text.ptr[0] == '0' && text.ptr[1] == 'x';
-
-    for (size_t i = is_hex ? 2 : 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if ((c < '0' || c > '9') && (!is_hex || c < 'a' || c > 'f')) {
-            return false;
-        }
-    }
-    return text.len > 0;
-}
-
-/* Letters, digits, - and _ in labels of 1 to 63. A last label that is a number is of no name, but of an
- * address that is malformed. */
-static bool is_name(struct span host)
-{
-    size_t from = 0;
-
-    if (host.len == 0 || host.len > NAME_BYTES_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i <= host.len; i++) {
-        char c = i < host.len ? host.ptr[i] : '.';
-        bool is_letter =
-            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-        if (!is_letter) {
-            return false;
-        }
-        if (c != '.') {
-            continue;
-        }
-        if (i == from || i - from > LABEL_BYTES_MAX) {
-            return false;
-        }
-        if (i == host.len && is_number(span_of(host.ptr + from, i - from))) {
-            return false;
-        }
-        from = i + 1;
-    }
-    return true;
 }
 
 /* ---- the table ---- */
@@ -281,10 +182,13 @@ static bool seek(struct directory *directory, struct directory_name *name)
 
 /* [lock] FOUND: its addresses are to be used. */
 static enum directory_answer look(struct directory *directory, struct directory_name *name,
-                                  uint64_t now_us)
+                                  bool wants_all, uint64_t now_us)
 {
     enum directory_answer answer = known(directory, name, now_us);
 
+    if (wants_all && name->is_partial) {
+        return DIRECTORY_WAIT; /* its lookup is under way */
+    }
     if (answer == DIRECTORY_FOUND || answer == DIRECTORY_NONE) {
         directory->figures.answers++;
         return answer;
@@ -328,6 +232,7 @@ static struct directory_wait *wait_new(struct directory *directory, struct direc
     wait->mailbox = loop_mailbox(asker->loop);
     wait->wake = asker->wake;
     wait->ctx = asker->ctx;
+    wait->wants_all = asker->wants_all;
     list_push(&name->waits, &wait->node);
     return wait;
 }
@@ -359,14 +264,16 @@ static struct directory_name *name_touch(struct directory *directory, struct spa
 static enum directory_answer find_name(struct directory *directory, struct span host,
                                        const struct directory_asker *asker,
                                        struct directory_wait **wait, struct directory_address *list,
-                                       unsigned *count)
+                                       struct directory_addresses *out)
 {
     uint64_t now_us = loop_now_us(asker->loop);
 
     lock_acquire(&directory->lock);
     struct directory_name *name = name_touch(directory, host);
-    enum directory_answer answer = name == NULL ? DIRECTORY_BUSY : look(directory, name, now_us);
-    *count = answer == DIRECTORY_FOUND ? addresses_copy(name, list, now_us) : 0;
+    enum directory_answer answer =
+        name == NULL ? DIRECTORY_BUSY : look(directory, name, asker->wants_all, now_us);
+    out->count = answer == DIRECTORY_FOUND ? addresses_copy(name, list, now_us) : 0;
+    out->is_partial = answer == DIRECTORY_FOUND && name->is_partial;
     *wait = answer == DIRECTORY_WAIT ? wait_new(directory, name, asker) : NULL;
     bool stirs = must_stir(directory);
     lock_release(&directory->lock);
@@ -390,20 +297,21 @@ enum directory_answer directory_find(struct directory *directory, struct span ho
                                      struct directory_wait **wait)
 {
     struct directory_address list[DIRECTORY_ADDRESSES_MAX];
-    unsigned count = 1;
     enum directory_answer answer = DIRECTORY_FOUND;
 
     *wait = NULL;
-    out->count = 0;
+    out->count = 1;
+    out->is_partial = false;
     host = without_root(host);
-    if (!is_literal(host, &list[0])) {
-        if (!is_name(host)) {
+    if (!directory_is_literal(host, &list[0])) {
+        out->count = 0;
+        if (!directory_is_name(host)) {
             return DIRECTORY_NONE;
         }
-        answer = find_name(directory, host, asker, wait, list, &count);
+        answer = find_name(directory, host, asker, wait, list, out);
     }
-    for (unsigned i = 0; i < count; i++) {
-        address_set(&out->list[out->count++], list[i].is_v6, list[i].bytes);
+    for (unsigned i = 0; i < out->count; i++) {
+        address_set(&out->list[i], list[i].is_v6, list[i].bytes);
     }
     return answer;
 }
@@ -462,14 +370,19 @@ struct directory_name *directory_next(struct directory *directory)
     return node == NULL ? NULL : CONTAINER_OF(node, struct directory_name, wanted);
 }
 
-/* [lock] Whoever waits will be told, outside of it. */
-static void waits_take(struct directory_name *name, struct list *out)
+/* [lock] Whoever waits will be told, outside of it. is_over: those who want all as well. */
+static void waits_take(struct directory_name *name, bool is_over, struct list *out)
 {
-    struct list *node;
+    struct list *node = name->waits.next;
 
-    while ((node = list_pop(&name->waits)) != NULL) {
-        CONTAINER_OF(node, struct directory_wait, node)->is_told = true;
-        list_push(out, node);
+    while (node != &name->waits) {
+        struct directory_wait *wait = CONTAINER_OF(node, struct directory_wait, node);
+        node = node->next;
+        if (is_over || !wait->wants_all) {
+            wait->is_told = true;
+            list_remove(&wait->node);
+            list_push(out, &wait->node);
+        }
     }
 }
 
@@ -491,7 +404,7 @@ void directory_late(struct directory *directory, struct directory_name *name)
     lock_acquire(&directory->lock);
     name->is_late = true;
     if (name->count > 0) {
-        waits_take(name, &told);
+        waits_take(name, false, &told);
     }
     lock_release(&directory->lock);
     waits_tell(&told);
@@ -507,7 +420,7 @@ static void take_found(struct directory_name *name, const struct names_result *r
     name->count = 0;
     for (unsigned i = 0; i < result->count && name->count < DIRECTORY_ADDRESSES_MAX; i++) {
         struct directory_address *own = &name->list[name->count];
-        if (!address_read(own, result->addresses[i])) {
+        if (!directory_address_read(own, result->addresses[i])) {
             continue;
         }
         name->count++;
@@ -554,6 +467,32 @@ static uint32_t take_answer(struct directory *directory, struct directory_name *
     return failure_s(name);
 }
 
+/* [lock] From when on and for how long the answer counts. */
+static void note_time(struct directory_name *name, uint32_t counts_s, uint64_t now_us)
+{
+    name->answered_us = now_us;
+    name->until_us = now_us + counts_s * DIRECTORY_SECOND_US;
+    if (!is_failure(name)) {
+        name->stale_until_us = name->until_us + DIRECTORY_STALE_S * DIRECTORY_SECOND_US;
+    }
+}
+
+void directory_part(struct directory *directory, struct directory_name *name,
+                    const struct names_result *result, uint32_t ttl_s, uint64_t now_us)
+{
+    struct list told;
+
+    list_init(&told);
+    lock_acquire(&directory->lock);
+    CHECK(name->is_sought && result->answer == NAMES_FOUND);
+    uint32_t counts_s = take_answer(directory, name, result, ttl_s);
+    note_time(name, counts_s, now_us);
+    name->is_partial = true;
+    waits_take(name, false, &told);
+    lock_release(&directory->lock);
+    waits_tell(&told);
+}
+
 void directory_answer(struct directory *directory, struct directory_name *name,
                       const struct names_result *result, uint32_t ttl_s, uint64_t now_us)
 {
@@ -563,15 +502,12 @@ void directory_answer(struct directory *directory, struct directory_name *name,
     lock_acquire(&directory->lock);
     CHECK(name->is_sought && directory->figures.looking_up > 0);
     uint32_t counts_s = take_answer(directory, name, result, ttl_s);
-    name->answered_us = now_us;
-    name->until_us = now_us + counts_s * DIRECTORY_SECOND_US;
-    if (!is_failure(name)) {
-        name->stale_until_us = name->until_us + DIRECTORY_STALE_S * DIRECTORY_SECOND_US;
-    }
+    note_time(name, counts_s, now_us);
     name->is_sought = false;
     name->is_late = false;
+    name->is_partial = false;
     directory->figures.looking_up--;
-    waits_take(name, &told);
+    waits_take(name, true, &told);
     lock_release(&directory->lock);
     waits_tell(&told);
 }

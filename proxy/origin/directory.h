@@ -8,7 +8,8 @@
  *
  * Answers are kept as long as they say, but 1 s at least and 5 min at most; that there is no such
  * name 10 s; that DNS failed 1 s, 2 s, ... 30 s. While DNS fails, or is silent for a second, the last
- * good answer is used, up to a day old. At most 65,536 names are kept (about 500 bytes each), the
+ * good answer is used, up to a day old; and of a name that is new, the addresses of the family that
+ * has been answered for (RFC 8305 section 3). At most 65,536 names are kept (about 500 bytes each), the
  * ones asked for last; at most 1,000 are being looked up.
  *
  * Threads: any; a wait belongs to its loop. A known name costs one probe of a table under a short
@@ -29,6 +30,8 @@ struct directory;
 /* In the order in which to try them: those that took no connection a moment ago last. */
 struct directory_addresses {
     unsigned count;
+    bool is_partial; /* of one family: DNS has not answered for the other one for a second. If none
+                        of these will do, ask again with wants_all */
     struct sockaddr_storage list[DIRECTORY_ADDRESSES_MAX]; /* AF_INET or AF_INET6, port 0; never
                                                               IPv4 mapped into IPv6 */
 };
@@ -49,6 +52,7 @@ struct directory_asker {
     struct loop *loop;
     void (*wake)(void *ctx);
     void *ctx;
+    bool wants_all; /* addresses of one family will not do while the other may follow */
 };
 
 /* host: lower case, no port, no brackets; a dot at its end is fine. Only with WAIT, *wait is set, and

@@ -36,7 +36,12 @@ static void search_over(struct directory_search *search, const struct names_resu
 static void on_found(void *ctx, const struct names_result *result, uint32_t ttl_s)
 {
     struct directory_search *search = ctx;
+    struct directory *directory = search->directory;
 
+    if (result->is_partial) {
+        directory_part(directory, search->name, result, ttl_s, loop_now_us(directory->loop));
+        return;
+    }
     search->lookup = NULL;
     search_over(search, result, ttl_s);
 }

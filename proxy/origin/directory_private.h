@@ -4,6 +4,7 @@
  * directory_private - the inside of the directory.
  *
  *   directory.c         the table of names: asking, waiting, what an answer changes
+ *   directory_host.c    what a host is
  *   directory_lookup.c  the watch thread's side: lookups begun, late, over
  *
  * A name that is being looked up (is_sought) is not dropped; the watch thread may hold it then.
@@ -50,6 +51,7 @@ struct directory_name {
     uint8_t answer;          /* enum directory_answer; WAIT: none yet */
     bool is_sought;          /* a lookup is wanted or under way */
     bool is_late;            /* and takes too long to be waited for where there are addresses */
+    bool is_partial;         /* the addresses are of one family, the lookup for the other goes on */
     uint8_t failures;        /* of lookups in a row */
     uint8_t count;           /* of addresses: of the last good answer */
     struct directory_address list[DIRECTORY_ADDRESSES_MAX];
@@ -82,12 +84,24 @@ struct directory *directory_new(void);
 /* After directory_close, with nobody waiting. Nulls *directory; NULL inside is fine. */
 void directory_free(struct directory **directory);
 
+/* ---- directory_host.c ---- */
+
+/* In text, as inet_pton has it. */
+bool directory_address_read(struct directory_address *out, const char *text);
+/* An address in whatever spelling? */
+bool directory_is_literal(struct span host, struct directory_address *out);
+/* What may be a name. */
+bool directory_is_name(struct span host);
+
 /* ---- directory.c, for the watch thread ---- */
 
 /* The next name to look up, which stays where it is until directory_answer; NULL: none. */
 struct directory_name *directory_next(struct directory *directory);
 /* It takes long. */
 void directory_late(struct directory *directory, struct directory_name *name);
+/* FOUND, of one family; the lookup goes on. Who waits is told, but for those who want all. */
+void directory_part(struct directory *directory, struct directory_name *name,
+                    const struct names_result *result, uint32_t ttl_s, uint64_t now_us);
 /* The lookup is over: whoever waits is told. */
 void directory_answer(struct directory *directory, struct directory_name *name,
                       const struct names_result *result, uint32_t ttl_s, uint64_t now_us);

@@ -77,6 +77,9 @@ static bool is_same(const struct origin_names *names, const struct names_result 
 static bool take_found(struct origin_names *names, const struct names_result *result,
                        int64_t now_ms)
 {
+    if (result->is_partial && names->state == NAMES_KNOWN) {
+        return false; /* what there is will do until all is there */
+    }
     struct origin_names old = *names;
     bool had_warning = names->is_warning;
 

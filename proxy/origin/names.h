@@ -43,7 +43,8 @@ struct names_result {
     enum names_answer answer;
     unsigned count; /* FOUND: at least 1 */
     char addresses[ORIGIN_ADDRESSES_MAX][ORIGIN_ADDRESS_BYTES];
-    bool is_silent; /* FAILED: nobody answered */
+    bool is_silent;  /* FAILED: nobody answered */
+    bool is_partial; /* FOUND: DNS still owes the other family; another result follows */
     char detail[96];
 };
 

@@ -1,6 +1,12 @@
 /*
  * resolve - see resolve.h. c-ares cannot end one query alone: a cancelled lookup stays until its
- * answer comes, without anybody to tell.
+ * answers come, without anybody to tell.
+ *
+ * c-ares asks for A and AAAA at once, and answers when it has both, or has asked for the one that is
+ * missing three times. So when a lookup takes as long as one of those times, each family is asked for
+ * alone, and what has addresses is told (RFC 8305 section 3). Not sooner: by then c-ares asks again
+ * anyway, so a name server that is only slow is not asked more than by c-ares. The lookup as a whole
+ * goes on; it has the hosts file, and the order of RFC 6724 over both families.
  */
 #include "origin/resolve.h"
 
@@ -19,6 +25,8 @@
 
 #define TIMEOUT_MS 1000 /* of one question to one server; grows with each round */
 #define TRIES 3
+#define APART_US (TIMEOUT_MS * UINT64_C(1000)) /* each family is asked for alone from then on */
+#define BESIDE_US UINT64_C(50000) /* for the other one, when one is there (RFC 8305 section 8) */
 #define IDLE_US UINT64_C(1000000) /* with nothing under way */
 #define SERVERS_TEXT_BYTES ((size_t)1024)
 
@@ -40,9 +48,13 @@ struct lookup {
     struct list node;
     struct resolver *resolver;
     struct loop_timer timer; /* tells */
+    struct loop_timer early; /* asks for each family alone, then tells what came of that */
+    char *host;
+    unsigned asked; /* answers that c-ares owes */
     bool is_answered;
-    struct names_result result;
-    uint32_t ttl_s;
+    bool is_apart; /* each family was asked for alone */
+    struct names_result result, part;
+    uint32_t ttl_s, part_ttl_s;
     void (*done)(void *ctx, const struct names_result *result,
                  uint32_t ttl_s); /* NULL: cancelled */
     void *ctx;
@@ -177,8 +189,21 @@ struct resolver *resolver_new(struct loop *loop, const struct conf_names *server
 static void lookup_free(struct lookup *lookup)
 {
     loop_timer_clear(&lookup->timer);
+    loop_timer_clear(&lookup->early);
     list_remove(&lookup->node);
+    mem_free(lookup->host);
     mem_free(lookup);
+}
+
+/* Nobody is to be told any more. */
+static void lookup_end(struct lookup *lookup)
+{
+    lookup->done = NULL;
+    loop_timer_clear(&lookup->timer);
+    loop_timer_clear(&lookup->early);
+    if (lookup->asked == 0) {
+        lookup_free(lookup);
+    }
 }
 
 void resolver_free(struct resolver **resolver_at)
@@ -189,7 +214,7 @@ void resolver_free(struct resolver **resolver_at)
     if (resolver == NULL) {
         return;
     }
-    ares_destroy(resolver->channel); /* ends what is under way: on_answer frees it */
+    ares_destroy(resolver->channel); /* ends what is under way */
     CHECK(list_is_empty(&resolver->sockets));
     while (!list_is_empty(&resolver->lookups)) {
         lookup_free(CONTAINER_OF(resolver->lookups.next, struct lookup, node));
@@ -223,9 +248,8 @@ static bool address_text(const struct sockaddr *address, char out[ORIGIN_ADDRESS
            inet_ntop(AF_INET6, &v6->sin6_addr, out, ORIGIN_ADDRESS_BYTES) != NULL;
 }
 
-static void take_addresses(struct lookup *lookup, const struct ares_addrinfo *info)
+static uint32_t take_addresses(struct names_result *result, const struct ares_addrinfo *info)
 {
-    struct names_result *result = &lookup->result;
     uint32_t ttl = UINT32_MAX;
 
     for (const struct ares_addrinfo_cname *at = info->cnames; at != NULL; at = at->next) {
@@ -239,7 +263,21 @@ static void take_addresses(struct lookup *lookup, const struct ares_addrinfo *in
             ttl = at->ai_ttl < 0 || (uint32_t)at->ai_ttl > ttl ? ttl : (uint32_t)at->ai_ttl;
         }
     }
-    lookup->ttl_s = ttl;
+    return ttl;
+}
+
+/* c-ares owes one answer less. Is it of use to somebody? Else the lookup may be gone. */
+static bool is_wanted(struct lookup *lookup, int status)
+{
+    lookup->asked--;
+    if (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED) {
+        return false; /* resolver_free frees it */
+    }
+    if (lookup->done == NULL) {
+        lookup_end(lookup);
+        return false;
+    }
+    return true;
 }
 
 static void on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo *info)
@@ -248,11 +286,10 @@ static void on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo 
 
     (void)timeouts;
     if (info != NULL) {
-        take_addresses(lookup, info);
+        lookup->ttl_s = take_addresses(&lookup->result, info);
         ares_freeaddrinfo(info);
     }
-    if (status == ARES_EDESTRUCTION || status == ARES_ECANCELLED || lookup->done == NULL) {
-        lookup_free(lookup);
+    if (!is_wanted(lookup, status)) {
         return;
     }
     struct names_result *result = &lookup->result;
@@ -268,7 +305,13 @@ static void on_answer(void *ctx, int status, int timeouts, struct ares_addrinfo 
                                    : ares_strerror(status));
         lookup->ttl_s = 0;
     }
+    if (result->answer == NAMES_FAILED && lookup->part.count > 0) {
+        *result = lookup->part;
+        lookup->ttl_s = lookup->part_ttl_s;
+    }
+    result->is_partial = false;
     lookup->is_answered = true;
+    loop_timer_clear(&lookup->early);
     loop_timer_set(lookup->resolver->loop, &lookup->timer, 0);
 }
 
@@ -279,7 +322,53 @@ static void on_tell(struct loop_timer *timer)
     if (lookup->done != NULL) {
         lookup->done(lookup->ctx, &lookup->result, lookup->ttl_s);
     }
-    lookup_free(lookup);
+    lookup_end(lookup);
+}
+
+/* ---- one family alone ---- */
+
+static void on_part(void *ctx, int status, int timeouts, struct ares_addrinfo *info)
+{
+    struct lookup *lookup = ctx;
+    bool is_first = lookup->part.count == 0;
+
+    (void)timeouts;
+    if (info != NULL) {
+        uint32_t ttl_s = take_addresses(&lookup->part, info);
+        lookup->part_ttl_s = ttl_s < lookup->part_ttl_s ? ttl_s : lookup->part_ttl_s;
+        ares_freeaddrinfo(info);
+    }
+    if (is_wanted(lookup, status) && !lookup->is_answered && is_first && lookup->part.count > 0) {
+        lookup->part.answer = NAMES_FOUND;
+        lookup->part.is_partial = true;
+        loop_timer_set(lookup->resolver->loop, &lookup->early, BESIDE_US);
+    }
+}
+
+static void ask_apart(struct lookup *lookup)
+{
+    static const int families[] = {AF_INET, AF_INET6};
+    struct resolver *resolver = lookup->resolver;
+
+    lookup->is_apart = true;
+    lookup->asked += ARRAY_LEN(families);
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        const struct ares_addrinfo_hints hints = {.ai_family = families[i],
+                                                  .ai_socktype = SOCK_STREAM};
+        ares_getaddrinfo(resolver->channel, lookup->host, NULL, &hints, on_part, lookup);
+    }
+    set_timer(resolver);
+}
+
+static void on_early(struct loop_timer *timer)
+{
+    struct lookup *lookup = CONTAINER_OF(timer, struct lookup, early);
+
+    if (!lookup->is_apart) {
+        ask_apart(lookup);
+    } else {
+        lookup->done(lookup->ctx, &lookup->part, lookup->part_ttl_s);
+    }
 }
 
 struct lookup *
@@ -292,7 +381,12 @@ lookup_start(struct resolver *resolver, const char *host,
     lookup->resolver = resolver;
     lookup->done = done;
     lookup->ctx = ctx;
+    lookup->host = mem_copy(host, strlen(host));
+    lookup->asked = 1;
+    lookup->part_ttl_s = UINT32_MAX;
     loop_timer_init(&lookup->timer, on_tell);
+    loop_timer_init(&lookup->early, on_early);
+    loop_timer_set(resolver->loop, &lookup->early, APART_US);
     list_push(&resolver->lookups, &lookup->node);
     ares_getaddrinfo(resolver->channel, host, NULL, &hints, on_answer, lookup);
     set_timer(resolver);
@@ -307,8 +401,5 @@ void lookup_cancel(struct lookup **lookup_at)
     if (lookup == NULL) {
         return;
     }
-    lookup->done = NULL;
-    if (lookup->is_answered) {
-        lookup_free(lookup);
-    }
+    lookup_end(lookup);
 }

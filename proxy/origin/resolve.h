@@ -27,10 +27,12 @@ struct resolver *resolver_new(struct loop *loop, const struct conf_names *server
                               enum resolve_kind kind);
 /* Lookups under way are never told. Nulls *resolver; NULL inside is fine. */
 void resolver_free(struct resolver **resolver);
-/* Calls done once, never from inside. ttl_s: 0 unless FOUND. Lives until done has returned. */
+/* Calls done once, never from inside; or twice, when DNS has had addresses of only one family for a
+ * second: then first with those (is_partial), and the lookup goes on. ttl_s: 0 unless FOUND. Lives
+ * until the last done has returned. */
 struct lookup *
 lookup_start(struct resolver *resolver, const char *host,
              void (*done)(void *ctx, const struct names_result *result, uint32_t ttl_s), void *ctx);
-/* done will not be called. Nulls *lookup; NULL inside is fine. */
+/* done will not be called any more. Nulls *lookup; NULL inside is fine. */
 void lookup_cancel(struct lookup **lookup);
 #endif

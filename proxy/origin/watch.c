@@ -232,6 +232,11 @@ static void on_resolved(void *ctx, const struct names_result *result, uint32_t t
     struct ward *ward = ctx;
     uint64_t now_us = loop_now_us(ward->watch->loop);
 
+    if (result->is_partial) {
+        origin_note_names(ward->pool, ward->server->state, result, now_us);
+        look(ward);
+        return;
+    }
     ward->lookup = NULL;
     if (ward->watch->renew_us != 0 && !is_looking_up(ward->watch)) {
         watch_stir(ward->watch);

@@ -202,14 +202,14 @@ struct worker *worker_new(const struct worker_options *options)
     });
     worker->env.loop = worker->loop;
     worker->env.store = options->store;
-    worker->env.press = options->press;
+    worker->env.fill.press = options->press;
     worker->env.limits = options->limits;
     worker->env.maintenance = options->maintenance;
     worker->per_client =
         limit_register(options->limits, LIMIT_REFUSES, SPAN("-"), SPAN("connections"));
     worker->env.users = users_desk_new(options->users, worker->loop);
     worker->env.directory = origins_directory(options->origins);
-    worker->env.fetches = worker->fetches;
+    worker->env.fill.fetches = worker->fetches;
     worker->env.counters = worker->counters;
     worker->env.tally = worker->tally;
     worker->env.ring = worker->ring;
@@ -272,7 +272,7 @@ void worker_free(struct worker **worker_at)
     struct worker *worker = *worker_at;
     *worker_at = NULL;
     worker_sweep(worker);
-    CHECK(list_is_empty(&worker->env.encodes));
+    CHECK(list_is_empty(&worker->env.fill.encodes));
     loop_free(&worker->loop);
     record_ring_free(&worker->ring);
     tally_free(&worker->tally);

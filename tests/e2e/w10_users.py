@@ -238,7 +238,7 @@ def test_combined_log(t):
     same(ask(larder, origin).status, 407)
     lines = wait_for(lambda: len(larder.access_lines()) == 2 and larder.access_lines(), 5, "the lines")
     assert lines[0].startswith("127.0.0.1 - anna\\x20b ["), lines
-    assert lines[1].startswith("127.0.0.1 - - [") and " denied rule:login " in lines[1], lines
+    assert lines[1].startswith("127.0.0.1 - - [") and " synthetic challenge " in lines[1], lines
 
 
 @slow(240)

@@ -46,7 +46,7 @@ def test_failures_in_words(t):
     deaf.listen(8)
     t.undo.append(deaf.close)
     server = dns(t, {"app.test": [("A", "127.0.0.1", 60)], "bad.test": SERVFAIL})
-    larder = proxy(t, server, origins="timeout connect=2s first_byte=1s idle=1s; retry 0;", acl="acl { allow any to loopback port 1-65535; }")
+    larder = proxy(t, server, origins="timeout connect=5s first_byte=3s idle=20s; retry 0;", acl="acl { allow any to loopback port 1-65535; }")
     cases = [("http://none.test/", 502, "This site was not found", "spelled right", "resolved"),
              ("http://bad.test/", 502, "This site was not found", "few minutes", "resolved"),
              (f"http://app.test:{closed}/", 502, "This site cannot be reached", "few minutes", "refuses"),

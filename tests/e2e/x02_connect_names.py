@@ -1,8 +1,8 @@
 """CONNECT to names: looked up without holding anybody up, each address tried, the next one beside a silent one."""
 import time
 
-from case import same
-from dns import NameServer
+from case import same, wait_for
+from dns import AAAA, NameServer
 from tunnels import Deaf, Server, ask, connect, echo, forward, read_all, records
 
 
@@ -21,7 +21,7 @@ def test_by_name(t):
         with connect(larder, port, host=host) as client:
             client.send(b"ping")
             same(client.read_some(4), b"ping", host)
-    same(names.asked("app.test"), 1)
+    same(larder.metrics()["larder_name_lookups_total"], 2)  # app.test and localhost
     hosts = [record["host"] for record in records(larder, 5)]
     assert f"app.test:{server.port}" in hosts and f"[::1]:{six.port}" in hosts, hosts
 
@@ -41,6 +41,22 @@ def test_next_address(t):
             client.send(b"ping")
             same(client.read_some(4), b"ping", name)
             assert took < 40, (name, took)  # long before the silent one's time is over
+
+
+def test_one_family_first(t):
+    """A name server that is slow about AAAA: what it says for A will do, and where that does not, AAAA is waited for."""
+    server = Server(t, echo)
+    Server(t, echo, host="::1", port=server.port)
+    known = {name: [("A", address, 300), ("AAAA", "::1", 300)] for name, address in
+             (("first.test", "127.0.0.1"), ("refused.test", "127.0.0.8"), ("denied.test", "127.0.0.9"))}
+    names, larder = proxy(t, known, acl="acl { allow tests to 127.0.0.1 127.0.0.8 ::1 port 1-65535; }")
+    names.silences = {(name, AAAA): 1000 if name == "first.test" else 3 for name in known}
+    for name in known:
+        with connect(larder, server.port, host=name) as client:
+            same(larder.metrics()["larder_name_lookups_active"], int(name == "first.test"), name)
+            client.send(b"ping")
+            same(client.read_some(4), b"ping", name)
+        wait_for(lambda: larder.metrics()["larder_name_lookups_active"] == 0, 30, "the end of the lookup")
 
 
 def test_no_name(t):

@@ -467,6 +467,60 @@ static void test_broken_addresses_come_last(void **state)
     fixture_close(&fixture);
 }
 
+/* Who waits for whatever there is gets the addresses of one family; who wants all waits for the end. */
+static void test_one_family(void **state)
+{
+    static const struct {
+        enum names_answer answer; /* of the lookup as a whole */
+        const char *one, *two;
+        unsigned count;
+    } ends[] = {
+        {NAMES_FOUND, "2001:db8::1", "192.0.2.1", 2},
+        {NAMES_FOUND, "192.0.2.1", NULL, 1},
+        {NAMES_FAILED, NULL, NULL, 1}, /* what there was stays */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        struct fixture fixture;
+        struct asker any = {0};
+        struct asker all = {0};
+        fixture_open(&fixture);
+        const struct directory_asker who = {
+            .loop = fixture.loop, .wake = on_wake, .ctx = &all, .wants_all = true};
+        assert_int_equal(ask(&fixture, &any, "www.test"), DIRECTORY_WAIT);
+        assert_int_equal(
+            directory_find(fixture.directory, SPAN("www.test"), &all.out, &who, &all.wait),
+            DIRECTORY_WAIT);
+        struct directory_name *name = directory_next(fixture.directory);
+        struct names_result part = result(NAMES_FOUND, "192.0.2.1", NULL);
+        directory_part(fixture.directory, name, &part, 60, fixture.now_us);
+        directory_late(fixture.directory, name);
+        (void)mailbox_deliver(loop_mailbox(fixture.loop));
+        assert_int_equal(any.woken, 1);
+        assert_int_equal(all.woken, 0);
+        assert_int_equal(ask(&fixture, &any, "www.test"), DIRECTORY_FOUND);
+        assert_true(any.out.is_partial);
+        assert_int_equal(any.out.count, 1);
+        directory_cancel(&all.wait);
+        assert_int_equal(
+            directory_find(fixture.directory, SPAN("www.test"), &all.out, &who, &all.wait),
+            DIRECTORY_WAIT);
+        assert_null(directory_next(fixture.directory)); /* its lookup goes on */
+        struct names_result whole = result(ends[i].answer, ends[i].one, ends[i].two);
+        directory_answer(fixture.directory, name, &whole, 60, fixture.now_us);
+        (void)mailbox_deliver(loop_mailbox(fixture.loop));
+        assert_int_equal(any.woken, 1);
+        assert_int_equal(all.woken, 1);
+        assert_int_equal(
+            directory_find(fixture.directory, SPAN("www.test"), &all.out, &who, &all.wait),
+            DIRECTORY_FOUND);
+        assert_false(all.out.is_partial);
+        assert_int_equal(all.out.count, ends[i].count);
+        fixture_close(&fixture);
+    }
+}
+
 static void test_mapped_addresses(void **state)
 {
     struct fixture fixture;
@@ -497,6 +551,7 @@ int main(void)
         cmocka_unit_test(test_lookups_are_bounded),
         cmocka_unit_test(test_names_are_bounded),
         cmocka_unit_test(test_broken_addresses_come_last),
+        cmocka_unit_test(test_one_family),
         cmocka_unit_test(test_mapped_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,6 +84,24 @@ static void test_turns(void **state)
     picks(&names, "4.4.4.4");
 }
 
+/* Addresses of one family will do where none are known, and take none away. */
+static void test_one_family(void **state)
+{
+    struct origin_names names = {.state = NAMES_PENDING};
+    struct names_result part = found("1.1.1.1", NULL, NULL);
+    struct names_result whole = found("::1", "1.1.1.1", NULL);
+
+    (void)state;
+    part.is_partial = true;
+    assert_true(names_take(&names, &part, 1));
+    assert_int_equal(names.state, NAMES_KNOWN);
+    assert_int_equal(names.count, 1);
+    assert_true(names_take(&names, &whole, 2));
+    assert_int_equal(names.count, 2);
+    assert_false(names_take(&names, &part, 3));
+    assert_int_equal(names.count, 2);
+}
+
 static void test_belief(void **state)
 {
     struct origin_names names = {.state = NAMES_PENDING};
@@ -136,6 +154,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_literal),
         cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_one_family),
         cmocka_unit_test(test_belief),
         cmocka_unit_test(test_waiting_ends),
     };
