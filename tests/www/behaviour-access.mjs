@@ -10,6 +10,17 @@ const last = (mock, path) => mock.queries.filter((q) => q.startsWith(path)).at(-
 
 export const accessTests = [
   {
+    name: 'access: who was asked for a password is no denial; each denial has the reference of its page',
+    body: async ({ page, mock }) => {
+      mock.reset('one-forward');
+      await enter(page, mock, { page: 'access' });
+      const tile = panel(page, 'Denied');
+      await until('the challenges', async () => /asked to log in\s*48/.test(await tile.innerText()));
+      await rows(page, 'Denials').first().waitFor();
+      equal((await rows(page, 'Denials').first().locator('.reference').innerText()).trim(), '4f1c90ab00000082', 'reference');
+    },
+  },
+  {
     name: 'access: no page and no question without a forward proxy',
     body: async ({ page, mock }) => {
       mock.reset('no-forward');

@@ -307,6 +307,16 @@ test('who purged is said in words', async ({ page, mock }) => {
   equal(await page.locator('td[data-label=by]').first().innerText(), 'login link', 'by');
 });
 
+test('problems are told in words, with the facts of the log', async ({ page, mock }) => {
+  mock.scenario = 'problems';
+  await enter(page, mock);
+  const told = page.locator('#problems li').filter({ hasText: 'A request to an origin failed' });
+  await told.waitFor();
+  const text = await told.innerText();
+  ok(text.includes('origin app/app-1') && text.includes('error incomplete'), text);
+  ok(!(await page.locator('#problems').innerText()).includes('='), 'a key=value is left');
+});
+
 test('silence makes the numbers stale, news heal them', async ({ page, mock }) => {
   await enter(page, mock);
   mock.frozen = true;
