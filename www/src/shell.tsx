@@ -5,7 +5,7 @@ import type { Problem, Session, Status } from './api';
 import * as f from './format';
 import type { Health } from './live';
 import { isOfOrigins, whoOf } from './model';
-import { Mark, Segments } from './parts';
+import { Mark, ProblemText, Segments } from './parts';
 import type { Theme } from './theme';
 
 const THEMES: readonly { key: Theme; label: ComponentChildren; hint: string }[] = [
@@ -177,9 +177,7 @@ function ProblemStrip({ problems }: { problems: Problem[] }) {
         {problems.slice(0, STRIP_LINES).map((p) => (
           <li key={p.event + p.text} class={`level-${p.level}`}>
             <span class="level">{p.level === 'error' ? 'Error' : 'Warning'}</span>
-            <span class="problem-text">
-              {p.text} {isOfOrigins(p) && <a href="#/origins">Origins</a>}
-            </span>
+            <ProblemText problem={p}>{isOfOrigins(p) && <a href="#/origins">Origins</a>}</ProblemText>
           </li>
         ))}
       </ul>

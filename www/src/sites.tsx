@@ -60,6 +60,7 @@ function Row({
     <tr role="row">
       <th scope="row" role="rowheader" class="cell-server">
         {site.name}
+        {site.name === '*' && <span class="note">every other name</span>}
         {site.names.length > 1 && <span class="note url">{site.names.slice(1).join(', ')}</span>}
       </th>
       <td role="cell" class="cell-state">
