@@ -39,7 +39,7 @@ export const accessTests = [
       mock.reset('one-forward');
       await enter(page, mock, { page: 'access' });
       const tile = panel(page, 'Requests');
-      await until('a rate', async () => /^(2[5-9]|3\d)/.test(await tile.locator('.value').innerText()), 20_000);
+      await until('a rate', async () => /^(2[5-9]|3\d)/.test(await tile.locator('.value').innerText()));
       equal((await panel(page, 'Tunnels').locator('.value').innerText()).trim(), '311', 'tunnels');
       await until('bytes a second', async () => (await panel(page, 'Through tunnels').locator('.number').innerText()).includes('MiB/s'));
       ok((await page.title()).startsWith('Access'), await page.title());
@@ -75,7 +75,7 @@ export const accessTests = [
           ...{ method: 'GET', scheme: 'https', host: 'fresh.example', port: 8443, path: '/<b>x</b>', rule: 'ads', reason: 'new' },
         },
       ];
-      await until('the new one', async () => (await rows(page, 'Denials').first().innerText()).includes('fresh.example'), 10_000);
+      await until('the new one', async () => (await rows(page, 'Denials').first().innerText()).includes('fresh.example'));
       const first = await rows(page, 'Denials').first().innerText();
       for (const word of ['192.0.2.99', 'zoe', 'https://fresh.example:8443', '/<b>x</b>', 'ads', 'new']) {
         ok(first.includes(word), `${word} is not in ${first}`);
@@ -171,7 +171,7 @@ export const accessTests = [
       await page.getByText('The denials could not be read: The workers do not answer.').waitFor();
       equal(await rows(page, 'Denials').count(), 20, 'rows');
       mock.badAccess = false;
-      await until('the error goes', async () => (await page.getByText('could not be read').count()) === 0, 10_000);
+      await until('the error goes', async () => (await page.getByText('could not be read').count()) === 0);
     },
   },
 ];
