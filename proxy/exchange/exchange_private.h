@@ -121,7 +121,7 @@ struct exchange {
     struct store_key key;
     struct arena arena;
     struct exchange *next_free;
-    struct fill_owner origin; /* the origin's side; its name and what follows need no zeros */
+    struct fill_owner origin; /* the origin's side; from its pool on no zeros are needed */
     char key_inline[EXCHANGE_KEY_INLINE];
     struct policy policy_room; /* when rules have a say */
 };

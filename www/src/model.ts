@@ -542,6 +542,12 @@ export function whoOf(by: string): string {
   return kind === 'token' ? `token ${name}` : name;
 }
 
+// A site's first name as people would say it; null: as it is.
+export function siteWords(name: string): string | null {
+  const [, forward] = /^forward:(.+)$/.exec(name) ?? [];
+  return name === '*' ? 'every other name' : forward === undefined ? null : `forward proxy ${forward}`;
+}
+
 export function mayPurge(scopes: readonly string[]): boolean {
   return scopes.includes('purge') || scopes.includes('admin');
 }

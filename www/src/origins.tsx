@@ -2,7 +2,7 @@
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Api, OriginOrder, OriginPool, Origins, OriginServer } from './api';
 import * as f from './format';
-import { originReason, originsWorst, originTone, reuseShare, weightWords } from './model';
+import { originReason, originsWorst, originTone, reuseShare, siteWords, weightWords } from './model';
 import { ReasonDialog } from './reason-dialog';
 import { Sites } from './sites';
 
@@ -292,8 +292,9 @@ function Queue({ pool }: { pool: OriginPool }) {
   return (
     <p class="note pad">
       Queue: {f.exact(queue.waiting)} of {f.exact(queue.size)} waiting, {f.text(f.count(queue.waited))} have waited
-      {refused > 0 &&
-        `; refused: ${f.text(f.count(queue.refused_full))} because it was full, ${f.text(f.count(queue.refused_late))} after ${f.text(f.seconds(queue.timeout_s))}`}
+      {queue.refused_full > 0 && `; ${f.text(f.count(queue.refused_full))} refused because it was full`}
+      {queue.refused_late > 0 &&
+        `; ${f.text(f.count(queue.refused_late))} refused after ${f.text(f.seconds(queue.timeout_s))}`}
     </p>
   );
 }
@@ -318,7 +319,7 @@ function Pool({ pool, ...row }: { pool: OriginPool } & Omit<RowProps, 'server'>)
         <h2 id={id}>{pool.name}</h2>
         <p class="note">
           {f.exact(pool.up)} of {f.plural(pool.servers.length, 'server')} may be asked, {pool.balance}
-          {pool.sites.length > 0 && pool.sites.join() !== pool.name && ` · ${pool.sites.join(', ')}`}
+          {pool.sites.length > 0 && pool.sites.join() !== pool.name && ` · ${pool.sites.map((name) => siteWords(name) ?? name).join(', ')}`}
         </p>
       </header>
       {pool.warning !== '' && (

@@ -1,7 +1,7 @@
 // A problem as the server's log has it, in words: a sentence as it is, an event with its "key=value" pairs
 // as what happened and the facts.
 import type { Problem } from './api';
-import { whoOf } from './model';
+import { siteWords, whoOf } from './model';
 
 export interface ProblemWords {
   title: string;
@@ -54,6 +54,8 @@ const EVENTS: Record<string, string> = {
 const PAIR = /^([a-z_]+)=(?:"((?:[^"\\]|\\.)*)"?|(\S*))(?:\s+|$)/;
 const CODES = ['error', 'status', 'state', 'fault', 'kind', 'result'];
 
+const siteOf = (name: string): string => (name === '*' ? `* (${siteWords(name)})` : (siteWords(name) ?? name));
+
 // All of it, or null: it is no list of pairs.
 function pairsOf(text: string): [string, string][] | null {
   const pairs: [string, string][] = [];
@@ -64,7 +66,7 @@ function pairsOf(text: string): [string, string][] | null {
     }
     const [all, key = '', quoted, bare = ''] = found;
     const value = quoted ?? (CODES.includes(key) ? bare.replace(/_/g, ' ') : bare);
-    pairs.push([key.replace(/_/g, ' '), key === 'by' ? whoOf(value) : value]);
+    pairs.push([key.replace(/_/g, ' '), key === 'by' ? whoOf(value) : key === 'site' ? siteOf(value) : value]);
     rest = rest.slice(all.length);
   }
   return pairs.length > 0 ? pairs : null;
@@ -82,10 +84,10 @@ export function problemWords(problem: Problem): ProblemWords {
     const others = facts.filter(([key, value]) => key !== 'note' && value !== '');
     return { title: eventWords(problem.event) + (note === undefined ? '' : `: ${note[1]}`), facts: others };
   }
-  const text = problem.text.replace(
-    /\bby ((?:unix|token|session):\S+)$/,
-    (_, who: string) => `by ${whoOf(who)}`,
-  );
+  const text = problem.text
+    .replace(/\bby ((?:unix|token|session):\S+)$/, (_, who: string) => `by ${whoOf(who)}`)
+    .replace(/^Site forward:(\S+)/, 'Forward proxy $1')
+    .replace(/^Site \* /, `Site ${siteOf('*')} `);
   const isSentence = problem.now === true || /^[A-Z]/.test(text);
   if (text === '' || !isSentence) {
     return { title: eventWords(problem.event) + (text === '' ? '' : `: ${text}`), facts: [] };

@@ -166,7 +166,7 @@ function Account({
 
 const STRIP_LINES = 3;
 
-function ProblemStrip({ problems }: { problems: Problem[] }) {
+function ProblemStrip({ problems, page }: { problems: Problem[]; page: string }) {
   if (problems.length === 0) {
     return null;
   }
@@ -181,7 +181,12 @@ function ProblemStrip({ problems }: { problems: Problem[] }) {
           </li>
         ))}
       </ul>
-      {more > 0 && <p class="note">and {f.plural(more, 'more problem')} below</p>}
+      {more > 0 && (
+        <p class="note">
+          and {f.plural(more, 'more problem')}{' '}
+          {page === 'overview' ? 'below' : <a href="#/overview">on the overview</a>}
+        </p>
+      )}
     </section>
   );
 }
@@ -253,7 +258,7 @@ export function Shell({
         <Account session={session} status={status} onSignOut={onSignOut} />
       </header>
       <main id="main" tabIndex={-1} ref={main} class={dim ? 'dim' : ''}>
-        <ProblemStrip problems={problems} />
+        <ProblemStrip problems={problems} page={page} />
         {status === null && health.kind === 'offline' && (
           <section class="panel first" role="alert">
             <h2>No answer from the admin server</h2>

@@ -40,6 +40,13 @@ test('a sentence stays one, with who said so in words', () => {
   assert.equal(words('origin_down', 'app/a is down: refused', true).title, 'app/a is down: refused');
 });
 
+test('sites without a name of their own', () => {
+  const told = (text: string) => words('maintenance', text, true).title;
+  assert.equal(told('Site * is in maintenance, by token:ci'), 'Site * (every other name) is in maintenance, by token ci');
+  assert.equal(told('Site forward:office is in maintenance, by unix:0'), 'Forward proxy office is in maintenance, by root');
+  assert.deepEqual(words('origin_fault', 'site=forward:office').facts, [['site', 'forward proxy office']]);
+});
+
 test('what is neither says which event it is', () => {
   assert.equal(
     words('reload_failed', 'larder.conf:3: error: what').title,
