@@ -14,7 +14,7 @@
 #include "admin/problem.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "exchange/forward_test.h"
+#include "explain/forward_test.h"
 
 /* ---- the question ---- */
 

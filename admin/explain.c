@@ -1,5 +1,5 @@
 /* explain - POST /api/v1/explain: what would become of a request, and which setting decided. */
-#include "exchange/explain.h"
+#include "explain/explain.h"
 
 #include <string.h>
 

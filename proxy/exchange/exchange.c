@@ -86,7 +86,7 @@ static struct exchange *exchange_new(struct exchange_env *env, struct stream *st
     if (x != NULL) {
         env->free_exchanges = x->next_free;
         env->free_count--;
-        memset(x, 0, offsetof(struct exchange, origin.name));
+        memset(x, 0, offsetof(struct exchange, origin.pool));
     } else {
         x = mem_new(sizeof(*x));
     }

@@ -3,6 +3,7 @@
 /* exchange_private - the state of one request, shared by the files of this folder only. */
 #include "base/arena.h"
 #include "exchange/exchange.h"
+#include "exchange/exchange_ask.h"
 #include "fill/fill.h"
 #include "fill/stored.h"
 #include "http/cache_status.h"
@@ -120,7 +121,7 @@ struct exchange {
     struct store_key key;
     struct arena arena;
     struct exchange *next_free;
-    struct fill_owner origin; /* the origin's side; its name and what follows need no zeros */
+    struct fill_owner origin; /* the origin's side; from its pool on no zeros are needed */
     char key_inline[EXCHANGE_KEY_INLINE];
     struct policy policy_room; /* when rules have a say */
 };
@@ -230,7 +231,6 @@ bool exchange_must_go_alone(const struct exchange *x, uint32_t code);
 /* exchange_stale.c: the fetch ended with this code and without an answer. */
 enum exchange_next exchange_origin_failed(struct exchange *x, uint32_t code);
 struct rearm_subject;
-struct exchange_judge;
 /* Was this stale response sent for a dead origin a moment ago, and will this request take it? */
 bool exchange_is_rearmed(const struct exchange_judge *judge, const struct rearm_subject *subject);
 /* exchange_range.c: a body of several ranges, for exchange_range_head. False: they are too much. */
@@ -274,27 +274,6 @@ struct record *exchange_record(struct exchange *x);
 void exchange_account_refused(struct exchange_env *env, struct stream *stream, unsigned status,
                               size_t bytes_sent);
 
-/* What store_lookup asks to have stored responses judged. */
-struct exchange_judge {
-    const struct http_fields *fields;         /* in: fill_selecting */
-    const struct http_directives *directives; /* NULL: none */
-    int64_t now_ms;
-    const struct exchange_env *env; /* the worker's, or NULL: nothing is re-armed */
-    struct hash128 key;
-    bool refuse_sole; /* a part that cannot be added to is not enough */
-    bool serve_stale; /* the setting for this request */
-    bool rearmed;     /* out: stale, and to be sent nevertheless */
-    bool quiet;       /* out: within stale-while-revalidate, and not to be refreshed now */
-};
-/* exchange_lookup.c: the question to the store for this request; what it is not given is the
- * caller's to set. ctx, request and directives must outlive it. */
-void exchange_ask(struct store_lookup *lookup, struct exchange_judge *ctx,
-                  const struct http_request *request, const struct http_directives *directives);
-/* Why it is not a hit, in the words of logs and Cache-Status. */
-enum http_reason exchange_absence(enum store_absence absence,
-                                  const struct http_directives *directives,
-                                  enum http_forward *forward);
-
 /* exchange_guard.c, for sites that have guards. May it go on? Else *next says how it ends. */
 bool exchange_guard(struct exchange *x, enum exchange_next *next);
 /* The same before the origin is asked for it. */
@@ -302,13 +281,7 @@ bool exchange_guard_origin(struct exchange *x, enum exchange_next *next);
 /* It is no longer under way. */
 void exchange_guard_release(struct exchange *x);
 
-/* exchange_policy.c: why the cache is not asked; HTTP_REASON_NONE: it is. */
-enum http_reason exchange_pass_reason(const struct http_request *request,
-                                      const struct policy *policy);
-/* What the client's Cache-Control may ask for; a site may refuse forced validation. */
-void exchange_directives(struct http_directives *directives, const struct http_request *request,
-                         const struct policy *policy);
-/* Rules that ask of the response have a say in what is sent: settles the policy once more. */
+/* exchange_policy.c. Rules that ask of the response have a say in what is sent: settles the policy once more. */
 void exchange_policy_late(struct exchange *x);
 /* The head as the client gets it; empty: no memory. */
 struct span exchange_edit_head(struct exchange *x, struct span head);

@@ -90,6 +90,19 @@ static bool may_share(const struct exchange *x, const struct store_object *objec
                       loop_wall_ms(x->env->loop)) != HTTP_VALIDATE;
 }
 
+/* Is what somebody else fetched for this request? If not, the next one under way is only waited for
+ * where that may have another end: whom nothing fits asks alone, and at once. */
+static bool fits(struct exchange *x, const struct store_object *object)
+{
+    if (!is_selected(x, object)) {
+        x->apart = x->apart || http_selector_is_personal(store_object_selector(object));
+        return false;
+    }
+    bool may = may_share(x, object);
+    x->apart = x->apart || !may;
+    return may;
+}
+
 /* The fetch this client waited for is over without a body of its own. What a 304 confirmed answers
  * it here and now: were it looked for, a purge that came since would send the client into the next
  * fetch, and purges one after another through one fetch after another. */
@@ -99,7 +112,7 @@ static enum exchange_next go_again(struct exchange *x)
                                        ? store_reader_renewed(x->reader)
                                        : NULL;
 
-    if (renewed != NULL && is_selected(x, renewed) && may_share(x, renewed)) {
+    if (renewed != NULL && fits(x, renewed)) {
         return exchange_serve(x, renewed, RESULT_HIT, HTTP_REASON_COLLAPSED);
     }
     store_object_unref(&renewed);
@@ -148,13 +161,7 @@ enum exchange_next exchange_head(struct exchange *x)
                                                : exchange_origin_failed(x, code);
     }
     if (x->origin.fill == NULL && x->collapsed) {
-        if (!is_selected(x, x->object)) {
-            /* Others that are under way will be for others as well: no waiting for each in turn. */
-            x->apart = x->apart || http_selector_is_personal(store_object_selector(x->object));
-            return look_again(x);
-        }
-        if (!may_share(x, x->object)) {
-            x->apart = true;
+        if (!fits(x, x->object)) {
             return look_again(x);
         }
         x->reason = HTTP_REASON_COLLAPSED;

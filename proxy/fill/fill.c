@@ -197,6 +197,16 @@ static bool fill_is_for_nobody(struct fill *fill)
             (fill->head_done && fill_is_alone_for_long(fill)));
 }
 
+/* The body of an error that a refresh met is for nobody; of the server its head has told all. */
+static void fill_give_up(struct fill *fill)
+{
+    note_vain_refresh(fill);
+    if (fill->background && fill->head_done && fill->figures.origin_status >= 500) {
+        fill_let_go_answered(fill);
+    }
+    fill_kill(fill);
+}
+
 static void on_batch(void *ctx)
 {
     struct fill *fill = ctx;
@@ -215,8 +225,7 @@ static void on_batch(void *ctx)
         store_lead_flush(fill->lead);
     }
     if (fill_is_for_nobody(fill)) {
-        note_vain_refresh(fill);
-        fill_kill(fill);
+        fill_give_up(fill);
     } else if (fill->owner != NULL && !fill->restart) {
         fill->owner->calls->drive(fill->owner); /* may end us */
     }
@@ -336,8 +345,7 @@ static void on_resume(void *ctx)
     struct fill *fill = ctx;
     CHECK_OBJ(fill, FILL_MAGIC);
     if (fill_is_for_nobody(fill) && !fill->failed) {
-        note_vain_refresh(fill);
-        fill_kill(fill);
+        fill_give_up(fill);
         return;
     }
     if (fill->paused && fill->fetch != NULL && fill->lead != NULL &&

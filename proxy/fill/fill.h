@@ -77,22 +77,23 @@ struct fill_owner_calls {
 };
 
 /* The origin's side as its request sees it; lies in the exchange, and outlives the fill. Who starts a
- * fill sets calls and arena; the rest, but for name, is zero before the first. */
+ * fill sets calls and arena; what comes before pool is zero at first. */
 struct fill_owner {
-    const struct fill_owner_calls *calls;
-    struct arena *arena; /* of the request */
-    struct fill *fill;   /* its own fetch, or NULL */
-    bool had_age;        /* our fetch's response came from another cache */
-    bool stored;
-    bool has_name;   /* pool and name say who was asked last */
-    uint8_t fault;   /* enum fetch_fault of the server asked last; 0: none */
-    uint8_t tries;   /* how often a server was asked */
-    uint16_t status; /* of the response; 0: none */
-    uint32_t connect_us;
-    const char *pool;        /* its name; NULL: the site's own */
+    struct fill *fill;       /* its own fetch, or NULL */
     struct span own_lines;   /* fields of a shared response for its own client alone */
     struct span sticky_line; /* Set-Cookie for its client; empty: none is due */
-    char name[65];           /* last: needs no zeros */
+    uint32_t connect_us;
+    uint16_t status; /* of the response; 0: none */
+    uint8_t fault;   /* enum fetch_fault of the server asked last; 0: none */
+    uint8_t tries;   /* how often a server was asked */
+    bool had_age;    /* our fetch's response came from another cache */
+    bool stored;
+    bool has_name; /* pool and name say who was asked last */
+    /* From here on no zeros are needed. */
+    const char *pool; /* its name; NULL: the site's own */
+    const struct fill_owner_calls *calls;
+    struct arena *arena; /* of the request */
+    char name[65];
 };
 
 /* How a fill failed. */

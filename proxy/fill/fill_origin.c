@@ -184,3 +184,15 @@ void fill_let_go(struct fill *fill, const struct fetch_result *result)
     }
     origin_claim_end(&fill->claim, &outcome, loop_now_us(fill->env->loop));
 }
+
+void fill_let_go_answered(struct fill *fill)
+{
+    const struct origin_outcome outcome = {
+        .is_known = true,
+        .fault = FETCH_OK,
+        .status = fill->figures.origin_status,
+        .is_relayed = fill->policy.upstream != 0,
+    };
+
+    origin_claim_end(&fill->claim, &outcome, loop_now_us(fill->env->loop));
+}

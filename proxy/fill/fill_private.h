@@ -128,6 +128,8 @@ void fill_retry_next(struct fill *fill);
 void fill_log_fault(const struct fill *fill, const struct fetch_result *result);
 /* fill_origin.c: the server is not needed any more. result NULL: given up by us. */
 void fill_let_go(struct fill *fill, const struct fetch_result *result);
+/* The same after a final head whose body nobody waits for. */
+void fill_let_go_answered(struct fill *fill);
 /* fill_sticky.c: which server a cookie of ours names (0: it is none), and at the head: the cookie
  * the client needs. */
 uint32_t fill_sticky_id(struct span text);

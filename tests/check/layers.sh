@@ -6,15 +6,18 @@ import os
 import re
 import sources
 
-BELOW_EXCHANGE = {"fill", "site", "record", "access", "users", "tunnel", "press", "limit", "origin", "fetch", "net", "store", "conf", "http", "base"}
+BELOW_EXCHANGE = {"fill", "site", "record", "access", "users", "tunnel", "press", "limit", "origin", "fetch", "net", "store",
+                  "conf", "http", "base"}
 MAY_USE = {
     "base": set(), "http": {"base"}, "conf": {"base"}, "store": {"base"}, "www": {"base"}, "demo": {"base", "http"},
     "cli": {"base", "conf"}, "press": {"base"}, "net": {"base", "http"}, "fetch": {"base", "http", "net"},
     "limit": {"base"}, "access": {"base", "http", "conf"}, "users": {"base", "conf", "net"}, "tunnel": {"base", "http", "net"},
     "origin": {"base", "http", "conf", "net", "fetch"}, "record": {"base", "conf"},
     "site": {"base", "http", "conf", "limit", "access", "fetch", "origin", "record"},
-    "fill": {"base", "http", "conf", "store", "net", "fetch", "press", "access", "origin", "record", "site"}, "exchange": BELOW_EXCHANGE,
-    "worker": BELOW_EXCHANGE | {"exchange"}, "admin": BELOW_EXCHANGE | {"exchange", "worker", "www"},
+    "fill": {"base", "http", "conf", "store", "net", "fetch", "press", "access", "origin", "record", "site"},
+    "exchange": BELOW_EXCHANGE,
+    "explain": {"base", "http", "conf", "store", "net", "access", "origin", "site", "fill", "exchange"},
+    "worker": BELOW_EXCHANGE | {"exchange"}, "admin": BELOW_EXCHANGE | {"explain", "worker", "www"},
 }
 OUTSIDE = [  # header, the layers whose .c files may include it
     (r"rocksdb/", {"store"}), (r"curl/", {"fetch", "cli"}), (r"microhttpd\.h", {"admin"}),

@@ -8,7 +8,7 @@ import time
 
 import websocket
 from case import Skip, die_with_parent, wait_for
-from client import Client
+from client import PATIENCE, Client
 
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update", "--disable-extensions", "--disable-dev-shm-usage",
@@ -85,7 +85,7 @@ class Browser:
         """The status of the page and what stands on it; status None: the browser's own error page."""
         self.events = []
         error = self.command("Page.navigate", url=url).get("errorText")
-        until = time.monotonic() + limit_s
+        until = time.monotonic() + limit_s * PATIENCE
         while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
             assert time.monotonic() < until, self.events[-5:]
             self.turn()

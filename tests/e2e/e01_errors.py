@@ -173,10 +173,15 @@ def test_error_with_head_already_sent(t):
     """After the head is out, a failure can only cut the connection."""
     def behave(conn, _request):
         conn.send(head(200, [("Transfer-Encoding", "chunked"), ("Cache-Control", "max-age=60")]) + b"5\r\nhello\r\n")
-        time.sleep(0.3)
+        is_out.wait(60)
         conn.reset()
+    is_out = threading.Event()
     larder = t.larder(t.origin({"/c": behave}))
-    response = larder.fetch("/c")
+    with larder.client() as client:
+        client.request("/c")
+        response = client.read_head()
+        is_out.set()
+        client.read_body(response)
     same((response.status, response.complete), (200, False))
 
 

@@ -350,6 +350,29 @@ def test_purges_while_a_crowd_waits(t):
         same(origin.count("/c"), 3)
 
 
+def test_a_crowd_that_its_304_does_not_serve(t):
+    """What is stale as it comes is for its own client: the others ask at once, each alone, and not one after another."""
+    gates = {2: threading.Event(), 3: threading.Event()}
+
+    def behave(conn, request):
+        number = origin.count("/c")
+        assert gates[min(number, 3)].wait(60) if number > 1 else True
+        fields = [("Cache-Control", "max-age=600"), ("Age", "1000"), ("ETag", '"1"')]
+        is_same = request.get("If-None-Match") == '"1"'
+        conn.send(head(304, fields) if is_same else head(200, fields + [("Content-Length", "4")]) + b"body")
+    origin = t.origin({"/c": behave})
+    larder = t.larder(origin, timeouts="connect=10s first_byte=60s idle=60s")
+    larder.fetch("/c")
+    crowd = Crowd(larder, 8, "/c")
+    wait_for(lambda: origin.count("/c") == 2, 20, "the validation")
+    waiting(larder, 8)
+    gates[2].set()
+    wait_for(lambda: origin.count("/c") == 9, 20, "all the others, none of whom has been answered yet")
+    gates[3].set()
+    same({(response.status, response.body) for response in (client.read_response() for client in crowd.clients)}, {(200, b"body")})
+    crowd.close()
+
+
 def test_purge_meets_a_background_refresh(t):
     for mode in ("hard", "soft"):
         gate = threading.Event()

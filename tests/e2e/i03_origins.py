@@ -183,7 +183,8 @@ def test_full_queue_is_a_problem(t):
         busy.read_response()
     same([p["event"] for p in problems(larder)], ["queue_full"])
     assert pool_of(larder)["queue"]["full_at"], pool_of(larder)
-    same(larder.metrics()['larder_origin_refused_total{pool="app",reason="queue_full"}'], 1)
+    name = 'larder_origin_refused_total{pool="app",reason="queue_full"}'
+    wait_for(lambda: larder.metrics()[name] == 1, what="the count")
     same(larder.command("status").returncode, 1)
 
 

@@ -354,11 +354,16 @@ def test_cut_after_the_head_is_not_mended_with_stale(t):
     """Bytes of the new response are out: what follows may not be those of the old one."""
     def behave(conn, _request):
         conn.send(head(200, [("Content-Length", "100"), ("Cache-Control", "max-age=60")]) + b"new part")
-        time.sleep(0.3)
+        is_out.wait(60)
         conn.reset()
+    is_out = threading.Event()
     origin, larder = stale_of(t, ", stale-if-error=600")
     origin.routes["/e"] = behave
-    response = larder.fetch("/e")
+    with larder.client() as client:
+        client.request("/e")
+        response = client.read_head()
+        is_out.set()
+        client.read_body(response)
     assert not response.complete and response.body in (b"new part", b""), response
     origin.shut()
     is_stale(larder.fetch("/e"))

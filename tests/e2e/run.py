@@ -20,7 +20,7 @@ SKIPPED = 77
 os.environ.setdefault("TSAN_OPTIONS", "ignore_noninstrumented_modules=1 halt_on_error=0 second_deadlock_stack=1")
 
 
-def find_tests(only, letters):
+def find_tests(only, without, letters):
     """[(file, function, timeout)] without running the files."""
     tests = []
     for name in sorted(os.listdir(HERE)):
@@ -34,7 +34,7 @@ def find_tests(only, letters):
             if not (isinstance(node, ast.FunctionDef) and node.name.startswith("test_")):
                 continue
             title = f"{name[:-3]}:{node.name[5:]}"
-            if only and not any(word in title for word in only):
+            if only and not any(word in title for word in only) or any(word in title for word in without):
                 continue
             seconds = 60
             for mark in node.decorator_list:
@@ -145,6 +145,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", default=os.environ.get("LARDER"))
     parser.add_argument("--only", default="", help="words, by commas, that a test's name must hold one of")
+    parser.add_argument("--without", default="", help="words that it must hold none of")
     parser.add_argument("--letters", default="", help="only files that begin with one of these letters")
     parser.add_argument("--parallel", type=int, default=2)
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies every deadline, for slow builds")
@@ -156,7 +157,8 @@ def main():
     if options.one:
         sys.path.insert(0, HERE)
         sys.exit(run_one(*options.one.split(":")))
-    tests = find_tests([word for word in options.only.split(",") if word], options.letters)
+    only, without = ([word for word in words.split(",") if word] for words in (options.only, options.without))
+    tests = find_tests(only, without, options.letters)
     if options.list:
         for module, function, seconds in tests:
             print(f"{module}:{function[5:]} ({seconds} s)")

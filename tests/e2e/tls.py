@@ -108,7 +108,7 @@ http {{ log_format one '$connection $connection_requests $server_protocol $statu
 """)
     process = subprocess.Popen([program, "-p", folder, "-c", os.path.join(folder, "nginx.conf")],
                                stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
-    t.undo.append(lambda: (process.terminate(), process.wait(10)))
+    t.undo.append(lambda: (process.terminate(), process.wait(60)))
 
     def listens():
         try:

@@ -14,7 +14,7 @@ class Server:
     """Listens; each accepted connection goes to serve(socket) in a thread of its own, or waits in .next()."""
 
     def __init__(self, t, serve=None, backlog=128, host="127.0.0.1", port=0):
-        self.listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+        self.listener = socket.create_server((host, port or free_port()), family=socket.AF_INET6 if ":" in host else socket.AF_INET,
                                              backlog=backlog)
         self.port = self.listener.getsockname()[1]
         self.serve, self.waiting, self.count = serve, [], 0

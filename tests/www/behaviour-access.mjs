@@ -10,6 +10,17 @@ const last = (mock, path) => mock.queries.filter((q) => q.startsWith(path)).at(-
 
 export const accessTests = [
   {
+    name: 'access: who was asked for a password is no denial; each denial has the reference of its page',
+    body: async ({ page, mock }) => {
+      mock.reset('one-forward');
+      await enter(page, mock, { page: 'access' });
+      const tile = panel(page, 'Denied');
+      await until('the challenges', async () => /asked to log in\s*48/.test(await tile.innerText()));
+      await rows(page, 'Denials').first().waitFor();
+      equal((await rows(page, 'Denials').first().locator('.reference').innerText()).trim(), '4f1c90ab00000082', 'reference');
+    },
+  },
+  {
     name: 'access: no page and no question without a forward proxy',
     body: async ({ page, mock }) => {
       mock.reset('no-forward');
@@ -28,7 +39,7 @@ export const accessTests = [
       mock.reset('one-forward');
       await enter(page, mock, { page: 'access' });
       const tile = panel(page, 'Requests');
-      await until('a rate', async () => /^(2[5-9]|3\d)/.test(await tile.locator('.value').innerText()), 20_000);
+      await until('a rate', async () => /^(2[5-9]|3\d)/.test(await tile.locator('.value').innerText()));
       equal((await panel(page, 'Tunnels').locator('.value').innerText()).trim(), '311', 'tunnels');
       await until('bytes a second', async () => (await panel(page, 'Through tunnels').locator('.number').innerText()).includes('MiB/s'));
       ok((await page.title()).startsWith('Access'), await page.title());
@@ -64,7 +75,7 @@ export const accessTests = [
           ...{ method: 'GET', scheme: 'https', host: 'fresh.example', port: 8443, path: '/<b>x</b>', rule: 'ads', reason: 'new' },
         },
       ];
-      await until('the new one', async () => (await rows(page, 'Denials').first().innerText()).includes('fresh.example'), 10_000);
+      await until('the new one', async () => (await rows(page, 'Denials').first().innerText()).includes('fresh.example'));
       const first = await rows(page, 'Denials').first().innerText();
       for (const word of ['192.0.2.99', 'zoe', 'https://fresh.example:8443', '/<b>x</b>', 'ads', 'new']) {
         ok(first.includes(word), `${word} is not in ${first}`);
@@ -160,7 +171,7 @@ export const accessTests = [
       await page.getByText('The denials could not be read: The workers do not answer.').waitFor();
       equal(await rows(page, 'Denials').count(), 20, 'rows');
       mock.badAccess = false;
-      await until('the error goes', async () => (await page.getByText('could not be read').count()) === 0, 10_000);
+      await until('the error goes', async () => (await page.getByText('could not be read').count()) === 0);
     },
   },
 ];

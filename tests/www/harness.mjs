@@ -19,6 +19,8 @@ const FLAGS = [
   '--disable-sync',
 ];
 
+const PATIENCE_MS = 45_000; // whoever waits so long waits for ever
+
 const tally = { passed: 0, failed: 0 };
 
 // Counts; says whether it passed, for what makes no sense after a failure.
@@ -89,7 +91,7 @@ export async function openPage(browser, base, options = {}) {
       faults.push(`request to elsewhere: ${r.url()}`);
     }
   });
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   return { page, faults, close: () => context.close() };
 }
 
@@ -168,7 +170,7 @@ export function pixelsLike(page, property) {
 
 export const numberOf = (page, tile) => page.locator(`.tile-${tile} .value`).innerText();
 
-export async function until(what, probe, ms = 15_000) {
+export async function until(what, probe, ms = PATIENCE_MS) {
   const end = Date.now() + ms;
   for (;;) {
     if (await probe()) {

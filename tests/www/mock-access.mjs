@@ -86,6 +86,7 @@ export function denials(query, scenario, now, extra) {
     const [name, reason, method, scheme, host, port, path, status, user] = CASES[id % CASES.length];
     items.push({
       id,
+      request_id: `4f1c90ab${id.toString(16).padStart(8, '0')}`,
       time: new Date((now - (total - id) * 7) * 1000).toISOString(),
       forward: forwards[id % 11 === 0 ? forwards.length - 1 : 0],
       client: id % 4 === 0 ? '2001:db8:20:4::1f' : `10.8.${id % 3}.${id % 200}`,

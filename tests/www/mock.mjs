@@ -208,8 +208,8 @@ function status(now, scenario, uptime) {
           },
           {
             level: 'warn',
-            event: 'origin.reset',
-            text: 'Origin app-1 closed a connection in the middle of an answer',
+            event: 'origin_fault',
+            text: 'site=shop.example origin=app/app-1 error=incomplete connect=10.0.0.11:8080 note=""',
             last: ago(5000),
             count: 3,
           },

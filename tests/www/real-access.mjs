@@ -64,7 +64,6 @@ forward office {
         (r) => r.ok,
         () => child.exitCode !== null && Promise.reject(new Error(said)),
       ),
-    30_000,
   );
   const login = async () => JSON.parse((await run(program, ['dashboard', '-c', file, '--json'])).stdout).url;
   return { port, proxy, admin, file, login, stop };

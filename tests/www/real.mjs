@@ -132,12 +132,12 @@ export async function realRun(browser, program) {
     await check('real: tiles fill from live traffic', async () => {
       await page.locator('.live-live').waitFor();
       for (const tile of ['ratio', 'requests', 'saved', 'origin', 'errors', 'store']) {
-        await until(tile, async () => (await numberOf(page, tile)) !== '–', 30_000);
+        await until(tile, async () => (await numberOf(page, tile)) !== '–');
       }
       ok(Number((await numberOf(page, 'requests')).replace('<', '')) > 0, 'no requests');
     });
     await check('real: the chart is drawn', () =>
-      until('hits', async () => (await pixelsLike(page, '--hit')) > 50, 30_000),
+      until('hits', async () => (await pixelsLike(page, '--hit')) > 50),
     );
     await check('real: top URLs', async () => {
       await page.locator('.cell-url').nth(1).waitFor();

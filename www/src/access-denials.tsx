@@ -1,5 +1,5 @@
 // What was denied, newest first and live, by rule, client or host.
-import { useEffect, useId, useState } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { denialsMerge, denialTarget } from './access-model';
 import type { Api, Denial, DenialFilter } from './api';
 import * as f from './format';
@@ -30,6 +30,9 @@ function Row({ denial, many, now }: { denial: Denial; many: boolean; now: number
         <time dateTime={denial.time} title={f.utc(denial.time)}>
           {f.when(denial.time, now)}
         </time>
+        <span class="note reference" title="The reference on the page that the client saw; request_id in the log">
+          {denial.request_id}
+        </span>
       </td>
       <td role="cell" data-label="client" class="cell-who">
         {denial.client}
@@ -58,12 +61,22 @@ const TYPING_MS = 300;
 function TypedField({ label, value, onValue }: { label: string; value: string; onValue: (text: string) => void }) {
   const id = useId();
   const [text, setText] = useState(value);
-  useEffect(() => setText(value), [value]);
+  // What comes back of our own words is older than what was typed since; others' is a filter set elsewhere.
+  const said = useRef(value);
+  useEffect(() => {
+    if (value !== said.current) {
+      said.current = value;
+      setText(value);
+    }
+  }, [value]);
   useEffect(() => {
     if (text.trim() === value) {
       return undefined;
     }
-    const timer = setTimeout(() => onValue(text.trim()), TYPING_MS);
+    const timer = setTimeout(() => {
+      said.current = text.trim();
+      onValue(said.current);
+    }, TYPING_MS);
     return () => clearTimeout(timer);
   }, [text, value]);
   return (

@@ -222,7 +222,7 @@ function QuotaRow({ quota }: { quota: Quota }) {
         </svg>
       </th>
       <td role="cell" data-label="quota">
-        {quota.name} <span class="note">a {quota.per}</span>
+        {quota.name} <span class="note">per {quota.per}</span>
       </td>
       <td role="cell" class="num" data-label="used" title={`${f.exact(quota.used_bytes)} B`}>
         {f.text(f.bytes(quota.used_bytes))}

@@ -66,7 +66,7 @@ function Tiles({ access, forward, sums }: { access: Access; forward: string; sum
         aside={f.text(f.percent(accessShare(now)))}
         rows={[
           ['now', f.text(f.rate(accessRate(before, now, 'denied')))],
-          ['of requests', f.text(f.count(now.requests))],
+          ['asked to log in', f.text(f.count(chosen.reduce((sum, one) => sum + one.challenges, 0)))],
         ]}
       />
       <Tile
@@ -94,7 +94,7 @@ function Rule({ row, many, onShow }: { row: RuleRow; many: boolean; onShow: (row
       <th scope="row" role="rowheader" class="cell-rule">
         {row.name}
         {many && <span class="note"> {row.forward}</span>}
-        <span class="note url wrap">{ruleText(row)}</span>
+        <span class={`note wrap ${row.text === null ? 'block-note' : 'url'}`}>{ruleText(row)}</span>
         {row.at !== null && <span class="note path">{row.at}</span>}
       </th>
       <td role="cell" class="num" data-label="allowed" title={f.exact(row.allowed)}>

@@ -218,6 +218,7 @@ export interface AccessForward {
   listens: string[];
   requests: number;
   denied: number;
+  challenges: number;
   tunnels: number;
   tunnels_total: number;
   tunnel_bytes_to_client: number;
@@ -234,6 +235,7 @@ export interface Access {
 
 export interface Denial {
   id: number;
+  request_id: string;
   time: string;
   forward: string;
   client: string;

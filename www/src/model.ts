@@ -531,12 +531,21 @@ export function whoOf(by: string): string {
   if (by === 'session:login-code' || by === 'login-code') {
     return 'login link';
   }
-  // "unix:0", a user of the machine, stays as logs and commands have it: users of a proxy are others.
+  const [, uid] = /^unix:(\d+)$/.exec(by) ?? []; // by the socket: of the machine, not of a proxy
+  if (uid !== undefined) {
+    return uid === '0' ? 'root' : `user ${uid}`;
+  }
   const [, kind, name] = /^(session|token):(.+)$/.exec(by) ?? [];
   if (name === undefined) {
     return by;
   }
   return kind === 'token' ? `token ${name}` : name;
+}
+
+// A site's first name as people would say it; null: as it is.
+export function siteWords(name: string): string | null {
+  const [, forward] = /^forward:(.+)$/.exec(name) ?? [];
+  return name === '*' ? 'every other name' : forward === undefined ? null : `forward proxy ${forward}`;
 }
 
 export function mayPurge(scopes: readonly string[]): boolean {
@@ -573,6 +582,12 @@ const TONES: readonly Tone[] = ['bad', 'warn', 'good'];
 export function originsWorst(origins: Origins | null): { pool: OriginPool; server: OriginServer }[] {
   const all = (origins?.pools ?? []).flatMap((pool) => pool.servers.map((server) => ({ pool, server })));
   return TONES.flatMap((tone) => all.filter(({ server }) => originTone(server) === tone));
+}
+
+// Its part of the pool's work among those of its kind: "3 of 4 shares".
+export function weightWords(pool: OriginPool, server: OriginServer): string {
+  const all = pool.servers.filter((one) => one.backup === server.backup).reduce((sum, one) => sum + one.weight, 0);
+  return `${f.exact(server.weight)} of ${f.plural(all, 'share')}`;
 }
 
 // Requests over connections that were there already.

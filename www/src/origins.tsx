@@ -2,7 +2,7 @@
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Api, OriginOrder, OriginPool, Origins, OriginServer } from './api';
 import * as f from './format';
-import { originReason, originsWorst, originTone, reuseShare } from './model';
+import { originReason, originsWorst, originTone, reuseShare, siteWords, weightWords } from './model';
 import { ReasonDialog } from './reason-dialog';
 import { Sites } from './sites';
 
@@ -171,7 +171,6 @@ function More({ server }: { server: OriginServer }) {
     ['bytes', f.text(f.bytes(server.bytes))],
     ['connections made', f.text(f.count(server.connections_made))],
     ['reused', f.text(f.percent(reuseShare(server)))],
-    ['weight', f.exact(server.weight)],
     ['ejected', f.plural(server.ejections, 'time')],
     ['addresses', server.addresses.join(', ') || f.NONE],
     ...kinds.map(([kind, n]): [string, string] => [kind.replace(/_/g, ' '), f.text(f.count(n))]),
@@ -213,7 +212,7 @@ function Row({ api, pool, server, now, canOperate, onOrder, onChange }: RowProps
         <th scope="row" role="rowheader" class="cell-server">
           {server.name}
           <span class="note url">{server.url}</span>
-          {pool.servers.some((one) => one.weight !== 1) && <span class="note">weight {f.exact(server.weight)}</span>}
+          {pool.servers.some((one) => one.weight !== 1) && <span class="note">{weightWords(pool, server)}</span>}
           {server.backup && <span class="note">backup</span>}
         </th>
         <td role="cell" data-label="state" class="cell-state">
@@ -293,8 +292,9 @@ function Queue({ pool }: { pool: OriginPool }) {
   return (
     <p class="note pad">
       Queue: {f.exact(queue.waiting)} of {f.exact(queue.size)} waiting, {f.text(f.count(queue.waited))} have waited
-      {refused > 0 &&
-        `; refused: ${f.text(f.count(queue.refused_full))} because it was full, ${f.text(f.count(queue.refused_late))} after ${f.text(f.seconds(queue.timeout_s))}`}
+      {queue.refused_full > 0 && `; ${f.text(f.count(queue.refused_full))} refused because it was full`}
+      {queue.refused_late > 0 &&
+        `; ${f.text(f.count(queue.refused_late))} refused after ${f.text(f.seconds(queue.timeout_s))}`}
     </p>
   );
 }
@@ -319,7 +319,7 @@ function Pool({ pool, ...row }: { pool: OriginPool } & Omit<RowProps, 'server'>)
         <h2 id={id}>{pool.name}</h2>
         <p class="note">
           {f.exact(pool.up)} of {f.plural(pool.servers.length, 'server')} may be asked, {pool.balance}
-          {pool.sites.length > 0 && pool.sites.join() !== pool.name && ` · ${pool.sites.join(', ')}`}
+          {pool.sites.length > 0 && pool.sites.join() !== pool.name && ` · ${pool.sites.map((name) => siteWords(name) ?? name).join(', ')}`}
         </p>
       </header>
       {pool.warning !== '' && (

@@ -1,12 +1,12 @@
 // The first page: tiles, charts over a chosen range, top URLs, recent problems.
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { Api, Problem, Range } from './api';
 import { StackChart } from './charts';
 import * as f from './format';
 import { isQuiet, RANGES, RESULTS, seriesOf, SOURCES, tilesOf } from './model';
 import type { Model, Series } from './model';
 import { OriginsHealth } from './origins';
-import { Segments } from './parts';
+import { ProblemText, Segments, usePolled } from './parts';
 import { Tiles, TilesLoading } from './tiles';
 import { TopUrls } from './top';
 
@@ -17,40 +17,14 @@ function useSeries(
   recent: Series | null,
   active: boolean,
 ): { series: Series | null; error: string; retry: () => void } {
-  const [kept, setKept] = useState<Series | null>(null);
-  const [error, setError] = useState('');
-  const [again, setAgain] = useState(0);
-  useEffect(() => {
-    if (range === '5m' || !active) {
-      return undefined;
-    }
-    let gone = false;
-    const load = (): void => {
-      api.stats(range).then(
-        (stats) => {
-          if (!gone) {
-            setKept(seriesOf(stats));
-            setError('');
-          }
-        },
-        (e: Error) => gone || setError(e.message),
-      );
-    };
-    load();
-    const timer = setInterval(load, range === '1h' ? 10_000 : 60_000);
-    return () => {
-      gone = true;
-      clearInterval(timer);
-    };
-  }, [api, range, active, again]);
-  if (range === '5m') {
-    return { series: recent, error: '', retry: () => undefined };
-  }
-  return {
-    series: kept !== null && kept.range === range ? kept : null,
-    error,
-    retry: () => setAgain(again + 1),
-  };
+  const asked = range !== '5m';
+  const { data, error, again } = usePolled(
+    () => api.stats(range).then(seriesOf),
+    range === '1h' ? 10_000 : 60_000,
+    active && asked,
+    range,
+  );
+  return asked ? { series: data, error, retry: again } : { series: recent, error: '', retry: () => undefined };
 }
 
 function RecentProblems({ problems, now }: { problems: Problem[] | null; now: number }) {
@@ -72,7 +46,7 @@ function RecentProblems({ problems, now }: { problems: Problem[] | null; now: nu
           {sorted.map((p) => (
             <li key={p.event + p.text} class={`level-${p.level}`}>
               <span class="level">{p.level === 'error' ? 'Error' : 'Warning'}</span>
-              <span class="problem-text">{p.text}</span>
+              <ProblemText problem={p} />
               <span class="note">
                 <time dateTime={p.last} title={f.utc(p.last)}>
                   {f.when(p.last, now)}

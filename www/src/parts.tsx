@@ -1,6 +1,8 @@
 // Small parts that several pages use.
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import type { Problem } from './api';
+import { problemWords } from './problems';
 
 // What a call answers, asked for again and again while it is looked at. The last answer stays when one fails;
 // with another key it is another question.
@@ -36,6 +38,25 @@ export function usePolled<T>(
     error: fits ? state.error : '',
     again: () => setSerial((n) => n + 1),
   };
+}
+
+// What happened, and the facts of it.
+export function ProblemText({ problem, children }: { problem: Problem; children?: ComponentChildren }) {
+  const { title, facts } = problemWords(problem);
+  return (
+    <span class="problem-text">
+      {title} {children}
+      {facts.length > 0 && (
+        <span class="note problem-facts">
+          {facts.map(([key, value]) => (
+            <span key={key}>
+              {key} {value}
+            </span>
+          ))}
+        </span>
+      )}
+    </span>
+  );
 }
 
 interface SegmentsProps<K extends string> {

@@ -5,7 +5,7 @@ import type { Problem, Session, Status } from './api';
 import * as f from './format';
 import type { Health } from './live';
 import { isOfOrigins, whoOf } from './model';
-import { Mark, Segments } from './parts';
+import { Mark, ProblemText, Segments } from './parts';
 import type { Theme } from './theme';
 
 const THEMES: readonly { key: Theme; label: ComponentChildren; hint: string }[] = [
@@ -166,7 +166,7 @@ function Account({
 
 const STRIP_LINES = 3;
 
-function ProblemStrip({ problems }: { problems: Problem[] }) {
+function ProblemStrip({ problems, page }: { problems: Problem[]; page: string }) {
   if (problems.length === 0) {
     return null;
   }
@@ -177,13 +177,16 @@ function ProblemStrip({ problems }: { problems: Problem[] }) {
         {problems.slice(0, STRIP_LINES).map((p) => (
           <li key={p.event + p.text} class={`level-${p.level}`}>
             <span class="level">{p.level === 'error' ? 'Error' : 'Warning'}</span>
-            <span class="problem-text">
-              {p.text} {isOfOrigins(p) && <a href="#/origins">Origins</a>}
-            </span>
+            <ProblemText problem={p}>{isOfOrigins(p) && <a href="#/origins">Origins</a>}</ProblemText>
           </li>
         ))}
       </ul>
-      {more > 0 && <p class="note">and {f.plural(more, 'more problem')} below</p>}
+      {more > 0 && (
+        <p class="note">
+          and {f.plural(more, 'more problem')}{' '}
+          {page === 'overview' ? 'below' : <a href="#/overview">on the overview</a>}
+        </p>
+      )}
     </section>
   );
 }
@@ -255,7 +258,7 @@ export function Shell({
         <Account session={session} status={status} onSignOut={onSignOut} />
       </header>
       <main id="main" tabIndex={-1} ref={main} class={dim ? 'dim' : ''}>
-        <ProblemStrip problems={problems} />
+        <ProblemStrip problems={problems} page={page} />
         {status === null && health.kind === 'offline' && (
           <section class="panel first" role="alert">
             <h2>No answer from the admin server</h2>

@@ -2,7 +2,7 @@
 import { useId, useState } from 'preact/hooks';
 import type { Api, Site } from './api';
 import * as f from './format';
-import { whoOf } from './model';
+import { siteWords, whoOf } from './model';
 import { usePolled } from './parts';
 import { ReasonDialog } from './reason-dialog';
 
@@ -60,6 +60,7 @@ function Row({
     <tr role="row">
       <th scope="row" role="rowheader" class="cell-server">
         {site.name}
+        {siteWords(site.name) !== null && <span class="note">{siteWords(site.name)}</span>}
         {site.names.length > 1 && <span class="note url">{site.names.slice(1).join(', ')}</span>}
       </th>
       <td role="cell" class="cell-state">

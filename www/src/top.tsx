@@ -1,8 +1,8 @@
 // The URLs that cost or bring the most, each with a way to purge it.
-import { useEffect, useId, useState } from 'preact/hooks';
+import { useId, useState } from 'preact/hooks';
 import type { Api, Top, TopBy, TopItem } from './api';
 import * as f from './format';
-import { Segments } from './parts';
+import { Segments, usePolled } from './parts';
 
 const BY: readonly { key: TopBy; label: string }[] = [
   { key: 'requests', label: 'Requests' },
@@ -21,36 +21,9 @@ interface Props {
 
 // Other orders than the stream's are asked for while they are shown.
 function useTop(api: Api, by: TopBy, live: Top | null, active: boolean): { top: Top | null; error: string } {
-  const [own, setOwn] = useState<Top | null>(null);
-  const [error, setError] = useState('');
   const streamed = live !== null && live.by === by;
-  useEffect(() => {
-    if (streamed || !active) {
-      return undefined;
-    }
-    let gone = false;
-    const load = (): void => {
-      api.top(by).then(
-        (top) => {
-          if (!gone) {
-            setOwn(top);
-            setError('');
-          }
-        },
-        (e: Error) => gone || setError(e.message),
-      );
-    };
-    load();
-    const timer = setInterval(load, REFRESH_MS);
-    return () => {
-      gone = true;
-      clearInterval(timer);
-    };
-  }, [api, by, streamed, active]);
-  if (streamed) {
-    return { top: live, error: '' };
-  }
-  return { top: own !== null && own.by === by ? own : null, error };
+  const { data, error } = usePolled(() => api.top(by), REFRESH_MS, active && !streamed, by);
+  return streamed ? { top: live, error: '' } : { top: data, error };
 }
 
 function UrlText({ url }: { url: string }) {

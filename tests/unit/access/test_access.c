@@ -336,9 +336,9 @@ static void test_regex_gives_up(void **state)
         (void)snprintf(acl, sizeof(acl), A("allow a regex \"%s\"; deny d regex \"%s\";"),
                        patterns[i], patterns[i]);
         kit_open(&kit, acl, CONF_PORTABLE);
-        (void)clock_gettime(CLOCK_MONOTONIC, &from);
+        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
         kit_ask(&kit, &(struct asked){.url = url}, &verdict);
-        (void)clock_gettime(CLOCK_MONOTONIC, &to);
+        (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
         double ms =
             (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
         printf("regex %s on 8 KiB: gave up after %.2f ms\n", patterns[i], ms);

@@ -35,6 +35,8 @@ static struct {
     bool reload_fails;
     _Atomic unsigned reloads, reopens, stops;
     _Atomic unsigned purge_ms; /* a purge takes so long */
+    _Atomic bool purge_holds;  /* or until this is false */
+    _Atomic unsigned purges_begun;
     _Atomic unsigned purge_count;
     struct fake_purge purges[16];
 } fake = {.state = SERVICE_SERVING};
@@ -259,7 +261,11 @@ void store_purge_key(struct store *store, struct span key, enum store_purge_mode
                      bool durable, struct store_purge_result *out)
 {
     (void)store;
+    atomic_fetch_add(&fake.purges_begun, 1);
     (void)usleep(atomic_load(&fake.purge_ms) * 1000);
+    while (atomic_load(&fake.purge_holds)) {
+        (void)usleep(1000);
+    }
     *out = (struct store_purge_result){0};
     bool is_other = span_starts(key, SPAN("other:"));
     if (is_other && memmem(key.ptr, key.len, "both", 4) != NULL) {

@@ -73,7 +73,7 @@ static void test_streams_are_bounded(void **state)
     /* One that goes away is noticed within a tick or two. */
     (void)close(fds[0]);
     int fd = -1;
-    for (unsigned i = 0; i < 20 && fd < 0; i++) {
+    for (unsigned i = 0; i < 120 && fd < 0; i++) {
         (void)usleep(250000);
         fd = open_stream();
         if (!wait_for(fd, "event: snapshot")) {

@@ -45,7 +45,7 @@ static inline void run(const struct fetch_request *request)
 {
     probe.fetch = fetch_start(pool, request, &probe_handler, &probe);
     assert_int_equal(probe.heads + probe.dones, 0); /* nothing from inside */
-    run_loop(loop, 15000, false);
+    run_loop(loop, HANG_MS, false);
 }
 
 static inline void get(const char *target)
@@ -77,14 +77,14 @@ static inline void post(const char *target, size_t bytes)
 }
 
 /* A download that is paused goes on, and arrives whole. */
-static inline void resume_to_the_end(size_t bytes, unsigned within_ms)
+static inline void resume_to_the_end(size_t bytes)
 {
     assert_true(probe.paused);
     probe.stops = true;
     probe.paused = false;
     probe.pause_every = 0;
     fetch_resume(probe.fetch);
-    run_loop(loop, within_ms, false);
+    run_loop(loop, HANG_MS, false);
     assert_int_equal(probe.result.fault, FETCH_OK);
     assert_int_equal(probe.body.len, bytes);
 }

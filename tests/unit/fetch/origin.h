@@ -35,6 +35,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "fetch/fetch.h"
@@ -138,7 +139,9 @@ static bool origin_puts(struct origin_conn *conn, const char *text)
 
 static void origin_wait(struct origin_conn *conn, unsigned ms)
 {
-    for (unsigned i = 0; i < ms && !atomic_load(&conn->origin->stopping); i += 5) {
+    uint64_t until_us = clock_mono_us() + (uint64_t)ms * 1000;
+
+    while (clock_mono_us() < until_us && !atomic_load(&conn->origin->stopping)) {
         sleep_ms(5);
     }
 }

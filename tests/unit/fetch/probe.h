@@ -244,6 +244,8 @@ static inline struct fetch_request probe_request(const struct origin *origin, co
     };
 }
 
+#define HANG_MS 60000 /* whatever takes so long never ends */
+
 /* A loop that does not end by itself is stopped and the test fails. */
 struct watchdog {
     struct loop_timer timer;

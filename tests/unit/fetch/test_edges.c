@@ -20,12 +20,12 @@ int epoll_wait(int fd, struct epoll_event *events, int count, int ms)
 static void test_idle_timeout_behind_a_late_head(void **state)
 {
     (void)state;
-    origin->address.first_byte_timeout_us = 5000000;
+    origin->address.first_byte_timeout_us = 40000000;
     origin->address.idle_timeout_us = 100000;
     get("/tardy/777");
     assert_int_equal(probe.result.fault, FETCH_IDLE_TIMEOUT);
     assert_int_equal(probe.body.len, 777);
-    assert_true(probe.result.total_us < 4000000);
+    assert_true(probe.result.total_us < 20000000);
 }
 
 static void quiet_batch(void *ctx)
@@ -34,20 +34,20 @@ static void quiet_batch(void *ctx)
 }
 
 /* A fetch that goes on has all its time before it: the rest comes after the time that ran from the
- * first half on, and, with two seconds to spare for a busy machine, within that from the resuming. */
+ * first half on, and, with three seconds to spare for a busy machine, within that from the resuming. */
 static void test_resumed_fetch_has_its_time(void **state)
 {
-    struct fetch_request request = probe_request(origin, "/lull/3000");
+    struct fetch_request request = probe_request(origin, "/lull/4600");
     struct fetch_handler handler = probe_handler;
 
     (void)state;
     handler.batch = quiet_batch;
-    origin->address.idle_timeout_us = 2500000;
+    origin->address.idle_timeout_us = 4000000;
     probe.pause_every = 1;
     probe.stops = false;
     probe.fetch = fetch_start(pool, &request, &handler, &probe);
-    run_loop(loop, 2800, true);
-    resume_to_the_end(1000, 10000);
+    run_loop(loop, 4300, true);
+    resume_to_the_end(1000);
 }
 
 /* 1xx heads are no answer. */
@@ -57,7 +57,7 @@ static void test_hints_do_not_hold_the_deadline_off(void **state)
     origin->address.first_byte_timeout_us = 300000;
     get("/hints/100");
     assert_int_equal(probe.result.fault, FETCH_FIRST_BYTE_TIMEOUT);
-    assert_true(probe.result.total_us < 10000000); /* else it never ends */
+    assert_true(probe.result.total_us < 20000000); /* else it never ends */
 }
 
 /* ---- answers before the end of the request ---- */

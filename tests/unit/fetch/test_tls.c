@@ -308,7 +308,7 @@ static void test_a_turn_ends_within_a_record(void **state)
         probe_again();
         probe.pause_head = true;
         probe.fetch = fetch_start(pool, &request, &handler, &probe);
-        run_loop(loop, 15000, false);
+        run_loop(loop, HANG_MS, false);
         assert_int_equal(probe.result.fault, FETCH_OK);
         assert_int_equal(probe.body.len, size);
     }

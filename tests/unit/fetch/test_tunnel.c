@@ -42,7 +42,7 @@ static void tunnel(const struct fetch_request *request)
     handler.head = begin_head;
     handler.batch = begin_batch;
     probe.fetch = fetch_start(pool, request, &handler, &probe);
-    run_loop(loop, 15000, false);
+    run_loop(loop, HANG_MS, false);
 }
 
 static void test_echo(void **state)
@@ -77,7 +77,7 @@ static void test_origin_ends_first(void **state)
     assert_false(probe.result.cut);
     assert_int_equal(probe.ends, 1);
     assert_int_equal(probe.body.len, 3);
-    for (unsigned i = 0; i < 200 && atomic_load(&origin->tunnel_ends) == 0; i++) {
+    for (unsigned i = 0; i < 2000 && atomic_load(&origin->tunnel_ends) == 0; i++) {
         sleep_ms(10);
     }
     assert_int_equal(atomic_load(&origin->tunnel_bytes), 300000);
@@ -109,7 +109,7 @@ static void test_idle(void **state)
     assert_int_equal(probe.result.fault, FETCH_OK);
     assert_true(probe.result.cut);
     assert_int_equal(probe.body.len, 10);
-    assert_true(probe.result.total_us >= 300000 && probe.result.total_us < 4000000);
+    assert_true(probe.result.total_us >= 300000);
 }
 
 /* Cancelled at any moment: the probe sees to it that nothing is called after it. */
@@ -129,7 +129,10 @@ static void test_cancel(void **state)
         handler.head = begin_head;
         handler.batch = begin_batch;
         probe.fetch = fetch_start(pool, &request, &handler, &probe);
-        run_loop(loop, 300, true);
+        for (unsigned wait = 0; wait < 100 && !probe.ends_cancelled; wait++) {
+            run_loop(loop, 200, true);
+        }
+        run_loop(loop, 100, true);
         assert_true(probe.ends_cancelled);
         assert_int_equal(probe.dones, 0);
     }
@@ -210,7 +213,7 @@ static void test_patience(void **state)
     probe_again();
     handler.head = patient_head;
     probe.fetch = fetch_start(pool, &request, &handler, &probe);
-    run_loop(loop, 15000, false);
+    run_loop(loop, HANG_MS, false);
     assert_int_equal(probe.result.fault, FETCH_OK);
     probe_again();
     request.patience.idle_us = 5000000;

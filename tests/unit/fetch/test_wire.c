@@ -113,7 +113,7 @@ static void wire(bool drips)
         probe_init(&probe, loop);
         struct fetch_request request = probe_request(origin, row->path);
         probe.fetch = fetch_start(pool, &request, &probe_handler, &probe);
-        run_loop(loop, 8000, false);
+        run_loop(loop, HANG_MS, false);
         if (probe.result.fault != row->fault || probe.dones != 1) {
             print_error("%s: fault %d, wanted %d (%s)\n", row->path, (int)probe.result.fault,
                         (int)row->fault, probe.result.detail);
@@ -138,7 +138,7 @@ static void wire(bool drips)
         probe_init(&probe, loop);
         request = probe_request(origin, "/bytes/6");
         probe.fetch = fetch_start(pool, &request, &probe_handler, &probe);
-        run_loop(loop, 8000, false);
+        run_loop(loop, HANG_MS, false);
         if (probe.result.fault != FETCH_OK) {
             print_error("after %s: %s\n", row->path, probe.result.detail);
         }
@@ -197,7 +197,7 @@ static void test_endless_head_is_cut(void **state)
         probe_init(&probe, loop);
         struct fetch_request request = probe_request(origin, raws[i].path);
         probe.fetch = fetch_start(pool, &request, &probe_handler, &probe);
-        run_loop(loop, 8000, false);
+        run_loop(loop, HANG_MS, false);
         assert_int_equal(probe.result.fault, FETCH_BAD_RESPONSE);
         assert_int_equal(probe.heads, 0);
         assert_true(probe.informational <= 32);

@@ -296,11 +296,11 @@ static void test_pass_marks(void **state)
     /* Not remembered for ever. */
     lookup = test_lookup_of(store, "q", NULL);
     assert_int_equal(store_lookup(store, &lookup), STORE_LEAD);
-    store_lead_detach(lookup.lead, 20);
+    store_lead_detach(lookup.lead, 1500);
     test_drop(&lookup);
     again = test_lookup_of(store, "q", NULL);
     assert_int_equal(store_lookup(store, &again), STORE_PASS);
-    usleep(30000);
+    usleep(1600000);
     assert_int_equal(store_lookup(store, &again), STORE_LEAD);
     test_drop(&again);
     /* Many marks do not grow the table without bound. */
@@ -429,9 +429,9 @@ static void test_solo_meets_purge(void **state)
         store_purge_key(store, SPAN("p"), STORE_PURGE_HARD, false, false, &result);
     }
     /* A mark that ran out is gone too. */
-    mark("q", 20);
+    mark("q", 1500);
     expect_solo(&lookup, "q");
-    usleep(30000);
+    usleep(1600000);
     mark("q", 60000);
     assert_false(store_lead_share(lookup.lead));
     test_drop(&lookup);

@@ -140,8 +140,8 @@ static void test_stuck(void **state)
     print_message("400 fills in %u ms, the slowest in %u ms, %u not stored\n",
                   (unsigned)(all_us / 1000), (unsigned)(slowest_us / 1000),
                   (unsigned)stats.not_stored_disk);
-    assert_true(slowest_us > 200000 && slowest_us < 2000000);
-    assert_true(all_us < 6000000);
+    assert_true(slowest_us > 200000);
+    assert_true(all_us < 30000000); /* else each waits, or all do for ever */
     assert_true(stats.not_stored_disk > 50 && stats.not_stored_disk < 400);
     (void)written();
     usleep(2100000); /* and the rest is over */

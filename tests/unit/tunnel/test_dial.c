@@ -194,14 +194,14 @@ static void test_beside_a_silent_one(void **state)
     (void)state;
     fill_queue("127.0.0.1", port, fillers);
     unsigned before = open_descriptors();
-    uint64_t took_ms = dial_hosts(&caller, hosts, port, 5000000, NULL);
+    uint64_t took_ms = dial_hosts(&caller, hosts, port, 40000000, NULL);
     assert_int_equal(caller.fault, DIAL_OK);
     assert_string_equal(peer_of(caller.fd, false, &got), "127.0.0.3");
-    assert_in_range(took_ms, 200, 2000);
+    assert_in_range(took_ms, 200, 15000);
     close(caller.fd);
     took_ms = dial_hosts(&late, alone, port, 300000, NULL);
     assert_int_equal(late.fault, DIAL_TIMEOUT);
-    assert_in_range(took_ms, 280, 2000);
+    assert_in_range(took_ms, 280, 15000);
     assert_int_equal(open_descriptors(), before);
     for (unsigned i = 0; i < 3; i++) {
         close(fillers[i]);

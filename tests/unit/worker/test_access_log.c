@@ -232,7 +232,7 @@ static size_t count_lines(const char *path)
 
 static void wait_lines(const char *path, size_t want)
 {
-    for (unsigned i = 0; i < 100 && count_lines(path) < want; i++) {
+    for (unsigned i = 0; i < 1500 && count_lines(path) < want; i++) {
         (void)usleep(20000);
     }
     assert_int_equal(count_lines(path), want);
@@ -295,7 +295,7 @@ static void test_failed_writes_are_counted(void **state)
     for (unsigned i = 0; i < 3; i++) {
         assert_true(record_ring_put(rings[0], &record));
     }
-    for (unsigned i = 0; i < 100 && access_log_dropped(log) < 3; i++) {
+    for (unsigned i = 0; i < 1500 && access_log_dropped(log) < 3; i++) {
         (void)usleep(20000);
     }
     assert_int_equal(access_log_dropped(log), 3);

@@ -106,20 +106,20 @@ static void test_orders_differ(void **state)
 static void test_windows_forget(void **state)
 {
     (void)state;
-    struct top *top = top_new(1);
+    struct top *top = top_new(2);
     struct top_item item[4];
     uint64_t bound = 0;
     double covered = 0;
 
     add(top, "/a", RESULT_HIT, 1);
-    (void)usleep(1100 * 1000);
+    (void)usleep(2100 * 1000);
     add(top, "/a", RESULT_HIT, 1);
     add(top, "/b", RESULT_HIT, 1);
     assert_int_equal(top_list(top, TOP_REQUESTS, item, 4, &bound, &covered), 2);
     assert_string_equal(item[0].url, "http://example.com/a");
     assert_int_equal(item[0].requests, 2); /* over both windows */
-    assert_true(covered >= 1.0 && covered < 2.0);
-    (void)usleep(2100 * 1000);
+    assert_true(covered >= 2.0 && covered < 4.0);
+    (void)usleep(4100 * 1000);
     assert_int_equal(top_list(top, TOP_REQUESTS, item, 4, &bound, &covered), 0);
     top_free(&top);
 }

@@ -412,7 +412,8 @@ test('who did it, in words', () => {
   assert.equal(whoOf('login-code'), 'login link');
   assert.equal(whoOf('session:ops'), 'ops');
   assert.equal(whoOf('token:ci'), 'token ci');
-  assert.equal(whoOf('unix:1000'), 'unix:1000');
+  assert.equal(whoOf('unix:1000'), 'user 1000');
+  assert.equal(whoOf('unix:0'), 'root');
   assert.equal(whoOf('192.0.2.1'), '192.0.2.1');
 });
 

@@ -50,7 +50,7 @@ test('words', () => {
   assert.equal(originTone(server('x', { state: 'maintenance' })), 'warn');
   assert.equal(originTone(server('x', { state: 'down' })), 'bad');
   assert.equal(originReason(server('x', { reason: 'deploy', by: 'token:ci' })), 'deploy, by token ci');
-  assert.equal(originReason(server('x', { by: 'unix:1000' })), 'by unix:1000');
+  assert.equal(originReason(server('x', { by: 'unix:1000' })), 'by user 1000');
   assert.equal(originReason(server('x')), '');
   assert.equal(reuseShare(server('x')), null);
   assert.equal(reuseShare(server('x', { connections_made: 1, connections_reused: 3 })), 0.75);

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "conf/value.h"
-#include "exchange/explain.h"
+#include "explain/explain.h"
 #include "http/glob.h"
 #include "http/key.h"
 

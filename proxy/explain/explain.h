@@ -1,5 +1,5 @@
-#ifndef EXCHANGE_EXPLAIN_H
-#define EXCHANGE_EXPLAIN_H
+#ifndef EXPLAIN_EXPLAIN_H
+#define EXPLAIN_EXPLAIN_H
 /*
  * explain - what would become of a request now, and why: the walk of exchange.c up to the point
  * where it would answer or ask the origin, by the same functions, with a look at the store that

@@ -1,7 +1,7 @@
 /* explain_settings - each setting in force, in the words of the configuration, and who decided it. */
 #include "base/buf.h"
 #include "conf/value.h"
-#include "exchange/explain.h"
+#include "explain/explain.h"
 
 #define VALUE_BYTES ((size_t)65536)
 

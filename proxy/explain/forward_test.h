@@ -1,5 +1,5 @@
-#ifndef EXCHANGE_FORWARD_TEST_H
-#define EXCHANGE_FORWARD_TEST_H
+#ifndef EXPLAIN_FORWARD_TEST_H
+#define EXPLAIN_FORWARD_TEST_H
 /*
  * forward_test - what a forward proxy would say to a request that nobody has made: the same rules are
  * asked, of the request and of each address that its server has now, and nothing else happens.

@@ -1,13 +1,14 @@
 /* explain - see explain.h. */
-#include "exchange/explain.h"
+#include "explain/explain.h"
 
 #include <poll.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mailbox.h"
-#include "exchange/exchange_private.h"
+#include "exchange/exchange_ask.h"
 #include "fill/fill_request.h"
+#include "fill/stored.h"
 #include "http/head.h"
 #include "http/key.h"
 #include "http/upgrade.h"

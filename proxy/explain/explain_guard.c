@@ -2,7 +2,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "exchange/explain.h"
+#include "explain/explain.h"
 
 const char *explain_client(struct explain *out, struct span client)
 {

@@ -1,5 +1,5 @@
 /* forward_test - see forward_test.h. */
-#include "exchange/forward_test.h"
+#include "explain/forward_test.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
