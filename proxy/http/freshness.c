@@ -299,6 +299,21 @@ static uint16_t freshness_flags(const struct http_fields *fields,
     return flags;
 }
 
+/* RFC 9111 4.2.3. A Date from the second we asked in, or later, was made for this request: what it lacks
+ * until the receipt is the part of a second that a Date leaves out, and corrected_age_value stands
+ * alone, as it may. Else max-age=1 would be over at once whenever a second ends in between. */
+static uint32_t freshness_initial_age(int64_t age_value_s, int64_t date_s,
+                                      const int64_t times_ms[2])
+{
+    int64_t delay_s = times_ms[1] > times_ms[0] ? (times_ms[1] - times_ms[0]) / 1000 : 0;
+    int64_t receipt_s = times_ms[1] / 1000;
+    bool is_made_for_us = date_s >= times_ms[0] / 1000;
+    int64_t apparent_s = receipt_s > date_s && !is_made_for_us ? receipt_s - date_s : 0;
+    int64_t corrected_s = age_value_s + delay_s;
+
+    return freshness_saturate(apparent_s > corrected_s ? apparent_s : corrected_s);
+}
+
 /* arrived: the message that carries Age and Date; for a first storing the response itself. */
 static void freshness_fill(struct http_stored *stored, const struct http_response *response,
                            const struct http_fields *arrived, const int64_t times_ms[2],
@@ -313,16 +328,14 @@ static void freshness_fill(struct http_stored *stored, const struct http_respons
     freshness_policy_of(&policy, fields, options);
     int64_t date_s = freshness_date(arrived, receipt_s, &own_date);
     struct lifetime lifetime = freshness_lifetime(response, &policy, date_s, options);
-    int64_t delay_s = times_ms[1] > times_ms[0] ? (times_ms[1] - times_ms[0]) / 1000 : 0;
-    int64_t apparent_s = receipt_s > date_s ? receipt_s - date_s : 0;
-    int64_t corrected_s = (int64_t)freshness_age_value(arrived) + delay_s;
 
     *stored = (struct http_stored){
         .response_time_ms = times_ms[1],
         .date_s = date_s,
         .last_modified_s =
             http_date_parse(http_fields_find(fields, HTTP_FIELD_LAST_MODIFIED), receipt_s),
-        .initial_age_s = freshness_saturate(apparent_s > corrected_s ? apparent_s : corrected_s),
+        .initial_age_s =
+            freshness_initial_age((int64_t)freshness_age_value(arrived), date_s, times_ms),
         .lifetime_s = lifetime.seconds,
         .stale_while_revalidate_s = http_directives_has(directives, HTTP_CC_STALE_WHILE_REVALIDATE)
                                         ? directives->stale_while_revalidate_s

@@ -321,7 +321,8 @@ static inline int64_t model_current_age(const struct model_case *data)
     int64_t resident_s = (data->now_ms - data->received_ms) / 1000;
     int64_t initial_s = said_s + (delay_s > 0 ? delay_s : 0);
 
-    if (apparent_s > initial_s) {
+    /* What was made while we waited is as old as the wait, whatever second its Date was cut to. */
+    if (apparent_s > initial_s && model_date(data) < data->asked_ms / 1000) {
         initial_s = apparent_s;
     }
     return model_cap(model_cap(initial_s) + (resident_s > 0 ? resident_s : 0));

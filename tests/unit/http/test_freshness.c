@@ -279,6 +279,32 @@ static struct http_stored stored_of(const char *cache_control)
     return stored;
 }
 
+/* DATE is NOW_S. Made while we waited, a response is as old as the wait, though a second ended in it. */
+static void age_of_what_was_made_for_us(void **state)
+{
+    static const struct {
+        int64_t asked_ms, received_ms; /* from NOW_S on */
+        uint32_t age_s;
+    } rows[] = {
+        {0, 0, 0},       {950, 1050, 0},  {950, 1949, 0},    {950, 1950, 1},
+        {-50, 1000, 1},  {999, 2998, 1},  {999, 2999, 2},    {1000, 1000, 1},
+        {1001, 1002, 1}, {5000, 5001, 5}, {-3000, -2000, 1},
+    };
+    const struct http_freshness_options options = {0};
+    struct message message;
+    struct http_stored stored;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        http_stored_init(&stored,
+                         response_of(&message, "200 OK\r\nCache-Control: max-age=1\r\n" DATE),
+                         NOW_MS + rows[i].asked_ms, NOW_MS + rows[i].received_ms, &options);
+        if (stored.initial_age_s != rows[i].age_s) {
+            fail_msg("row %zu: %u", i, stored.initial_age_s);
+        }
+    }
+}
+
 static void ages(void **state)
 {
     const struct http_freshness_options options = {0};
@@ -510,6 +536,7 @@ int main(void)
         cmocka_unit_test(storing_by_request),
         cmocka_unit_test(set_cookie_policy),
         cmocka_unit_test(lifetimes),
+        cmocka_unit_test(age_of_what_was_made_for_us),
         cmocka_unit_test(ages),
         cmocka_unit_test(judging),
         cmocka_unit_test(always_validated),
