@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "exchange/exchange_forward.h"
+#include "http/coding.h"
 #include "http/status.h"
 
 #define PAGE_MAX_BYTES 16384u
@@ -176,17 +177,16 @@ static struct words words_of(const struct exchange *x)
  * not, and are better off with text. */
 static bool takes_html(const struct http_request *request)
 {
-    for (unsigned i = 0; i < request->fields.count; i++) {
-        const struct http_field *field = &request->fields.items[i];
+    unsigned at = 0;
+    const struct http_field *field;
+
+    while ((field = http_fields_next(&request->fields, HTTP_FIELD_ACCEPT, &at)) != NULL) {
         struct span rest = field->value;
         struct span member;
-        if (!span_eq_nocase(field->name, SPAN("Accept"))) {
-            continue;
-        }
         while (http_list_next(&rest, &member)) {
-            const char *end = memchr(member.ptr, ';', member.len);
-            size_t len = end == NULL ? member.len : (size_t)(end - member.ptr);
-            if (span_eq_nocase(span_trim(span_of(member.ptr, len)), SPAN("text/html"))) {
+            struct span type = {0};
+            (void)http_part_next(&member, &type);
+            if (span_eq_nocase(type, SPAN("text/html")) && http_weight(member) > 0) {
                 return true;
             }
         }

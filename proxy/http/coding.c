@@ -79,8 +79,7 @@ static int coding_qvalue(struct span text)
     return weight <= 1000 ? weight : 0;
 }
 
-/* The weight among ";"-separated parameters; others than q are skipped. */
-static int coding_weight(struct span parameters)
+int http_weight(struct span parameters)
 {
     struct span one;
     struct span name;
@@ -114,7 +113,7 @@ static void coding_read(struct coding_weights *weights, const struct http_fields
             if (which == MEMBER_OTHER) {
                 continue;
             }
-            int weight = coding_weight(member);
+            int weight = http_weight(member);
             if (weights->named[which] == WEIGHT_UNNAMED || weight < weights->named[which]) {
                 weights->named[which] = weight;
             }

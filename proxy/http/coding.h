@@ -31,6 +31,11 @@ static inline unsigned http_coding_bit(enum http_coding coding)
     return 1u << coding;
 }
 
+/* The weight among the ";"-separated parameters of a member of Accept or Accept-Encoding, in
+ * thousandths (RFC 9110 12.4.2); others than q are skipped. 1000: none; 0: not acceptable, or outside
+ * the grammar. */
+int http_weight(struct span parameters);
+
 /* Which of the codings offered is this client best served with? The one of the highest weight, br
  * before gzip where they are equal; IDENTITY without Accept-Encoding, when nothing offered is
  * accepted, and when identity or "*" is named with a higher weight. A weight outside the grammar

@@ -35,7 +35,7 @@ def test_what_is_asked(t):
     origin = t.origin(**checked("a"))
     began = time.monotonic()
     pool(t, [origin], "check GET /healthz?x=1 every=200ms timeout=10s host=checks.test;")
-    wait_for(lambda: len(origin.requests) >= 8, 10, "checks")
+    wait_for(lambda: len(origin.requests) >= 25, 20, "checks")
     count = len(origin.requests)
     assert count <= 2 + (time.monotonic() - began) / 0.18, "more than each 200 ms, less a tenth by lot"
     request = origin.requests[0]

@@ -67,7 +67,10 @@ def test_failures_in_words(t):
     same((first, title), ("502 Bad Gateway", "This site was not found."))
     assert "spelled right" in said[1] and "resolved" in facts["Details"], (said, facts)
     same(facts["Reference"], reference(larder, len(cases) + 1))
-    same(plain(ask(larder, "http://none.test/", headers=[("Accept", "*/*")]))[0], "502 Bad Gateway", "programs get text")
+    for accept in ("*/*", "text/html;q=0, text/plain", "text/html; level=1; Q=0.000"):
+        same(plain(ask(larder, "http://none.test/", headers=[("Accept", accept)]))[0], "502 Bad Gateway", f"text for {accept}")
+    for accept in ("TEXT/HTML;q=0.001", "text/plain, text/html"):
+        same(page(ask(larder, "http://none.test/", headers=[("Accept", accept)]))[0], "This site was not found", accept)
 
 
 def test_a_parent_that_is_down(t):
