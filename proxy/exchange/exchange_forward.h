@@ -37,6 +37,7 @@ struct exchange_forward {
     bool has_denied;               /* some address was, by: */
     struct access_verdict denied;
     struct span host;            /* of the target, as hostname_read has it */
+    uint64_t late_at_us;         /* monotonic: it waits for addresses no longer; 0: it never did */
     bool is_late;                /* the request's time was over before they came */
     struct directory_wait *wait; /* for the name's addresses, which rules ask for */
     struct loop_timer timer;     /* of it; waiting for none: not in use */

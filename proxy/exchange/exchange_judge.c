@@ -77,16 +77,22 @@ static void on_late(struct loop_timer *timer)
     exchange_drive(forward->exchange);
 }
 
-/* `timeout total` is for all of a request. */
+/* `timeout total` is for all of a request: also where those of one family did not do, and it waits a
+ * second time. */
 static void begin_wait(struct exchange *x)
 {
     struct exchange_forward *forward = x->forwarding;
     uint64_t total_ms = x->site->conf->origins.timeout.total_ms;
+    uint64_t now_us = loop_now_us(x->env->loop);
 
     forward->exchange = x;
     loop_timer_init(&forward->timer, on_late);
+    if (forward->late_at_us == 0) {
+        forward->late_at_us = now_us + total_ms * 1000;
+    }
     if (total_ms > 0) {
-        loop_timer_set(x->env->loop, &forward->timer, total_ms * 1000);
+        loop_timer_set(x->env->loop, &forward->timer,
+                       forward->late_at_us > now_us ? forward->late_at_us - now_us : 0);
     }
 }
 

@@ -413,6 +413,9 @@ const char *explain_run(struct explain *out, const struct site_table *sites, str
     }
     explain_guard(out, conf);
     settle_answer(out, store);
+    if (out->asks_origin && !explain_has_way(out)) {
+        return "501: https:// URLs are not fetched through parent proxies";
+    }
     explain_settings(out, conf);
     return out->arena.overflow ? "the request is too long" : NULL;
 }

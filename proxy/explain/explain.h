@@ -120,6 +120,8 @@ const char *explain_find(struct explain *out, const struct site_table *sites,
                          const struct explain_question *question);
 /* explain_forward.c: does a client of this forward proxy ask for a tunnel? */
 bool explain_is_tunnel(const struct explain *out);
+/* explain_forward.c: may the server be asked? A parent proxy is asked for no https:// URLs. */
+bool explain_has_way(const struct explain *out);
 /* explain_forward.c: how a forward proxy's request leaves, once out->onward is settled. */
 void explain_way(struct explain *out);
 /* explain_forward.c: adds what a forward proxy tells servers of its clients, and how it gets there. */

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "conf/value.h"
 #include "explain/explain.h"
-#include "http/glob.h"
+#include "fill/discretion.h"
 #include "http/key.h"
 
 #define VALUE_BYTES ((size_t)65536)
@@ -62,6 +62,12 @@ bool explain_is_tunnel(const struct explain *out)
 }
 
 /* ---- how it leaves ---- */
+
+bool explain_has_way(const struct explain *out)
+{
+    return out->site->forward == NULL || out->asked.upstream == 0 || out->request.scheme.len != 5 ||
+           explain_is_tunnel(out);
+}
 
 /* A parent is asked in absolute form (RFC 9112 3.2.2), a tunnel in authority form (3.2.3). */
 void explain_way(struct explain *out)
@@ -121,12 +127,10 @@ static void print_referer(const struct explain *out, struct buf *text)
 static void print_cookies(const struct explain *out, struct buf *text)
 {
     const struct conf_hosts *hosts = out->asked.privacy.cookieless;
-    struct span host = http_authority_host(out->request.authority);
-    bool is_here = false;
+    bool is_here = discretion_is_cookieless(&out->asked, &out->request);
 
     for (size_t i = 0; hosts != NULL && i < hosts->count; i++) {
         buf_printf(text, "%s%s", i == 0 ? "" : " ", hosts->list[i]);
-        is_here = is_here || http_glob_match(span_str(hosts->list[i]), host, HTTP_GLOB_NOCASE);
     }
     buf_puts(text, hosts == NULL ? "off"
                    : is_here     ? " (this host: dropped)"

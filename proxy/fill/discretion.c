@@ -17,6 +17,9 @@ bool discretion_is_cookieless(const struct policy *policy, const struct http_req
         return false;
     }
     struct span host = http_authority_host(request->authority);
+    if (host.len > 1 && host.ptr[host.len - 1] == '.') {
+        host.len--; /* the same name, of the DNS's root (RFC 1034 3.1) */
+    }
     for (size_t i = 0; i < hosts->count; i++) {
         if (http_glob_match(span_str(hosts->list[i]), host, HTTP_GLOB_NOCASE)) {
             return true;

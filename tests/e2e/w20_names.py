@@ -257,6 +257,12 @@ def test_total_time_counts(t):
         same(response.status, 504)
         assert time.monotonic() - since > 0.9
         assert "dns_timeout" not in response.get("Proxy-Status", ""), response.raw_head
+    # addresses of one family, none of which is allowed: the wait for the other's is bounded too
+    server.names["half.test"], server.silences = [("A", "127.0.0.9", 300)], {("half.test", AAAA): 1000}
+    larder = proxy(t, server, origins="timeout connect=2s first_byte=5s idle=5s total=2s;", acl="acl { allow tests to 127.0.0.8 port 1-65535; }")
+    since = time.monotonic()
+    same(get(larder, "http://half.test/").status, 504)
+    assert time.monotonic() - since > 1.9
 
 
 def test_client_leaves_meanwhile(t):

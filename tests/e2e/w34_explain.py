@@ -49,6 +49,9 @@ def test_what_servers_are_told(t):
         same(sorted(answer["origin"]["headers"]), sorted(got), path)
     answer = explain(larder, "http://shop.test/")
     same(settings(answer)["drop_cookies"], ("*.ads.test 127.0.0.1 (this host: kept)", "forward"))
+    answer = explain(larder, "http://x.ads.test./")
+    same(settings(answer)["drop_cookies"], ("*.ads.test 127.0.0.1 (this host: dropped)", "forward"), "the same name with the root's dot")
+    assert not any(line.startswith("Cookie:") for line in answer["origin"]["headers"]), answer["origin"]
     text = larder.command("explain", f"http://{host}/open/a", check=0).stdout
     row = next(line for line in text.splitlines() if line.startswith("referer "))
     assert row.split()[1] == "same_origin" and "# rule " in row and row.rstrip()[-1].isdigit(), row
@@ -68,6 +71,16 @@ def test_by_a_parent(t):
     same(parent.last().line, "GET http://www.far.test/x HTTP/1.1")
     said = {line.split(":")[0] for line in answer["origin"]["headers"]}
     same({"X-Own", "User-Agent"} <= said and "X-Forwarded-For" not in said, True)
+
+
+def test_https_by_a_parent(t):
+    """Fetched by nobody: the same that its client would be told."""
+    larder = t.larder(listen="forward office;", sites=f"""forward office {{ acl {{ allow any port 1-65535; }} fetch_https on;
+        rule host *.far.test {{ upstream http://127.0.0.1:{free_port()}; }} }}""")
+    told = larder.command("explain", "https://www.far.test/x")
+    assert told.returncode == 1 and "501: https:// URLs are not fetched through parent proxies" in told.stderr, told
+    same(larder.fetch("https://www.far.test/x", host="www.far.test").status, 501)
+    same(explain(larder, "https://www.near.test/x")["origin"]["pool"], "direct")
 
 
 def test_tunnels(t):

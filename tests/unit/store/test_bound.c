@@ -283,7 +283,12 @@ static void test_full(void **state)
         store_stats(store, &stats);
     }
     assert_int_equal(stats.disk_state, STORE_DISK_OK);
-    assert_true(test_hit(store, "after", 100000, &box));
+    bool is_back = false; /* the index is read behind it */
+    for (int wait = 0; wait < 600 && !is_back; wait++) {
+        is_back = test_hit(store, "after", 100000, &box);
+        usleep(is_back ? 0 : 100000);
+    }
+    assert_true(is_back);
     store_close(&store);
     assert_int_equal(umount(folder), 0);
 }
