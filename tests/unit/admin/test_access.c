@@ -58,10 +58,11 @@ static void test_summary(void **state)
     assert_int_equal(ask("GET /api/v1/access", READER, NULL), 200);
     assert_true(says("\"name\":\"office\",\"at\":\"test:"));
     assert_true(says("\"listens\":[\"127.0.0.1:3128\"]"));
-    assert_true(says("\"requests\":3,\"hit_ratio\":null,\"denied\":3,\"tunnels\":3,\"tunnels_total\":5,"
-                     "\"tunnel_bytes_to_client\":700,\"tunnel_bytes_to_origin\":80,"
-                     "\"challenges\":0,\"logins_failed\":0,\"logins_refused\":0,"
-                     "\"users_seen\":1,\"clients_seen\":1"));
+    assert_true(
+        says("\"requests\":3,\"hit_ratio\":null,\"denied\":3,\"tunnels\":3,\"tunnels_total\":5,"
+             "\"tunnel_bytes_to_client\":700,\"tunnel_bytes_to_origin\":80,"
+             "\"challenges\":0,\"logins_failed\":0,\"logins_refused\":0,"
+             "\"users_seen\":1,\"clients_seen\":1"));
     assert_int_equal(ask("GET /api/v1/status", READER, NULL), 200);
     assert_true(says("\"forwards\":[\"office\"]"));
     assert_int_equal(ask("GET /metrics", READER, NULL), 200);
@@ -88,9 +89,10 @@ static void test_denials(void **state)
     assert_string_equal(cJSON_GetObjectItem(json, "next")->valuestring, "2");
     cJSON_Delete(json);
     assert_int_equal(ask("GET /api/v1/access/denials?limit=2&cursor=2", READER, NULL), 200);
-    assert_true(says("\"items\":[{\"id\":1,\"request_id\":\"00000000000000ef\",\"time\":\"2023-11-14T22:13:20.123Z\","
-                     "\"forward\":\"office\",\"client\":\"192.0.2.1\",\"user\":\"anna\","
-                     "\"method\":\"GET\",\"scheme\":\"http\",\"host\":\"a.example\",\"port\":81,"));
+    assert_true(says(
+        "\"items\":[{\"id\":1,\"request_id\":\"00000000000000ef\",\"time\":\"2023-11-14T22:13:20.123Z\","
+        "\"forward\":\"office\",\"client\":\"192.0.2.1\",\"user\":\"anna\","
+        "\"method\":\"GET\",\"scheme\":\"http\",\"host\":\"a.example\",\"port\":81,"));
     assert_true(says("\"status\":403,\"rule\":\"ads\",\"reason\":\"Blocked \\\"by\\\" policy\"}],"
                      "\"next\":null"));
     assert_int_equal(ask("GET /api/v1/access/denials?rule=end&forward=office", READER, NULL), 200);

@@ -152,10 +152,8 @@ static void test_waiting_ends(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_literal),
-        cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_one_family),
-        cmocka_unit_test(test_belief),
+        cmocka_unit_test(test_literal),      cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_one_family),   cmocka_unit_test(test_belief),
         cmocka_unit_test(test_waiting_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
