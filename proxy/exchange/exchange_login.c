@@ -13,6 +13,9 @@
  * a browser does not ask its user again. A CONNECT that gets 407 ends its connection as every refused
  * one does: a client may have sent its tunnel's bytes already, and they must not be read as requests.
  */
+#include <string.h>
+
+#include "base/clock.h"
 #include "exchange/exchange_extra.h"
 #include "exchange/exchange_forward.h"
 #include "users/credentials.h"
@@ -99,6 +102,34 @@ static void token_give_back(struct exchange *x)
     }
 }
 
+/* The token in the keeping of users; any thread. */
+struct token {
+    struct limit_table *limits;
+    struct limit_key key;
+    struct limit_rate rate;
+};
+_Static_assert(sizeof(struct token) <= sizeof(((struct users_deposit *)NULL)->what), "it fits");
+
+static void deposit_give_back(const struct users_deposit *deposit)
+{
+    struct token token;
+
+    memcpy(&token, deposit->what, sizeof(token));
+    limit_give_back(token.limits, &token.key, &token.rate, clock_mono_us());
+}
+
+static struct users_deposit deposit_of(const struct exchange *x)
+{
+    struct users_deposit deposit = {0};
+
+    if (x->forwarding->login->has_token) {
+        struct token token = {x->env->limits, login_key(x), x->site->login.rate};
+        memcpy(deposit.what, &token, sizeof(token));
+        deposit.give_back = deposit_give_back;
+    }
+    return deposit;
+}
+
 /* ---- answers ---- */
 
 static enum exchange_next settle(struct exchange *x, const struct conf_user *user,
@@ -125,7 +156,7 @@ static void on_answer(void *ctx, enum users_answer answer)
 
     login->wait = NULL;
     login->answer = answer == USERS_AGAIN ? USERS_NEW : (uint8_t)answer;
-    if (answer == USERS_RIGHT || answer == USERS_FULL) { /* full: nobody has looked */
+    if (answer == USERS_FULL) { /* nobody has looked */
         token_give_back(x);
     }
     exchange_wake(x);
@@ -152,11 +183,15 @@ static enum exchange_next find_out(struct exchange *x, const struct users_questi
         if (users_join(desk, question, 1, &waiter, &login->wait) == USERS_WAIT) {
             return EXCHANGE_PARK;
         }
+        wait_ns = token_take(x); /* whoever held the last one may have given it back in between */
+    }
+    if (wait_ns > 0) {
         x->retry_after_s = (uint32_t)((wait_ns + NS_PER_S - 1) / NS_PER_S);
         return refuse(x, 429, HTTP_REASON_LOGIN_LIMIT,
                       "too many wrong passwords from this address; come back later");
     }
-    enum users_answer answer = users_begin(desk, question, &waiter, &login->wait);
+    struct users_deposit deposit = deposit_of(x);
+    enum users_answer answer = users_begin(desk, question, &deposit, &waiter, &login->wait);
     if (answer == USERS_WAIT) {
         return EXCHANGE_PARK;
     }

@@ -36,6 +36,7 @@ struct users_check {
     uint8_t mac[USERS_MAC_BYTES];
     uint8_t who[USERS_WHO_MAX];
     size_t who_len;
+    struct users_deposit deposit; /* give_back NULL: none */
     char password[USERS_PASSWORD_MAX + 1];
     char hash[CONF_USER_HASH_MAX + 1];
 };
@@ -138,6 +139,9 @@ static void check_end(struct users *users, struct users_check *check, bool is_ri
     struct list told;
 
     list_init(&told);
+    if (is_right && check->deposit.give_back != NULL) {
+        check->deposit.give_back(&check->deposit); /* before it is out of checks: users_join */
+    }
     lock_acquire(&users->lock);
     users_memory_put(users->memory, check->mac, is_right, now_us);
     turns_note(users->turns, who_of(check), is_right, now_us);
@@ -456,6 +460,7 @@ static enum users_answer begin_locked(struct users_desk *desk,
 }
 
 enum users_answer users_begin(struct users_desk *desk, const struct users_question *question,
+                              const struct users_deposit *deposit,
                               const struct users_waiter *waiter, struct users_wait **wait_out)
 {
     struct users *users = desk->users;
@@ -464,6 +469,9 @@ enum users_answer users_begin(struct users_desk *desk, const struct users_questi
     struct list told;
 
     list_init(&told);
+    if (deposit != NULL) {
+        check->deposit = *deposit;
+    }
     lock_acquire(&users->lock);
     enum users_answer answer = begin_locked(desk, question, wait, check, &told);
     lock_release(&users->lock);

@@ -35,6 +35,7 @@ struct users_wait; /* of one who waits */
 
 #define USERS_MAC_BYTES 16u
 #define USERS_WHO_MAX 16u
+#define USERS_DEPOSIT_WORDS 8u
 
 struct users_options {
     unsigned threads;   /* 1..8; they start with the first password */
@@ -76,6 +77,13 @@ struct users_waiter {
     void *ctx;
 };
 
+/* What a guess costs its client, until it turns out right: then a thread of users gives it back, before
+ * users_join counts that password no more. So who asks next meets the one or the other. */
+struct users_deposit {
+    void (*give_back)(const struct users_deposit *deposit); /* without a lock of ours */
+    uint64_t what[USERS_DEPOSIT_WORDS];                     /* the caller's */
+};
+
 /* From memory: RIGHT, WRONG or NEW. */
 enum users_answer users_ask(struct users_desk *desk, struct users_question *question);
 /* Behind USERS_NEW. Waits (WAIT, *wait is set) if the same is being found out, or if `most` or more
@@ -84,8 +92,9 @@ enum users_answer users_join(struct users_desk *desk, const struct users_questio
                              unsigned most, const struct users_waiter *waiter,
                              struct users_wait **wait);
 /* Behind USERS_NEW of users_join. Finds it out: WAIT or JOINED (*wait is set), FULL; or RIGHT or WRONG
- * when another desk just has. */
+ * when another desk just has. deposit (NULL: none) is copied, and taken over with WAIT only. */
 enum users_answer users_begin(struct users_desk *desk, const struct users_question *question,
+                              const struct users_deposit *deposit,
                               const struct users_waiter *waiter, struct users_wait **wait);
 /* done will not be called. What nobody waits for any more and has not begun is dropped. Nulls *wait;
  * NULL inside is fine. */

@@ -1,6 +1,7 @@
 /* Desks, queue and memory: who is right, what is hashed how often, who waits for whom, what is forgotten when. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -126,7 +127,7 @@ static enum users_answer asked(struct kit *kit, const char *name, const char *pa
     enum users_answer answer = users_ask(kit->desk, &question);
     if (answer == USERS_NEW) {
         assert_int_equal(users_join(kit->desk, &question, 1, &waiter, &wait), USERS_NEW);
-        answer = users_begin(kit->desk, &question, &waiter, &wait);
+        answer = users_begin(kit->desk, &question, NULL, &waiter, &wait);
     }
     if (answer == USERS_WAIT) {
         assert_non_null(wait);
@@ -206,12 +207,12 @@ static void collapse(void **state)
     const struct users_waiter waiter = {on_answer, &kit};
     struct users_question question = question_of(&kit, "carl", "secret");
     assert_int_equal(users_ask(kit.desk, &question), USERS_NEW);
-    assert_int_equal(users_begin(kit.desk, &question, &waiter, &waits[0]), USERS_WAIT);
+    assert_int_equal(users_begin(kit.desk, &question, NULL, &waiter, &waits[0]), USERS_WAIT);
     for (unsigned i = 1; i < 20; i++) {
         assert_int_equal(users_ask(kit.desk, &question), USERS_NEW);
         assert_int_equal(users_join(kit.desk, &question, 4, &waiter, &waits[i]), USERS_WAIT);
     }
-    assert_int_equal(users_begin(kit.desk, &question, &waiter, &waits[20]), USERS_JOINED);
+    assert_int_equal(users_begin(kit.desk, &question, NULL, &waiter, &waits[20]), USERS_JOINED);
     struct users_question other = question_of(&kit, "carl", "guess");
     assert_int_equal(users_ask(kit.desk, &other), USERS_NEW);
     assert_int_equal(users_join(kit.desk, &other, 2, &waiter, &waits[21]), USERS_NEW);
@@ -224,7 +225,7 @@ static void collapse(void **state)
     /* beside: another password from a client with as many at once as it may have */
     struct users_question slow = question_of(&kit, "carl", "wrong");
     assert_int_equal(users_ask(kit.desk, &slow), USERS_NEW);
-    assert_int_equal(users_begin(kit.desk, &slow, &waiter, &waits[0]), USERS_WAIT);
+    assert_int_equal(users_begin(kit.desk, &slow, NULL, &waiter, &waits[0]), USERS_WAIT);
     other.who = SPAN("1234");
     assert_int_equal(users_join(kit.desk, &other, 1, &waiter, &waits[1]), USERS_WAIT);
     await(&kit, 23);
@@ -247,7 +248,7 @@ static void full_and_cancelled(void **state)
         password[5] = (char)('0' + i);
         struct users_question question = question_of(&kit, "carl", password);
         assert_int_equal(users_ask(kit.desk, &question), USERS_NEW);
-        assert_int_equal(users_begin(kit.desk, &question, &waiter, &waits[i]),
+        assert_int_equal(users_begin(kit.desk, &question, NULL, &waiter, &waits[i]),
                          i < 4 ? USERS_WAIT : USERS_FULL);
     }
     assert_null(waits[4]);
@@ -298,13 +299,13 @@ static void full_and_another(void **state)
         password[5] = (char)('0' + i);
         struct users_question question = question_of(&kit, "carl", password);
         assert_int_equal(users_ask(kit.desk, &question), USERS_NEW);
-        assert_int_equal(users_begin(kit.desk, &question, &waiter, &waits[i]), USERS_WAIT);
+        assert_int_equal(users_begin(kit.desk, &question, NULL, &waiter, &waits[i]), USERS_WAIT);
     }
     struct users_question question = question_of(&kit, "anna", "secret");
     question.who = SPAN("4321");
     assert_int_equal(users_ask(kit.desk, &question), USERS_NEW);
     const struct users_waiter other = {on_late, &late};
-    assert_int_equal(users_begin(kit.desk, &question, &other, &wait), USERS_WAIT);
+    assert_int_equal(users_begin(kit.desk, &question, NULL, &other, &wait), USERS_WAIT);
     await(&kit, 1);
     assert_int_equal(kit.last, USERS_FULL);
     waits[4] = NULL;
@@ -321,6 +322,71 @@ static void full_and_another(void **state)
     kit_fini(&kit);
 }
 
+struct given {
+    struct kit *kit;
+    _Atomic unsigned count, checks;
+    atomic_bool may_go_on;
+};
+
+static void on_given(const struct users_deposit *deposit)
+{
+    struct given *given;
+    struct users_figures figures;
+
+    memcpy(&given, deposit->what, sizeof(given));
+    users_figures(given->kit->users, &figures);
+    given->checks = figures.checks;
+    given->count++;
+    while (!given->may_go_on) {
+        clock_sleep_us(500);
+    }
+}
+
+/* A right password gives back what it cost while it is still counted, so that who asks next meets the
+ * one or the other; also if nobody waits for it any more. A wrong one does not. */
+static void deposits(void **state)
+{
+    static const struct {
+        const char *name, *password;
+        bool leaves;
+        unsigned back;
+    } rows[] = {
+        {"anna", "secret", false, 1},
+        {"anna", "guess", false, 0},
+        {"nobody", "secret", false, 0},
+        {"ben", "secret", true, 1},
+    };
+    struct kit kit;
+
+    (void)state;
+    kit_init(&kit, 1, 8);
+    const struct users_waiter waiter = {on_answer, &kit};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct given given = {.kit = &kit, .may_go_on = !rows[i].leaves};
+        struct given *at = &given;
+        struct users_deposit deposit = {.give_back = on_given};
+        struct users_wait *wait = NULL;
+        struct users_question question = question_of(&kit, rows[i].name, rows[i].password);
+        memcpy(deposit.what, &at, sizeof(at));
+        kit.told = 0;
+        assert_int_equal(users_ask(kit.desk, &question), USERS_NEW);
+        assert_int_equal(users_begin(kit.desk, &question, &deposit, &waiter, &wait), USERS_WAIT);
+        if (rows[i].leaves) {
+            while (given.count == 0) {
+                clock_sleep_us(500);
+            }
+            users_cancel(&wait);
+            given.may_go_on = true;
+        } else {
+            await(&kit, 1);
+        }
+        await_idle(&kit);
+        assert_int_equal(given.count, rows[i].back);
+        assert_int_equal(given.checks, rows[i].back);
+    }
+    kit_fini(&kit);
+}
+
 /* The end in the middle of a check, and an answer for nobody. */
 static void ends(void **state)
 {
@@ -332,14 +398,14 @@ static void ends(void **state)
     const struct users_waiter waiter = {on_answer, &kit};
     struct users_question question = question_of(&kit, "anna", "secret");
     assert_int_equal(users_ask(kit.desk, &question), USERS_NEW);
-    assert_int_equal(users_begin(kit.desk, &question, &waiter, &wait), USERS_WAIT);
+    assert_int_equal(users_begin(kit.desk, &question, NULL, &waiter, &wait), USERS_WAIT);
     while (hashed(&kit) == 0) {
         clock_sleep_us(500);
     }
     users_cancel(&wait); /* its mail is there and not delivered */
     question = question_of(&kit, "carl", "secret");
     assert_int_equal(users_ask(kit.desk, &question), USERS_NEW);
-    assert_int_equal(users_begin(kit.desk, &question, &waiter, &wait), USERS_WAIT);
+    assert_int_equal(users_begin(kit.desk, &question, NULL, &waiter, &wait), USERS_WAIT);
     users_cancel(&wait);
     kit_fini(&kit);
     assert_int_equal(kit.told, 0);
@@ -415,10 +481,15 @@ static void memory_bounds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(right_and_wrong),  cmocka_unit_test(changed_line),
-        cmocka_unit_test(collapse),         cmocka_unit_test(full_and_cancelled),
-        cmocka_unit_test(full_and_another), cmocka_unit_test(ends),
-        cmocka_unit_test(memory_time),      cmocka_unit_test(memory_bounds),
+        cmocka_unit_test(right_and_wrong),
+        cmocka_unit_test(changed_line),
+        cmocka_unit_test(collapse),
+        cmocka_unit_test(full_and_cancelled),
+        cmocka_unit_test(full_and_another),
+        cmocka_unit_test(deposits),
+        cmocka_unit_test(ends),
+        cmocka_unit_test(memory_time),
+        cmocka_unit_test(memory_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
