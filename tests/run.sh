@@ -234,10 +234,10 @@ if wants fuzz; then
 fi
 if wants e2e; then
     headline 'end-to-end tests'
-    e2e asan build/asan/larder --letters abcdefghijklnopqrstuvwx --scale 2 --parallel 4
+    e2e asan build/asan/larder --letters abcdefghijklnopqrstuvwx --scale 2 --parallel 6
     # What one thread does by itself, and what is about browsers and other clients, is tested above.
     alone=l02,l03,t02,w02_past,w11,w30,w33,w60,w61
-    e2e tsan build/tsan/larder --letters bcdfjklnprstuvwx --without "$alone" --scale 3 --parallel 3
+    e2e tsan build/tsan/larder --letters bcdfjklnprstuvwx --without "$alone" --scale 3 --parallel 5
     e2e release build/release/larder --letters m
 fi
 # The dashboard's tests wait more than they work, and clang-tidy leaves them the processors.

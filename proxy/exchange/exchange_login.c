@@ -80,15 +80,16 @@ static struct limit_key login_key(const struct exchange *x)
     return limit_key(x->env->limits, &x->site->login.ref, 'c', limit_client(client_of(x)));
 }
 
-/* 0: it may be tried. Else after how many nanoseconds it may. */
-static uint64_t token_take(struct exchange *x)
+/* limit_take or limit_try. 0: it may be tried. Else after how many nanoseconds it may. */
+static uint64_t token_get(struct exchange *x,
+                          uint64_t (*get)(struct limit_table *, const struct limit_key *,
+                                          const struct limit_rate *, uint64_t))
 {
     if (x->site->login.rate.token_ns == 0) {
         return 0;
     }
     struct limit_key key = login_key(x);
-    uint64_t wait_ns =
-        limit_take(x->env->limits, &key, &x->site->login.rate, loop_now_us(x->env->loop));
+    uint64_t wait_ns = get(x->env->limits, &key, &x->site->login.rate, loop_now_us(x->env->loop));
     x->forwarding->login->has_token = wait_ns == 0;
     return wait_ns;
 }
@@ -178,12 +179,13 @@ static enum exchange_next find_out(struct exchange *x, const struct users_questi
     if (users_join(desk, question, checks_most(x), &waiter, &login->wait) == USERS_WAIT) {
         return EXCHANGE_PARK;
     }
-    uint64_t wait_ns = token_take(x);
+    uint64_t wait_ns = token_get(x, limit_try);
     if (wait_ns > 0) {
         if (users_join(desk, question, 1, &waiter, &login->wait) == USERS_WAIT) {
             return EXCHANGE_PARK;
         }
-        wait_ns = token_take(x); /* whoever held the last one may have given it back in between */
+        /* Whoever held the last one may have given it back in between. */
+        wait_ns = token_get(x, limit_take);
     }
     if (wait_ns > 0) {
         x->retry_after_s = (uint32_t)((wait_ns + NS_PER_S - 1) / NS_PER_S);

@@ -251,8 +251,8 @@ struct limit_rate limit_rate(uint32_t count, uint32_t period_s, uint32_t burst)
     return (struct limit_rate){.token_ns = token_ns, .room_ns = token_ns * burst};
 }
 
-uint64_t limit_take(struct limit_table *table, const struct limit_key *key,
-                    const struct limit_rate *rate, uint64_t now_us)
+static uint64_t take(struct limit_table *table, const struct limit_key *key,
+                     const struct limit_rate *rate, uint64_t now_us, bool is_counted)
 {
     struct limit_shard *shard = shard_of(table, key);
     uint64_t wait_ns = 0;
@@ -267,11 +267,23 @@ uint64_t limit_take(struct limit_table *table, const struct limit_key *key,
         at_ns += rate->token_ns;
     } else {
         wait_ns = at_ns + rate->token_ns - now_ns - rate->room_ns;
-        shard->refused[key->group]++;
+        shard->refused[key->group] += is_counted ? 1 : 0;
     }
     entry->at_ns = at_ns;
     lock_release(&shard->lock);
     return wait_ns;
+}
+
+uint64_t limit_take(struct limit_table *table, const struct limit_key *key,
+                    const struct limit_rate *rate, uint64_t now_us)
+{
+    return take(table, key, rate, now_us, true);
+}
+
+uint64_t limit_try(struct limit_table *table, const struct limit_key *key,
+                   const struct limit_rate *rate, uint64_t now_us)
+{
+    return take(table, key, rate, now_us, false);
 }
 
 /* Fills the bucket by so much, if there is one. */

@@ -75,6 +75,9 @@ struct limit_rate limit_rate(uint32_t count, uint32_t period_s, uint32_t burst);
  * A bucket that was filled under another rate never owes more than all of this one's tokens. */
 uint64_t limit_take(struct limit_table *table, const struct limit_key *key,
                     const struct limit_rate *rate, uint64_t now_us);
+/* The same for whoever has another way when there is none: that is not counted as refused. */
+uint64_t limit_try(struct limit_table *table, const struct limit_key *key,
+                   const struct limit_rate *rate, uint64_t now_us);
 /* Puts back a token just taken. */
 void limit_give_back(struct limit_table *table, const struct limit_key *key,
                      const struct limit_rate *rate, uint64_t now_us);

@@ -323,9 +323,12 @@ def test_many_behind_one_address(t):
 
     same(burst("secret"), [200] * 40)
     same(checked(larder), (40, 0))
+    limited = 'larder_limited_total{site="forward:office",limit="login"}'
+    same(larder.metrics().get(limited, 0), 0)  # to wait for a guess is not to be refused
     statuses = burst("guess")
     same((statuses.count(407), statuses.count(429)), (4, 36))
     same(checked(larder), (40, 4))
+    same(larder.metrics()[limited], 36)
 
 
 def guess(larder, origin, addresses, each):

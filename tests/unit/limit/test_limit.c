@@ -418,6 +418,12 @@ static void test_names(void **state)
     assert_string_equal(name, "2");
     assert_int_equal(limit_refused(table, 0, &use, &site, &name), 400 - (LIMIT_GROUPS - 1));
     assert_string_equal(site, "-");
+    struct limit_key tried = key_of(table, 3, 7);
+    assert_int_equal(limit_try(table, &tried, &rate, SECOND), 0);
+    assert_int_equal(limit_try(table, &tried, &rate, SECOND), NS_OF_S); /* not counted */
+    assert_int_equal(limit_refused(table, 3, &use, &site, &name), 1);
+    assert_int_equal(limit_take(table, &tried, &rate, SECOND), NS_OF_S);
+    assert_int_equal(limit_refused(table, 3, &use, &site, &name), 2);
     limit_table_free(&table);
     table = limit_table_new(SMALL);
     assert_int_equal(limit_refused(table, 1, &use, &site, &name), 0);
