@@ -36,7 +36,8 @@ static void fixture_open(struct fixture *fixture, const char *pool)
     origins_apply(fixture->origins, fixture->conf);
     fixture->pool = origins_find(fixture->origins, "p");
     assert_non_null(fixture->pool);
-    fixture->pool->random = UINT64_C(0x9e3779b97f4a7c15); /* of all runs of lots one in some hundred is off by 5 % */
+    /* Of all runs of lots one in some hundred is off by 5 %. */
+    fixture->pool->random = UINT64_C(0x9e3779b97f4a7c15);
 }
 
 static void fixture_close(struct fixture *fixture)
