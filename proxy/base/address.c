@@ -20,3 +20,15 @@ bool address_parse(const char *text, struct sockaddr_storage *out)
     }
     return false;
 }
+
+void address_set_port(struct sockaddr_storage *address, uint16_t port)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)address;
+
+    if (address->ss_family == AF_INET6) {
+        v6->sin6_port = htons(port);
+    } else {
+        v4->sin_port = htons(port);
+    }
+}

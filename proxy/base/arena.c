@@ -91,6 +91,22 @@ struct span arena_copy(struct arena *arena, struct span data)
     return span_of(copy, data.len);
 }
 
+struct span arena_join(struct arena *arena, struct span first, struct span second)
+{
+    char *at = arena_alloc(arena, first.len + second.len);
+
+    if (at == NULL) {
+        return (struct span){0};
+    }
+    if (first.len > 0) {
+        memcpy(at, first.ptr, first.len);
+    }
+    if (second.len > 0) {
+        memcpy(at + first.len, second.ptr, second.len);
+    }
+    return span_of(at, first.len + second.len);
+}
+
 char *arena_string(struct arena *arena, struct span text)
 {
     char *copy = arena_alloc(arena, text.len + 1);

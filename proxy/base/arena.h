@@ -29,6 +29,8 @@ void arena_init(struct arena *arena, size_t limit);
 void *arena_alloc(struct arena *arena, size_t bytes);
 /* A copy inside the arena; empty span with NULL ptr past the limit. */
 struct span arena_copy(struct arena *arena, struct span data);
+/* Both, one behind the other; far cheaper than arena_printf. Empty span with NULL ptr past the limit. */
+struct span arena_join(struct arena *arena, struct span first, struct span second);
 /* A terminated copy; NULL past the limit. */
 char *arena_string(struct arena *arena, struct span text);
 /* printf into the arena; empty span past the limit. */

@@ -215,18 +215,6 @@ static void look_up(struct forward_answer *out, struct directory *directory)
     loop_free(&lookup.loop);
 }
 
-static void set_port(struct sockaddr_storage *address, uint16_t port)
-{
-    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)address;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)address;
-
-    if (address->ss_family == AF_INET6) {
-        v6->sin6_port = htons(port);
-    } else {
-        v4->sin_port = htons(port);
-    }
-}
-
 /* The first address that may be connected to decides, else the first that may not; of a parent, which
  * chooses, the first that may not. */
 static void judge_addresses(struct forward_answer *out)
@@ -236,7 +224,7 @@ static void judge_addresses(struct forward_answer *out)
 
     for (unsigned i = 0; i < out->addresses.count; i++) {
         struct access_verdict *verdict = &out->verdicts[i];
-        set_port(&out->addresses.list[i], out->facts.port);
+        address_set_port(&out->addresses.list[i], out->facts.port);
         out->facts.address = (const struct sockaddr *)&out->addresses.list[i];
         reach_judge(&out->arena, out->site, &out->facts, verdict);
         if (verdict->answer == wanted && !is_decided) {

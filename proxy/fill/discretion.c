@@ -126,18 +126,6 @@ bool discretion_is_claim(const struct site *site, const struct http_request *req
 
 /* ---- what is added ---- */
 
-static struct span join(struct arena *arena, struct span name, struct span value)
-{
-    char *at = arena_alloc(arena, name.len + value.len);
-
-    if (at == NULL) {
-        return span_of(NULL, 0);
-    }
-    memcpy(at, name.ptr, name.len);
-    memcpy(at + name.len, value.ptr, value.len);
-    return span_of(at, name.len + value.len);
-}
-
 /* RFC 7239 */
 static struct span forwarded_line(struct arena *arena, const struct fill_request_options *options,
                                   bool is_proxy)
@@ -170,13 +158,13 @@ static unsigned add_client(struct arena *arena, const struct fill_request_option
     unsigned count = 0;
 
     if ((site->forwarded & SITE_X_FORWARDED) != 0) {
-        out[count++] = join(arena, SPAN("X-Forwarded-For: "), options->client->chain);
+        out[count++] = arena_join(arena, SPAN("X-Forwarded-For: "), options->client->chain);
     }
     if ((site->forwarded & SITE_X_FORWARDED) != 0 && !is_proxy) {
         out[count++] = options->client->is_https ? SPAN("X-Forwarded-Proto: https")
                                                  : SPAN("X-Forwarded-Proto: http");
         if (host.len > 0) {
-            out[count++] = join(arena, SPAN("X-Forwarded-Host: "), host);
+            out[count++] = arena_join(arena, SPAN("X-Forwarded-Host: "), host);
         }
     }
     if (UNLIKELY((site->forwarded & SITE_RFC7239) != 0)) {
@@ -192,7 +180,7 @@ unsigned discretion_add(struct arena *arena, const struct fill_request_options *
     unsigned count = 0;
 
     if (site->via.len > 0 && site->identity != SITE_HIDES && site->identity != SITE_TRANSPARENT) {
-        out[count++] = join(
+        out[count++] = arena_join(
             arena, options->request->minor_version == 0 ? SPAN("Via: 1.0 ") : SPAN("Via: 1.1 "),
             site->via_own);
     }

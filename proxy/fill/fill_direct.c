@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
+#include "base/address.h"
 #include "fill/fill_private.h"
 #include "http/key.h"
 #include "origin/directory.h"
@@ -83,18 +84,6 @@ static void settle_tls(struct fill *fill)
 
 /* ---- an address ---- */
 
-static void set_port(struct sockaddr_storage *address, uint16_t port)
-{
-    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)address;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)address;
-
-    if (address->ss_family == AF_INET6) {
-        v6->sin6_port = htons(port);
-    } else {
-        v4->sin_port = htons(port);
-    }
-}
-
 /* The address of ours that it is asked from, if one is said. False: it is of the other kind. */
 static bool choose_from(struct fill *fill)
 {
@@ -150,7 +139,7 @@ static bool choose_next(struct fill *fill)
 
     while (direct->next < direct->addresses.count) {
         direct->address = direct->addresses.list[direct->next++];
-        set_port(&direct->address, direct->facts.port);
+        address_set_port(&direct->address, direct->facts.port);
         if (choose_from(fill) && is_allowed(fill)) {
             return true;
         }

@@ -54,19 +54,6 @@ static struct span line_of(const struct http_field *field)
     return span_of(field->name.ptr, (size_t)(end - field->name.ptr));
 }
 
-/* "Name: value", put together in the arena. printf would cost as much as the rest of the request.
- */
-static struct span make_line(struct arena *arena, struct span name, struct span value)
-{
-    char *at = arena_alloc(arena, name.len + value.len);
-    if (at == NULL) {
-        return span_of(NULL, 0);
-    }
-    memcpy(at, name.ptr, name.len);
-    memcpy(at + name.len, value.ptr, value.len);
-    return span_of(at, name.len + value.len);
-}
-
 static unsigned add_codings(struct arena *arena, const struct fill_request_options *options,
                             struct span *out)
 {
@@ -79,7 +66,7 @@ static unsigned add_codings(struct arena *arena, const struct fill_request_optio
     if (len == 0) {
         return 0;
     }
-    out[0] = make_line(arena, SPAN("Accept-Encoding: "), span_of(value, len));
+    out[0] = arena_join(arena, SPAN("Accept-Encoding: "), span_of(value, len));
     return 1;
 }
 
@@ -113,7 +100,7 @@ static struct span pass_line(struct arena *arena, const struct fill_request_opti
         return span_of(NULL, 0);
     }
     size_t len = http_etags_plain(room, field->value);
-    return make_line(arena, SPAN("If-Match: "), span_of(room, len));
+    return arena_join(arena, SPAN("If-Match: "), span_of(room, len));
 }
 
 static unsigned add_validators(struct arena *arena, const struct store_object *stale,
@@ -124,10 +111,10 @@ static unsigned add_validators(struct arena *arena, const struct store_object *s
     struct span etag = http_head_find(head, HTTP_FIELD_ETAG);
     struct span modified = http_head_find(head, HTTP_FIELD_LAST_MODIFIED);
     if (etag.len > 0) {
-        out[count++] = make_line(arena, SPAN("If-None-Match: "), etag);
+        out[count++] = arena_join(arena, SPAN("If-None-Match: "), etag);
     }
     if (modified.len > 0) {
-        out[count++] = make_line(arena, SPAN("If-Modified-Since: "), modified);
+        out[count++] = arena_join(arena, SPAN("If-Modified-Since: "), modified);
     }
     return count;
 }
@@ -146,7 +133,7 @@ static unsigned add_range(struct arena *arena, const struct fill_range *range, s
                          (unsigned long long)range->last);
     }
     if (range->parent != NULL) {
-        out[count++] = make_line(arena, SPAN("If-Range: "), part_validator(range->parent));
+        out[count++] = arena_join(arena, SPAN("If-Range: "), part_validator(range->parent));
     }
     return count;
 }

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/check.h"
 #include "base/mem.h"
 
@@ -231,11 +232,7 @@ static void dial_copy(struct dial *dial, const struct dial_options *options)
         struct sockaddr_storage *address = &dial->addresses[i];
         *address = options->addresses[i];
         dial->attempts[i].watch.fd = -1;
-        /* The port stands at the same place in both. */
-        _Static_assert(offsetof(struct sockaddr_in, sin_port) ==
-                           offsetof(struct sockaddr_in6, sin6_port),
-                       "the place of the port");
-        ((struct sockaddr_in *)(void *)address)->sin_port = htons(options->port);
+        address_set_port(address, options->port);
     }
 }
 
