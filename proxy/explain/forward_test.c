@@ -1,7 +1,6 @@
 /* forward_test - see forward_test.h. */
 #include "explain/forward_test.h"
 
-#include <netinet/in.h>
 #include <stdio.h>
 
 #include "base/address.h"
