@@ -3,8 +3,8 @@
 /*
  * table - one file of the body log in RocksDB's own table format, written by us and then taken in
  * by RocksDB as it is. On the way through RocksDB a body would be copied into a batch, a memtable,
- * a block and a file buffer; here it goes from where it lies to the file, and what has been pushed
- * can be read back at once.
+ * a block and a file buffer; here it is copied once, into the buffer that the file is written from,
+ * and what has been pushed can be read back at once.
  *
  * The format is that of block based tables with format version 5: blocks without compression, XXH3,
  * one restart per entry, an index of one block, and the properties that mark a file made outside
@@ -40,13 +40,13 @@ void table_unref(struct table **table);
 /* Positions must rise. */
 MUST_USE enum err table_add(struct table *table, uint64_t position, const struct span *parts,
                             size_t count);
-/* All that was added is in the file and can be found. */
+/* All that was added can be found. */
 MUST_USE enum err table_push(struct table *table);
 /* Pushes and ends the file. At least one record was added. No sync. */
 MUST_USE enum err table_finish(struct table *table);
 /* Bytes added so far, blocks and all; 0: empty. */
 uint64_t table_bytes(const struct table *table);
-/* What is to be added to the file yet: the end of it, and what is not pushed. */
+/* So much the file may still grow by what was added, its end, and the step of its reserve. */
 uint64_t table_pending_bytes(const struct table *table);
 
 /* ERR_ABSENT: not in this table. */

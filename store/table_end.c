@@ -1,6 +1,5 @@
 /* table_end - what RocksDB wants behind the data blocks: properties, metaindex, index, footer. */
 #include <string.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "store/codec.h"
@@ -13,17 +12,15 @@
 #define TABLE_FORMAT 5u
 #define TABLE_MAGIC UINT64_C(0x88e241b785f4cff7)
 
-/* What is in the buffer and what ends the file, at most. */
-static uint64_t table_end_bytes(const struct table *table)
+/* What ends the file, at most. */
+static size_t table_end_bytes(const struct table *table)
 {
-    return table->used + (table->block_count + 1) * TABLE_INDEX_BYTES + TABLE_END_BYTES;
+    return (table->block_count + 1) * TABLE_INDEX_BYTES + TABLE_END_BYTES;
 }
 
 uint64_t table_pending_bytes(const struct table *table)
 {
-    uint64_t spare = table->reserved > table->offset ? table->reserved - table->offset : 0;
-
-    return spare + table_end_bytes(table);
+    return appender_pending_bytes(&table->file) + table_end_bytes(table);
 }
 
 /* A block of few entries, each a restart, put together in the buffer. */
@@ -36,13 +33,13 @@ struct table_few {
 
 static void table_few_add(struct table_few *few, const char *name, const char *value, size_t len)
 {
-    struct table *table = few->table;
+    struct appender *file = &few->table->file;
 
     CHECK(few->count < ARRAY_LEN(few->restarts));
-    few->restarts[few->count++] = (uint32_t)(table->used - few->start);
-    char *at = table_entry(table->buffer + table->used, name, strlen(name), len);
+    few->restarts[few->count++] = (uint32_t)(file->used - few->start);
+    char *at = table_entry(file->buffer + file->used, name, strlen(name), len);
     memcpy(at, value, len);
-    table->used = (size_t)(at - table->buffer) + len;
+    file->used = (size_t)(at - file->buffer) + len;
 }
 
 static void table_few_number(struct table_few *few, const char *name, uint64_t value)
@@ -64,7 +61,7 @@ static struct table_handle table_put_properties(struct table *table, uint64_t da
 {
     static const char comparator[] = "leveldb.BytewiseComparator";
     static const char compression[] = "NoCompression";
-    struct table_few few = {.table = table, .start = table->used};
+    struct table_few few = {.table = table, .start = table->file.used};
     char fixed[8];
 
     table_few_add(&few, "rocksdb.block.based.table.index.type", fixed,
@@ -99,7 +96,8 @@ static struct table_handle table_put_properties(struct table *table, uint64_t da
 /* One entry per data block: its last position and where it is. */
 static enum err table_put_index(struct table *table, struct table_handle *out)
 {
-    size_t start = table->used;
+    struct appender *file = &table->file;
+    size_t start = file->used;
     size_t count = table->block_count;
     uint32_t *restarts = mem_try(count * sizeof(*restarts));
 
@@ -113,10 +111,10 @@ static enum err table_put_index(struct table *table, struct table_handle *out)
         char *end = table_put_handle(value, (struct table_handle){block->offset, block->bytes});
         size_t len = (size_t)(end - value);
         codec_position_key((uint8_t *)key, block->last);
-        restarts[i] = (uint32_t)(table->used - start);
-        char *at = table_entry(table->buffer + table->used, key, sizeof(key), len);
+        restarts[i] = (uint32_t)(file->used - start);
+        char *at = table_entry(file->buffer + file->used, key, sizeof(key), len);
         memcpy(at, value, len);
-        table->used = (size_t)(at - table->buffer) + len;
+        file->used = (size_t)(at - file->buffer) + len;
     }
     table_put_restarts(table, restarts, (uint32_t)count);
     mem_free(restarts);
@@ -127,14 +125,15 @@ static enum err table_put_index(struct table *table, struct table_handle *out)
 static void table_put_footer(struct table *table, struct table_handle metaindex,
                              struct table_handle index)
 {
-    char *at = table->buffer + table->used;
+    struct appender *file = &table->file;
+    char *at = file->buffer + file->used;
 
     *at++ = TABLE_XXH3;
     memset(at, 0, TABLE_HANDLES_BYTES);
     (void)table_put_handle(table_put_handle(at, metaindex), index);
     at = table_put_fixed(at + TABLE_HANDLES_BYTES, TABLE_FORMAT, 4);
     at = table_put_fixed(at, TABLE_MAGIC, 8);
-    table->used = (size_t)(at - table->buffer);
+    file->used = (size_t)(at - file->buffer);
 }
 
 enum err table_finish(struct table *table)
@@ -148,15 +147,10 @@ enum err table_finish(struct table *table)
         return err;
     }
     table->has_failed = true; /* nothing can be added any more, however this ends */
-    uint64_t data_bytes = table->offset;
-    size_t bytes = (size_t)table_end_bytes(table);
-    if (bytes > table->cap) {
-        char *buffer = mem_try_resize(table->buffer, bytes);
-        if (buffer == NULL) {
-            return ERR_NOMEM;
-        }
-        table->buffer = buffer;
-        table->cap = bytes;
+    uint64_t data_bytes = table_bytes(table);
+    err = table_make_space(table, table_end_bytes(table));
+    if (err != ERR_OK) {
+        return err;
     }
     err = table_put_index(table, &index);
     if (err != ERR_OK) {
@@ -164,14 +158,9 @@ enum err table_finish(struct table *table)
     }
     struct table_handle properties =
         table_put_properties(table, data_bytes, index.bytes + TABLE_TRAILER_BYTES);
-    struct table_few few = {.table = table, .start = table->used};
+    struct table_few few = {.table = table, .start = table->file.used};
     table_few_add(&few, "rocksdb.properties", value,
                   (size_t)(table_put_handle(value, properties) - value));
     table_put_footer(table, table_few_end(&few), index);
-    err = table_write_out(table);
-    if (err == ERR_OK) {
-        /* The rest of what was reserved goes back. */
-        (void)!ftruncate(table->fd, (off_t)table->offset);
-    }
-    return err;
+    return appender_end(&table->file);
 }

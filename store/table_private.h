@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "base/lock.h"
+#include "store/appender.h"
 #include "store/table.h"
 
 #define TABLE_RESTARTS 256u
@@ -33,20 +34,15 @@ struct table {
     struct lock lock; /* LOCK_QUEUE: what readers look at */
     _Atomic int32_t refs;
     size_t pushed; /* [lock] records that can be found */
-    int fd;
     bool has_failed;
-    uint64_t offset;   /* bytes in the file */
-    uint64_t synced;   /* the kernel was told to write these */
-    uint64_t reserved; /* the file system was asked for so many bytes */
-    char *buffer;
-    size_t used, cap;
+    struct appender file;
     /* Arrays: below `pushed` they never change; they move under the lock. */
     struct table_record *records;
     size_t record_count, record_cap;
     struct table_block *blocks;
     size_t block_count, block_cap;
     /* the open block */
-    size_t block_start; /* in buffer */
+    size_t block_start; /* in the file's buffer */
     uint32_t restarts[TABLE_RESTARTS];
     uint32_t restart_count;
     uint64_t value_bytes;
@@ -80,6 +76,6 @@ char *table_entry(char *at, const char *key, size_t key_len, size_t value_len);
 void table_put_restarts(struct table *table, const uint32_t *restarts, uint32_t count);
 /* The trailer of the block that is in the buffer since `start`. */
 struct table_handle table_seal_block(struct table *table, size_t start);
-/* The buffer goes to the file. */
-MUST_USE enum err table_write_out(struct table *table);
+/* Room for so many bytes in the file's buffer. No block is open. */
+MUST_USE enum err table_make_space(struct table *table, size_t bytes);
 #endif

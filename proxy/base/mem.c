@@ -20,6 +20,11 @@ void *mem_try(size_t bytes)
     return malloc(bytes == 0 ? 1 : bytes);
 }
 
+void *mem_try_aligned(size_t alignment, size_t bytes)
+{
+    return aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+}
+
 void *mem_try_resize(void *block, size_t bytes)
 {
     return realloc(block, bytes == 0 ? 1 : bytes);

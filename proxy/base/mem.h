@@ -13,6 +13,8 @@
 void *mem_new(size_t bytes);
 /* Uninitialised memory or NULL. */
 void *mem_try(size_t bytes);
+/* The same, at a multiple of alignment, which is a power of two. */
+void *mem_try_aligned(size_t alignment, size_t bytes);
 /* Resizes; NULL (and the old block untouched) when refused. */
 void *mem_try_resize(void *block, size_t bytes);
 /* A terminated copy of len bytes; aborts when refused. */
