@@ -381,6 +381,8 @@ static void put_store(struct scrape *scrape)
     metric_head(out, "larder_store_removed_total", "counter",
                 "Stored responses that left the store.");
     rows_put(out, "larder_store_removed_total", "reason", removed, ARRAY_LEN(removed));
+    gauge(out, "larder_store_memory_files", "Large objects in memory that are sent without a copy.",
+          store->memory_files);
     counter(out, "larder_store_memory_evictions_total", "Objects that left memory to make room.",
             store->evicted_memory);
     counter(out, "larder_store_reinserted_total", "Objects written again to outlive their file.",

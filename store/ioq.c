@@ -14,6 +14,7 @@
 #include "base/thread.h"
 #include "store/record.h"
 #include "store/recover.h"
+#include "store/settle.h"
 #include "store/store_private.h"
 
 #define IOQ_MAX 4096u
@@ -41,8 +42,9 @@ struct ioq_job {
     struct hash128 hash;
     uint64_t id;
     uint64_t asked_id;           /* id as asked for: 0 while the index loads */
-    struct store_object *object; /* pieces */
+    struct store_object *object; /* pieces, settling */
     uint32_t piece;
+    bool is_settling;
     struct span key; /* loads: the bytes behind this struct */
     char bytes[];
 };
@@ -270,6 +272,13 @@ static void ioq_do_piece(struct store *store, struct ioq_job *job)
     mem_free(job);
 }
 
+static void ioq_do_settle(struct store *store, struct ioq_job *job)
+{
+    settle_do(store, job->object);
+    store_object_unref(&job->object);
+    mem_free(job);
+}
+
 /* [lock] There is work. One thread at a time is called; when it comes it calls the next if there is
  * more: a burst costs a few wake-ups, and no job waits behind a read that takes long. */
 static void ioq_call(struct ioq *ioq)
@@ -312,7 +321,9 @@ static void *ioq_run(void *arg)
         }
         lock_release(&ioq->lock);
         struct ioq_job *job = CONTAINER_OF(node, struct ioq_job, node);
-        if (job->object != NULL) {
+        if (job->is_settling) {
+            ioq_do_settle(store, job);
+        } else if (job->object != NULL) {
             ioq_do_piece(store, job);
         } else {
             ioq_do_load(store, job);
@@ -417,19 +428,35 @@ struct store_load *ioq_load(struct store *store, const struct store_key *key, ui
     return load;
 }
 
+static void ioq_push(struct ioq *ioq, struct ioq_job *job)
+{
+    lock_acquire(&ioq->lock);
+    list_push(&ioq->queue, &job->node);
+    ioq_call(ioq);
+    lock_release(&ioq->lock);
+}
+
 void ioq_piece(struct store *store, struct store_object *object, uint32_t piece)
 {
-    struct ioq *ioq = store->ioq;
-    CHECK(ioq != NULL);
+    CHECK(store->ioq != NULL);
     struct ioq_job *job = ioq_job_new(object->hash, object->id, span_of(NULL, 0));
 
     CHECK(job != NULL);
     job->object = store_object_ref(object);
     job->piece = piece;
-    lock_acquire(&ioq->lock);
-    list_push(&ioq->queue, &job->node);
-    ioq_call(ioq);
-    lock_release(&ioq->lock);
+    ioq_push(store->ioq, job);
+}
+
+void ioq_settle(struct store *store, struct store_object *object)
+{
+    CHECK(store->ioq != NULL);
+    struct ioq_job *job = ioq_job_new(object->hash, object->id, span_of(NULL, 0));
+
+    if (job != NULL) {
+        job->object = store_object_ref(object);
+        job->is_settling = true;
+        ioq_push(store->ioq, job);
+    }
 }
 
 void ioq_open(struct store *store)

@@ -1,8 +1,9 @@
 #ifndef STORE_IOQ_H
 #define STORE_IOQ_H
 /*
- * ioq - a bounded queue of disk reads and the threads that do them. Identical loads share one read.
- * A full queue degrades the load to a miss.
+ * ioq - a bounded queue of disk reads and the threads that do them, with what else may take longer
+ * than a worker should (settle.h). Identical loads share one read. A full queue degrades the load to
+ * a miss.
  */
 #include <stdint.h>
 
@@ -17,4 +18,6 @@ struct store_load *ioq_load(struct store *store, const struct store_key *key, ui
                             void (*done)(void *ctx, struct store_object *object), void *ctx);
 /* Reads piece i of object into its slot; ends in reader_piece_loaded. */
 void ioq_piece(struct store *store, struct store_object *object, uint32_t piece);
+/* Ends in settle_do, unless memory is refused. */
+void ioq_settle(struct store *store, struct store_object *object);
 #endif

@@ -10,6 +10,7 @@
  */
 #include "base/clock.h"
 #include "store/ioq.h"
+#include "store/settle.h"
 #include "store/store_private.h"
 
 struct lookup_probe {
@@ -298,6 +299,10 @@ enum store_verdict store_lookup(struct store *store, struct store_lookup *lookup
     enum store_verdict verdict = lookup_decide(store, shard, lookup, &spare);
     lock_release(&shard->lock);
     if (verdict != STORE_LEAD || lookup->is_peek) {
+        if (verdict == STORE_FRESH && UNLIKELY(lookup->object->flow != NULL) && !lookup->is_peek &&
+            store_object_is_whole(lookup->object)) {
+            settle_note_hit(store, lookup->object);
+        }
         return verdict;
     }
     spare.object = object_new_filling(store, &lookup->key, store_new_id(store));

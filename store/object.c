@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/check.h"
-#include "store/disk.h"
 #include "store/ram.h"
 #include "store/store_private.h"
 
@@ -32,7 +31,8 @@ struct chunk *chunk_new(struct store *store, uint32_t cap)
     return chunk;
 }
 
-struct chunk *chunk_new_pinned(struct store *store, void *pin, const char *data, uint32_t len)
+struct chunk *chunk_new_pinned(struct store *store, void *pin, void (*unpin)(void *pin),
+                               const char *data, uint32_t len)
 {
     (void)ram_reserve(store, sizeof(struct chunk) + len);
     struct chunk *chunk = mem_new(sizeof(*chunk));
@@ -42,6 +42,7 @@ struct chunk *chunk_new_pinned(struct store *store, void *pin, const char *data,
     chunk->store = store;
     chunk->data = data;
     chunk->pin = pin;
+    chunk->unpin = unpin;
     return chunk;
 }
 
@@ -67,7 +68,7 @@ void chunk_unref(struct chunk **chunk_in)
     if (before == 1) {
         ram_release(chunk->store, sizeof(*chunk) + chunk->cap);
         if (chunk->pin != NULL) {
-            disk_unpin(chunk->pin);
+            chunk->unpin(chunk->pin);
         }
         mem_free(chunk);
     }
@@ -129,6 +130,7 @@ static void flow_fini(struct flow *flow)
     if (flow->slots != (struct slot *)(void *)(flow + 1)) {
         mem_free(flow->slots);
     }
+    memfile_unref(&flow->memfile);
     store_object_unref(&flow->renewed);
     lock_fini(&flow->lock);
 }
@@ -305,8 +307,38 @@ static struct store_object *object_refresh_flow(struct store_object *stale,
     object->on_disk_partial = stale->on_disk_partial;
     lock_release(&old->lock);
     if (flow->resident_count == flow->slot_count && flow->keeps_loaded) {
+        flow->memfile = old->memfile == NULL ? NULL : memfile_ref(old->memfile);
         atomic_store_explicit(&object->whole, true, memory_order_release);
     }
+    return object;
+}
+
+static void object_unpin_memfile(void *pin)
+{
+    struct memfile *file = pin;
+
+    memfile_unref(&file);
+}
+
+struct store_object *object_new_settled(struct store_object *old, struct memfile *file)
+{
+    struct store_head head = object_head_of(old);
+    struct store_key key = object_key_of(old);
+    struct store_object *object = object_refresh_flow(old, &key, &head, old->id);
+
+    if (object == NULL || !store_object_is_whole(object)) {
+        store_object_unref(&object);
+        memfile_unref(&file);
+        return NULL;
+    }
+    struct flow *flow = object->flow;
+    for (uint32_t i = 0; i < flow->slot_count; i++) {
+        chunk_unref(&flow->slots[i].chunk);
+        flow->slots[i].chunk = chunk_new_pinned(
+            object->store, memfile_ref(file), object_unpin_memfile,
+            memfile_data(file) + (size_t)i * STORE_PIECE_BYTES, piece_bytes(head.length, i));
+    }
+    flow->memfile = file;
     return object;
 }
 
@@ -450,6 +482,13 @@ struct span store_object_piece(const struct store_object *object, size_t i)
     }
     CHECK(object->flow->slots[i].chunk != NULL);
     return span_of(object->flow->slots[i].chunk->data, piece_bytes(length, i));
+}
+
+int store_object_file(const struct store_object *object)
+{
+    const struct flow *flow = object->flow;
+
+    return flow == NULL || flow->memfile == NULL ? -1 : memfile_fd(flow->memfile);
 }
 
 struct span object_selector(const struct store_object *object)

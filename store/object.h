@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/lock.h"
 #include "base/mem.h"
+#include "store/memfile.h"
 #include "store/store.h"
 
 #define OBJECT_MAGIC 0x4f424a31u
@@ -32,7 +33,8 @@ struct chunk {
     uint32_t cap;        /* bytes set aside */
     struct store *store; /* for the memory budget */
     const char *data;    /* bytes[] or into pin */
-    void *pin;           /* slice of the disk library that owns the memory, or NULL */
+    void *pin;           /* owns the memory where data is not bytes[], or NULL */
+    void (*unpin)(void *pin);
     char bytes[];
 };
 
@@ -80,6 +82,8 @@ struct flow {
     uint32_t resident_count;               /* slots with a chunk */
     uint32_t window[OBJECT_WINDOW_PIECES]; /* pieces read back, oldest at window_at */
     uint32_t window_at;
+    struct memfile *memfile;      /* all of a whole body, or NULL; a reference, never changes */
+    _Atomic uint32_t large_hits;  /* see settle.h */
     struct store_lead *lead;      /* to be woken, or NULL */
     struct store_object *renewed; /* REFRESHED: what the 304 confirmed; a reference */
 };
@@ -146,6 +150,9 @@ struct store_object *object_new_partial(struct store *store, const struct store_
 /* The same body under another head: inline bytes are copied, chunks shared. */
 struct store_object *object_new_refreshed(struct store_object *stale, const struct store_head *head,
                                           uint64_t id);
+/* A whole object as it is, its body in a memfile (reference taken over) that holds it. NULL: no
+ * memory, the reference is given back. */
+struct store_object *object_new_settled(struct store_object *old, struct memfile *file);
 /* Copies selector and head into a block of their own. [flow lock not needed: leader only] */
 enum err object_set_head(struct store_object *object, const struct store_head *head);
 
@@ -164,8 +171,9 @@ enum err flow_reserve(struct store *store, struct store_object *object, uint32_t
 void flow_drop_chunk(struct flow *flow, uint32_t i);
 
 struct chunk *chunk_new(struct store *store, uint32_t cap);
-/* Takes over the pinned slice. */
-struct chunk *chunk_new_pinned(struct store *store, void *pin, const char *data, uint32_t len);
+/* Memory that pin owns, which is taken over: unpin gives it back. */
+struct chunk *chunk_new_pinned(struct store *store, void *pin, void (*unpin)(void *pin),
+                               const char *data, uint32_t len);
 struct chunk *chunk_ref(struct chunk *chunk);
 void chunk_unref(struct chunk **chunk);
 

@@ -80,7 +80,8 @@ static struct store_object *record_single(struct store *store, struct record_rea
     }
     /* The text is copied into the object, the body stays where it is; so the pin must outlive the
      * copying even when it fails. */
-    struct chunk *chunk = chunk_new_pinned(store, read->pin, body.ptr, (uint32_t)body.len);
+    struct chunk *chunk =
+        chunk_new_pinned(store, read->pin, disk_unpin, body.ptr, (uint32_t)body.len);
     read->pin = NULL;
     object = object_new_chunk(store, key, head, read->first.id, chunk_ref(chunk), body.ptr);
     chunk_unref(&chunk);
@@ -121,8 +122,8 @@ static struct store_object *record_partial(struct store *store, struct record_re
         }
     }
     object->on_disk_partial = true;
-    flow->slots[0].chunk =
-        chunk_new_pinned(store, read->pin, read->first.body.ptr, (uint32_t)read->first.body.len);
+    flow->slots[0].chunk = chunk_new_pinned(store, read->pin, disk_unpin, read->first.body.ptr,
+                                            (uint32_t)read->first.body.len);
     flow->resident_count = 1;
     read->pin = NULL;
     return object;
@@ -201,6 +202,6 @@ enum err record_load_piece(struct store *store, const struct store_object *objec
         disk_unpin(pin);
         return err;
     }
-    *out = chunk_new_pinned(store, pin, body.ptr, (uint32_t)body.len);
+    *out = chunk_new_pinned(store, pin, disk_unpin, body.ptr, (uint32_t)body.len);
     return ERR_OK;
 }

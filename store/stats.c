@@ -9,6 +9,7 @@ void store_stats(struct store *store, struct store_stats *out)
     *out = (struct store_stats){
         .memory_bytes = counter_get(&store->ram.used),
         .memory_capacity_bytes = counter_get(&store->ram.budget),
+        .memory_files = atomic_load_explicit(&store->memfiles, memory_order_relaxed),
         .disk_bytes = counter_get(&store->disk_used),
         .disk_capacity_bytes = store->options.path == NULL ? 0 : store->options.disk_bytes,
         .queued_write_bytes = writer_queued_bytes(store),

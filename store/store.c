@@ -8,6 +8,7 @@
 #include "store/disk_files.h"
 #include "store/ioq.h"
 #include "store/recover.h"
+#include "store/settle.h"
 #include "store/store_private.h"
 
 /* Opens the folder, or leaves the store in RAM only (for now) when that cannot be. */
@@ -59,6 +60,7 @@ struct store *store_open(const struct store_options *options)
     atomic_init(&store->next_id, 1);
     atomic_init(&store->ram.budget, options->memory_bytes);
     atomic_init(&store->disk_state, STORE_DISK_OFF);
+    store->memfiles_max = settle_most();
     index_init(store);
     if (store->path != NULL) {
         store_open_disk(store);

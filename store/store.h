@@ -100,6 +100,9 @@ uint64_t store_object_filled(const struct store_object *object);
 bool store_object_is_whole(const struct store_object *object);
 /* Bytes of piece i of a whole object; i < ceil(length / STORE_PIECE_BYTES). */
 struct span store_object_piece(const struct store_object *object, size_t i);
+/* A file in memory that holds the body of a whole object, the first byte at 0; -1: there is none.
+ * Large objects get one when they are hit often. */
+int store_object_file(const struct store_object *object);
 
 /* ---- lookup ---- */
 
@@ -333,6 +336,7 @@ enum store_disk_state {
 
 struct store_stats {
     uint64_t memory_bytes, memory_capacity_bytes, memory_objects;
+    uint64_t memory_files; /* of these objects, those with a file in memory */
     uint64_t index_bytes, index_entries;
     uint64_t disk_bytes, disk_capacity_bytes, disk_objects;
     uint64_t fills, queued_write_bytes;

@@ -38,9 +38,11 @@ struct store {
     struct lock pool_lock;    /* LOCK_QUEUE */
     struct entry_pool *pools; /* where entries live [pool_lock] */
     struct store_counters counters;
-    struct disk *disk;     /* NULL: RAM only */
-    struct writer *writer; /* NULL: RAM only */
-    struct ioq *ioq;       /* NULL: RAM only */
+    struct disk *disk;         /* NULL: RAM only */
+    struct writer *writer;     /* NULL: RAM only */
+    struct ioq *ioq;           /* NULL: RAM only */
+    _Atomic uint32_t memfiles; /* how many there are */
+    uint32_t memfiles_max;
     pthread_t loader;
     bool loader_runs;
     _Atomic bool is_loading;

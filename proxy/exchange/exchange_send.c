@@ -194,6 +194,18 @@ static enum exchange_next stretch_sent(struct exchange *x)
     return exchange_go(x, UNLIKELY(x->plan != NULL) ? EXCHANGE_STEP_PART : EXCHANGE_STEP_DONE);
 }
 
+/* From where it lies in a file as well, if it does and nobody counts the bytes. */
+static ptrdiff_t offer_whole(struct exchange *x, const struct iovec *parts, unsigned count,
+                             bool end)
+{
+    int fd = store_object_file(x->object);
+    if (LIKELY(fd < 0) || x->meter != NULL) {
+        return exchange_offer(x, parts, count, end);
+    }
+    const struct stream_file file = {.fd = fd, .offset = (off_t)x->offset};
+    return stream_send_file(x->stream, &file, parts, count, end);
+}
+
 /* Everything is in memory and stays: offer it straight from the pieces. */
 static enum exchange_next send_whole(struct exchange *x)
 {
@@ -212,7 +224,7 @@ static enum exchange_next send_whole(struct exchange *x)
                 (struct iovec){.iov_base = span_unconst(piece.ptr + skip), .iov_len = len};
             at += len;
         }
-        ptrdiff_t sent = exchange_offer(x, parts, count, at == x->end && x->plan == NULL);
+        ptrdiff_t sent = offer_whole(x, parts, count, at == x->end && x->plan == NULL);
         if (sent < 0) {
             return exchange_cut(x);
         }

@@ -5,10 +5,12 @@
  * of up to CONN_JOIN_BYTES is copied behind it and sent with one plain send; larger ones go out
  * from where they lie, as the parts of one sendmsg. Bytes of our own making that the kernel does
  * not take (heads, chunk lines, joined bodies) are kept in the connection; large bodies are not:
- * the count returned is short and the handler offers them again.
+ * the count returned is short and the handler offers them again. What lies in a file too leaves by
+ * sendfile, but for the bytes that go with the head.
  */
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
@@ -371,6 +373,32 @@ static ptrdiff_t h1_send_parts(struct conn *conn, struct h1_piece *piece, const 
     return kept ? (ptrdiff_t)body : -1;
 }
 
+/* The head leaves with the first bytes, from memory; the rest from the file. */
+static ptrdiff_t h1_send_rest(struct conn *conn, const struct h1_piece *piece,
+                              const struct iovec *parts, unsigned count,
+                              const struct stream_file *file)
+{
+    size_t joined = 0;
+
+    if (conn->head_bytes > 0) {
+        struct h1_piece first = {.offer = CONN_JOIN_BYTES};
+        ptrdiff_t taken = h1_send_joined(conn, &first, parts, count);
+        if (taken < 0 || conn_has_output(conn)) {
+            return taken;
+        }
+        joined = (size_t)taken;
+    }
+    off_t at = file->offset + (off_t)joined;
+    ssize_t sent = sendfile(conn->watch.fd, file->fd, &at, piece->offer - joined);
+    if (sent == 0 || (sent < 0 && errno != EAGAIN && errno != EINTR)) {
+        return -1;
+    }
+    size_t done = sent < 0 ? 0 : (size_t)sent;
+    conn->turn_bytes += done;
+    conn->stream.sent_bytes += done;
+    return (ptrdiff_t)(joined + done);
+}
+
 /* How much this connection may still send in this round. */
 static size_t h1_turn_left(struct conn *conn)
 {
@@ -383,8 +411,8 @@ static size_t h1_turn_left(struct conn *conn)
     return conn->turn_bytes < CONN_TURN_BYTES ? CONN_TURN_BYTES - conn->turn_bytes : 0;
 }
 
-static ptrdiff_t h1_transmit(struct conn *conn, const struct iovec *parts, unsigned count,
-                             size_t offer, bool last)
+static ptrdiff_t h1_transmit(struct conn *conn, const struct stream_file *file,
+                             const struct iovec *parts, unsigned count, size_t offer, bool last)
 {
     struct h1_piece piece = {.offer = offer};
     ptrdiff_t taken = 0;
@@ -394,6 +422,8 @@ static ptrdiff_t h1_transmit(struct conn *conn, const struct iovec *parts, unsig
         /* Only an end without bytes gets here: it queues behind what waits. */
         CHECK(offer == 0 && conn->head_bytes == 0);
         taken = h1_out_append(conn, piece.tail, piece.tail_len) ? 0 : -1;
+    } else if (UNLIKELY(file != NULL) && offer > CONN_JOIN_BYTES && !conn->chunked) {
+        taken = h1_send_rest(conn, &piece, parts, count, file);
     } else if (conn->head_bytes > 0 && offer <= CONN_JOIN_BYTES) {
         taken = h1_send_joined(conn, &piece, parts, count);
     } else if (conn->head_bytes + piece.line_len + piece.tail_len + offer > 0) {
@@ -413,7 +443,8 @@ static ptrdiff_t h1_transmit(struct conn *conn, const struct iovec *parts, unsig
     return taken;
 }
 
-static ptrdiff_t h1_send(struct stream *stream, const struct iovec *parts, unsigned count, bool end)
+static ptrdiff_t h1_send_file(struct stream *stream, const struct stream_file *file,
+                              const struct iovec *parts, unsigned count, bool end)
 {
     struct conn *conn = conn_of(stream);
     size_t total = 0;
@@ -445,7 +476,7 @@ static ptrdiff_t h1_send(struct stream *stream, const struct iovec *parts, unsig
     bool last = end && offer == total && used == count;
     CHECK(!last || conn->chunk_left == offer || conn->chunk_left == 0);
     uint64_t before = stream->sent_bytes;
-    ptrdiff_t taken = h1_transmit(conn, parts, used, offer, last);
+    ptrdiff_t taken = h1_transmit(conn, file, parts, used, offer, last);
     if (taken < 0) {
         conn->handler_told = true;
         return -1;
@@ -460,6 +491,11 @@ static ptrdiff_t h1_send(struct stream *stream, const struct iovec *parts, unsig
         h1_tunnel_shut(conn);
     }
     return taken;
+}
+
+static ptrdiff_t h1_send(struct stream *stream, const struct iovec *parts, unsigned count, bool end)
+{
+    return h1_send_file(stream, NULL, parts, count, end);
 }
 
 /* ---- letting go ---- */
@@ -502,6 +538,7 @@ static void h1_abort(struct stream *stream)
 const struct stream_ops h1_stream_ops = {
     .head = h1_head,
     .send = h1_send,
+    .send_file = h1_send_file,
     .informational = h1_informational,
     .body_next = h1_body_next,
     .body_consume = h1_body_consume,

@@ -78,11 +78,21 @@ struct stream_seat {
     void *keep; /* the stream's */
 };
 
+/* Where body bytes lie besides in memory, from which the kernel sends them without a copy. It keeps
+ * them as they are until they have left. */
+struct stream_file {
+    int fd;
+    off_t offset;
+};
+
 /* What differs between HTTP/1, TLS and HTTP/2. */
 struct stream_ops {
     void (*head)(struct stream *stream, struct span fields, struct span extra,
                  enum stream_body_kind kind);
     ptrdiff_t (*send)(struct stream *stream, const struct iovec *parts, unsigned count, bool end);
+    /* NULL: they are sent from memory. */
+    ptrdiff_t (*send_file)(struct stream *stream, const struct stream_file *file,
+                           const struct iovec *parts, unsigned count, bool end);
     void (*informational)(struct stream *stream, struct span head);
     enum stream_body (*body_next)(struct stream *stream, struct span *out);
     void (*body_consume)(struct stream *stream, size_t count);
@@ -132,6 +142,14 @@ static inline ptrdiff_t stream_send(struct stream *s, const struct iovec *parts,
                                     bool end)
 {
     return s->ops->send(s, parts, count, end);
+}
+
+/* The same for bytes that also lie in a file, which is sent from where that is possible. */
+static inline ptrdiff_t stream_send_file(struct stream *s, const struct stream_file *file,
+                                         const struct iovec *parts, unsigned count, bool end)
+{
+    return s->ops->send_file != NULL ? s->ops->send_file(s, file, parts, count, end)
+                                     : s->ops->send(s, parts, count, end);
 }
 
 /* A 1xx response ahead of the final one, complete with its empty line. Ignored for HTTP/1.0

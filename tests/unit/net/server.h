@@ -9,12 +9,15 @@
  * a time /slow/N      the same as /size/N, 60 ms later  /late/N      head at once, body 60 ms later
  *   /echo        reads the body, sends it back     /early       "early", leaves the body unread
  *   /abort/N     announces 1000000, sends N, cuts  /cut/N       unknown length, sends N, cuts
+ *   /file/N      as /size/N, the bytes in a file too, there in capitals; /filed-chunks/N of unknown
+ * length
  *   /hint        103, then "hint"                  /never       no answer
  *   /tunnel/...  101, then: echo  what comes goes back; at its end "(end)" and ours
  *                           end   "bye" and our end, then counts what comes
  *                           deaf  our end, reads nothing       cut  "x", then a reset
  */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -24,6 +27,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -73,6 +77,7 @@ struct job {
 };
 
 static char *server_body;
+static int server_file = -1; /* the same in capitals */
 
 static size_t path_number(struct span path)
 {
@@ -120,7 +125,9 @@ static void job_send(struct job *job)
         const char *data = job->body.len > 0 ? job->body.data : server_body;
         struct iovec part = {.iov_base = (char *)(uintptr_t)(data + job->offset), .iov_len = piece};
         bool end = piece == left && !job->cuts;
-        ptrdiff_t sent = stream_send(job->stream, &part, 1, end);
+        struct stream_file file = {.fd = server_file, .offset = (off_t)job->offset};
+        ptrdiff_t sent = path_is(job, "/file") ? stream_send_file(job->stream, &file, &part, 1, end)
+                                               : stream_send(job->stream, &part, 1, end);
         if (sent < 0) {
             job_free(job);
             return;
@@ -287,7 +294,8 @@ static void on_request(struct stream *stream)
     buf_init(&job->body, SERVER_BODY_BYTES);
     job->total = path_number(stream->request->path);
     job->cuts = path_is(job, "/abort") || path_is(job, "/cut");
-    job->is_chunked = path_is(job, "/chunked") || path_is(job, "/cut");
+    job->is_chunked =
+        path_is(job, "/chunked") || path_is(job, "/cut") || path_is(job, "/filed-chunks");
     job->is_late = path_is(job, "/late");
     if (path_is(job, "/tunnel")) {
         job_tunnel_begin(job);
@@ -394,6 +402,13 @@ static struct server *server_start(const struct conn_limits *limits)
         for (size_t i = 0; i < SERVER_BODY_BYTES; i++) {
             server_body[i] = (char)('a' + (i * 7 + i / 1000) % 26);
         }
+        char *capitals = mem_try(SERVER_BODY_BYTES);
+        for (size_t i = 0; i < SERVER_BODY_BYTES; i++) {
+            capitals[i] = (char)toupper(server_body[i]);
+        }
+        server_file = memfd_create("body", MFD_CLOEXEC);
+        assert_int_equal(write(server_file, capitals, SERVER_BODY_BYTES), SERVER_BODY_BYTES);
+        mem_free(capitals);
     }
     server->limits = limits == NULL ? server_limits() : *limits;
     server->loop = loop_new();

@@ -243,6 +243,85 @@ static void test_slow_reader_gets_every_byte(void **state)
     buf_free(&got);
 }
 
+/* The same bytes in small letters from memory, in capitals from the file. Returns how many were
+ * capitals. */
+static size_t check_either(struct span body, size_t bytes)
+{
+    size_t capitals = 0;
+
+    assert_int_equal(body.len, bytes);
+    for (size_t i = 0; i < bytes; i++) {
+        bool is_capital = body.ptr[i] >= 'A' && body.ptr[i] <= 'Z';
+        capitals += is_capital;
+        assert_int_equal(is_capital ? tolower(body.ptr[i]) : body.ptr[i], server_body[i]);
+    }
+    return capitals;
+}
+
+/* Large bodies leave from the file, but for what goes with the head and a little rest. */
+static void test_from_a_file(void **state)
+{
+    static const size_t sizes[] = {0, 1, 16384, 16385, 20000, 262144, 300000, 9000000};
+    char text[128];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        struct buf got;
+        buf_init(&got, 1 << 24);
+        snprintf(text, sizeof(text),
+                 "GET /file/%zu HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", sizes[i]);
+        ask(text, strlen(text), &got);
+        size_t capitals = check_either(buf_body(&got), sizes[i]);
+        size_t beyond = sizes[i] > 16384 ? sizes[i] - 16384 : 0;
+        assert_true(capitals <= beyond && capitals + 16384 >= beyond);
+        buf_free(&got);
+    }
+    /* Chunk lines lie between the bytes: from memory. */
+    struct buf got;
+    buf_init(&got, 1 << 24);
+    ask(GET_CLOSE("/filed-chunks/300000"), strlen(GET_CLOSE("/filed-chunks/300000")), &got);
+    char *body = mem_try(got.len);
+    assert_int_equal(unchunk(buf_body(&got), body), 300000);
+    assert_memory_equal(body, server_body, 300000);
+    mem_free(body);
+    buf_free(&got);
+}
+
+/* Several on one connection, read slowly, each whole and in its place. */
+static void test_files_in_a_row(void **state)
+{
+    enum {
+        BYTES = 3000000,
+        COUNT = 4,
+    };
+    struct buf got;
+    int fd = client_open(server);
+    int small = 65536;
+
+    (void)state;
+    buf_init(&got, (BYTES + 1000) * (COUNT + 1));
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    for (int i = 1; i < COUNT; i++) {
+        client_puts(fd, "GET /file/3000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    client_puts(fd, GET_CLOSE("/file/3000000"));
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(client_read(fd, &got), CLIENT_BYTES);
+        sleep_ms(2);
+    }
+    assert_int_equal(client_read_all(fd, &got), CLIENT_EOF);
+    struct span rest = buf_span(&got);
+    for (int i = 0; i < COUNT; i++) {
+        size_t head = (size_t)((char *)memmem(rest.ptr, rest.len, "\r\n\r\n", 4) - rest.ptr) + 4;
+        assert_true(rest.len >= head + BYTES);
+        assert_true(check_either(span_of(rest.ptr + head, BYTES), BYTES) > BYTES / 2);
+        rest = span_of(rest.ptr + head + BYTES, rest.len - head - BYTES);
+    }
+    assert_int_equal(rest.len, 0);
+    close(fd);
+    buf_free(&got);
+}
+
 static void test_heads_that_wait_do_not_mix(void **state)
 {
     enum {
@@ -404,6 +483,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_versions_and_persistence, setup, teardown),
         cmocka_unit_test_setup_teardown(test_chunked_response, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_reader_gets_every_byte, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_from_a_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_files_in_a_row, setup, teardown),
         cmocka_unit_test_setup_teardown(test_heads_that_wait_do_not_mix, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cut_responses_look_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_informational, setup, teardown),

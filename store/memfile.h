@@ -1,0 +1,36 @@
+#ifndef STORE_MEMFILE_H
+#define STORE_MEMFILE_H
+/*
+ * memfile - a body in a file that lies in memory, in huge pages. From there the kernel sends it
+ * without copying it (sendfile), and a huge page costs it one look where small ones cost 512. What
+ * is on its way to a client stays as it is when the file goes: the kernel holds its pages.
+ *
+ * Threads:   one thread makes, writes and seals it; then any thread reads.
+ * Ownership: counted. Each takes a descriptor.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/span.h"
+
+#define MEMFILE_BYTES_MIN (2u * 1024u * 1024u) /* a huge page */
+
+struct memfile;
+
+/* Of so many bytes, at least MEMFILE_BYTES_MIN. count tells how many there are, and outlives them.
+ * NULL: no memory, no descriptor, no huge pages, or a kernel that does not make them for files
+ * (before Linux 6.1). */
+struct memfile *memfile_new(uint64_t bytes, _Atomic uint32_t *count);
+struct memfile *memfile_ref(struct memfile *file);
+void memfile_unref(struct memfile **file);
+
+MUST_USE enum err memfile_write(struct memfile *file, uint64_t offset, struct span data);
+/* Nothing in it changes any more. */
+MUST_USE enum err memfile_seal(struct memfile *file);
+
+int memfile_fd(const struct memfile *file);
+/* All of it, for those who read it as memory. */
+const char *memfile_data(const struct memfile *file);
+#endif
