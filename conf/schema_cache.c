@@ -20,7 +20,9 @@ static const struct schema_row rows[] = {
      .doc = "Passes every request of this site to the origin.", .example = "cache { off; }"},
     {ROW(CACHE, "default_ttl", DURATION), LIVE, .syntax = "DURATION", .fallback = "0",
      RANGE(0, 3650 * DAY), AT(conf_cache, default_ttl_ms),
-     .doc = "Lifetime when the origin says nothing; 0: do not store.",
+     .doc =
+         "Lifetime when the origin says nothing; 0: a tenth of the age by Last-Modified, a day at "
+         "most, else none.",
      .example = "default_ttl 5m;"},
     {ROW(CACHE, "min_ttl", DURATION), LIVE, .syntax = "DURATION", .fallback = "0",
      RANGE(0, 3650 * DAY), AT(conf_cache, min_ttl_ms),

@@ -164,6 +164,9 @@ static void print_more_links(const struct demo *demo)
     const char *f = quote_for(demo->folder);
     printf("more links    %s%s%s dashboard --socket %s%s/admin.sock%s\n", q, command, q, f,
            demo->folder, f);
+    printf(
+        "purge a page  %s%s%s purge --hard --url http://127.0.0.1:%u/%s --socket %s%s/admin.sock%s\n",
+        q, command, q, demo->port, demo->origin != NULL ? "hello" : "", f, demo->folder, f);
 }
 
 static void on_started(void *ctx, struct service *service, struct admin *admin)
