@@ -20,7 +20,7 @@
 
 struct memfile {
     _Atomic int32_t refs;
-    _Atomic uint32_t *count;
+    _Atomic uint32_t *count; /* or NULL */
     int fd;
     uint64_t bytes;
     char *room; /* of addresses, with what aligning left over */
@@ -66,22 +66,32 @@ static bool memfile_map(struct memfile *file)
     return mmap(at, (size_t)file->bytes, PROT_READ, MAP_SHARED | MAP_FIXED, file->fd, 0) == at;
 }
 
-struct memfile *memfile_new(uint64_t bytes, _Atomic uint32_t *count)
+enum err memfile_new(uint64_t bytes, struct memfile **out)
 {
     CHECK(bytes >= MEMFILE_BYTES_MIN);
     struct memfile *file = mem_new(sizeof(*file));
+    enum err err = ERR_OK;
 
     atomic_init(&file->refs, 1);
     file->bytes = bytes;
+    file->fd = memfile_create();
+    if (file->fd < 0 || ftruncate(file->fd, (off_t)bytes) != 0 || !memfile_map(file)) {
+        err = ERR_NOMEM;
+    } else if (!memfile_make_huge(file)) {
+        err = errno == EINVAL ? ERR_ABSENT : ERR_NOMEM;
+    }
+    if (err != ERR_OK) {
+        memfile_unref(&file);
+    }
+    *out = file;
+    return err;
+}
+
+void memfile_count(struct memfile *file, _Atomic uint32_t *count)
+{
+    CHECK(file->count == NULL);
     file->count = count;
     atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
-    file->fd = memfile_create();
-    if (file->fd < 0 || ftruncate(file->fd, (off_t)bytes) != 0 || !memfile_map(file) ||
-        !memfile_make_huge(file)) {
-        memfile_unref(&file);
-        return NULL;
-    }
-    return file;
 }
 
 struct memfile *memfile_ref(struct memfile *file)
@@ -107,7 +117,9 @@ void memfile_unref(struct memfile **file_in)
     if (file->fd >= 0) {
         (void)close(file->fd);
     }
-    atomic_fetch_sub_explicit(file->count, 1, memory_order_relaxed);
+    if (file->count != NULL) {
+        atomic_fetch_sub_explicit(file->count, 1, memory_order_relaxed);
+    }
     mem_free(file);
 }
 

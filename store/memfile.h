@@ -19,14 +19,15 @@
 
 struct memfile;
 
-/* Of so many bytes, at least MEMFILE_BYTES_MIN. count tells how many there are, and outlives them.
- * NULL: no memory, no descriptor, no huge pages, or a kernel that does not make them for files
- * (before Linux 6.1). */
-struct memfile *memfile_new(uint64_t bytes, _Atomic uint32_t *count);
+/* Of so many bytes, at least MEMFILE_BYTES_MIN. ERR_NOMEM: no memory, descriptor or huge page now;
+ * ERR_ABSENT: this kernel makes no huge pages for files (before Linux 6.1). */
+MUST_USE enum err memfile_new(uint64_t bytes, struct memfile **out);
 struct memfile *memfile_ref(struct memfile *file);
 void memfile_unref(struct memfile **file);
 
 MUST_USE enum err memfile_write(struct memfile *file, uint64_t offset, struct span data);
+/* From now on count, which outlives the file, is one more for as long as there is the file. Once. */
+void memfile_count(struct memfile *file, _Atomic uint32_t *count);
 /* Nothing in it changes any more. */
 MUST_USE enum err memfile_seal(struct memfile *file);
 

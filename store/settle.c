@@ -26,28 +26,21 @@ void settle_note_hit(struct store *store, struct store_object *object)
 
     if (hits >= SETTLE_HITS && (hits & (hits - 1)) == 0 && object->flow->memfile == NULL &&
         store->ioq != NULL && store_object_length(object) >= MEMFILE_BYTES_MIN &&
+        !atomic_load_explicit(&store->has_no_memfiles, memory_order_relaxed) &&
         atomic_load_explicit(&store->memfiles, memory_order_relaxed) < store->memfiles_max) {
         ioq_settle(store, object);
     }
 }
 
-/* The bytes of a whole object in a file. NULL: it cannot be. */
-static struct memfile *settle_copy(struct store *store, const struct store_object *object)
+/* Copies the whole object into the empty file. */
+static enum err settle_copy(const struct store_object *object, struct memfile *file)
 {
-    uint64_t length = store_object_length(object);
-    struct memfile *file = memfile_new(length, &store->memfiles);
-    enum err err = file == NULL ? ERR_NOMEM : ERR_OK;
+    enum err err = ERR_OK;
 
-    for (uint32_t i = 0; err == ERR_OK && i < pieces_of(length); i++) {
+    for (uint32_t i = 0; err == ERR_OK && i < pieces_of(store_object_length(object)); i++) {
         err = memfile_write(file, (uint64_t)i * STORE_PIECE_BYTES, store_object_piece(object, i));
     }
-    if (err == ERR_OK) {
-        err = memfile_seal(file);
-    }
-    if (err != ERR_OK) {
-        memfile_unref(&file);
-    }
-    return file;
+    return err == ERR_OK ? memfile_seal(file) : err;
 }
 
 /* [shard] What the writer has yet to do is done with the object it was told of. */
@@ -69,9 +62,21 @@ static void settle_enter(struct store *store, struct store_object *old, struct s
         uint8_t frequency = old->ram_frequency;
         index_set_object(shard, entry, fresh, &trash);
         fresh->ram_frequency = frequency;
+        memfile_count(fresh->flow->memfile, &store->memfiles);
     }
     lock_release(&shard->lock);
     trash_empty(store, &trash);
+}
+
+/* An empty file for so many bytes. NULL: it cannot be, now or ever. */
+static struct memfile *settle_make(struct store *store, uint64_t length)
+{
+    struct memfile *file;
+
+    if (memfile_new(length, &file) == ERR_ABSENT) {
+        atomic_store_explicit(&store->has_no_memfiles, true, memory_order_relaxed);
+    }
+    return file;
 }
 
 void settle_do(struct store *store, struct store_object *object)
@@ -82,13 +87,18 @@ void settle_do(struct store *store, struct store_object *object)
     lock_acquire(&shard->lock);
     bool may = settle_may_replace(index_find(shard, object->hash, object->id), object);
     lock_release(&shard->lock);
-    /* For a moment there are two of it: room for that first. */
-    bool has_room = may && ram_reserve(store, length);
-    struct memfile *file = has_room ? settle_copy(store, object) : NULL;
-    if (may) {
-        ram_release(store, length);
+    struct memfile *file = may ? settle_make(store, length) : NULL;
+    if (file == NULL) {
+        return;
     }
-    struct store_object *fresh = file == NULL ? NULL : object_new_settled(object, file);
+    /* For a moment there are two of it: room for that, which then is the pieces' own. */
+    bool ok = ram_reserve(store, length) && settle_copy(object, file) == ERR_OK;
+    ram_release(store, length);
+    if (!ok) {
+        memfile_unref(&file);
+        return;
+    }
+    struct store_object *fresh = object_new_settled(object, file);
     if (fresh != NULL) {
         settle_enter(store, object, fresh);
         store_object_unref(&fresh);

@@ -38,10 +38,11 @@ struct store {
     struct lock pool_lock;    /* LOCK_QUEUE */
     struct entry_pool *pools; /* where entries live [pool_lock] */
     struct store_counters counters;
-    struct disk *disk;         /* NULL: RAM only */
-    struct writer *writer;     /* NULL: RAM only */
-    struct ioq *ioq;           /* NULL: RAM only */
-    _Atomic uint32_t memfiles; /* how many there are */
+    struct disk *disk;            /* NULL: RAM only */
+    struct writer *writer;        /* NULL: RAM only */
+    struct ioq *ioq;              /* NULL: RAM only */
+    _Atomic uint32_t memfiles;    /* how many objects have one */
+    _Atomic bool has_no_memfiles; /* this kernel makes none */
     uint32_t memfiles_max;
     pthread_t loader;
     bool loader_runs;

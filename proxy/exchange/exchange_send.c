@@ -9,6 +9,9 @@
 
 /* Pieces offered in one call; the connection caps its turn by itself. */
 #define PIECES_PER_SEND 4u
+/* The end of a body leaves by copy, also where it lies in a file: the kernel keeps a huge page for
+ * each byte of it that a client does not read, uncounted once the response is over for us. */
+#define COPIED_AT_END (512u * 1024u)
 /* A range that begins so far beyond what is there is fetched for itself. */
 #define RANGE_AHEAD_MAX (1024u * 1024u)
 
@@ -194,16 +197,14 @@ static enum exchange_next stretch_sent(struct exchange *x)
     return exchange_go(x, UNLIKELY(x->plan != NULL) ? EXCHANGE_STEP_PART : EXCHANGE_STEP_DONE);
 }
 
-/* From where it lies in a file as well, if it does and nobody counts the bytes. */
-static ptrdiff_t offer_whole(struct exchange *x, const struct iovec *parts, unsigned count,
-                             bool end)
+/* Up to where the body leaves from a file, if it lies in one and nobody counts the bytes; 0: not. */
+static uint64_t file_end(const struct exchange *x)
 {
-    int fd = store_object_file(x->object);
-    if (LIKELY(fd < 0) || x->meter != NULL) {
-        return exchange_offer(x, parts, count, end);
+    if (LIKELY(store_object_file(x->object) < 0) || x->meter != NULL ||
+        x->end - x->offset <= COPIED_AT_END) {
+        return 0;
     }
-    const struct stream_file file = {.fd = fd, .offset = (off_t)x->offset};
-    return stream_send_file(x->stream, &file, parts, count, end);
+    return x->end - COPIED_AT_END;
 }
 
 /* Everything is in memory and stays: offer it straight from the pieces. */
@@ -213,18 +214,24 @@ static enum exchange_next send_whole(struct exchange *x)
     for (;;) {
         unsigned count = 0;
         uint64_t at = x->offset;
-        while (count < PIECES_PER_SEND && at < x->end) {
+        uint64_t from_file_to = file_end(x);
+        uint64_t to = from_file_to != 0 ? from_file_to : x->end;
+        while (count < PIECES_PER_SEND && at < to) {
             struct span piece = store_object_piece(x->object, (size_t)(at / STORE_PIECE_BYTES));
             size_t skip = (size_t)(at % STORE_PIECE_BYTES);
             size_t len = piece.len - skip;
-            if (len > x->end - at) {
-                len = (size_t)(x->end - at);
+            if (len > to - at) {
+                len = (size_t)(to - at);
             }
             parts[count++] =
                 (struct iovec){.iov_base = span_unconst(piece.ptr + skip), .iov_len = len};
             at += len;
         }
-        ptrdiff_t sent = offer_whole(x, parts, count, at == x->end && x->plan == NULL);
+        const struct stream_file file = {.fd = store_object_file(x->object),
+                                         .offset = (off_t)x->offset};
+        ptrdiff_t sent = UNLIKELY(from_file_to != 0)
+                             ? stream_send_file(x->stream, &file, parts, count, false)
+                             : exchange_offer(x, parts, count, at == x->end && x->plan == NULL);
         if (sent < 0) {
             return exchange_cut(x);
         }
