@@ -200,11 +200,18 @@ static enum exchange_next stretch_sent(struct exchange *x)
 /* Up to where the body leaves from a file, if it lies in one and nobody counts the bytes; 0: not. */
 static uint64_t file_end(const struct exchange *x)
 {
-    if (LIKELY(store_object_file(x->object) < 0) || x->meter != NULL ||
-        x->end - x->offset <= COPIED_AT_END) {
+    if (LIKELY(x->end - x->offset <= COPIED_AT_END) || x->meter != NULL ||
+        store_object_file(x->object) < 0) {
         return 0;
     }
     return x->end - COPIED_AT_END;
+}
+
+static ptrdiff_t offer_file(struct exchange *x, const struct iovec *parts, unsigned count)
+{
+    const struct stream_file file = {.fd = store_object_file(x->object),
+                                     .offset = (off_t)x->offset};
+    return stream_send_file(x->stream, &file, parts, count, false);
 }
 
 /* Everything is in memory and stays: offer it straight from the pieces. */
@@ -227,10 +234,8 @@ static enum exchange_next send_whole(struct exchange *x)
                 (struct iovec){.iov_base = span_unconst(piece.ptr + skip), .iov_len = len};
             at += len;
         }
-        const struct stream_file file = {.fd = store_object_file(x->object),
-                                         .offset = (off_t)x->offset};
         ptrdiff_t sent = UNLIKELY(from_file_to != 0)
-                             ? stream_send_file(x->stream, &file, parts, count, false)
+                             ? offer_file(x, parts, count)
                              : exchange_offer(x, parts, count, at == x->end && x->plan == NULL);
         if (sent < 0) {
             return exchange_cut(x);

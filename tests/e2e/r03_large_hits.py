@@ -36,6 +36,16 @@ def settled(larder, target, body):
     raise Skip("the kernel has no huge pages for files")
 
 
+def from_files(larder, target, headers=()):
+    """How many bytes of an answer the daemon sent from a file: sendfile counts as reading, sockets do not."""
+    def read():
+        with open(f"/proc/{larder.process.pid}/io", encoding="ascii") as io:
+            return int(io.readline().split()[1])
+    before = read()
+    larder.fetch(target, headers=headers)
+    return read() - before
+
+
 def start(t, *targets, **words):
     origin = t.origin({target: answer(target) for target in targets})
     larder = t.larder(origin, **words)
@@ -76,6 +86,18 @@ def test_everybody_gets_the_same_bytes(t):
     sizes = [record["bytes"] for record in larder.access_records() if record["status"] == 200
              and record["method"] == "GET"]
     assert all(size > LENGTH for size in sizes), sizes
+
+
+def test_what_leaves_without_a_copy(t):
+    """Nearly all of a long answer. Nothing of a short one: the kernel would hold a huge page for it."""
+    larder, _origin = start(t, "/a")
+    copied = from_files(larder, "/a")
+    assert copied < 200_000, copied
+    settled(larder, "/a", body_of("/a"))
+    whole = from_files(larder, "/a")
+    assert LENGTH - 600_000 < whole < LENGTH - 400_000, whole
+    part = from_files(larder, "/a", [("Range", "bytes=100000-600000")])
+    assert part < 200_000, part
 
 
 def test_a_purge_while_it_is_sent(t):
